@@ -1,4 +1,4 @@
-/** One request and its answer, as every HTTP version gives it and every handler takes it: types only. */
+/** One request and its answer, as every HTTP version gives it and every handler takes it. */
 
 /** A header or trailer field: the name in lower case, the value without white space around it. */
 export type Field = readonly [name: string, value: string];
@@ -8,11 +8,11 @@ export interface RequestHead {
   readonly httpVersion: "1.1" | "2.0";
   readonly scheme: "http" | "https";
   readonly method: string;
-  /** Host and optional port (RFC 3986, 3.2 without userinfo), checked. */
+  /** Host and port as the client named them, unchecked; empty where it named none. */
   readonly authority: string;
-  /** Path and query as they were sent, beginning with "/"; or "*" (RFC 9110, 7.1). */
+  /** Path and query (RFC 9112, 3.2.1), or "*". */
   readonly path: string;
-  /** All fields in the order they came; a name that came twice stands here twice. */
+  /** The fields in the order they came; a name that came twice stands here twice. */
   readonly fields: readonly Field[];
 }
 
@@ -22,16 +22,18 @@ export interface ResponseHead {
   readonly fields: readonly Field[];
 }
 
-/** One request under way. The answer is one start, any number of writes and one end; or one reset. */
+/** One request under way. Its answer is one respond; or one start, any number of writes and one end; or one reset. */
 export interface Exchange {
   readonly request: RequestHead;
   /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Set by the handler: called once, if the exchange ends before its answer did. */
   onAbandoned: (() => void) | undefined;
+  /** Sends a whole answer without trailers. */
+  respond(head: ResponseHead, body: Uint8Array): void;
   /** Sends the answer's head. */
   start(head: ResponseHead): void;
-  /** Sends a piece of the answer's body. A promise, where given, settles when the peer can take more. */
+  /** Sends a piece of the answer's body. A promise, where given, settles when the peer can take more or is gone. */
   write(piece: Uint8Array): Promise<void> | undefined;
   /** Ends the answer. What was not read of the request is thrown away. */
   end(trailers?: readonly Field[]): void;
@@ -39,5 +41,12 @@ export interface Exchange {
   reset(): void;
 }
 
-/** Answers exchanges. It must not throw. */
+/** Answers exchanges. It never throws. */
 export type Handler = (exchange: Exchange) => void;
+
+/** The value of a field, several of one name joined by commas (RFC 9110, 5.2); undefined where there is none. */
+export function fieldValue(fields: readonly Field[], name: string): string | undefined {
+  let value: string | undefined;
+  for (const field of fields) if (field[0] === name) value = value === undefined ? field[1] : `${value}, ${field[1]}`;
+  return value;
+}

@@ -1,0 +1,122 @@
+/** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
+import { parseArgs } from "node:util";
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Origins like "https://example.com", or "*". */
+  readonly corsOrigins: readonly string[];
+}
+
+/** A message that names every bad setting, the value given and what is allowed. */
+export class ConfigError extends Error {}
+
+interface Setting<T> {
+  readonly flag: string;
+  readonly env: string;
+  readonly default: string;
+  readonly help: string;
+  /** What is allowed, to stand after "must be". */
+  readonly allowed: string;
+  /** The value, or undefined where the text is not allowed. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
+  host: {
+    flag: "host",
+    env: "HOST",
+    default: "127.0.0.1",
+    help: "address or name to listen on; 0.0.0.0 or :: is every address",
+    allowed: "an IP address or a host name",
+    parse: (text) => (/^[\w.:%-]+$/.test(text) ? text : undefined),
+  },
+  port: {
+    flag: "port",
+    env: "PORT",
+    default: "50051",
+    help: "port to listen on; 0 picks a free one",
+    allowed: "a whole number from 0 to 65535",
+    parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined),
+  },
+  corsOrigins: {
+    flag: "cors-origins",
+    env: "CORS_ORIGINS",
+    default: "",
+    help: "origins whose pages may call, separated by commas; * is every origin",
+    allowed: "origins like https://example.com separated by commas, or *",
+    parse: parseOrigins,
+  },
+};
+
+const KEYS = Object.keys(SETTINGS) as (keyof Config)[];
+
+/** What --help prints. */
+export const HELP = `usage: npm start -- [flags]
+
+Each flag may also be set in the environment; the flag wins.
+
+${KEYS.map((key) => describe(SETTINGS[key])).join("\n")}
+  --help           print this
+`;
+
+/** Reads the settings, or undefined where help is asked for. Throws ConfigError. */
+export function readConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Config | undefined {
+  const given = readFlags(args);
+  if (given.help) return undefined;
+  const problems = [...given.problems];
+
+  function read<K extends keyof Config>(key: K): Config[K] | undefined {
+    const { flag, env: variable, default: fallback, parse, allowed } = SETTINGS[key];
+    const fromEnv = env[variable] === "" ? undefined : env[variable]; // empty is how a shell says unset
+    const text = given.flags.get(flag) ?? fromEnv ?? fallback;
+    const value = parse(text);
+    const source = given.flags.has(flag) ? `--${flag}` : variable;
+    if (value === undefined) problems.push(`${source}: ${JSON.stringify(text)} must be ${allowed}`);
+    return value;
+  }
+
+  const config = Object.fromEntries(KEYS.map((key) => [key, read(key)]));
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return Object.freeze(config as unknown as Config);
+}
+
+interface Flags {
+  readonly help: boolean;
+  readonly flags: ReadonlyMap<string, string>;
+  readonly problems: readonly string[];
+}
+
+function readFlags(args: readonly string[]): Flags {
+  const known = KEYS.map((key) => SETTINGS[key].flag);
+  const options = Object.fromEntries(known.map((flag) => [flag, { type: "string" as const }]));
+  const { tokens } = parseArgs({ args: [...args], options, allowPositionals: true, strict: false, tokens: true });
+  const flags = new Map<string, string>();
+  const problems: string[] = [];
+  let help = false;
+  for (const token of tokens) {
+    if (token.kind === "positional") problems.push(`${JSON.stringify(token.value)}: must be a flag; see --help`);
+    else if (token.kind === "option") {
+      if (token.name === "help" || token.name === "h") help = true;
+      else if (!known.includes(token.name)) problems.push(`${token.rawName}: no such flag; see --help`);
+      else flags.set(token.name, token.value ?? "");
+    }
+  }
+  return { help, flags, problems };
+}
+
+/** Undefined where one of them is no origin, as a browser sends it: scheme, host and port, in lower case, no path. */
+function parseOrigins(text: string): string[] | undefined {
+  const origins = text.split(",").map((origin) => origin.trim());
+  if (text.trim() === "") return [];
+  const valid = origins.every((origin) => origin === "*" || URL.parse(origin)?.origin === origin);
+  return valid ? origins : undefined;
+}
+
+function describe({ flag, env, default: fallback, help }: Setting<unknown>): string {
+  const unset = fallback === "" ? "none" : fallback;
+  return `  --${flag.padEnd(14)} ${help} (${env}; default ${unset})`;
+}

@@ -1,0 +1,63 @@
+/** The process: arguments and environment in; signals and exit codes out. */
+import type { AddressInfo } from "node:net";
+import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
+import { routes } from "./routes.ts";
+import { createServer, type Server } from "./server/server.ts";
+import { usageLines } from "./server/usage.ts";
+
+/** How long calls under way may take to end after a signal, in milliseconds. */
+const GRACE_MS = 10_000;
+/** A terminal's ^C comes twice, from the terminal and from npm: the same signal within this time is the same wish. */
+const ECHO_MS = 500;
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use; choose another with --port",
+  EACCES: "no permission; ports from 1024 on need none",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  ENOTFOUND: "there is no host of that name",
+  EAI_AGAIN: "the name cannot be resolved now",
+};
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config === undefined) return console.log(HELP);
+  const server = createServer({ routes, corsOrigins: config.corsOrigins });
+  closeOnSignal(server);
+  const authority = authorityOf(await server.listen(config).catch((error) => fail(1, listenProblem(config, error))));
+  console.log(`listening on http://${authority}`);
+  for (const line of usageLines(server.services, authority)) console.log(`  ${line}`);
+}
+
+function closeOnSignal(server: Server): void {
+  let first: { signal: string; at: number } | undefined;
+  function onSignal(signal: string): void {
+    const now = performance.now();
+    if (first === undefined) {
+      first = { signal, at: now };
+      void server.close(GRACE_MS);
+    } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
+  }
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+}
+
+/** Host and port at which a client on this machine reaches the address. */
+function authorityOf({ address, port }: AddressInfo): string {
+  if (address === "0.0.0.0") return `127.0.0.1:${port}`;
+  if (address === "::") return `[::1]:${port}`;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function listenProblem({ host, port }: Config, error: NodeJS.ErrnoException): string {
+  return `listen on ${host} port ${port}: ${LISTEN_PROBLEMS[error.code ?? ""] ?? error.message}`;
+}
+
+function fail(exitCode: number, message: string): never {
+  console.error(message);
+  process.exit(exitCode);
+}
+
+main().catch((error) => {
+  if (error instanceof ConfigError) fail(2, error.message);
+  throw error;
+});

@@ -1,0 +1,95 @@
+/** What Connect's handlers make of an error, put right where they allow it: the caller's mistakes and the handler's secrets. */
+
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+
+/** The hooks among the options of Connect's router through which it is done. */
+export interface CallErrors {
+  readonly requestGate: (context: HandlerContext) => void;
+  readonly interceptor: Interceptor;
+}
+
+/**
+ * - A message that cannot be decoded is `invalid_argument`, where Connect says `internal`.
+ * - An exception that is no ConnectError is Connect's fixed text "internal error" to the caller, and one entry with
+ *   procedure and stack in the log.
+ */
+export function createCallErrors(log: (entry: string) => void): CallErrors {
+  /** What came out of handlers: there, a code is the handler's word. */
+  const fromHandlers = new WeakSet<Error>();
+
+  return {
+    requestGate(context) {
+      if (context.requestMethod === "GET") checkBase64(new URL(context.url).searchParams);
+      // A unary message is decoded before any interceptor runs. Its error aborts the call's signal before it is written.
+      context.signal.addEventListener("abort", () => {
+        if (!fromHandlers.has(context.signal.reason)) blameCaller(context.signal.reason);
+      });
+    },
+    interceptor: (next) => async (request) => {
+      function fromHandler(error: unknown): unknown {
+        if (error instanceof ConnectError) fromHandlers.add(error);
+        // Where the call had ended before, the exception only says so.
+        else if (request.signal.aborted && request.signal.reason instanceof ConnectError) return request.signal.reason;
+        else log(`handle /${request.service.typeName}/${request.method.name}: ${describe(error)}`);
+        return error;
+      }
+      try {
+        if (!request.stream) return await next(request);
+        const response = await next({ ...request, message: mapError(request.message, blameCaller) });
+        return response.stream ? { ...response, message: mapError(response.message, fromHandler) } : response;
+      } catch (error) {
+        throw fromHandler(error);
+      }
+    },
+  };
+}
+
+/** The algorithm, with `invalid_argument` for bytes that it cannot decompress. */
+export function blamingCaller(compression: Compression): Compression {
+  return {
+    ...compression,
+    async decompress(bytes, readMaxBytes) {
+      try {
+        return await compression.decompress(bytes, readMaxBytes);
+      } catch (cause) {
+        if (cause instanceof ConnectError && cause.code !== Code.Internal) throw cause;
+        throw invalidArgument(`decompress ${bytes.length} bytes of ${compression.name}: invalid data`, cause);
+      }
+    },
+  };
+}
+
+/** Turns the error of Connect's binary codec into the caller's, and leaves every other as it is. */
+function blameCaller(error: unknown): unknown {
+  if (error instanceof ConnectError && error.code === Code.Internal && error.rawMessage.startsWith("parse binary: ")) {
+    Object.assign(error, { code: Code.InvalidArgument });
+  }
+  return error;
+}
+
+function checkBase64(query: URLSearchParams): void {
+  if (query.get("base64") !== "1") return;
+  try {
+    base64Decode(query.get("message") ?? "");
+  } catch (cause) {
+    throw invalidArgument("decode the message parameter: invalid base64", cause);
+  }
+}
+
+function invalidArgument(message: string, cause: unknown): ConnectError {
+  return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
+}
+
+async function* mapError<T>(values: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
+  try {
+    yield* values;
+  } catch (error) {
+    throw map(error);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,49 @@
+/** Which services serve, and who watches: health apart from its wire. */
+
+/** A service that nobody registered is "unknown" to those who watch it. */
+export type Status = "serving" | "not-serving" | "unknown";
+
+type Watcher = (status: Status) => void;
+
+/** The status of each registered service; the empty name is the whole server. */
+export class HealthStatus {
+  readonly #statuses = new Map<string, Status>();
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  #shutDown = false;
+
+  /** Registers a service with a status, or changes it. After shutDown it changes nothing. */
+  set(service: string, status: "serving" | "not-serving"): void {
+    if (!this.#shutDown) this.#change(service, status);
+  }
+
+  get(service: string): Status {
+    return this.#statuses.get(service) ?? "unknown";
+  }
+
+  /** All registered services with their status. */
+  list(): ReadonlyMap<string, Status> {
+    return this.#statuses;
+  }
+
+  /** Calls the watcher at each change of the service's status, until the returned function is called. */
+  watch(service: string, watcher: Watcher): () => void {
+    const watchers = this.#watchers.get(service) ?? new Set();
+    this.#watchers.set(service, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0) this.#watchers.delete(service);
+    };
+  }
+
+  /** Turns every service to "not-serving", for good. */
+  shutDown(): void {
+    this.#shutDown = true;
+    for (const service of this.#statuses.keys()) this.#change(service, "not-serving");
+  }
+
+  #change(service: string, status: Status): void {
+    if (this.#statuses.get(service) === status) return;
+    this.#statuses.set(service, status);
+    for (const watcher of this.#watchers.get(service) ?? []) watcher(status);
+  }
+}

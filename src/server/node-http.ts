@@ -1,0 +1,119 @@
+/** The exchange over Node's (req, res), which node:http and node:http2 share. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { Exchange, Field, Handler, RequestHead, ResponseHead } from "./exchange.ts";
+import { fieldValue } from "./exchange.ts";
+
+/** A request listener for Node's http and http2 servers that gives each request to the handler. */
+export function nodeListener(
+  handler: Handler,
+): (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void {
+  // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
+  return (req, res) => handler(new NodeExchange(req as IncomingMessage, res as ServerResponse));
+}
+
+class NodeExchange implements Exchange {
+  readonly request: RequestHead;
+  onAbandoned: (() => void) | undefined;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  /** Nothing more can be sent: the answer is ended or the peer is gone. */
+  #done = false;
+
+  constructor(req: IncomingMessage, res: ServerResponse) {
+    this.#req = req;
+    this.#res = res;
+    this.request = requestHead(req);
+    // Unheard, an error would end the process. What broke also closes the response, and that is heard.
+    req.on("error", () => {});
+    res.on("error", () => {});
+    res.on("close", () => {
+      if (this.#done) return;
+      this.#done = true;
+      this.onAbandoned?.();
+    });
+  }
+
+  get body(): AsyncIterable<Uint8Array> {
+    // Destroying the request where its reader stops would take the answer with it.
+    return this.#req.iterator({ destroyOnReturn: false });
+  }
+
+  respond(head: ResponseHead, body: Uint8Array): void {
+    if (this.#done) return;
+    this.#setHead(head);
+    this.#finish(body.length > 0 ? body : undefined);
+  }
+
+  start(head: ResponseHead): void {
+    if (this.#done) return;
+    this.#setHead(head);
+    this.#res.writeHead(head.status);
+  }
+
+  write(piece: Uint8Array): Promise<void> | undefined {
+    if (this.#done || this.#res.write(piece)) return undefined;
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        this.#res.off("drain", settle).off("close", settle);
+        resolve();
+      };
+      this.#res.on("drain", settle).on("close", settle);
+    });
+  }
+
+  end(trailers: readonly Field[] = []): void {
+    if (this.#done) return;
+    if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
+    this.#finish();
+  }
+
+  reset(): void {
+    const { stream } = this.#res as { stream?: Http2ServerResponse["stream"] };
+    if (stream === undefined) this.#req.destroy();
+    else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  #setHead({ status, fields }: ResponseHead): void {
+    this.#res.statusCode = status;
+    for (const [name, value] of fields) this.#res.appendHeader(name, value);
+  }
+
+  #finish(body?: Uint8Array): void {
+    this.#done = true;
+    this.#res.end(body);
+    this.#req.resume();
+  }
+}
+
+function requestHead(req: IncomingMessage): RequestHead {
+  const fields = fieldsOf(req.rawHeaders);
+  const target = req.url ?? "";
+  const absolute = target.startsWith("/") || target === "*" ? null : URL.parse(target);
+  const { authority } = req as { authority?: string }; // HTTP/2's
+  return {
+    httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
+    scheme: "encrypted" in req.socket ? "https" : "http",
+    method: req.method ?? "",
+    // A target in absolute form overrides Host (RFC 9112, 3.2.2).
+    authority: absolute?.host ?? authority ?? fieldValue(fields, "host") ?? "",
+    path: absolute === null ? target : absolute.pathname + absolute.search,
+    fields,
+  };
+}
+
+/** Node's flat list of names and values, without HTTP/2's pseudo-header fields. */
+function fieldsOf(raw: readonly string[]): Field[] {
+  const fields: Field[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] as string;
+    if (!name.startsWith(":")) fields.push([name.toLowerCase(), raw[i + 1] as string]);
+  }
+  return fields;
+}
+
+function valuesByName(fields: readonly Field[]): Record<string, string[]> {
+  const values: Record<string, string[]> = Object.create(null);
+  for (const [name, value] of fields) values[name] = [...(values[name] ?? []), value];
+  return values;
+}

@@ -1,0 +1,35 @@
+/** HTTP/2 by node:http2, on sockets that are handed to it. */
+import { createServer, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { Handler } from "./exchange.ts";
+import { nodeListener } from "./node-http.ts";
+
+/** The connections of one HTTP version, as the server holds them. */
+export interface Connections {
+  /** Takes a socket from which nothing was read. */
+  accept(socket: Socket): void;
+  /** Takes no new requests on any connection; each closes when its calls have ended. */
+  drain(): void;
+}
+
+/** An HTTP/2 server that never listens. */
+export function createNodeHttp2(handler: Handler): Connections {
+  const server = createServer(nodeListener(handler));
+  const sessions = new Set<ServerHttp2Session>();
+  let draining = false;
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+    if (draining) session.close();
+  });
+  return {
+    accept(socket) {
+      socket.allowHalfOpen = false; // or node:http2 keeps a socket whose peer has ended
+      server.emit("connection", socket);
+    },
+    drain() {
+      draining = true;
+      for (const session of sessions) session.close();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/** The reflection service of gRPC (grpc.reflection.v1 and v1alpha): the descriptor index on the wire. */
+import type { DescFile, MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  ServerReflection,
+  type ServerReflectionRequest,
+  type ServerReflectionResponseSchema,
+} from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { closure, type DescriptorIndex, descriptorBytes } from "./descriptor-index.ts";
+
+type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
+type Answer = NonNullable<Response["messageResponse"]>;
+
+/** Serves the index, which is asked for at the first call, under both names. */
+export function mountReflection(router: ConnectRouter, index: () => DescriptorIndex): void {
+  async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
+    for await (const request of requests) {
+      const messageResponse = answer(index(), request.messageRequest);
+      yield { validHost: request.host, originalRequest: request, messageResponse };
+    }
+  }
+  router.service(ServerReflection, { serverReflectionInfo });
+  // v1alpha is the same contract, field by field, under the older name that its messages carry.
+  router.service(ServerReflectionAlpha, { serverReflectionInfo: serverReflectionInfo as never });
+}
+
+function answer(index: DescriptorIndex, { case: query, value }: ServerReflectionRequest["messageRequest"]): Answer {
+  switch (query) {
+    case "fileByFilename":
+      return files(index.file(value), `file ${JSON.stringify(value)}`);
+    case "fileContainingSymbol":
+      return files(index.fileOfSymbol(value), `symbol ${JSON.stringify(value)}`);
+    case "fileContainingExtension": {
+      const { containingType, extensionNumber } = value;
+      const file = index.fileOfExtension(containingType, extensionNumber);
+      return files(file, `extension ${extensionNumber} of ${JSON.stringify(containingType)}`);
+    }
+    case "allExtensionNumbersOfType": {
+      const extensionNumber = index.extensionNumbers(value);
+      if (extensionNumber === undefined) return notFound(`message ${JSON.stringify(value)}`);
+      return { case: "allExtensionNumbersResponse", value: { baseTypeName: value, extensionNumber } };
+    }
+    case "listServices":
+      return { case: "listServicesResponse", value: { service: index.services.map((name) => ({ name })) } };
+    case undefined:
+      throw new ConnectError("reflect: the request names no query", Code.InvalidArgument);
+  }
+}
+
+function files(file: DescFile | undefined, wanted: string): Answer {
+  if (file === undefined) return notFound(wanted);
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: [...closure(file)].map(descriptorBytes) } };
+}
+
+function notFound(wanted: string): Answer {
+  return { case: "errorResponse", value: { errorCode: Code.NotFound, errorMessage: `reflect: no ${wanted}` } };
+}

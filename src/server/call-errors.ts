@@ -21,10 +21,14 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
 
   return {
     requestGate(context) {
-      if (context.requestMethod === "GET") checkBase64(new URL(context.url).searchParams);
+      if (context.requestMethod === "GET") checkMessage(new URL(context.url).searchParams);
       // A unary message is decoded before any interceptor runs. Its error aborts the call's signal before it is written.
       context.signal.addEventListener("abort", () => {
-        if (!fromHandlers.has(context.signal.reason)) blameCaller(context.signal.reason);
+        const error: unknown = context.signal.reason;
+        if (!(error instanceof ConnectError)) return;
+        if (!fromHandlers.has(error)) blameCaller(error);
+        // gRPC percent-encodes messages, which half a surrogate pair would make impossible.
+        Object.assign(error, { rawMessage: error.rawMessage.toWellFormed() });
       });
     },
     interceptor: (next) => async (request) => {
@@ -69,16 +73,18 @@ function blameCaller(error: unknown): unknown {
   return error;
 }
 
-function checkBase64(query: URLSearchParams): void {
-  if (query.get("base64") !== "1") return;
+/** Throws where the query of a GET has no message, or one that is not the base64 it says it is. */
+function checkMessage(query: URLSearchParams): void {
+  const message = query.get("message");
+  if (message === null) throw invalidArgument("read the query: there is no message parameter");
   try {
-    base64Decode(query.get("message") ?? "");
+    if (query.get("base64") === "1") base64Decode(message);
   } catch (cause) {
     throw invalidArgument("decode the message parameter: invalid base64", cause);
   }
 }
 
-function invalidArgument(message: string, cause: unknown): ConnectError {
+function invalidArgument(message: string, cause?: unknown): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
 }
 

@@ -1,0 +1,69 @@
+/** One plain HTTP request over either version, with nothing added that the test did not ask for. */
+import http from "node:http";
+import http2 from "node:http2";
+
+export const HTTP_VERSIONS = ["HTTP/1.1", "HTTP/2"] as const;
+export type HttpVersion = (typeof HTTP_VERSIONS)[number];
+
+export interface HttpRequest {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly trailers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+/** Sends the request to host:port and gives the whole response, on a connection of its own. */
+export function send(version: HttpVersion, authority: string, request: HttpRequest): Promise<HttpResponse> {
+  return version === "HTTP/2" ? send2(authority, request) : send1(authority, request);
+}
+
+function send1(authority: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
+  const request = http.request(`http://${authority}`, { method, path, headers: { ...headers }, agent: false });
+  request.on("error", reject);
+  request.on("response", async (response) => {
+    try {
+      const bytes = Buffer.concat(await response.toArray());
+      const { statusCode: status = 0, headers, trailers } = response;
+      resolve({ status, headers, trailers, body: bytes });
+    } catch (error) {
+      reject(error);
+    }
+  });
+  request.end(body);
+  return promise;
+}
+
+async function send2(authority: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
+  const session = http2.connect(`http://${authority}`);
+  try {
+    const { promise: failed, reject } = Promise.withResolvers<never>();
+    session.on("error", reject);
+    const stream = session.request({ ":method": method, ":path": path, ...headers }, { endStream: body === undefined });
+    let trailers = {};
+    stream.on("trailers", (fields) => {
+      trailers = fields;
+    });
+    if (body !== undefined) stream.end(body);
+    const response = new Promise<http2.IncomingHttpHeaders>((resolve, reject) => {
+      stream.on("response", resolve);
+      stream.on("error", reject);
+    });
+    const whole = async (): Promise<HttpResponse> => {
+      const { ":status": status, ...rest } = (await response) as Record<string, string> & { ":status": number };
+      const bytes = Buffer.concat(await stream.toArray());
+      return { status: Number(status), headers: rest, trailers, body: bytes };
+    };
+    return await Promise.race([whole(), failed]);
+  } finally {
+    session.destroy();
+  }
+}

@@ -1,0 +1,31 @@
+/** The one way a test starts a server: on a free port, closed with the test, and a close that hangs fails it. */
+import type { TestContext } from "node:test";
+import { routes } from "../../src/routes.ts";
+import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
+
+export interface RunningServer {
+  readonly server: Server;
+  readonly host: string;
+  readonly port: number;
+  /** "host:port", and "http://host:port". */
+  readonly authority: string;
+  readonly url: string;
+  /** What the server logged so far. A test that ends with an entry it did not take fails. */
+  readonly log: string[];
+}
+
+const CLOSE_MS = 5_000;
+
+/** Starts the service's server, or one of other options. */
+export async function startServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
+  const log: string[] = [];
+  const server = createServer({ routes, log: (entry) => log.push(entry), ...options });
+  const { address: host, port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  t.after(async () => {
+    const started = performance.now();
+    await server.close(CLOSE_MS);
+    if (performance.now() - started >= CLOSE_MS) throw new Error(`close the test's server: hung for ${CLOSE_MS} ms`);
+    if (log.length > 0) throw new Error(`the server logged what the test did not expect:\n${log.join("\n")}`);
+  });
+  return { server, host, port, authority: `${host}:${port}`, url: `http://${host}:${port}`, log };
+}

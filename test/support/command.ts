@@ -1,0 +1,39 @@
+/** Runs a program to its end, as a person at a shell would. */
+import { type SpawnOptions, spawn } from "node:child_process";
+import { delimiter, join } from "node:path";
+
+/** The repository's root. */
+export const ROOT = join(import.meta.dirname, "../..");
+/** The environment of npm's scripts: the packages' programs come first on PATH. */
+export const ENV = { ...process.env, PATH: [join(ROOT, "node_modules/.bin"), process.env.PATH].join(delimiter) };
+
+export interface Result {
+  /** The exit code; null where a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Rejects where the program cannot be started. */
+export function run(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions & { input?: string } = {},
+): Promise<Result> {
+  const { input = "", ...rest } = options;
+  const child = spawn(command, args, { cwd: ROOT, env: ENV, timeout: 30_000, ...rest, stdio: "pipe" });
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  child.on("error", reject);
+  child.on("close", (code) => resolve({ code, stdout, stderr }));
+  child.stdin?.on("error", () => {}); // it may end without reading
+  child.stdin?.end(input);
+  return promise;
+}

@@ -24,8 +24,7 @@ async function main(): Promise<void> {
   const server = createServer({ routes, corsOrigins: config.corsOrigins });
   closeOnSignal(server);
   const authority = authorityOf(await server.listen(config).catch((error) => fail(1, listenProblem(config, error))));
-  console.log(`listening on http://${authority}`);
-  for (const line of usageLines(server.services, authority)) console.log(`  ${line}`);
+  console.log([`listening on http://${authority}`, ...usageLines(server.services, authority)].join("\n  "));
 }
 
 function closeOnSignal(server: Server): void {

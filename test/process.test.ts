@@ -1,0 +1,118 @@
+/** The process: its lines, settings, exit codes and signals, as a person at a shell sees them. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http2 from "node:http2";
+import net from "node:net";
+import { test } from "node:test";
+import { ENV, run } from "./support/command.ts";
+import { killGroup, startProcess } from "./support/process.ts";
+
+const main = (...args: string[]) => run("node", ["src/main.ts", ...args]);
+const withEnv = (env: Record<string, string>, ...args: string[]) =>
+  run("node", ["src/main.ts", ...args], { env: { ...ENV, ...env } });
+
+test("when ready it prints its address, and under it a line for each of grpcurl, buf curl and curl", async (t) => {
+  const { stdout, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
+  assert.match(authority, /^127\.0\.0\.1:[1-9]\d*$/);
+  const url = `http://${authority}/test.Test/GetSum`;
+  assert.deepEqual(stdout().split("\n"), [
+    `listening on http://${authority}`,
+    `  grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`,
+    `  buf curl --http2-prior-knowledge -d '{"a":1,"b":2}' ${url}`,
+    `  curl -H 'Content-Type: application/json' -d '{"a":1,"b":2}' ${url}`,
+    "",
+  ]);
+});
+
+for (const { host, shown } of [
+  { host: "0.0.0.0", shown: /^127\.0\.0\.1:/ },
+  { host: "localhost", shown: /^(127\.0\.0\.1|\[::1\]):/ },
+]) {
+  test(`on ${host} it shows an address that a client on this machine can use`, async (t) => {
+    const { authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--host", host);
+    assert.match(authority, shown);
+  });
+}
+
+test("--help names every flag, its variable and its default, and exits 0", async () => {
+  const { code, stdout, stderr } = await main("--help");
+  assert.deepEqual([code, stderr], [0, ""]);
+  for (const word of ["--host", "HOST", "127.0.0.1", "--port", "PORT", "50051", "--cors-origins", "CORS_ORIGINS"]) {
+    assert.ok(stdout.includes(word), word);
+  }
+});
+
+test("one message names every bad setting, the value given and what is allowed, and it exits 2", async () => {
+  const args = ["--port", "65536", "--host", "a b", "--cors-origins", "https://a.test/path", "--nope", "extra"];
+  const { code, stdout, stderr } = await main(...args);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.deepEqual(stderr.trimEnd().split("\n"), [
+    "--nope: no such flag; see --help",
+    '"extra": must be a flag; see --help',
+    '--host: "a b" must be an IP address or a host name',
+    '--port: "65536" must be a whole number from 0 to 65535',
+    '--cors-origins: "https://a.test/path" must be origins like https://example.com separated by commas, or *',
+  ]);
+});
+
+test("a bad setting in the environment is named by its variable", async () => {
+  const { code, stderr } = await withEnv({ PORT: "http", CORS_ORIGINS: "null" });
+  assert.equal(code, 2);
+  assert.match(stderr, /^PORT: "http" must be .*\nCORS_ORIGINS: "null" must be .*\n$/);
+});
+
+test("a flag wins over the environment, of which an empty value is none", async () => {
+  const { code, stderr } = await withEnv({ PORT: "bad", HOST: "" }, "--port", "0", "--host", "host.invalid");
+  assert.equal(code, 1);
+  assert.match(stderr, /^listen on host\.invalid port 0: /);
+});
+
+test("a port in use is one sentence and exit 1", async (t) => {
+  const other = net.createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.after(() => other.close());
+  const { port } = other.address() as net.AddressInfo;
+  const result = await main("--port", String(port));
+  const stderr = `listen on 127.0.0.1 port ${port}: the port is in use; choose another with --port\n`;
+  assert.deepEqual(result, { code: 1, stdout: "", stderr });
+});
+
+test("an address that is not ours is one sentence and exit 1", async () => {
+  const stderr = "listen on 192.0.2.1 port 50051: this machine does not have that address\n";
+  assert.deepEqual(await main("--host", "192.0.2.1"), { code: 1, stdout: "", stderr });
+});
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const command of ["node src/main.ts", "npm start --"]) {
+    test(`${signal} to ${command} stops it with exit 0 and leaves no process behind`, async (t) => {
+      const [program = "", ...args] = command.split(" ");
+      const { child, exit } = await startProcess(t, program, ...args, "--port", "0");
+      child.kill(signal);
+      assert.equal(await exit, 0);
+      assert.equal(killGroup(child, 0), false);
+    });
+  }
+}
+
+test("^C, which reaches npm and the server and then the server again from npm, stops it with exit 0", async (t) => {
+  const { child, exit } = await startProcess(t, "npm", "start", "--", "--port", "0");
+  killGroup(child, "SIGINT");
+  assert.equal(await exit, 0);
+  assert.equal(killGroup(child, 0), false);
+});
+
+test("while a call is under way the first signal waits for it, and a second ends the process with exit 1", async (t) => {
+  const { child, exit, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
+  const session = http2.connect(`http://${authority}`);
+  session.on("error", () => {});
+  t.after(() => session.destroy());
+  await once(session, "connect");
+  const call = session.request({ ":method": "POST", ":path": "/test.Test/GetSum", "content-type": "application/json" });
+  call.on("error", () => {});
+  call.write("{");
+  await new Promise<void>((resolve) => session.ping(() => resolve())); // the call is there
+  child.kill("SIGTERM");
+  await once(session, "goaway");
+  child.kill("SIGINT");
+  assert.equal(await exit, 1);
+});

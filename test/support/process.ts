@@ -1,0 +1,45 @@
+/** The service as a process: started as a person starts it, watched, and ended with the test. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { TestContext } from "node:test";
+import { ENV, ROOT } from "./command.ts";
+
+export interface RunningProcess {
+  readonly child: ChildProcess;
+  /** All that it has printed to stdout. */
+  readonly stdout: () => string;
+  /** The first line's address, like "127.0.0.1:50051". */
+  readonly authority: string;
+  /** Resolves with its exit code, or the signal that ended it. */
+  readonly exit: Promise<number | NodeJS.Signals>;
+}
+
+/** Starts the command and waits for the line that says where it listens. It leads a process group of its own. */
+export async function startProcess(t: TestContext, command: string, ...args: string[]): Promise<RunningProcess> {
+  const child = spawn(command, args, { cwd: ROOT, env: ENV, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  t.after(() => child.exitCode ?? killGroup(child, "SIGKILL"));
+  const exit = once(child, "exit").then(([code, signal]) => code ?? signal);
+  let stdout = "";
+  const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+    const [, authority] = /^listening on http:\/\/(\S+)\n/m.exec(stdout) ?? [];
+    if (authority !== undefined) resolve(authority);
+  });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  exit.then((code) => reject(new Error(`start ${command}: it ended with ${code}: ${stderr}`)));
+  return { child, stdout: () => stdout, authority: await listening, exit };
+}
+
+/** What a terminal does with ^C, for SIGINT: signals the whole process group. Does nothing where there is none left. */
+export function killGroup({ pid = 0 }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}

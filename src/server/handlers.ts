@@ -4,7 +4,8 @@ import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@co
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { blamingCaller, createCallErrors } from "./call-errors.ts";
-import type { Exchange, Field, Handler } from "./exchange.ts";
+import type { Exchange, Handler } from "./exchange.ts";
+import { plainGrpcMessage } from "./grpc-message.ts";
 import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
 
 /** Registers services with a router: what Connect's own adapters take. */
@@ -72,7 +73,7 @@ async function call(procedure: UniversalHandler, exchange: Exchange): Promise<vo
     const writable = exchange.write(piece);
     if (writable !== undefined) await writable;
   }
-  exchange.end([...(trailer ?? [])] satisfies Field[]);
+  exchange.end(plainGrpcMessage([...(trailer ?? [])]));
 }
 
 /** The body, with its failure as the error that Connect has for it. */

@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { type Exchange, type Field, fieldValue } from "./exchange.ts";
+import { plainGrpcMessage } from "./grpc-message.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -21,7 +22,7 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
   if (contentType.startsWith("application/grpc")) {
     // A status in place of an answer comes in the head (gRPC over HTTP/2, "Trailers-Only").
     const status = setTrailerStatus(new Headers({ "content-type": contentType }), error);
-    exchange.respond({ status: 200, fields: [...status] }, NOTHING);
+    exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, NOTHING);
   } else {
     exchange.respond(
       { status: 404, fields: [["content-type", "application/json"]] },

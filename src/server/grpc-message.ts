@@ -1,0 +1,19 @@
+/** The text of a gRPC error, spelled as gRPC has it. */
+import type { Field } from "./exchange.ts";
+
+/**
+ * Undoes what Connect's handlers percent-encode in grpc-message and gRPC does not: printable ASCII but "%" stands for
+ * itself (gRPC over HTTP/2, "Responses"). Clients that decode no more than they must would show the rest as it is.
+ */
+export function plainGrpcMessage(fields: readonly Field[]): readonly Field[] {
+  return fields.map(([name, value]) => [name, name === "grpc-message" ? decodePrintable(value) : value]);
+}
+
+function decodePrintable(encoded: string): string {
+  return encoded.replace(/%([2-7][0-9A-F])/g, (escape, hex: string, at: number) => {
+    const isAtAnEnd = at === 0 || at === encoded.length - escape.length; // where white space is not part of a field's value
+    return hex === "25" || hex === "7F" || (hex === "20" && isAtAnEnd)
+      ? escape
+      : String.fromCharCode(Number.parseInt(hex, 16));
+  });
+}

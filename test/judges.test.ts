@@ -1,0 +1,205 @@
+/** Outside judges: the tools people already have, run against the server unchanged. */
+import assert from "node:assert/strict";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { type Data, DataSchema, type Sum, SumSchema, Test } from "../gen/service_pb.ts";
+import { ROOT, run } from "./support/command.ts";
+import { absent, findJudge } from "./support/judge.ts";
+import { startProcess } from "./support/process.ts";
+import { startServer } from "./support/server.ts";
+
+interface Trial {
+  readonly tool: readonly string[];
+  /** HOST is the server's host and port, URL its address. */
+  readonly args: string;
+  readonly input?: string;
+  readonly code?: number;
+  /** What its output, stdout and then stderr, matches. */
+  readonly says: RegExp;
+}
+
+const GRPCURL = ["grpcurl"];
+const PROBE = ["grpc_health_probe", "grpc-health-probe"];
+const BUF = ["buf"];
+const CURL = ["curl"];
+const JSON_TYPE = "-H content-type:application/json";
+const GET = "URL/test.Test/GetSum?encoding=json&message={%22a%22:1,%22b%22:2}";
+const SUM_3 = /"sum": ?3/;
+
+const TRIALS: readonly Trial[] = [
+  {
+    tool: GRPCURL,
+    args: "-plaintext HOST list",
+    says: /^grpc\.health\.v1\.Health\ngrpc\.reflection[\s\S]*\ntest\.Test\n$/,
+  },
+  { tool: GRPCURL, args: "-plaintext HOST list test.Test", says: /^test\.Test\.GetSum\n$/ },
+  {
+    tool: GRPCURL,
+    args: "-plaintext HOST describe test.Test",
+    says: /rpc GetSum \( \.test\.Data \) returns \( \.test\.Sum \)/,
+  },
+  { tool: GRPCURL, args: "-plaintext HOST describe test.Test.GetSum", says: /^test\.Test\.GetSum is a method/ },
+  { tool: GRPCURL, args: "-plaintext HOST describe test.Data", says: /int32 a = 1;\n {2}int32 b = 2;/ },
+  { tool: GRPCURL, args: '-plaintext -d {"a":1,"b":2} HOST test.Test/GetSum', says: SUM_3 },
+  { tool: GRPCURL, args: "-plaintext -d @ HOST test.Test/GetSum", input: '{"a":-1,"b":4}', says: SUM_3 },
+  { tool: GRPCURL, args: '-plaintext -max-time 20 -d {"a":1,"b":2} HOST test.Test/GetSum', says: SUM_3 },
+  {
+    tool: GRPCURL,
+    args: '-plaintext -import-path proto -proto service.proto -d {"a":1,"b":2} HOST test.Test/GetSum',
+    says: SUM_3,
+  },
+  {
+    tool: GRPCURL,
+    args: '-plaintext -d {"a":2147483647,"b":1} HOST test.Test/GetSum',
+    code: 64 + 11, // grpcurl adds gRPC's code
+    says: /Code: OutOfRange\n\s*Message: add 2147483647 and 1: 2147483648 is outside int32/,
+  },
+  { tool: GRPCURL, args: '-plaintext -d {"service":"test.Test"} HOST grpc.health.v1.Health/Check', says: /SERVING/ },
+
+  { tool: PROBE, args: "-addr HOST", says: /status: SERVING/ },
+  { tool: PROBE, args: "-addr HOST -service test.Test", says: /status: SERVING/ },
+  { tool: PROBE, args: "-addr HOST -service nope", code: 3, says: /no such service/ },
+
+  ...["grpc", "grpcweb", "connect"].flatMap((protocol): Trial[] => [
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      says: SUM_3,
+    },
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      says: SUM_3,
+    },
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":2147483647,"b":1} URL/test.Test/GetSum`,
+      code: 11 << 3, // buf curl shifts the code by three bits
+      says: /"code": "out_of_range"[\s\S]*"message": "add 2147483647 and 1/,
+    },
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} --list-methods URL`,
+      says: /^test\.Test\/GetSum$/m,
+    },
+    ...["grpc-v1", "grpc-v1alpha"].map(
+      (reflection): Trial => ({
+        tool: BUF,
+        args: `curl --http2-prior-knowledge --protocol ${protocol} --reflect-protocol ${reflection} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+        says: SUM_3,
+      }),
+    ),
+  ]),
+  { tool: BUF, args: 'curl --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum', says: SUM_3 }, // over HTTP/1.1
+  { tool: BUF, args: 'curl --protocol grpcweb --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum', says: SUM_3 },
+
+  ...["--http1.0", "--http1.1", "--http2", "--http2-prior-knowledge"].flatMap((version): Trial[] => [
+    { tool: CURL, args: `-sS ${version} ${JSON_TYPE} -d {"a":1,"b":2} URL/test.Test/GetSum`, says: SUM_3 },
+    { tool: CURL, args: `-sSg ${version} ${GET}`, says: SUM_3 },
+    { tool: CURL, args: `-sS ${version} URL`, says: /test\.Test: GetSum[\s\S]*grpcurl -plaintext/ },
+    {
+      tool: CURL,
+      args: `-sS ${version} --fail-with-body ${JSON_TYPE} -d {"a":2147483647,"b":1} URL/test.Test/GetSum`,
+      code: 22,
+      says: /"code":"out_of_range"/,
+    },
+  ]),
+];
+
+for (const { tool, args, input = "", code = 0, says } of TRIALS) {
+  test(`${tool[0]} ${args}`, async (t) => {
+    const command = findJudge(t, ...tool);
+    if (command === undefined) return;
+    const { authority, url } = await startServer(t);
+    const words = args.split(" ").map((word) => word.replace("HOST", authority).replace("URL", url));
+    const result = await run(command, words, { input });
+    assert.match(result.stdout + result.stderr, says);
+    assert.equal(result.code, code);
+  });
+}
+
+for (const version of ["--http1.1", "--http2-prior-knowledge"]) {
+  test(`curl ${version} gets 304 for the ETag that it saved`, async (t) => {
+    const command = findJudge(t, "curl");
+    if (command === undefined) return;
+    const { url } = await startServer(t);
+    const folder = await temporaryFolder(t);
+    const etag = join(folder, "etag");
+    const args = ["-sSg", version, "-o", join(folder, "body"), "-w", "%{http_code}", GET.replace("URL", url)];
+    assert.equal((await run(command, ["--etag-save", etag, ...args])).stdout, "200");
+    assert.equal((await run(command, ["--etag-compare", etag, ...args])).stdout, "304");
+  });
+}
+
+test("grpcurl -max-time ends a call that takes longer with DeadlineExceeded", async (t) => {
+  const command = findJudge(t, "grpcurl");
+  if (command === undefined) return;
+  const { authority } = await startServer(t, {
+    routes: (router) =>
+      router.service(Test, {
+        getSum: (_, { signal }) =>
+          new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      }),
+  });
+  const result = await run(command, ["-plaintext", "-max-time", "0.5", authority, "test.Test/GetSum"]);
+  assert.match(result.stderr, /DeadlineExceeded/);
+  assert.equal(result.code, 64 + 4);
+});
+
+test("grpc-js gets sums and errors", async (t) => {
+  const { authority } = await startServer(t);
+  const client = new Client(authority, credentials.createInsecure());
+  t.after(() => client.close());
+  function getSum(data: Omit<Data, "$typeName">): Promise<Sum> {
+    return new Promise((resolve, reject) =>
+      client.makeUnaryRequest(
+        "/test.Test/GetSum",
+        (message: Data) => Buffer.from(toBinary(DataSchema, message)),
+        (bytes) => fromBinary(SumSchema, bytes),
+        { $typeName: "test.Data", ...data },
+        (error, sum) => (error === null ? resolve(sum as Sum) : reject(error)),
+      ),
+    );
+  }
+  assert.equal((await getSum({ a: 1, b: 2 })).sum, 3);
+  const error: ServiceError = await getSum({ a: 2147483647, b: 1 }).catch((reason) => reason);
+  assert.equal(error.code, 11);
+  assert.equal(error.details, "add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647");
+});
+
+test("the post's Python client, on stubs that its script generates and on those it prints, ends as in the post", async (t) => {
+  const python = findJudge(t, process.env.PYTHON ?? "python3");
+  if (python === undefined) return;
+  const { code: missing } = await run(python, ["-c", "import grpc, grpc_tools"]);
+  if (missing !== 0) return absent(t, "this python has no grpcio and grpcio-tools; PYTHON may name another");
+  // The post's client has the address in it, so the server is started just as the README says.
+  const server = await startProcess(t, "npm", "start").catch((error) => absent(t, error.message));
+  if (server === undefined) return;
+
+  const folder = await temporaryFolder(t);
+  await cp(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
+  const stubs = join(folder, "python_out");
+  const env = { ...process.env, PYTHONPATH: stubs };
+  const transcript = "-------------- Get Sum --------------\nReceived sum: sum: 3\n\n"; // print adds a line end to the message's own
+  await mkdir(stubs);
+  assert.equal((await run(python, ["run_codegen.py"], { cwd: folder })).code, 0);
+  assert.deepEqual(await run(python, ["client.py"], { cwd: folder, env }), { code: 0, stdout: transcript, stderr: "" });
+
+  await cp(join(folder, "printed"), stubs, { recursive: true });
+  const old = { ...env, PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION: "python" }; // today's other one refuses code of 2019
+  assert.deepEqual(await run(python, ["client.py"], { cwd: folder, env: old }), {
+    code: 0,
+    stdout: transcript,
+    stderr: "",
+  });
+});
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "judges-"));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}

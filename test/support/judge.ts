@@ -1,0 +1,29 @@
+/** Outside tools that judge the server: used where they are, skipped with the reason where not, and required in CI. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
+import type { TestContext } from "node:test";
+import { ENV } from "./command.ts";
+
+/** The path of the tool that has one of these names on PATH, or is named by its path; undefined where the test is skipped for want of it. */
+export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
+  const folders = ENV.PATH.split(delimiter);
+  const paths = names.flatMap((name) => (isAbsolute(name) ? name : folders.map((folder) => join(folder, name))));
+  const path = paths.find(isExecutable);
+  if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
+  return path;
+}
+
+/** Skips the test with the reason, or fails it in CI. */
+export function absent(t: TestContext, reason: string): void {
+  if (process.env.CI === "true") throw new Error(`judge by an outside tool: ${reason}`);
+  t.skip(reason);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,15 +1,14 @@
 /** Outside judges: the tools people already have, run against the server unchanged. */
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { type Data, DataSchema, type Sum, SumSchema, Test } from "../gen/service_pb.ts";
-import { ROOT, run } from "./support/command.ts";
-import { absent, findJudge } from "./support/judge.ts";
-import { startProcess } from "./support/process.ts";
+import { run } from "./support/command.ts";
+import { findJudge } from "./support/judge.ts";
 import { startServer } from "./support/server.ts";
 
 interface Trial {
@@ -169,33 +168,6 @@ test("grpc-js gets sums and errors", async (t) => {
   const error: ServiceError = await getSum({ a: 2147483647, b: 1 }).catch((reason) => reason);
   assert.equal(error.code, 11);
   assert.equal(error.details, "add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647");
-});
-
-test("the post's Python client, on stubs that its script generates and on those it prints, ends as in the post", async (t) => {
-  const python = findJudge(t, process.env.PYTHON ?? "python3");
-  if (python === undefined) return;
-  const { code: missing } = await run(python, ["-c", "import grpc, grpc_tools"]);
-  if (missing !== 0) return absent(t, "this python has no grpcio and grpcio-tools; PYTHON may name another");
-  // The post's client has the address in it, so the server is started just as the README says.
-  const server = await startProcess(t, "npm", "start").catch((error) => absent(t, error.message));
-  if (server === undefined) return;
-
-  const folder = await temporaryFolder(t);
-  await cp(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
-  const stubs = join(folder, "python_out");
-  const env = { ...process.env, PYTHONPATH: stubs };
-  const transcript = "-------------- Get Sum --------------\nReceived sum: sum: 3\n\n"; // print adds a line end to the message's own
-  await mkdir(stubs);
-  assert.equal((await run(python, ["run_codegen.py"], { cwd: folder })).code, 0);
-  assert.deepEqual(await run(python, ["client.py"], { cwd: folder, env }), { code: 0, stdout: transcript, stderr: "" });
-
-  await cp(join(folder, "printed"), stubs, { recursive: true });
-  const old = { ...env, PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION: "python" }; // today's other one refuses code of 2019
-  assert.deepEqual(await run(python, ["client.py"], { cwd: folder, env: old }), {
-    code: 0,
-    stdout: transcript,
-    stderr: "",
-  });
 });
 
 async function temporaryFolder(t: TestContext): Promise<string> {

@@ -10,10 +10,10 @@ export function plainGrpcMessage(fields: readonly Field[]): readonly Field[] {
 }
 
 function decodePrintable(encoded: string): string {
-  return encoded.replace(/%([2-7][0-9A-F])/g, (escape, hex: string, at: number) => {
-    const isAtAnEnd = at === 0 || at === encoded.length - escape.length; // where white space is not part of a field's value
-    return hex === "25" || hex === "7F" || (hex === "20" && isAtAnEnd)
-      ? escape
-      : String.fromCharCode(Number.parseInt(hex, 16));
+  return encoded.replace(/%([2-7][0-9A-F])/g, (sequence, hex: string, at: number) => {
+    // White space at an end would not be part of the field's value (RFC 9110, 5.5).
+    const isAtAnEnd = at === 0 || at === encoded.length - sequence.length;
+    if (hex === "25" || hex === "7F" || (hex === "20" && isAtAnEnd)) return sequence;
+    return String.fromCharCode(Number.parseInt(hex, 16));
   });
 }

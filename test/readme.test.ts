@@ -1,0 +1,79 @@
+/** The README's commands do what it says, at the address that the post's client has in it. */
+import assert from "node:assert/strict";
+import { access, cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ROOT, run } from "./support/command.ts";
+import { absent, findJudge } from "./support/judge.ts";
+import { startProcess } from "./support/process.ts";
+
+const PYTHON = process.env.PYTHON ?? "python3";
+const README = await readFile(join(ROOT, "README.md"), "utf8");
+const [start = [], call = []] = [...README.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, lines = ""]) =>
+  lines.trim().split("\n"),
+);
+
+test("the README's two lines are npm's own commands over scripts that exist, and CI runs the second", async () => {
+  assert.deepEqual(start, ["npm ci && npm start", "npm cit"]);
+  const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  assert.ok("start" in scripts && "test" in scripts);
+  assert.match(await readFile(join(ROOT, ".ci/run"), "utf8"), /^npm cit$/m);
+});
+
+test("every link in the README leads to a file", async () => {
+  const paths = [...README.matchAll(/\]\((?!https:)([^)]+)\)/g)].map(([, path = ""]) => path);
+  assert.ok(paths.length > 5);
+  for (const path of paths) await access(join(ROOT, path));
+});
+
+test("after npm start, each line under Call answers 3", async (t) => {
+  if (!(await startAtTheDefault(t))) return;
+  assert.equal(call.length, 6);
+  for (const line of call) {
+    await t.test(line, async (t) => {
+      const [program = ""] = line.split(" ");
+      if (line.includes("python3") ? !(await hasGrpc(t)) : findJudge(t, program) === undefined) return;
+      const { code, stdout, stderr } = await run("sh", ["-c", line.replaceAll("python3", PYTHON)]);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /sum"?: ?3\b/);
+    });
+  }
+});
+
+test("the post's Python client, on stubs made by the post's script and on those printed in it, ends as in the post", async (t) => {
+  if (!(await hasGrpc(t)) || !(await startAtTheDefault(t))) return;
+  const folder = await mkdtemp(join(tmpdir(), "post-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await cp(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
+  const stubs = join(folder, "python_out");
+  await rm(stubs, { recursive: true, force: true });
+  await mkdir(stubs);
+  const transcript = await readFile(join(folder, "transcript.txt"), "utf8");
+  const ended = { code: 0, stdout: `${transcript}\n`, stderr: "" }; // print ends the line that the message had ended
+
+  const env = { ...process.env, PYTHONPATH: stubs };
+  assert.equal((await run(PYTHON, ["run_codegen.py"], { cwd: folder })).code, 0);
+  assert.deepEqual(await run(PYTHON, ["client.py"], { cwd: folder, env }), ended);
+
+  await cp(join(folder, "printed"), stubs, { recursive: true });
+  const old = { ...env, PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION: "python" }; // the default one refuses stubs of 2019
+  assert.deepEqual(await run(PYTHON, ["client.py"], { cwd: folder, env: old }), ended);
+});
+
+/** False where the test is skipped since something else has the port. */
+async function startAtTheDefault(t: TestContext): Promise<boolean> {
+  const started = await startProcess(t, "npm", "start").catch((error: Error) => absent(t, error.message));
+  if (started === undefined) return false;
+  assert.equal(started.authority, "127.0.0.1:50051");
+  return true;
+}
+
+/** False where the test is skipped for want of a Python with gRPC. */
+async function hasGrpc(t: TestContext): Promise<boolean> {
+  const python = findJudge(t, PYTHON);
+  if (python === undefined) return false;
+  const { code } = await run(python, ["-c", "import grpc, grpc_tools"]);
+  if (code !== 0) absent(t, `${python} has no grpcio-tools; PYTHON may name another`);
+  return code === 0;
+}

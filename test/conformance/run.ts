@@ -1,0 +1,30 @@
+/** Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const VERSION = "v1.0.7";
+const here = import.meta.dirname;
+const folder = mkdtempSync(join(tmpdir(), "conformance-"));
+try {
+  const module = JSON.parse(output("go", "mod", "download", "-json", `connectrpc.com/conformance@${VERSION}`));
+  const descriptors = join(folder, "conformance.binpb");
+  output("buf", "build", join(module.Dir, "proto"), "--output", descriptors);
+  const command = [process.execPath, join(here, "server.ts"), descriptors, ...process.argv.slice(2)];
+  const args = ["--mode", "server", "--conf", join(here, "conf.yaml"), "-p", "8", "--", ...command];
+  process.exitCode = spawnSync("connectconformance", args, { stdio: "inherit" }).status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+/** What the program printed. Throws where it did not end well. */
+function output(program: string, ...args: string[]): string {
+  const { status, stdout, error } = spawnSync(program, args, {
+    cwd: folder,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) throw new Error(`run ${program} ${args.join(" ")}: ${error?.message ?? `exit code ${status}`}`);
+  return stdout;
+}

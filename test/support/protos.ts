@@ -12,7 +12,7 @@ const BUF = join(ROOT, "node_modules/@bufbuild/buf/bin/buf");
 
 /** Compiles the protos of a folder, which is named from the root of the repository. */
 export function compile(folder: string): FileDescriptorSet {
-  const args = [BUF, "build", folder, "--exclude-source-info", "-o", "-#format=binpb"];
+  const args = [BUF, "build", folder, "--exclude-source-info", "--as-file-descriptor-set", "-o", "-#format=binpb"];
   return fromBinary(FileDescriptorSetSchema, execFileSync(process.execPath, args, { cwd: ROOT }));
 }
 

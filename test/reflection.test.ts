@@ -199,7 +199,7 @@ async function* each<T>(values: readonly T[]): AsyncIterable<T> {
 
 /** The files in an answer. */
 function fileBytes({ case: kind, value }: ServerReflectionResponse["messageResponse"]): Buffer[] {
-  assert.ok(kind === "fileDescriptorResponse", kind);
+  assert.ok(kind === "fileDescriptorResponse", `answered ${kind}`);
   return value.fileDescriptorProto.map((bytes) => Buffer.from(bytes));
 }
 

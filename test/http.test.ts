@@ -147,12 +147,13 @@ test("a bidi method over HTTP/1.1 is answered by 505", async (t) => {
   assert.equal((await send("HTTP/1.1", authority, request)).status, 505);
 });
 
+const PATHS = ["/", GET_SUM, "/no.Such/Thing"];
 const BAD_AUTHORITIES = ["[", "a:99999", "a b", "a/b", "user@host", "a?b", "a#b", "[::1", "a:b", "::1", "a\\b", ""];
 
 test("a Host that is none gets 400, over HTTP/1.1", async (t) => {
   const { authority } = await startServer(t);
   for (const host of BAD_AUTHORITIES) {
-    for (const path of ["/", GET_SUM, "/no.Such/Thing"]) {
+    for (const path of PATHS) {
       const request = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
       assert.match(await exchangeBytes(authority, request), /^HTTP\/1\.1 400 /, `${JSON.stringify(host)} at ${path}`);
     }
@@ -169,16 +170,16 @@ test("a request without Host gets 400, over HTTP/1.1 and HTTP/1.0", async (t) =>
   assert.equal((await send("HTTP/1.1", authority, { method: "GET", path: "/" })).status, 200);
 });
 
-test("an :authority that is none gets 400, or has its stream reset as malformed, over HTTP/2", async (t) => {
+test("an :authority or Host that is none gets 400, or has its stream reset as malformed, over HTTP/2", async (t) => {
   const { authority } = await startServer(t);
   for (const bad of BAD_AUTHORITIES) {
-    for (const path of ["/", GET_SUM, "/no.Such/Thing"]) {
-      const headers = { ":authority": bad, "content-type": "application/grpc" };
+    for (const [name, path] of [":authority", "host"].flatMap((name) => PATHS.map((path) => [name, path] as const))) {
+      const headers = { [name]: bad, "content-type": "application/grpc" };
       const result = await send("HTTP/2", authority, { path, headers, body: "" }).then(
         ({ status }) => status,
         (error) => error.message,
       );
-      assert.match(String(result), /^400$|NGHTTP2_PROTOCOL_ERROR/, `${JSON.stringify(bad)} at ${path}`);
+      assert.match(String(result), /^400$|NGHTTP2_PROTOCOL_ERROR/, `${name} ${JSON.stringify(bad)} at ${path}`);
     }
   }
   assert.equal((await send("HTTP/2", authority, { method: "GET", path: "/" })).status, 200);

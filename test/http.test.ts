@@ -10,6 +10,7 @@ import { exchangeBytes } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
 
 const GET_SUM = "/test.Test/GetSum";
+const PATHS = ["/", GET_SUM, "/no.Such/Thing"];
 
 for (const version of HTTP_VERSIONS) {
   test(`GET / says what is served and how to call it, over ${version}`, async (t) => {
@@ -86,6 +87,23 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
+  test(`HEAD of what does not exist is 404 without a body, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const { status, body } = await send(version, authority, { method: "HEAD", path: "/no.Such/Thing" });
+    assert.deepEqual([status, body.length], [404, 0]);
+  });
+
+  test(`bytes beyond ASCII in a field do no harm, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    for (const [name, path] of ["content-type", "x-mine"].flatMap((name) =>
+      PATHS.map((path) => [name, path] as const),
+    )) {
+      const headers = { "content-type": "application/grpc", [name]: "application/grpc\xff\xe2" };
+      const { status } = await send(version, authority, { path, headers, body: "" });
+      assert.ok(status < 500, `${name} at ${path}: ${status}`);
+    }
+  });
+
   test(`GET of a method with side effects is not allowed, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const path = "/grpc.health.v1.Health/Check?connect=v1&encoding=json&message=%7B%7D";
@@ -147,7 +165,6 @@ test("a bidi method over HTTP/1.1 is answered by 505", async (t) => {
   assert.equal((await send("HTTP/1.1", authority, request)).status, 505);
 });
 
-const PATHS = ["/", GET_SUM, "/no.Such/Thing"];
 const BAD_AUTHORITIES = ["[", "a:99999", "a b", "a/b", "user@host", "a?b", "a#b", "[::1", "a:b", "::1", "a\\b", ""];
 
 test("a Host that is none gets 400, over HTTP/1.1", async (t) => {

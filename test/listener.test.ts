@@ -71,6 +71,28 @@ test("a method that begins as HTTP/2 does is HTTP/1.1's", async (t) => {
   }
 });
 
+test("an HTTP/1.1 call behind which the client has nothing more to send is answered", async (t) => {
+  const { authority } = await startServer(t);
+  const socket = await connectTo(authority);
+  socket.end(HTTP1_CALL);
+  assert.match(Buffer.concat(await socket.toArray()).toString(), /^HTTP\/1\.1 200 OK\r\n.*\{"sum":3\}$/s);
+});
+
+test("an offer to change to HTTP/2 is passed over, and the request answered", async (t) => {
+  const { authority } = await startServer(t);
+  const offer = "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk";
+  const answer = await exchangeBytes(authority, `GET / HTTP/1.1\r\nHost: localhost\r\n${offer}\r\n\r\n`);
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n.*These services answer/s);
+});
+
+test("bytes of neither version get 400 and the connection is closed", async (t) => {
+  const { authority } = await startServer(t);
+  const clientHello = Buffer.from("16030100ca010000c60303", "hex");
+  for (const bytes of [clientHello, "HELO localhost\r\n", "GET\r\n\r\n", "\0\0\0\0"]) {
+    assert.match(await exchangeBytes(authority, bytes), /^HTTP\/1\.1 400 /);
+  }
+});
+
 test("a connection that ends before it shows what it speaks is closed", async (t) => {
   const { authority } = await startServer(t);
   for (const start of ["", "P", "PRI"]) {

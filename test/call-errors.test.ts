@@ -6,6 +6,7 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
 import { CELLS, callIn, isGrpc } from "./support/cells.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
+import { turns } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
 import { TRANSPORTS } from "./support/transports.ts";
 
@@ -138,30 +139,56 @@ for (const { name, http, create } of TRANSPORTS) {
   });
 
   test(`a caller who goes away aborts the handler's signal, and that is not logged, by ${name}`, async (t) => {
-    const { promise: ended, resolve: onEnd } = Promise.withResolvers<unknown>();
-    async function untilAborted({ signal }: HandlerContext): Promise<never> {
-      try {
+    for (const method of ["say", "repeat"] as const) {
+      const started = Promise.withResolvers<void>();
+      const ended = Promise.withResolvers<unknown>();
+      async function untilAborted({ signal }: HandlerContext): Promise<never> {
+        started.resolve();
         if (!signal.aborted) await once(signal, "abort");
+        ended.resolve(signal.reason);
         throw new Error("what a handler makes of it");
-      } finally {
-        onEnd(signal.reason);
       }
+      const { url } = await startServer(t, {
+        routes: echoRoutes({
+          say: (_, context) => untilAborted(context),
+          async *repeat(request, context) {
+            yield request;
+            await untilAborted(context);
+          },
+        }),
+      });
+      const abort = new AbortController();
+      const client = createClient(Echo, create(url));
+      const options = { signal: abort.signal };
+      const call = method === "say" ? client.say({}, options) : Array.fromAsync(client.repeat({}, options));
+      const refused = assert.rejects(call as Promise<unknown>, { code: Code.Canceled });
+      await started.promise;
+      abort.abort();
+      await refused;
+      const reason = await ended.promise;
+      assert.ok(reason instanceof ConnectError && reason.code === Code.Canceled, String(reason));
     }
+  });
+
+  test(`a caller who goes away from an endless answer that it does not read ends the handler, by ${name}`, async (t) => {
+    const ended = Promise.withResolvers<void>();
     const { url } = await startServer(t, {
       routes: echoRoutes({
-        async *repeat(request, context) {
-          yield request;
-          await untilAborted(context);
+        async *repeat() {
+          try {
+            for (;;) yield { value: "x".repeat(100_000) };
+          } finally {
+            ended.resolve();
+          }
         },
       }),
     });
     const abort = new AbortController();
-    const call = async (): Promise<void> => {
-      for await (const _ of createClient(Echo, create(url)).repeat({}, { signal: abort.signal })) abort.abort();
-    };
-    await assert.rejects(call, { code: Code.Canceled });
-    const reason = await ended;
-    assert.ok(reason instanceof ConnectError && reason.code === Code.Canceled, String(reason));
+    const answers = createClient(Echo, create(url)).repeat({}, { signal: abort.signal })[Symbol.asyncIterator]();
+    await answers.next();
+    await turns(20); // until the server has to wait for the client
+    abort.abort();
+    await ended.promise;
   });
 }
 

@@ -31,7 +31,8 @@ export class HealthStatus {
     this.#watchers.set(service, watchers.add(watcher));
     return () => {
       watchers.delete(watcher);
-      if (watchers.size === 0) this.#watchers.delete(service);
+      // By a second call, others may watch in another set.
+      if (watchers.size === 0 && this.#watchers.get(service) === watchers) this.#watchers.delete(service);
     };
   }
 

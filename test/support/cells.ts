@@ -149,7 +149,7 @@ const GRPC_CODES = [
   "unauthenticated",
 ];
 
-function present(headers: Record<string, string | undefined>): Record<string, string> {
+export function present(headers: Record<string, string | undefined>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );

@@ -1,0 +1,197 @@
+/** What becomes of an error from a handler: what the caller learns, what the operator reads, and what neither should. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
+import { CELLS, callIn, isGrpc } from "./support/cells.ts";
+import { Echo, echoRoutes } from "./support/protos.ts";
+import { turns } from "./support/raw.ts";
+import { startServer } from "./support/server.ts";
+import { TRANSPORTS } from "./support/transports.ts";
+
+const SAY = "/fixture.Echo/Say";
+
+for (const cell of CELLS) {
+  // A StringValue of "private".
+  const message = cell.codec === "proto" ? Buffer.from("\x0a\x07private") : Buffer.from('"private"');
+
+  test(`an exception is "internal error" to the caller and a stack in the log, in ${cell.name}`, async (t) => {
+    const { authority, log } = await startServer(t, {
+      routes: echoRoutes({
+        say() {
+          throw new TypeError("the database is on fire");
+        },
+      }),
+    });
+    const outcome = await callIn(cell, authority, { path: SAY, message });
+    assert.deepEqual([outcome.code, outcome.message], ["internal", "internal error"]);
+    assert.equal(outcome.status, isGrpc(cell) ? 200 : 500);
+    assert.doesNotMatch(outcome.response.body.toString("latin1"), /fire|TypeError/);
+    const [entry = "", ...more] = log.splice(0);
+    assert.match(
+      entry,
+      /^handle \/fixture\.Echo\/Say: TypeError: the database is on fire\n +at .*call-errors\.test\.ts/,
+    );
+    assert.doesNotMatch(entry, /private/);
+    assert.deepEqual(more, []);
+  });
+
+  test(`a code is the handler's word, also where it looks like the codec's, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t, {
+      routes: echoRoutes({
+        say() {
+          throw new ConnectError("parse binary: the disk is full", Code.Internal);
+        },
+      }),
+    });
+    const outcome = await callIn(cell, authority, { path: SAY, message });
+    assert.deepEqual([outcome.code, outcome.message], ["internal", "parse binary: the disk is full"]);
+  });
+
+  test(`a handler that outlives the caller's timeout is not logged, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t, {
+      routes: echoRoutes({
+        async say(_, { signal }) {
+          if (!signal.aborted) await once(signal, "abort");
+          throw new Error("what a handler makes of it");
+        },
+      }),
+    });
+    const outcome = await callIn(cell, authority, { path: SAY, message, timeout: isGrpc(cell) ? "10m" : "10" });
+    assert.equal(outcome.code, "deadline_exceeded");
+  });
+}
+
+test("what is thrown that is no Error is logged too", async (t) => {
+  const { authority, log } = await startServer(t, { routes: echoRoutes({ say: () => Promise.reject("a word") }) });
+  for (const cell of CELLS) {
+    const outcome = await callIn(cell, authority, {
+      path: SAY,
+      message: Buffer.from(cell.codec === "json" ? '""' : ""),
+    });
+    assert.deepEqual([outcome.code, outcome.message], ["internal", "internal error"]);
+    assert.deepEqual(log.splice(0), ["handle /fixture.Echo/Say: a word"]);
+  }
+});
+
+for (const { name, http, create } of TRANSPORTS) {
+  test(`an exception in a stream is "internal error" and logged once, by ${name}`, async (t) => {
+    const fail = (): never => {
+      throw new TypeError("the database is on fire");
+    };
+    const { url, log } = await startServer(t, {
+      routes: echoRoutes({
+        async *repeat(request) {
+          yield request;
+          fail();
+        },
+        async join(requests) {
+          for await (const _ of requests) fail();
+          return {};
+        },
+        async *chat(requests) {
+          for await (const request of requests) {
+            yield request;
+            fail();
+          }
+        },
+      }),
+    });
+    const client = createClient(Echo, create(url));
+    const calls = {
+      Repeat: () => Array.fromAsync(client.repeat({ value: "private" })),
+      Join: () => client.join(one({ value: "private" })),
+      ...(http === "2" && { Chat: () => Array.fromAsync(client.chat(one({ value: "private" }))) }),
+    };
+    for (const [method, call] of Object.entries(calls)) {
+      await assert.rejects(call, { code: Code.Internal, rawMessage: "internal error" }, method);
+      const [entry = "", ...more] = log.splice(0);
+      assert.match(entry, new RegExp(`^handle /fixture.Echo/${method}: TypeError: the database is on fire\n`));
+      assert.doesNotMatch(entry, /private/);
+      assert.deepEqual(more, [], method);
+    }
+  });
+
+  test(`a ConnectError comes through with its message, details and metadata, by ${name}`, async (t) => {
+    const refuse = (): never => {
+      const details = [{ desc: StringValueSchema, value: { value: "why" } }];
+      throw new ConnectError("no é more", Code.ResourceExhausted, { "x-quota": "0", "x-id-bin": "AAE" }, details);
+    };
+    const { url } = await startServer(t, {
+      routes: echoRoutes({
+        say: refuse,
+        async *repeat() {
+          yield refuse();
+        },
+      }),
+    });
+    const client = createClient(Echo, create(url));
+    for (const call of [() => client.say({}), () => Array.fromAsync(client.repeat({}))]) {
+      const error = await (call() as Promise<unknown>).then(() => assert.fail("no error"), ConnectError.from);
+      assert.deepEqual([error.code, error.rawMessage], [Code.ResourceExhausted, "no é more"]);
+      assert.deepEqual(
+        error.findDetails(StringValueSchema).map(({ value }) => value),
+        ["why"],
+      );
+      assert.deepEqual([error.metadata.get("x-quota"), error.metadata.get("x-id-bin")], ["0", "AAE"]);
+    }
+  });
+
+  test(`a caller who goes away aborts the handler's signal, and that is not logged, by ${name}`, async (t) => {
+    for (const method of ["say", "repeat"] as const) {
+      const started = Promise.withResolvers<void>();
+      const ended = Promise.withResolvers<unknown>();
+      async function untilAborted({ signal }: HandlerContext): Promise<never> {
+        started.resolve();
+        if (!signal.aborted) await once(signal, "abort");
+        ended.resolve(signal.reason);
+        throw new Error("what a handler makes of it");
+      }
+      const { url } = await startServer(t, {
+        routes: echoRoutes({
+          say: (_, context) => untilAborted(context),
+          async *repeat(request, context) {
+            yield request;
+            await untilAborted(context);
+          },
+        }),
+      });
+      const abort = new AbortController();
+      const client = createClient(Echo, create(url));
+      const options = { signal: abort.signal };
+      const call = method === "say" ? client.say({}, options) : Array.fromAsync(client.repeat({}, options));
+      const refused = assert.rejects(call as Promise<unknown>, { code: Code.Canceled });
+      await started.promise;
+      abort.abort();
+      await refused;
+      const reason = await ended.promise;
+      assert.ok(reason instanceof ConnectError && reason.code === Code.Canceled, String(reason));
+    }
+  });
+
+  test(`a caller who goes away from an endless answer that it does not read ends the handler, by ${name}`, async (t) => {
+    const ended = Promise.withResolvers<void>();
+    const { url } = await startServer(t, {
+      routes: echoRoutes({
+        async *repeat() {
+          try {
+            for (;;) yield { value: "x".repeat(100_000) };
+          } finally {
+            ended.resolve();
+          }
+        },
+      }),
+    });
+    const abort = new AbortController();
+    const answers = createClient(Echo, create(url)).repeat({}, { signal: abort.signal })[Symbol.asyncIterator]();
+    await answers.next();
+    await turns(20); // until the server has to wait for the client
+    abort.abort();
+    await ended.promise;
+  });
+}
+
+async function* one<T>(value: T): AsyncIterable<T> {
+  yield value;
+}

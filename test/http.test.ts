@@ -1,0 +1,226 @@
+/** What HTTP asks of any server: the home page, methods and media types that are not served, names that do not exist. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http2 from "node:http2";
+import { test } from "node:test";
+import { CELLS, callIn, envelope } from "./support/cells.ts";
+import { HTTP_VERSIONS, send } from "./support/http.ts";
+import { Echo, echoRoutes } from "./support/protos.ts";
+import { exchangeBytes } from "./support/raw.ts";
+import { startServer } from "./support/server.ts";
+
+const GET_SUM = "/test.Test/GetSum";
+const PATHS = ["/", GET_SUM, "/no.Such/Thing"];
+
+for (const version of HTTP_VERSIONS) {
+  test(`GET / says what is served and how to call it, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const { status, headers, body } = await send(version, authority, { method: "GET", path: "/" });
+    assert.equal(status, 200);
+    assert.equal(headers["content-type"], "text/plain; charset=utf-8");
+    const text = body.toString();
+    assert.match(text, /^ {2}test\.Test: GetSum$/m);
+    assert.match(text, /^ {2}grpc\.health\.v1\.Health: Check, /m);
+    assert.match(text, /^ {2}grpc\.reflection\.v1\.ServerReflection: /m);
+    const call = `-d '{"a":1,"b":2}' http://${authority}/test.Test/GetSum`;
+    assert.ok(text.includes(`curl -H 'Content-Type: application/json' ${call}`), text);
+    assert.ok(text.includes(`buf curl --http2-prior-knowledge ${call}`), text);
+    assert.ok(text.includes(`grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
+  });
+
+  test(`HEAD / has the head of GET / and no body, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const { status, headers, body } = await send(version, authority, { method: "HEAD", path: "/" });
+    assert.deepEqual([status, headers["content-type"], body.length], [200, "text/plain; charset=utf-8", 0]);
+  });
+
+  for (const [path, allow] of [
+    ["/", "GET, HEAD, OPTIONS"],
+    [GET_SUM, "POST, GET, OPTIONS"],
+    ["/grpc.health.v1.Health/Check", "POST, OPTIONS"],
+  ] as const) {
+    test(`a method that ${path} does not have is told those it has, over ${version}`, async (t) => {
+      const { authority } = await startServer(t);
+      const methods = ["PUT", "DELETE", ...(path === "/" ? ["POST"] : ["HEAD"])];
+      for (const method of methods) {
+        const { status, headers, body } = await send(version, authority, { method, path });
+        assert.deepEqual([status, headers.allow, body.length], [405, allow, 0], method);
+      }
+      const { status, headers } = await send(version, authority, { method: "OPTIONS", path });
+      assert.deepEqual([status, headers.allow], [204, allow]);
+    });
+  }
+
+  test(`a media type that a unary method does not take is told those it takes, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    for (const type of ["text/plain", "application/xml", "application/connect+proto", "application/grpc-web-text"]) {
+      const request = { path: GET_SUM, headers: { "content-type": type }, body: "" };
+      const { status, headers } = await send(version, authority, request);
+      assert.equal(status, 415, type);
+      assert.equal(
+        headers["accept-post"],
+        "application/proto, application/json, application/grpc, application/grpc+proto, application/grpc+json, " +
+          "application/grpc-web, application/grpc-web+proto, application/grpc-web+json",
+      );
+    }
+  });
+
+  test(`a media type that a streaming method does not take is told those it takes, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    for (const type of ["text/plain", "application/json"]) {
+      const request = { path: "/grpc.health.v1.Health/Watch", headers: { "content-type": type }, body: "" };
+      const { status, headers } = await send(version, authority, request);
+      assert.equal(status, 415, type);
+      assert.match(String(headers["accept-post"]), /^application\/connect\+proto, application\/connect\+json, app/);
+    }
+  });
+
+  test(`each media type in Accept-Post is taken, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const wrong = { path: GET_SUM, headers: { "content-type": "text/plain" }, body: "" };
+    const { headers } = await send(version, authority, wrong);
+    for (const type of String(headers["accept-post"]).split(", ")) {
+      const message = Buffer.from(type.endsWith("json") ? "{}" : "");
+      const body = type.includes("grpc") ? envelope(message) : message;
+      const { status } = await send(version, authority, { path: GET_SUM, headers: { "content-type": type }, body });
+      assert.equal(status, 200, type);
+    }
+  });
+
+  test(`HEAD of what does not exist is 404 without a body, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const { status, body } = await send(version, authority, { method: "HEAD", path: "/no.Such/Thing" });
+    assert.deepEqual([status, body.length], [404, 0]);
+  });
+
+  test(`bytes beyond ASCII in a field do no harm, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    for (const [name, path] of ["content-type", "x-mine"].flatMap((name) =>
+      PATHS.map((path) => [name, path] as const),
+    )) {
+      const headers = { "content-type": "application/grpc", [name]: "application/grpc\xff\xe2" };
+      const { status } = await send(version, authority, { path, headers, body: "" });
+      assert.ok(status < 500, `${name} at ${path}: ${status}`);
+    }
+  });
+
+  test(`GET of a method with side effects is not allowed, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const path = "/grpc.health.v1.Health/Check?connect=v1&encoding=json&message=%7B%7D";
+    const { status, headers } = await send(version, authority, { method: "GET", path });
+    assert.deepEqual([status, headers.allow], [405, "POST, OPTIONS"]);
+  });
+}
+
+for (const cell of CELLS) {
+  const message = Buffer.from(cell.codec === "json" ? "{}" : "");
+
+  test(`an unknown service is unimplemented and told what is served, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t);
+    const outcome = await callIn(cell, authority, { path: "/no.Such/Thing", message });
+    const services = "test.Test, grpc.health.v1.Health, grpc.reflection.v1.ServerReflection, ";
+    assert.equal(outcome.code, "unimplemented");
+    assert.equal(
+      outcome.message,
+      `call "/no.Such/Thing": no such service; served are ${services}grpc.reflection.v1alpha.ServerReflection`,
+    );
+    assert.equal(outcome.status, cell.protocol.startsWith("gRPC") ? 200 : 404);
+  });
+
+  test(`an unknown method is unimplemented and told the service's methods, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t);
+    const outcome = await callIn(cell, authority, { path: "/grpc.health.v1.Health/Chek", message });
+    assert.equal(outcome.code, "unimplemented");
+    assert.equal(
+      outcome.message,
+      'call "/grpc.health.v1.Health/Chek": no such method; grpc.health.v1.Health has Check, Watch, List',
+    );
+    assert.equal(outcome.status, cell.protocol.startsWith("gRPC") ? 200 : 404);
+  });
+}
+
+test("an unknown method in gRPC has its status in the HEADERS frame that ends the stream", async (t) => {
+  const { url } = await startServer(t);
+  const session = http2.connect(url);
+  t.after(() => session.destroy());
+  const headers = { ":method": "POST", ":path": "/no.Such/Thing", "content-type": "application/grpc", te: "trailers" };
+  const stream = session.request(headers).end(envelope(Buffer.of()));
+  const [head, flags] = await once(stream, "response");
+  assert.equal(head[":status"], 200);
+  assert.equal(head["content-type"], "application/grpc");
+  assert.equal(head["grpc-status"], "12");
+  assert.ok(flags & http2.constants.NGHTTP2_FLAG_END_STREAM, "the frame does not end the stream");
+});
+
+test("a long path is cut in the answer that says it is unknown", async (t) => {
+  const { authority } = await startServer(t);
+  const { status, body } = await send("HTTP/2", authority, { path: `/${"x".repeat(10_000)}` });
+  assert.equal(status, 404);
+  assert.ok(body.length < 500, `${body.length} bytes`);
+});
+
+test("a bidi method over HTTP/1.1 is answered by 505", async (t) => {
+  const { authority } = await startServer(t, { routes: echoRoutes({ async *chat() {} }) });
+  const request = { path: `/${Echo.typeName}/Chat`, headers: { "content-type": "application/connect+json" }, body: "" };
+  assert.equal((await send("HTTP/1.1", authority, request)).status, 505);
+});
+
+const BAD_AUTHORITIES = ["[", "a:99999", "a b", "a/b", "user@host", "a?b", "a#b", "[::1", "a:b", "::1", "a\\b", ""];
+
+test("a Host that is none gets 400, over HTTP/1.1", async (t) => {
+  const { authority } = await startServer(t);
+  for (const host of BAD_AUTHORITIES) {
+    for (const path of PATHS) {
+      const request = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+      assert.match(await exchangeBytes(authority, request), /^HTTP\/1\.1 400 /, `${JSON.stringify(host)} at ${path}`);
+    }
+  }
+  assert.equal((await send("HTTP/1.1", authority, { method: "GET", path: "/" })).status, 200);
+});
+
+test("a request without Host gets 400, over HTTP/1.1 and HTTP/1.0", async (t) => {
+  const { authority } = await startServer(t);
+  for (const version of ["1.1", "1.0"]) {
+    const request = `POST ${GET_SUM} HTTP/${version}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+    assert.match(await exchangeBytes(authority, request), /^HTTP\/1\.1 400 /, version);
+  }
+  assert.equal((await send("HTTP/1.1", authority, { method: "GET", path: "/" })).status, 200);
+});
+
+test("an :authority or Host that is none gets 400, or has its stream reset as malformed, over HTTP/2", async (t) => {
+  const { authority } = await startServer(t);
+  for (const bad of BAD_AUTHORITIES) {
+    for (const [name, path] of [":authority", "host"].flatMap((name) => PATHS.map((path) => [name, path] as const))) {
+      const headers = { [name]: bad, "content-type": "application/grpc" };
+      const result = await send("HTTP/2", authority, { path, headers, body: "" }).then(
+        ({ status }) => status,
+        (error) => error.message,
+      );
+      assert.match(String(result), /^400$|NGHTTP2_PROTOCOL_ERROR/, `${name} ${JSON.stringify(bad)} at ${path}`);
+    }
+  }
+  assert.equal((await send("HTTP/2", authority, { method: "GET", path: "/" })).status, 200);
+});
+
+test("the authorities that a client may name are served", async (t) => {
+  const { authority } = await startServer(t);
+  for (const host of ["localhost", "a.example:80", "a.example:", "127.0.0.1:1", "[::1]", "[::1]:50051", "a_b"]) {
+    for (const version of HTTP_VERSIONS) {
+      const headers = { [version === "HTTP/2" ? ":authority" : "host"]: host };
+      const { status } = await send(version, authority, { method: "GET", path: "/", headers });
+      assert.equal(status, 200, `${host} over ${version}`);
+    }
+  }
+});
+
+test("a request target in absolute form is served, and overrides Host", async (t) => {
+  const { authority } = await startServer(t);
+  const call = (target: string, host: string): Promise<string> => {
+    const fields = `Host: ${host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 13`;
+    return exchangeBytes(authority, `POST ${target} HTTP/1.1\r\n${fields}\r\n\r\n{"a":1,"b":2}`);
+  };
+  assert.match(await call(`http://${authority}${GET_SUM}`, authority), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
+  assert.match(await call(`http://other.example${GET_SUM}?x=1`, authority), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
+  assert.match(await call(`http://${authority}${GET_SUM}`, "["), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
+  assert.match(await call(`http://[${GET_SUM}`, authority), /^HTTP\/1\.1 40[04] /);
+});

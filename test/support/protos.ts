@@ -1,0 +1,37 @@
+/** Protos compiled by buf: the fixtures as descriptors, and what the compiler makes of any folder of protos. */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { createFileRegistry, type DescService, fromBinary } from "@bufbuild/protobuf";
+import type { GenService } from "@bufbuild/protobuf/codegenv2";
+import { type FileDescriptorSet, FileDescriptorSetSchema, type StringValueSchema } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Routes } from "../../src/server/handlers.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const BUF = join(ROOT, "node_modules/@bufbuild/buf/bin/buf");
+
+/** Compiles the protos of a folder, which is named from the root of the repository. */
+export function compile(folder: string): FileDescriptorSet {
+  const args = [BUF, "build", folder, "--exclude-source-info", "--as-file-descriptor-set", "-o", "-#format=binpb"];
+  return fromBinary(FileDescriptorSetSchema, execFileSync(process.execPath, args, { cwd: ROOT }));
+}
+
+const fixtures = createFileRegistry(compile("test/fixtures/protos"));
+
+/** A service with one of every kind of symbol around it. */
+export const Kinds = fixtures.getService("fixture.Kinds") as DescService;
+
+type Texts = { input: typeof StringValueSchema; output: typeof StringValueSchema };
+
+/** A service with one method of every kind, all from texts to texts; Say has no side effects. */
+export const Echo = fixtures.getService("fixture.Echo") as GenService<{
+  say: { methodKind: "unary" } & Texts;
+  repeat: { methodKind: "server_streaming" } & Texts;
+  join: { methodKind: "client_streaming" } & Texts;
+  chat: { methodKind: "bidi_streaming" } & Texts;
+}>;
+
+/** Routes of the Echo service alone, with the given methods. */
+export function echoRoutes(implementation: Partial<ServiceImpl<typeof Echo>>): Routes {
+  return (router) => void router.service(Echo, implementation);
+}

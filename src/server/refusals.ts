@@ -19,7 +19,7 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
   const { path, fields } = exchange.request;
   const error = new ConnectError(unknownMessage(path.split("?", 1)[0] as string, services), Code.Unimplemented);
   const contentType = fieldValue(fields, "content-type") ?? "";
-  if (contentType.startsWith("application/grpc")) {
+  if (contentType.toLowerCase().startsWith("application/grpc")) {
     // A status in place of an answer comes in the head (gRPC over HTTP/2, "Trailers-Only").
     const status = setTrailerStatus(new Headers({ "content-type": contentType }), error);
     exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, NOTHING);

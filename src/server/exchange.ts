@@ -36,7 +36,7 @@ export interface Exchange {
   readonly request: RequestHead;
   /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Set by the handler: called once, if the exchange ends before its answer did. */
+  /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */
   onAbandoned: (() => void) | undefined;
   /**
    * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more than

@@ -107,7 +107,7 @@ export class Connection implements FrameSink, StreamHost, SenderHost, Standing {
 
   /** The peer does not take what it asks for: nothing is to be read from it. */
   get paused(): boolean {
-    return this.sender.unsent > this.#server.limits.unsentBytes;
+    return this.sender.unsent > Math.max(FIRST_WINDOW, this.#server.limits.unsentBytes);
   }
 
   /** Looks at the time. */
@@ -257,23 +257,19 @@ export class Connection implements FrameSink, StreamHost, SenderHost, Standing {
     const from = flags & Flag.Padded ? start + 1 : start;
     const last = (flags & Flag.EndStream) !== 0;
     const stream = this.#streams.find(id);
-    // The whole payload counts (6.9.1). It is given back at once, for what streams hold has windows of its own.
-    if (!this.#window.receive(end - start, FIRST_WINDOW)) {
-      throw new ConnectionError(ErrorCode.FlowControl, "DATA exceeds the connection's window");
-    }
+    // The whole payload counts (6.9.1). To the connection it is given back at once, so that no stream that is not read
+    // holds up another; what is held is bounded by the streams' windows and by budgets.
     const increment = this.#window.release(end - start);
     if (increment > 0) this.#writer.windowUpdate(0, increment);
-    if (stream === undefined && this.#streams.wasReset(id)) {
-      this.#toll();
-      return;
-    }
+    const length = end - padding - from;
+    if (length === 0 && (!last || stream === undefined)) this.#toll();
+    if (stream === undefined && this.#streams.wasReset(id)) return;
     if (stream === undefined || !stream.remoteOpen) {
       this.#resetId(id, ErrorCode.StreamClosed);
       return;
     }
-    const length = end - padding - from;
-    if (length === 0 && !last) this.#toll();
-    if (!last && !this.#receiveWindow(stream, end - start, end - start - length)) {
+    const whole = last && stream.receiveWindow === undefined;
+    if (!whole && !this.#receiveWindow(stream, end - start, end - start - length)) {
       this.#resetId(id, ErrorCode.FlowControl);
       return;
     }
@@ -381,7 +377,9 @@ export class Connection implements FrameSink, StreamHost, SenderHost, Standing {
       return;
     }
     if (!stream.remoteOpen) {
-      throw new ConnectionError(ErrorCode.StreamClosed, `HEADERS on stream ${id} after its end`);
+      // Half-closed (remote) (5.1).
+      this.#resetId(id, ErrorCode.StreamClosed);
+      return;
     }
     if (list === undefined) {
       this.#resetId(id, ErrorCode.EnhanceYourCalm);

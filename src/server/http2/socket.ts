@@ -28,6 +28,7 @@ export class BoundSocket {
       this.#connection.abort("the connection was lost");
       closed(this);
     });
+    socket.resume();
   }
 
   /** Takes its leave of the peer. */

@@ -37,7 +37,7 @@ export class Stream implements Exchange, BodySource {
   readonly id: number;
   readonly request: Http2RequestHead;
   readonly #host: StreamHost;
-  onAbandoned: (() => void) | undefined;
+  #onAbandoned: (() => void) | undefined;
   /** Whether the request, and the answer, are not whole: both is "open", one of them "half-closed", none "closed". */
   remoteOpen = true;
   localOpen = true;
@@ -68,6 +68,15 @@ export class Stream implements Exchange, BodySource {
     this.openedAt = now;
   }
 
+  get onAbandoned(): (() => void) | undefined {
+    return this.#onAbandoned;
+  }
+
+  set onAbandoned(callback: (() => void) | undefined) {
+    if (this.#orphaned && callback !== undefined) this.#call(callback);
+    else this.#onAbandoned = callback;
+  }
+
   // The request.
 
   /** Whether the handler waits for the whole body. */
@@ -90,8 +99,11 @@ export class Stream implements Exchange, BodySource {
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
+    if (!this.localOpen) {
+      this.#stopped();
+      return;
+    }
     const max = Math.min(maxBytes, this.#host.gatherBytes);
-    if (!this.localOpen) return;
     if (Math.max(this.request.contentLength, this.#held?.size ?? 0) > max) {
       this.#call(over);
       return;
@@ -231,7 +243,7 @@ export class Stream implements Exchange, BodySource {
       return;
     }
     this.#answer = Answer.Given;
-    this.onAbandoned = undefined;
+    this.#onAbandoned = undefined;
     this.#host.reset(this, RESET_CODES[reason]);
   }
 
@@ -250,7 +262,7 @@ export class Stream implements Exchange, BodySource {
   /** The answer is whole: what was not read of the request is thrown away. */
   finish(): void {
     this.#close();
-    this.onAbandoned = undefined;
+    this.#onAbandoned = undefined;
     this.#reader?.notify();
   }
 
@@ -264,8 +276,8 @@ export class Stream implements Exchange, BodySource {
       this.#orphaned = true;
       this.#host.orphaned();
     }
-    const onAbandoned = this.onAbandoned;
-    this.onAbandoned = undefined;
+    const onAbandoned = this.#onAbandoned;
+    this.#onAbandoned = undefined;
     if (onAbandoned !== undefined) this.#call(onAbandoned);
   }
 

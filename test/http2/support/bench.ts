@@ -73,7 +73,8 @@ export class Bench {
 
   /** Lets time pass, and lets the connection look at it. */
   pass(ms: number): string[] {
-    this.server.time.set(this.server.time.now + ms, () => WALL + this.server.time.now + ms);
+    const now = this.server.time.now + ms;
+    this.server.time.set(now, () => WALL + now);
     this.connection.look();
     return this.words();
   }

@@ -102,7 +102,7 @@ const ATTACKS: Record<string, Attack> = {
     end: /SETTINGS_TIMEOUT/,
   },
   "a peer that has no streams": {
-    limits: { idleMs: 100 },
+    limits: { idleMs: 100, pingAnswerMs: 100 },
     off: { idleMs: off },
     run: linger(),
     end: /NO_ERROR: no stream/,

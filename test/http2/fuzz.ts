@@ -137,7 +137,7 @@ function check(bench: Bench, said: Buffer): void {
   for (const exchange of bench.exchanges) exchange.reset();
   assert.equal(bench.server.gathered.taken, 0, "bytes are held for nobody");
   assert.equal(bench.server.abandoned.taken, 0, "handlers run for nobody");
-  assert.equal(bench.connection.sender.waiting, 0);
+  assert.equal(bench.connection.waitingBytes, 0);
 }
 
 function isFor({ id, payload }: Frame, ids: ReadonlySet<number>): void {

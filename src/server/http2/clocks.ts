@@ -2,6 +2,9 @@
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { Limits } from "./limits.ts";
 
+/** What is due: the end, for a reason; a leave-taking, for one; or a question to the peer whether it is there. */
+export type Due = ConnectionError | { readonly leave: string } | "ping";
+
 /** How a connection stands, as its clocks see it. */
 export interface Standing {
   /** The client's preface and SETTINGS came, and it acknowledged ours. */
@@ -43,8 +46,8 @@ export class Clocks {
     this.#idleAt = now;
   }
 
-  /** Looks at all of them; gives why the connection is to end, or "ping" where its peer is to be asked. */
-  look(now: number, standing: Standing): ConnectionError | "ping" | undefined {
+  /** Looks at all of them. */
+  look(now: number, standing: Standing): Due | undefined {
     return (
       this.#beginning(now, standing) ??
       this.#block(now, standing) ??
@@ -88,13 +91,13 @@ export class Clocks {
     );
   }
 
-  #idling(now: number): ConnectionError | undefined {
+  #idling(now: number): Due | undefined {
     const { idleMs } = this.#limits;
     if (now - this.#idleAt <= idleMs) return undefined;
-    return new ConnectionError(ErrorCode.NoError, `no stream for over ${idleMs} ms`);
+    return { leave: `no stream for over ${idleMs} ms` };
   }
 
-  #silence(now: number, { paused }: Standing): ConnectionError | "ping" | undefined {
+  #silence(now: number, { paused }: Standing): Due | undefined {
     const { keepaliveMs, pingAnswerMs } = this.#limits;
     if (paused) return undefined;
     if (this.#pingAt < 0) {

@@ -1,13 +1,14 @@
 /** What streams say: heads, bodies and trailers as frames, within the windows and in fair order (RFC 9113, 8.1). */
 import type { Field, ResponseHead } from "../exchange.ts";
-import type { Rate } from "./budgets.ts";
 import { Turns } from "./flow-control.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { FIRST_WINDOW, Flag, FRAME_SIZE } from "./frames.ts";
 import { NO_TABLE } from "./hpack-encoder.ts";
 import type { ResponseBlock, ResponseHeads } from "./response-head.ts";
+import type { ServerState } from "./server-state.ts";
 import type { Stream } from "./stream.ts";
 import type { Time } from "./time.ts";
+import type { Tolls } from "./tolls.ts";
 
 const NOTHING = new Uint8Array(0);
 const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
@@ -41,11 +42,11 @@ export interface SenderHost {
 }
 
 export class Sender {
+  readonly #host: SenderHost;
   readonly #writer: FrameWriter;
   readonly #heads: ResponseHeads;
   readonly #time: Time;
-  readonly #control: Rate;
-  readonly #host: SenderHost;
+  readonly #tolls: Tolls;
   /** Bodies wait while this many bytes of output do. */
   readonly #outputBytes: number;
   readonly #turns = new Turns();
@@ -61,20 +62,13 @@ export class Sender {
   #updateTable = false;
   #tableUpdated = false;
 
-  constructor(
-    writer: FrameWriter,
-    heads: ResponseHeads,
-    time: Time,
-    control: Rate,
-    outputBytes: number,
-    host: SenderHost,
-  ) {
+  constructor(host: SenderHost, { heads, time, limits }: ServerState, writer: FrameWriter, tolls: Tolls) {
+    this.#host = host;
     this.#writer = writer;
     this.#heads = heads;
     this.#time = time;
-    this.#control = control;
-    this.#outputBytes = outputBytes;
-    this.#host = host;
+    this.#tolls = tolls;
+    this.#outputBytes = Math.max(FIRST_WINDOW, limits.unsentBytes / 4);
   }
 
   respond(stream: Stream, head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
@@ -220,8 +214,8 @@ export class Sender {
     stream.sendWindow -= end - start;
     this.said += end - start;
     this.#writer.data(stream.id, piece, start, end, flags);
-    // The peer may answer it with updates of two windows; frames of a few bytes, which it asked for, earn less.
-    this.#control.earn(Math.min(2, (end - start) / 32));
+    // A piece that the peer's windows cut into small frames earns by its bytes alone.
+    this.#tolls.earn(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
   }
 
   #head(streamId: number, { block, undated }: ResponseBlock, flags: number): void {

@@ -16,6 +16,9 @@ export function announcedSettings(limits: Limits): (readonly [id: number, value:
 
 /** What the peer announced, where it matters to a server that neither pushes nor sends frames over the first size. */
 export class PeerSettings {
+  /** Whether they came, and whether the peer acknowledged ours. */
+  came = false;
+  acknowledged = false;
   initialWindowSize = FIRST_WINDOW;
   /** It wants a smaller header table than the first, which the next field block has to acknowledge (RFC 7541, 4.2). */
   smallerTable = false;
@@ -25,6 +28,7 @@ export class PeerSettings {
     if ((end - start) % 6 !== 0) {
       throw new ConnectionError(ErrorCode.FrameSize, `SETTINGS of ${end - start} bytes is no multiple of 6 bytes`);
     }
+    this.came = true;
     const before = this.initialWindowSize;
     for (let at = start; at < end; at += 6) this.#set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
     return this.initialWindowSize - before;

@@ -1,6 +1,7 @@
 /** Binds a connection to a socket, plain or TLS, and to the clock. */
 import type { Socket } from "node:net";
 import { Connection } from "./connection.ts";
+import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { ServerState } from "./server-state.ts";
 
 /** ms in which a peer may close after it was told to, before its socket is destroyed. */
@@ -48,7 +49,7 @@ export class BoundSocket {
   }
 
   destroy(reason: string): void {
-    this.#connection.cut(reason);
+    this.#connection.fail(new ConnectionError(ErrorCode.NoError, reason));
     this.#flush();
     this.#socket.destroy();
   }

@@ -1,48 +1,88 @@
-/** A request's body: the bytes that are held for its reader, and the reader that takes them in pieces. */
+/** A request's body on its way to a handler: bytes that are held until they are taken, and the reader that takes them in pieces. */
 
-/** Bytes that came and were not taken, in a buffer of their own, so that no small piece keeps a whole chunk alive. */
-export class HeldBytes {
+/** What a body asks of its stream. */
+export interface BodyHost {
+  /** Whether more may come. */
+  readonly remoteOpen: boolean;
+  /** Takes room for bytes; false where there is none. */
+  hold(bytes: number): boolean;
+  release(bytes: number): void;
+  /** Lets the peer send this many bytes more. */
+  credit(bytes: number): void;
+  /** A handler asks for the body. */
+  asked(): void;
+}
+
+export class Body implements AsyncIterableIterator<Uint8Array> {
+  readonly #host: BodyHost;
+  /** In a buffer of their own, so that no small piece keeps a whole chunk of input alive. */
   #buffer: Buffer | undefined;
+  /** Bytes held. */
   size = 0;
+  /** Bytes of them that the peer was not yet credited. */
+  #uncredited = 0;
+  #error: Error | undefined;
+  #left = false;
+  #waiting: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined;
 
-  add(piece: Buffer): void {
-    const size = this.size + piece.length;
-    if (this.#buffer === undefined || this.#buffer.length < size) {
-      const grown = Buffer.allocUnsafe(Math.max(256, this.size === 0 ? size : size * 2));
-      this.#buffer?.copy(grown, 0, 0, this.size);
-      this.#buffer = grown;
-    }
-    piece.copy(this.#buffer, this.size);
-    this.size = size;
+  constructor(host: BodyHost) {
+    this.#host = host;
   }
 
-  /** All of them, which from then on are the caller's. */
+  // What comes.
+
+  /** Holds a piece; false where there is no room for it. Credited says that the peer may send as much again at once. */
+  add(piece: Buffer, credited: boolean): boolean {
+    if (!this.#host.hold(piece.length)) return false;
+    this.#grow(this.size + piece.length);
+    piece.copy(this.#buffer as Buffer, this.size);
+    this.size += piece.length;
+    if (credited) this.#host.credit(piece.length);
+    else this.#uncredited += piece.length;
+    return true;
+  }
+
+  #grow(size: number): void {
+    if (this.#buffer !== undefined && this.#buffer.length >= size) return;
+    const grown = Buffer.allocUnsafe(Math.max(256, this.size === 0 ? size : size * 2));
+    this.#buffer?.copy(grown, 0, 0, this.size);
+    this.#buffer = grown;
+  }
+
+  /** Credits the peer for all that is held. */
+  credit(): void {
+    if (this.#uncredited > 0) this.#host.credit(this.#uncredited);
+    this.#uncredited = 0;
+  }
+
+  /** All that is held, which from then on is the caller's. */
   take(): Buffer {
     const bytes = this.#buffer?.subarray(0, this.size) ?? Buffer.alloc(0);
+    this.#host.release(this.size);
+    this.credit();
     this.#buffer = undefined;
     this.size = 0;
     return bytes;
   }
-}
 
-/** Where a reader's pieces come from. */
-export interface BodySource {
-  /** What is held, if anything: it is the reader's from then on, and the peer may send as much again. */
-  takeHeld(): Buffer | undefined;
-  /** Whether nothing more will come. */
-  readonly remoteOpen: boolean;
-}
-
-/** The body in pieces, each once. */
-export class BodyReader implements AsyncIterableIterator<Uint8Array> {
-  readonly #source: BodySource;
-  #error: Error | undefined;
-  #returned = false;
-  #waiting: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined;
-
-  constructor(source: BodySource) {
-    this.#source = source;
+  /** Something came, or nothing more will: a reader that waits is told. */
+  notify(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    this.next().then(waiting.resolve, waiting.reject);
   }
+
+  /** Nothing more will come, and what is held is thrown away; for an error, its reader gets it. */
+  close(error?: Error): void {
+    this.#host.release(this.size);
+    this.#buffer = undefined;
+    this.size = 0;
+    this.#error = error;
+    this.notify();
+  }
+
+  // What its reader calls.
 
   [Symbol.asyncIterator](): this {
     return this;
@@ -50,9 +90,10 @@ export class BodyReader implements AsyncIterableIterator<Uint8Array> {
 
   next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    const piece = this.#returned ? undefined : this.#source.takeHeld();
-    if (piece !== undefined) return Promise.resolve({ done: false, value: piece });
-    if (this.#returned || !this.#source.remoteOpen) return Promise.resolve({ done: true, value: undefined });
+    if (this.#left) return Promise.resolve({ done: true, value: undefined });
+    if (this.size > 0) return Promise.resolve({ done: false, value: this.take() });
+    if (!this.#host.remoteOpen) return Promise.resolve({ done: true, value: undefined });
+    this.#host.asked();
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers();
       // A reader that went away without waiting is no unhandled rejection.
@@ -62,20 +103,7 @@ export class BodyReader implements AsyncIterableIterator<Uint8Array> {
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
-    this.#returned = true;
+    this.#left = true;
     return Promise.resolve({ done: true, value: undefined });
-  }
-
-  /** Something came, or nothing more will. */
-  notify(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    this.#waiting = undefined;
-    this.next().then(waiting.resolve, waiting.reject);
-  }
-
-  fail(error: Error): void {
-    this.#error = error;
-    this.notify();
   }
 }

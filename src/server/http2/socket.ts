@@ -97,5 +97,5 @@ export class BoundSocket {
 
 /** Hands the time to the connections. */
 export function readClock({ time }: ServerState): void {
-  time.set(performance.now(), Date.now);
+  time.set(Math.floor(performance.now()), Date.now);
 }

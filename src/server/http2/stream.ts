@@ -1,6 +1,6 @@
 /** A stream (RFC 9113, 5.1), which is the exchange that a handler answers. */
 import type { Exchange, Field, ResetReason, ResponseHead } from "../exchange.ts";
-import { BodyReader, type BodySource, HeldBytes } from "./body.ts";
+import { Body, type BodyHost } from "./body.ts";
 import type { ReceiveWindow } from "./flow-control.ts";
 import { ErrorCode } from "./frames.ts";
 import type { Http2RequestHead } from "./request-head.ts";
@@ -11,6 +11,10 @@ const RESET_CODES = {
   internal: ErrorCode.Internal,
   refused: ErrorCode.RefusedStream,
 } as const satisfies Record<ResetReason, ErrorCode>;
+
+const NOTHING = new Uint8Array(0);
+
+type GatherDone = Parameters<Exchange["gather"]>[1];
 
 /** How far a handler is with its answer. */
 const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
@@ -33,7 +37,7 @@ export interface StreamHost {
   threw(stream: Stream, error: unknown): void;
 }
 
-export class Stream implements Exchange, BodySource {
+export class Stream implements Exchange, BodyHost {
   readonly id: number;
   readonly request: Http2RequestHead;
   readonly #host: StreamHost;
@@ -52,12 +56,9 @@ export class Stream implements Exchange, BodySource {
   #orphaned = false;
   #continued = false;
   #received = 0;
-  #held: HeldBytes | undefined;
-  /** Bytes held that the peer was not yet credited. */
-  #uncredited = 0;
-  #reader: BodyReader | undefined;
+  #body: Body | undefined;
   #gatherMax = 0;
-  #gatherDone: ((bytes: Uint8Array, exchange: Exchange) => void) | undefined;
+  #gatherDone: GatherDone | undefined;
   #gatherOver: ((exchange: Exchange) => void) | undefined;
 
   constructor(host: StreamHost, id: number, request: Http2RequestHead, sendWindow: number, now: number) {
@@ -84,63 +85,28 @@ export class Stream implements Exchange, BodySource {
     return this.#gatherDone !== undefined;
   }
 
-  /** Whether nothing was said yet. */
-  get unanswered(): boolean {
-    return this.#answer === Answer.Owed;
+  get body(): Body {
+    this.#body ??= new Body(this);
+    return this.#body;
   }
 
-  get body(): AsyncIterable<Uint8Array> {
-    this.#reader ??= new BodyReader(this);
-    return this.#reader;
-  }
-
-  gather(
-    maxBytes: number,
-    done: (bytes: Uint8Array, exchange: Exchange) => void,
-    over: (exchange: Exchange) => void,
-  ): void {
+  gather(maxBytes: number, done: GatherDone, over: (exchange: Exchange) => void): void {
     if (!this.localOpen) {
       this.#stopped();
       return;
     }
     const max = Math.min(maxBytes, this.#host.gatherBytes);
-    if (Math.max(this.request.contentLength, this.#held?.size ?? 0) > max) {
+    if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > max) {
       this.#call(over);
-      return;
+    } else if (!this.remoteOpen) {
+      this.#deliver(done);
+    } else {
+      this.#gatherMax = max;
+      this.#gatherDone = done;
+      this.#gatherOver = over;
+      this.asked();
+      this.#body?.credit();
     }
-    if (!this.remoteOpen) {
-      this.#deliver(done, this.takeHeld() ?? Buffer.alloc(0));
-      return;
-    }
-    this.#gatherMax = max;
-    this.#gatherDone = done;
-    this.#gatherOver = over;
-    this.#asked();
-    this.#credit(this.#uncredited);
-    this.#uncredited = 0;
-  }
-
-  takeHeld(): Buffer | undefined {
-    const held = this.#held;
-    if (held === undefined || held.size === 0) {
-      if (this.remoteOpen) this.#asked();
-      return undefined;
-    }
-    this.#host.release(held.size);
-    this.#credit(this.#uncredited);
-    this.#uncredited = 0;
-    return held.take();
-  }
-
-  /** The body is asked for: a client that waits for that is told to go on (RFC 9110, 10.1.1). */
-  #asked(): void {
-    if (!this.request.expectsContinue || this.#continued) return;
-    this.#continued = true;
-    if (this.#received === 0 && this.#answer === Answer.Owed) this.#host.sender.continue(this.id);
-  }
-
-  #credit(bytes: number): void {
-    if (bytes > 0 && this.remoteOpen) this.#host.credit(this, bytes);
   }
 
   /** Takes a piece of the body, and whether it is the last; gives NoError, or why the stream is in error. */
@@ -151,42 +117,32 @@ export class Stream implements Exchange, BodySource {
     if (expected >= 0 && (this.#received > expected || (last && this.#received < expected))) return ErrorCode.Protocol;
     if (last) this.remoteOpen = false;
     const done = this.#gatherDone;
-    if (last && done !== undefined && this.#held === undefined && piece.length <= this.#gatherMax) {
+    if (last && done !== undefined && this.#body === undefined && piece.length <= this.#gatherMax) {
       this.#deliver(done, piece);
       return ErrorCode.NoError;
     }
-    return this.#keep(piece) ? this.#kept(piece.length, last) : ErrorCode.EnhanceYourCalm;
-  }
-
-  #keep(piece: Buffer): boolean {
-    if (piece.length === 0 || !this.localOpen) return true;
-    if (!this.#host.hold(piece.length)) return false;
-    this.#held ??= new HeldBytes();
-    this.#held.add(piece);
-    return true;
-  }
-
-  #kept(bytes: number, last: boolean): ErrorCode {
-    const done = this.#gatherDone;
-    const over = this.#gatherOver;
-    if (done === undefined) this.#uncredited += bytes;
-    else if (over !== undefined && (this.#held?.size ?? 0) > this.#gatherMax) {
-      this.#endGather();
-      this.#uncredited += bytes;
-      this.#call(over);
-    } else if (last) this.#deliver(done, this.takeHeld() ?? Buffer.alloc(0));
-    else this.#credit(bytes);
-    this.#reader?.notify();
+    const over = done !== undefined && this.#received > this.#gatherMax;
+    const kept = piece.length === 0 || this.body.add(piece, done !== undefined && !over);
+    if (!kept) return ErrorCode.EnhanceYourCalm;
+    if (over) this.#giveUpGathering();
+    else if (last && done !== undefined) this.#deliver(done);
+    this.#body?.notify();
     return ErrorCode.NoError;
   }
 
-  #endGather(): void {
+  #giveUpGathering(): void {
+    const over = this.#gatherOver;
+    this.#endGathering();
+    if (over !== undefined) this.#call(over);
+  }
+
+  #endGathering(): void {
     this.#gatherDone = undefined;
     this.#gatherOver = undefined;
   }
 
-  #deliver(done: (bytes: Uint8Array, exchange: Exchange) => void, bytes: Uint8Array): void {
-    this.#endGather();
+  #deliver(done: GatherDone, bytes: Uint8Array = this.#body?.take() ?? NOTHING): void {
+    this.#endGathering();
     try {
       done(bytes, this);
     } catch (error) {
@@ -202,7 +158,33 @@ export class Stream implements Exchange, BodySource {
     }
   }
 
+  // What its body asks of it.
+
+  hold(bytes: number): boolean {
+    return this.#host.hold(bytes);
+  }
+
+  release(bytes: number): void {
+    this.#host.release(bytes);
+  }
+
+  credit(bytes: number): void {
+    if (this.remoteOpen) this.#host.credit(this, bytes);
+  }
+
+  /** A client that waits to be asked for the body is told to go on (RFC 9110, 10.1.1). */
+  asked(): void {
+    if (!this.request.expectsContinue || this.#continued) return;
+    this.#continued = true;
+    if (this.#received === 0 && this.#answer === Answer.Owed) this.#host.sender.continue(this.id);
+  }
+
   // The answer.
+
+  /** Whether nothing of it was said yet. */
+  get unanswered(): boolean {
+    return this.#answer === Answer.Owed;
+  }
 
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
     if (!this.localOpen) {
@@ -262,16 +244,16 @@ export class Stream implements Exchange, BodySource {
   /** The answer is whole: what was not read of the request is thrown away. */
   finish(): void {
     this.#close();
+    this.#body?.close();
     this.#onAbandoned = undefined;
-    this.#reader?.notify();
   }
 
   /** The stream is gone, and not by its handler. */
   abandon(why: string): void {
     const running = this.#answer !== Answer.Given && !this.gathering;
     this.#close();
+    this.#body?.close(new Error(`read body: ${why}`));
     this.#host.sender.drop(this);
-    this.#reader?.fail(new Error(`read body: ${why}`));
     if (running) {
       this.#orphaned = true;
       this.#host.orphaned();
@@ -284,9 +266,6 @@ export class Stream implements Exchange, BodySource {
   #close(): void {
     this.localOpen = false;
     this.remoteOpen = false;
-    this.#endGather();
-    if (this.#held === undefined) return;
-    this.#host.release(this.#held.size);
-    this.#held = undefined;
+    this.#endGathering();
   }
 }

@@ -2,7 +2,7 @@
 import { encodeBlock } from "./hpack-encoder.ts";
 
 export class Time {
-  /** ms of a clock that only goes forward. */
+  /** ms of a clock that only goes forward, whole: streams keep it, and a fraction would cost each of them an object. */
   now = 0;
   /** The Date field (RFC 9110, 6.6.1) of this second, as a part of a field block. */
   dateField: Uint8Array = new Uint8Array(0);

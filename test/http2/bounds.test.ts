@@ -332,6 +332,17 @@ test("a long answer earns its reader the updates of its windows", () => {
   }
 });
 
+test("small messages that go to and fro earn their peer a PING and an update of its window for each", () => {
+  const bench = Bench.settled(silent, { controlFramesPerSecond: 5 });
+  bench.send(headers(1, POST, 0));
+  bench.exchanges[0]?.start(OK);
+  for (let i = 0; i < 1_000; i++) {
+    bench.exchanges[0]?.write(Buffer.from("hi"));
+    const words = bench.send(data(1, "ho", 0), ping(), windowUpdate(0, 2));
+    assert.ok(words.includes("Data 1 2") && words.includes("Ping ack"));
+  }
+});
+
 test("a PING that is answered keeps a silent peer, however long its call takes", () => {
   const bench = Bench.settled(silent, { keepaliveMs: 100, pingAnswerMs: 50 });
   bench.send(headers(1, GET));

@@ -131,6 +131,8 @@ function check(bench: Bench, said: Buffer): void {
   assert.deepEqual(bench.errors, []);
   const { frames, rest } = split(said);
   assert.equal(rest.length, 0);
+  const end = frames.findIndex(({ type }) => type === FrameType.Goaway);
+  assert.ok(end < 0 || end === frames.length - 1, "something is said after GOAWAY");
   const ids = new Set(bench.exchanges.map(idOf));
   for (const one of frames) if (one.type === FrameType.Data) isFor(one, ids);
   bench.connection.abort("the test is over");
@@ -162,7 +164,10 @@ export function mutants(random: Random): void {
   }
   const bytes = Buffer.concat([HELLO, ...frames]);
   for (let i = random.below(6); i > 0; i--) bytes[random.below(bytes.length)] = random.below(256);
-  converse(random.pieces(bytes), random.chance(2) ? {} : { gatheredBytes: 1_000, concurrentStreams: 3 });
+  converse(
+    random.pieces(bytes),
+    random.chance(2) ? {} : { gatheredBytes: 1_000, concurrentStreams: 3, abandonedHandlersPerConnection: 1 },
+  );
 }
 
 /** A frame of any type, flags and stream, with any payload. */

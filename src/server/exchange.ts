@@ -17,15 +17,18 @@ export interface RequestHead {
 }
 
 /**
- * An answer's head. Equal answers may share one frozen object, and equal trailers one frozen array: a wire may keep
- * their encoded form by identity.
+ * An answer's head. Equal answers may share one object, frozen with its fields, and equal trailers one frozen array: a
+ * wire may keep their encoded form by identity.
  */
 export interface ResponseHead {
   readonly status: number;
   readonly fields: readonly Field[];
 }
 
-/** Why an exchange is broken off: its answer is no longer wanted, the server failed, or nothing was begun and it may be tried again. */
+/**
+ * Why an exchange is broken off: its answer is not wanted any more, the server failed, or nothing was begun and it may
+ * be tried again.
+ */
 export type ResetReason = "cancel" | "internal" | "refused";
 
 /**
@@ -39,10 +42,10 @@ export interface Exchange {
   /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */
   onAbandoned: (() => void) | undefined;
   /**
-   * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more than
-   * maxBytes, after which body gives what was gathered and then the rest; neither where the peer gives up before, and
-   * then no answer is owed. Both may be called before gather returns. bytes are valid only during the call: where they
-   * came in one piece they are the wire's own.
+   * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more
+   * than maxBytes, after which body gives what was gathered and then the rest; neither where the peer gives up before,
+   * and then no answer is owed. Both may be called before gather returns. bytes are valid only during the call: where
+   * they came in one piece they are the wire's own.
    */
   gather(
     maxBytes: number,

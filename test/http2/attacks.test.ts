@@ -1,6 +1,8 @@
 /** Peers that mean harm, on a socket, with a good client beside them whose calls all succeed. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Handler } from "../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
@@ -164,6 +166,19 @@ const ATTACKS: Record<string, Attack> = {
     },
     end: undefined,
   },
+  "a peer that asks and does not read": {
+    limits: { controlFramesPerSecond: off, pingAnswerMs: 100 },
+    off: { unsentBytes: off },
+    run: async (attacker) => {
+      attacker.socket.pause();
+      // More than the buffers of both systems hold.
+      for (let i = 0; i < 40 && !attacker.socket.destroyed; i++) attacker.send(Buffer.alloc(17 << 16, ping()));
+      for (let taken = -1; taken !== attacker.socket.writableLength; await pause(200))
+        taken = attacker.socket.writableLength;
+      if (attacker.socket.writableLength > 0) attacker.socket.destroy();
+    },
+    end: undefined,
+  },
   "a peer that is dead while its call is under way": {
     limits: { keepaliveMs: 50, pingAnswerMs: 50 },
     off: { keepaliveMs: off },
@@ -277,6 +292,39 @@ for (const [what, attack] of Object.entries(ATTACKS)) {
     assert.ok(!attacker.words.some((word) => (attack.end ?? CALM).test(word)));
   });
 }
+
+test("attacks leave behind no memory and no handles", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const server = await startServer(t, handler, {
+    resetsPerSecond: 50,
+    controlFramesPerSecond: 50,
+    abandonedHandlers: off,
+  });
+  const floods = [
+    flood(2_000, (i) => Buffer.concat([get(1 + 2 * i, "/"), rstStream(1 + 2 * i)]), Buffer.alloc(0)),
+    flood(2_000, () => ping()),
+    flood(2_000, () => data(1, "", 0)),
+    flood(2_000, () => frame(FrameType.Continuation, 0, 1, "\x88"), frame(FrameType.Headers, 0, 1, encodeBlock(POST))),
+  ];
+  const round = async () => {
+    for (const run of floods) {
+      const attacker = await RawClient.connect(t, server);
+      await run(attacker);
+      await attacker.closed;
+    }
+    while (server.http2.connections > 0) await pause(2);
+    await pause(20);
+    collect();
+    return { memory: process.memoryUsage().heapUsed, handles: process.getActiveResourcesInfo().length };
+  };
+  for (let i = 0; i < 5; i++) await round();
+  const warm = await round();
+  for (let i = 0; i < 5; i++) await round();
+  const after = await round();
+  assert.ok(after.memory < warm.memory * 1.05, `${warm.memory} bytes became ${after.memory}`);
+  assert.ok(after.handles <= warm.handles);
+});
 
 test("a thousand calls cancelled in one burst leave an honest client its connection", async (t) => {
   const server = await startServer(t, handler);

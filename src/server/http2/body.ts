@@ -1,4 +1,7 @@
-/** A request's body on its way to a handler: bytes that are held until they are taken, and the reader that takes them in pieces. */
+/**
+ * A request's body on its way to a handler: bytes that are held until they are taken, and the reader that takes them in
+ * pieces.
+ */
 
 /** What a body asks of its stream. */
 export interface BodyHost {

@@ -3,11 +3,11 @@
  * came, takes what it says, and lets it look at the time.
  */
 import { Clocks, type Standing } from "./clocks.ts";
+import { ConnectionFrames } from "./connection-frames.ts";
 import { Departure } from "./departure.ts";
-import { widen } from "./flow-control.ts";
-import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, Flag, FrameType, read31 } from "./frames.ts";
+import { ConnectionError, ErrorCode, FIRST_WINDOW, FrameType } from "./frames.ts";
 import type { ServerState } from "./server-state.ts";
 import { announcedSettings, PeerSettings } from "./settings.ts";
 import { StreamFrames } from "./stream-frames.ts";
@@ -16,22 +16,19 @@ import { Tolls } from "./tolls.ts";
 
 const PING = Buffer.alloc(8);
 
-export class Connection implements FrameSink, StreamsHost, Standing {
+export class Connection implements StreamsHost, Standing {
   readonly #server: ServerState;
   readonly #reader = new FrameReader();
   readonly #writer: FrameWriter;
   readonly #peer = new PeerSettings();
-  readonly #tolls: Tolls;
   readonly #clocks: Clocks;
   readonly #departure: Departure;
   readonly #streams: Streams;
   readonly #streamFrames: StreamFrames;
-  #peerLeaves = false;
-  /** Frames completed by the bytes that are being read; and when the one that is not whole began. */
-  #frames = 0;
+  readonly #frames: ConnectionFrames;
+  /** When the frame began that is not whole. */
   #frameBegunAt = 0;
-  /** Nothing more is read or said: what is said already is to be sent, and then the end. */
-  closed = false;
+  #closed = false;
 
   /** wake is called when there is output, and there was none. */
   constructor(server: ServerState, wake: () => void) {
@@ -42,31 +39,42 @@ export class Connection implements FrameSink, StreamsHost, Standing {
     const departure = new Departure(writer);
     this.#server = server;
     this.#writer = writer;
-    this.#tolls = tolls;
     this.#clocks = new Clocks(limits, time.now);
     this.#departure = departure;
     this.#streams = streams;
-    this.#streamFrames = new StreamFrames({ server, writer, streams, peer: this.#peer, departure, tolls });
+    const parts = { server, writer, streams, peer: this.#peer, departure, tolls };
+    this.#streamFrames = new StreamFrames(parts);
+    this.#frames = new ConnectionFrames(parts, this.#streamFrames);
     // The server's preface (3.4).
     writer.settings(announcedSettings(limits));
     if (limits.connectionWindowBytes > FIRST_WINDOW)
       writer.windowUpdate(0, limits.connectionWindowBytes - FIRST_WINDOW);
   }
 
+  /** Nothing more is read or said: what is said already is to be sent, and then the end. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#frames.closed = true;
+  }
+
   // What whoever binds it calls.
 
   /** Takes bytes that came. */
   receive(chunk: Buffer): void {
-    if (this.closed) return;
+    if (this.#closed) return;
     const { now } = this.#server.time;
     const begins = !this.#reader.midFrame;
-    this.#frames = 0;
+    this.#frames.count = 0;
     try {
-      this.#reader.read(chunk, this);
+      this.#reader.read(chunk, this.#frames);
     } catch (error) {
       this.fail(error);
     }
-    if (begins || this.#frames > 0) this.#frameBegunAt = now;
+    if (begins || this.#frames.count > 0) this.#frameBegunAt = now;
     this.#clocks.heard(now);
     this.#endIfLeft();
   }
@@ -79,7 +87,7 @@ export class Connection implements FrameSink, StreamsHost, Standing {
   /** Takes note of how many bytes were taken from it and not yet by the peer. */
   flushed(unsent: number): void {
     this.#streams.sender.unsent = unsent;
-    if (!this.closed) this.#streams.sender.pump();
+    if (!this.#closed) this.#streams.sender.pump();
   }
 
   /** The peer does not take what it asks for: nothing is to be read from it. */
@@ -89,7 +97,7 @@ export class Connection implements FrameSink, StreamsHost, Standing {
 
   /** Looks at the time. */
   look(): void {
-    if (this.closed) return;
+    if (this.#closed) return;
     const { time, limits } = this.#server;
     const due = this.#clocks.look(time.now, this);
     if (due === "ping") this.#writer.ping(PING, 0);
@@ -103,7 +111,7 @@ export class Connection implements FrameSink, StreamsHost, Standing {
 
   /** Takes its leave: streams under way finish, and then it ends. */
   drain(reason: string): void {
-    if (this.closed) return;
+    if (this.#closed) return;
     this.#departure.begin(reason, this.#server.time.now);
     if (!this.#peer.came) this.#departure.finish(0);
     this.#endIfLeft();
@@ -111,13 +119,13 @@ export class Connection implements FrameSink, StreamsHost, Standing {
 
   /** The peer is gone, or is to be: every stream is abandoned. */
   abort(why: string): void {
-    this.closed = true;
+    this.#close();
     this.#streams.abandonAll(why);
   }
 
   /** Ends it with GOAWAY (5.4.1). */
   fail(error: unknown): void {
-    if (this.closed) return;
+    if (this.#closed) return;
     const known = error instanceof ConnectionError;
     if (!known) this.#server.onError(error);
     const { code, message } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
@@ -132,7 +140,7 @@ export class Connection implements FrameSink, StreamsHost, Standing {
   }
 
   #endIfLeft(): void {
-    if (this.openStreams === 0 && (this.#departure.final || this.#peerLeaves)) this.closed = true;
+    if (this.openStreams === 0 && (this.#departure.final || this.#frames.peerLeaves)) this.#close();
   }
 
   // How it stands, for its clocks.
@@ -157,129 +165,5 @@ export class Connection implements FrameSink, StreamsHost, Standing {
 
   get takenBytes(): number {
     return this.#streams.sender.said - this.#streams.sender.unsent;
-  }
-
-  // Frames (6).
-
-  frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    this.#frames++;
-    this.#expect(type, id);
-    const frames = this.#streamFrames;
-    switch (type) {
-      case FrameType.Data:
-        frames.data(flags, id, bytes, start, end);
-        break;
-      case FrameType.Headers:
-        frames.headers(flags, id, bytes, start, end);
-        break;
-      case FrameType.Priority:
-        frames.priority(id, bytes, start, end);
-        break;
-      case FrameType.RstStream:
-        frames.rstStream(id, end - start);
-        break;
-      case FrameType.Settings:
-        this.#settings(flags, id, bytes, start, end);
-        break;
-      case FrameType.PushPromise:
-        // A client cannot push (8.4).
-        throw new ConnectionError(ErrorCode.Protocol, "PUSH_PROMISE from a client");
-      case FrameType.Ping:
-        this.#ping(flags, id, bytes, start, end);
-        break;
-      case FrameType.Goaway:
-        this.#goaway(id, end - start);
-        break;
-      case FrameType.WindowUpdate:
-        this.#windowUpdate(id, bytes, start, end);
-        break;
-      case FrameType.Continuation:
-        frames.continuation(flags, bytes, start, end);
-        break;
-      default:
-        // Unknown frames are ignored (4.1).
-        this.#tolls.control();
-    }
-  }
-
-  /** What may come when. */
-  #expect(type: number, id: number): void {
-    if (!this.#peer.came && type !== FrameType.Settings) {
-      throw new ConnectionError(ErrorCode.Protocol, "the first frame is not SETTINGS");
-    }
-    // Between HEADERS and END_HEADERS nothing else comes (6.10).
-    const { block } = this.#streamFrames;
-    if (block !== undefined && (type !== FrameType.Continuation || id !== block.streamId)) {
-      throw new ConnectionError(ErrorCode.Protocol, `frame inside the field block of stream ${block.streamId}`);
-    }
-  }
-
-  /** SETTINGS (6.5). */
-  #settings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `SETTINGS on stream ${id}`);
-    if (flags & Flag.Ack) {
-      if (end > start) throw new ConnectionError(ErrorCode.FrameSize, "SETTINGS acknowledgement with a payload");
-      if (this.#peer.acknowledged) this.#tolls.control();
-      this.#peer.acknowledged = true;
-      return;
-    }
-    this.#tolls.control();
-    const growth = this.#peer.apply(bytes, start, end);
-    if (growth !== 0) this.#growWindows(growth);
-    if (this.#peer.smallerTable) this.#streams.sender.smallerTable();
-    // It is acknowledged before anything is said that goes by it (6.5.3).
-    this.#writer.settingsAck();
-    if (growth > 0) for (const stream of this.#streams.table.open.values()) this.#streams.sender.opened(stream);
-  }
-
-  /** A new SETTINGS_INITIAL_WINDOW_SIZE is a new window for the streams that are open, perhaps below 0 (6.9.2). */
-  #growWindows(growth: number): void {
-    for (const stream of this.#streams.table.open.values()) {
-      const window = widen(stream.sendWindow, growth);
-      if (window === undefined) {
-        throw new ConnectionError(ErrorCode.FlowControl, `window of stream ${stream.id} exceeds 2147483647 bytes`);
-      }
-      stream.sendWindow = window;
-    }
-  }
-
-  /** PING (6.7). */
-  #ping(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `PING on stream ${id}`);
-    if (end - start !== 8)
-      throw new ConnectionError(ErrorCode.FrameSize, `PING of ${end - start} bytes is not 8 bytes`);
-    this.#tolls.control();
-    const opaque = bytes.subarray(start, end);
-    if (flags & Flag.Ack) this.#departure.answered(opaque, this.#streams.table.lastId);
-    else this.#writer.ping(opaque, Flag.Ack);
-  }
-
-  /** GOAWAY (6.8): the peer will begin no more streams than are on their way. */
-  #goaway(id: number, length: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `GOAWAY on stream ${id}`);
-    if (length < 8) throw new ConnectionError(ErrorCode.FrameSize, `GOAWAY of ${length} bytes is below 8 bytes`);
-    this.#tolls.control();
-    this.#peerLeaves = true;
-  }
-
-  /** WINDOW_UPDATE (6.9). */
-  #windowUpdate(id: number, bytes: Buffer, start: number, end: number): void {
-    if (end - start !== 4) {
-      throw new ConnectionError(ErrorCode.FrameSize, `WINDOW_UPDATE of ${end - start} bytes is not 4 bytes`);
-    }
-    this.#tolls.control();
-    const increment = read31(bytes, start);
-    if (id !== 0) {
-      this.#streamFrames.windowUpdate(id, increment);
-      return;
-    }
-    if (increment === 0) throw new ConnectionError(ErrorCode.Protocol, "WINDOW_UPDATE of 0 bytes");
-    const { sender } = this.#streams;
-    const window = widen(sender.window, increment);
-    if (window === undefined) {
-      throw new ConnectionError(ErrorCode.FlowControl, "the connection's window exceeds 2147483647 bytes");
-    }
-    sender.window = window;
-    sender.pump();
   }
 }

@@ -1,4 +1,7 @@
-/** A field block that comes in more than one frame: HEADERS, then CONTINUATION up to END_HEADERS (RFC 9113, 4.3 and 6.10). */
+/**
+ * A field block that comes in more than one frame: HEADERS, then CONTINUATION up to END_HEADERS (RFC 9113, 4.3 and
+ * 6.10).
+ */
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { Limits } from "./limits.ts";
 

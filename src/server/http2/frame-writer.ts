@@ -67,7 +67,10 @@ export class FrameWriter {
     this.#at += end - start;
   }
 
-  /** HEADERS (6.2) with a whole field block that is given in two parts, and CONTINUATION (6.10) where one frame cannot hold it. */
+  /**
+   * HEADERS (6.2) with a whole field block that is given in two parts, and CONTINUATION (6.10) where one frame cannot
+   * hold it.
+   */
   headers(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
     const length = block.length + more.length;
     if (length > FRAME_SIZE) {

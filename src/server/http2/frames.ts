@@ -51,7 +51,9 @@ export const SettingId = {
 
 /** Bytes of a frame's header (4.1). */
 export const FRAME_HEADER = 9;
-/** The largest payload sent, and the largest taken: the protocol's first value of SETTINGS_MAX_FRAME_SIZE, kept (6.5.2). */
+/**
+ * The largest payload sent, and the largest taken: the protocol's first value of SETTINGS_MAX_FRAME_SIZE, kept (6.5.2).
+ */
 export const FRAME_SIZE = 16_384;
 /** The largest flow-control window (6.9.1), and the largest stream identifier (5.1.1). */
 export const MAX_31_BITS = 0x7fff_ffff;

@@ -1,4 +1,6 @@
-/** One field of a header list as HPACK's tables hold it, and what its name and value alone say of it (RFC 9113, 8.2). */
+/**
+ * One field of a header list as HPACK's tables hold it, and what its name and value alone say of it (RFC 9113, 8.2).
+ */
 import type { Field } from "../exchange.ts";
 
 /** What a field is to a request. It is found once, when the field is made; an indexed field brings it along. */

@@ -4,7 +4,9 @@ import { HeaderField } from "./header-field.ts";
 import { huffmanDecode } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
-/** The dynamic table's largest size: the protocol's first value of SETTINGS_HEADER_TABLE_SIZE, kept (RFC 9113, 6.5.2). */
+/**
+ * The dynamic table's largest size: the protocol's first value of SETTINGS_HEADER_TABLE_SIZE, kept (RFC 9113, 6.5.2).
+ */
 const TABLE_SIZE = 4096;
 /** Slots for its entries: a power of two not under TABLE_SIZE / 32, where 32 is the least an entry counts (4.1). */
 const SLOTS = 128;

@@ -15,9 +15,14 @@ export interface Limits {
   readonly gatheredBytesPerConnection: number;
   /** Bytes of bodies held for all handlers; over it the stream is reset. */
   readonly gatheredBytes: number;
-  /** Bytes written to a connection that its peer did not take; over it nothing more is read from it. At least 65,535. */
+  /**
+   * Bytes written to a connection that its peer did not take; over it nothing more is read from it. At least 65,535.
+   */
   readonly unsentBytes: number;
-  /** Frames per second that ask for work and bring none: SETTINGS, PING, PRIORITY, empty DATA and their like. Four seconds' worth may come at once, and what is sent earns more. */
+  /**
+   * Frames per second that ask for work and bring none: SETTINGS, PING, PRIORITY, empty DATA and their like. Four
+   * seconds' worth may come at once, and what is sent earns more.
+   */
   readonly controlFramesPerSecond: number;
   /** Streams reset per second, by the peer or for its errors; four seconds' worth may come at once. */
   readonly resetsPerSecond: number;

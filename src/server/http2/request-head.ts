@@ -122,7 +122,9 @@ function takePseudo(parts: Parts, kind: FieldKind, value: string): boolean {
   return true;
 }
 
-/** Takes a field that says something to the connection; false where it is malformed, or says another thing than before. */
+/**
+ * Takes a field that says something to the connection; false where it is malformed, or says another thing than before.
+ */
 function takeField(parts: Parts, kind: FieldKind, value: string): boolean {
   if (kind === FieldKind.Host) {
     if (parts.host !== undefined && parts.host !== value) return false;

@@ -12,7 +12,7 @@ export interface ResponseBlock {
   readonly bodiless: boolean;
 }
 
-/** Encodes heads and trailers. Those that are frozen are encoded once. */
+/** Encodes heads and trailers. Those that are frozen, with their fields, are encoded once. */
 export class ResponseHeads {
   readonly #heads = new WeakMap<ResponseHead, ResponseBlock>();
   readonly #trailers = new WeakMap<readonly Field[], Uint8Array>();
@@ -26,7 +26,7 @@ export class ResponseHeads {
     const known = this.#heads.get(head);
     const block = known ?? encodeHead(head);
     if (known === undefined) {
-      if (!Object.isFrozen(head)) return block;
+      if (!Object.isFrozen(head) || !Object.isFrozen(head.fields)) return block;
       this.#heads.set(head, block);
     }
     this.#lastHead = head;

@@ -4,6 +4,7 @@ import { Turns } from "./flow-control.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { FIRST_WINDOW, Flag, FRAME_SIZE } from "./frames.ts";
 import { NO_TABLE } from "./hpack-encoder.ts";
+import { Outgoing } from "./outgoing.ts";
 import type { ResponseBlock, ResponseHeads } from "./response-head.ts";
 import type { ServerState } from "./server-state.ts";
 import type { Stream } from "./stream.ts";
@@ -12,28 +13,6 @@ import type { Tolls } from "./tolls.ts";
 
 const NOTHING = new Uint8Array(0);
 const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
-
-/** What of an answer's body waits for a window, and what follows it. */
-export class Outgoing {
-  readonly pieces: Uint8Array[] = [];
-  /** Bytes of the first piece that are sent. */
-  at = 0;
-  bytes = 0;
-  inTurn = false;
-  ended = false;
-  trailers: Uint8Array | undefined;
-  #emptied: PromiseWithResolvers<void> | undefined;
-
-  /** Settles when nothing waits any more, or never will be sent. */
-  get emptied(): Promise<void> {
-    this.#emptied ??= Promise.withResolvers();
-    return this.#emptied.promise;
-  }
-
-  settle(): void {
-    this.#emptied?.resolve();
-  }
-}
 
 /** Who is told. */
 export interface SenderHost {

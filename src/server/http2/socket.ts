@@ -35,7 +35,7 @@ export class BoundSocket {
   /** Takes its leave of the peer. */
   drain(reason: string): void {
     this.#connection.drain(reason);
-    this.#flush();
+    this.flush();
   }
 
   /** Looks at the time. */
@@ -45,12 +45,12 @@ export class BoundSocket {
       return;
     }
     this.#connection.look();
-    this.#flush();
+    this.flush();
   }
 
   destroy(reason: string): void {
     this.#connection.fail(new ConnectionError(ErrorCode.NoError, reason));
-    this.#flush();
+    this.flush();
     this.#socket.destroy();
   }
 
@@ -59,22 +59,23 @@ export class BoundSocket {
     readClock(this.#server);
     this.#flushScheduled = true;
     this.#connection.receive(chunk);
-    this.#flush();
+    this.flush();
   }
 
   /** What is said outside of input leaves together, when the promises of this turn have run. */
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    process.nextTick(() => this.#flush());
+    process.nextTick(flush, this);
   }
 
   #drained(): void {
     this.#connection.flushed(this.#socket.writableLength);
-    this.#flush();
+    this.flush();
   }
 
-  #flush(): void {
+  /** Sends what the connection has said. */
+  flush(): void {
     const socket = this.#socket;
     const connection = this.#connection;
     for (let output = connection.take(); output !== undefined; output = connection.take()) {
@@ -93,6 +94,11 @@ export class BoundSocket {
     // What still comes is read and thrown away, so that the peer gets to read why.
     this.#socket.resume();
   }
+}
+
+/** One function for all sockets, so that what waits for the turn's end costs no closure. */
+function flush(bound: BoundSocket): void {
+  bound.flush();
 }
 
 /** Hands the time to the connections. */

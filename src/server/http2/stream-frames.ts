@@ -16,8 +16,8 @@ const NOTHING = Buffer.alloc(0);
 /** A flag of HEADERS of our own: the stream depends on itself. */
 const DEPENDS_ON_ITSELF = 0x100;
 
-/** What the frames of streams go by, and what they change. */
-export interface StreamFramesParts {
+/** What frames go by, and what they change. */
+export interface ConnectionParts {
   readonly server: ServerState;
   readonly writer: FrameWriter;
   readonly streams: Streams;
@@ -39,7 +39,7 @@ export class StreamFrames {
   /** The field block that is not whole. */
   block: FieldBlock | undefined;
 
-  constructor({ server, writer, streams, peer, departure, tolls }: StreamFramesParts) {
+  constructor({ server, writer, streams, peer, departure, tolls }: ConnectionParts) {
     this.#server = server;
     this.#writer = writer;
     this.#streams = streams;
@@ -118,7 +118,9 @@ export class StreamFrames {
     this.#whole(block.flags, block.streamId, whole, 0, whole.length);
   }
 
-  /** A whole field block: a request's head, or its trailers (8.1). It is decoded whatever becomes of the stream (4.3). */
+  /**
+   * A whole field block: a request's head, or its trailers (8.1). It is decoded whatever becomes of the stream (4.3).
+   */
   #whole(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (!this.#streams.table.begins(id)) {
       this.#trailers(flags, id, bytes, start, end);

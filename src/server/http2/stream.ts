@@ -3,8 +3,9 @@ import type { Exchange, Field, ResetReason, ResponseHead } from "../exchange.ts"
 import { Body, type BodyHost } from "./body.ts";
 import type { ReceiveWindow } from "./flow-control.ts";
 import { ErrorCode } from "./frames.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { Http2RequestHead } from "./request-head.ts";
-import type { Outgoing, Sender } from "./sender.ts";
+import type { Sender } from "./sender.ts";
 
 const RESET_CODES = {
   cancel: ErrorCode.Cancel,

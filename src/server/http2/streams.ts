@@ -44,7 +44,9 @@ export class Streams implements StreamHost, SenderHost {
 
   // Their beginning.
 
-  /** Whether a stream cannot be served: over SETTINGS_MAX_CONCURRENT_STREAMS (5.1.2), or for handlers that still run. */
+  /**
+   * Whether a stream cannot be served: over SETTINGS_MAX_CONCURRENT_STREAMS (5.1.2), or for handlers that still run.
+   */
   get full(): boolean {
     return this.count >= this.#server.limits.concurrentStreams || this.#server.abandoned.spent;
   }
@@ -87,7 +89,10 @@ export class Streams implements StreamHost, SenderHost {
     this.table.rememberReset(id);
   }
 
-  /** The answer of a stream is whole. Where its request is not, the peer is told to stop, and that it was no error (8.1). */
+  /**
+   * The answer of a stream is whole. Where its request is not, the peer is told to stop, and that it was no error
+   * (8.1).
+   */
   answered(stream: Stream): void {
     this.#tolls.earn(2);
     if (stream.remoteOpen) this.#rst(stream.id, ErrorCode.NoError);

@@ -1,4 +1,7 @@
-/** What frames cost that ask for work and bring none (RFC 9113, 10.5): so many per second, and over it the connection ends. */
+/**
+ * What frames cost that ask for work and bring none (RFC 9113, 10.5): so many per second, and over it the connection
+ * ends.
+ */
 import { Rate } from "./budgets.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { Limits } from "./limits.ts";

@@ -16,29 +16,55 @@ export interface RequestHead {
   readonly fields: readonly Field[];
 }
 
-/** An answer's head. Equal answers may share one frozen object: a wire may keep its encoded form by identity. */
+/**
+ * An answer's head. Equal answers may share one object, frozen with its fields, and equal trailers one frozen array: a
+ * wire may keep their encoded form by identity.
+ */
 export interface ResponseHead {
   readonly status: number;
   readonly fields: readonly Field[];
 }
 
-/** One request under way. Its answer is one respond; or one start, any number of writes and one end; or one reset. */
+/**
+ * Why an exchange is broken off: its answer is not wanted any more, the server failed, or nothing was begun and it may
+ * be tried again.
+ */
+export type ResetReason = "cancel" | "internal" | "refused";
+
+/**
+ * One request under way. The answer is one respond; or one start, any number of writes and one end; or one reset. It is
+ * owed even when the exchange was abandoned: it then goes nowhere, and says that the handler has stopped.
+ */
 export interface Exchange {
   readonly request: RequestHead;
   /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Set by the handler: called once, if the exchange ends before its answer did. */
+  /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */
   onAbandoned: (() => void) | undefined;
-  /** Sends a whole answer without trailers. */
-  respond(head: ResponseHead, body: Uint8Array): void;
+  /**
+   * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more
+   * than maxBytes, after which body gives what was gathered and then the rest; neither where the peer gives up before,
+   * and then no answer is owed. Both may be called before gather returns. bytes are valid only during the call: where
+   * they came in one piece they are the wire's own.
+   */
+  gather(
+    maxBytes: number,
+    done: (bytes: Uint8Array, exchange: Exchange) => void,
+    over: (exchange: Exchange) => void,
+  ): void;
+  /** Sends the whole answer: start, write and end in one. body must not change afterwards. */
+  respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;
   /** Sends the answer's head. */
   start(head: ResponseHead): void;
-  /** Sends a piece of the answer's body. A promise, where given, settles when the peer can take more or is gone. */
+  /**
+   * Sends a piece of the answer's body, which must not change afterwards. A promise, where given, settles when the peer
+   * can take more, or is gone.
+   */
   write(piece: Uint8Array): Promise<void> | undefined;
   /** Ends the answer. What was not read of the request is thrown away. */
   end(trailers?: readonly Field[]): void;
-  /** Breaks the exchange off: an answer under way stays without its end. */
-  reset(): void;
+  /** Breaks the exchange off ("cancel" unless told): an answer under way stays without its end. */
+  reset(reason?: ResetReason): void;
 }
 
 /** Answers exchanges. It never throws. */

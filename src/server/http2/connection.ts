@@ -1,0 +1,169 @@
+/**
+ * A connection (RFC 9113): bytes in, bytes out. It has no socket, no timer and no clock; whoever binds it hands it what
+ * came, takes what it says, and lets it look at the time.
+ */
+import { Clocks, type Standing } from "./clocks.ts";
+import { ConnectionFrames } from "./connection-frames.ts";
+import { Departure } from "./departure.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { ConnectionError, ErrorCode, FIRST_WINDOW, FrameType } from "./frames.ts";
+import type { ServerState } from "./server-state.ts";
+import { announcedSettings, PeerSettings } from "./settings.ts";
+import { StreamFrames } from "./stream-frames.ts";
+import { Streams, type StreamsHost } from "./streams.ts";
+import { Tolls } from "./tolls.ts";
+
+const PING = Buffer.alloc(8);
+
+export class Connection implements StreamsHost, Standing {
+  readonly #server: ServerState;
+  readonly #reader = new FrameReader();
+  readonly #writer: FrameWriter;
+  readonly #peer = new PeerSettings();
+  readonly #clocks: Clocks;
+  readonly #departure: Departure;
+  readonly #streams: Streams;
+  readonly #streamFrames: StreamFrames;
+  readonly #frames: ConnectionFrames;
+  /** When the frame began that is not whole. */
+  #frameBegunAt = 0;
+  #closed = false;
+
+  /** wake is called when there is output, and there was none. */
+  constructor(server: ServerState, wake: () => void) {
+    const { limits, time } = server;
+    const writer = new FrameWriter(server.buffers, wake);
+    const tolls = new Tolls(limits, time);
+    const streams = new Streams(this, server, writer, tolls);
+    const departure = new Departure(writer);
+    this.#server = server;
+    this.#writer = writer;
+    this.#clocks = new Clocks(limits, time.now);
+    this.#departure = departure;
+    this.#streams = streams;
+    const parts = { server, writer, streams, peer: this.#peer, departure, tolls };
+    this.#streamFrames = new StreamFrames(parts);
+    this.#frames = new ConnectionFrames(parts, this.#streamFrames);
+    // The server's preface (3.4).
+    writer.settings(announcedSettings(limits));
+    if (limits.connectionWindowBytes > FIRST_WINDOW)
+      writer.windowUpdate(0, limits.connectionWindowBytes - FIRST_WINDOW);
+  }
+
+  /** Nothing more is read or said: what is said already is to be sent, and then the end. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#frames.closed = true;
+  }
+
+  // What whoever binds it calls.
+
+  /** Takes bytes that came. */
+  receive(chunk: Buffer): void {
+    if (this.#closed) return;
+    const { now } = this.#server.time;
+    const begins = !this.#reader.midFrame;
+    this.#frames.count = 0;
+    try {
+      this.#reader.read(chunk, this.#frames);
+    } catch (error) {
+      this.fail(error);
+    }
+    if (begins || this.#frames.count > 0) this.#frameBegunAt = now;
+    this.#clocks.heard(now);
+    this.#endIfLeft();
+  }
+
+  /** The next of what it says, to be sent; undefined where there is nothing. */
+  take(): Buffer | undefined {
+    return this.#writer.take();
+  }
+
+  /** Takes note of how many bytes were taken from it and not yet by the peer. */
+  flushed(unsent: number): void {
+    this.#streams.sender.unsent = unsent;
+    if (!this.#closed) this.#streams.sender.pump();
+  }
+
+  /** The peer does not take what it asks for: nothing is to be read from it. */
+  get paused(): boolean {
+    return this.#streams.sender.unsent > Math.max(FIRST_WINDOW, this.#server.limits.unsentBytes);
+  }
+
+  /** Looks at the time. */
+  look(): void {
+    if (this.#closed) return;
+    const { time, limits } = this.#server;
+    const due = this.#clocks.look(time.now, this);
+    if (due === "ping") this.#writer.ping(PING, 0);
+    else if (due instanceof ConnectionError) this.fail(due);
+    else if (due !== undefined) this.drain(due.leave);
+    // A peer that does not answer the farewell has had the time to.
+    if (this.#departure.waited(time.now) > limits.pingAnswerMs) this.#departure.finish(this.#streams.table.lastId);
+    if (limits.requestMs < Number.POSITIVE_INFINITY) this.#streams.endSlowRequests(time.now - limits.requestMs);
+    this.#endIfLeft();
+  }
+
+  /** Takes its leave: streams under way finish, and then it ends. */
+  drain(reason: string): void {
+    if (this.#closed) return;
+    this.#departure.begin(reason, this.#server.time.now);
+    if (!this.#peer.came) this.#departure.finish(0);
+    this.#endIfLeft();
+  }
+
+  /** The peer is gone, or is to be: every stream is abandoned. */
+  abort(why: string): void {
+    this.#close();
+    this.#streams.abandonAll(why);
+  }
+
+  /** Ends it with GOAWAY (5.4.1). */
+  fail(error: unknown): void {
+    if (this.#closed) return;
+    const known = error instanceof ConnectionError;
+    if (!known) this.#server.onError(error);
+    const { code, message } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
+    this.#writer.goaway(this.#streams.table.lastId, code, message);
+    this.abort(`the connection ended: ${message}`);
+  }
+
+  /** The last stream is gone. */
+  idle(): void {
+    this.#clocks.idle(this.#server.time.now);
+    this.#endIfLeft();
+  }
+
+  #endIfLeft(): void {
+    if (this.openStreams === 0 && (this.#departure.final || this.#frames.peerLeaves)) this.#close();
+  }
+
+  // How it stands, for its clocks.
+
+  get settled(): boolean {
+    return this.#peer.came && this.#peer.acknowledged;
+  }
+
+  get blockBegunAt(): number {
+    const block = this.#streamFrames.block;
+    if (block !== undefined) return block.begunAt;
+    return this.#reader.midFrame && this.#reader.midFrameType !== FrameType.Data ? this.#frameBegunAt : -1;
+  }
+
+  get openStreams(): number {
+    return this.#streams.count;
+  }
+
+  get waitingBytes(): number {
+    return this.#streams.sender.waiting + this.#streams.sender.unsent;
+  }
+
+  get takenBytes(): number {
+    return this.#streams.sender.said - this.#streams.sender.unsent;
+  }
+}

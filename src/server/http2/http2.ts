@@ -1,0 +1,88 @@
+/** An HTTP/2 server over sockets that it is given: the door of this folder. */
+import type { Socket } from "node:net";
+import type { Handler } from "../exchange.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { ServerState } from "./server-state.ts";
+import { BoundSocket, readClock } from "./socket.ts";
+
+export interface Http2Options {
+  readonly handler: Handler;
+  /** What a peer may cost; what is not given has its default. */
+  readonly limits?: Partial<Limits>;
+  /** Told of errors that are no peer's: a handler's that threw, or the server's own. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface Http2 {
+  /** Serves a connection: a socket, plain or TLS, from which nothing was read, or into which it was unshifted. */
+  accept(socket: Socket): void;
+  /** Takes leave of every client; settles when the last stream is finished and the last connection closed. */
+  drain(): Promise<void>;
+  /** Ends every connection at once. */
+  destroy(): void;
+  /** Connections that are open. */
+  readonly connections: number;
+}
+
+export function createHttp2({ handler, limits, onError }: Http2Options): Http2 {
+  const server = new ServerState(handler, Object.freeze({ ...DEFAULT_LIMITS, ...limits }), onError ?? (() => {}));
+  const sockets = new Set<BoundSocket>();
+  const sweepMs = sweepInterval(server.limits);
+  let sweep: NodeJS.Timeout | undefined;
+  let drained: PromiseWithResolvers<void> | undefined;
+
+  function look(): void {
+    readClock(server);
+    for (const socket of sockets) socket.look();
+  }
+
+  function closed(socket: BoundSocket): void {
+    sockets.delete(socket);
+    if (sockets.size > 0) return;
+    clearInterval(sweep);
+    sweep = undefined;
+    drained?.resolve();
+  }
+
+  return {
+    accept(socket) {
+      readClock(server);
+      const bound = new BoundSocket(socket, server, closed);
+      sockets.add(bound);
+      sweep ??= setInterval(look, sweepMs).unref();
+      if (drained !== undefined) bound.drain(DRAINING);
+    },
+    drain() {
+      readClock(server);
+      if (drained === undefined) {
+        drained = Promise.withResolvers();
+        for (const socket of sockets) socket.drain(DRAINING);
+        if (sockets.size === 0) drained.resolve();
+      }
+      return drained.promise;
+    },
+    destroy() {
+      for (const socket of sockets) socket.destroy(CLOSING);
+    },
+    get connections() {
+      return sockets.size;
+    },
+  };
+}
+
+const DRAINING = "the server is draining";
+const CLOSING = "the server is closing";
+
+/** ms between looks at the time: often enough for the shortest of the limits, and not more often than every 10 ms. */
+function sweepInterval(limits: Limits): number {
+  const shortest = Math.min(
+    limits.settingsMs,
+    limits.headerBlockMs,
+    limits.requestMs,
+    limits.idleMs,
+    limits.keepaliveMs,
+    limits.pingAnswerMs,
+    limits.readRateMs,
+  );
+  return Math.max(10, Math.min(1_000, shortest / 4));
+}

@@ -1,0 +1,107 @@
+/** Binds a connection to a socket, plain or TLS, and to the clock. */
+import type { Socket } from "node:net";
+import { Connection } from "./connection.ts";
+import { ConnectionError, ErrorCode } from "./frames.ts";
+import type { ServerState } from "./server-state.ts";
+
+/** ms in which a peer may close after it was told to, before its socket is destroyed. */
+const LINGER_MS = 1_000;
+
+export class BoundSocket {
+  readonly #socket: Socket;
+  readonly #server: ServerState;
+  readonly #connection: Connection;
+  #flushScheduled = false;
+  #endedAt = -1;
+
+  /** Bytes that were unshifted into the socket are read first. closed is called once, when the socket is. */
+  constructor(socket: Socket, server: ServerState, closed: (bound: BoundSocket) => void) {
+    this.#socket = socket;
+    this.#server = server;
+    this.#connection = new Connection(server, () => this.#scheduleFlush());
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("drain", () => this.#drained());
+    socket.on("end", () => this.#connection.abort("the peer closed the connection"));
+    // What an error means is said by the close that follows it.
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.#connection.abort("the connection was lost");
+      closed(this);
+    });
+    socket.resume();
+  }
+
+  /** Takes its leave of the peer. */
+  drain(reason: string): void {
+    this.#connection.drain(reason);
+    this.flush();
+  }
+
+  /** Looks at the time. */
+  look(): void {
+    if (this.#endedAt >= 0) {
+      if (this.#server.time.now - this.#endedAt > LINGER_MS) this.#socket.destroy();
+      return;
+    }
+    this.#connection.look();
+    this.flush();
+  }
+
+  destroy(reason: string): void {
+    this.#connection.fail(new ConnectionError(ErrorCode.NoError, reason));
+    this.flush();
+    this.#socket.destroy();
+  }
+
+  /** What one chunk makes the connection say leaves in one write. */
+  #receive(chunk: Buffer): void {
+    readClock(this.#server);
+    this.#flushScheduled = true;
+    this.#connection.receive(chunk);
+    this.flush();
+  }
+
+  /** What is said outside of input leaves together, when the promises of this turn have run. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    process.nextTick(flush, this);
+  }
+
+  #drained(): void {
+    this.#connection.flushed(this.#socket.writableLength);
+    this.flush();
+  }
+
+  /** Sends what the connection has said. */
+  flush(): void {
+    const socket = this.#socket;
+    const connection = this.#connection;
+    for (let output = connection.take(); output !== undefined; output = connection.take()) {
+      if (socket.writable) socket.write(output);
+      connection.flushed(socket.writableLength);
+    }
+    this.#flushScheduled = false;
+    if (connection.closed) this.#end();
+    else if (connection.paused !== socket.isPaused()) connection.paused ? socket.pause() : socket.resume();
+  }
+
+  #end(): void {
+    if (this.#endedAt >= 0) return;
+    this.#endedAt = this.#server.time.now;
+    this.#socket.end();
+    // What still comes is read and thrown away, so that the peer gets to read why.
+    this.#socket.resume();
+  }
+}
+
+/** One function for all sockets, so that what waits for the turn's end costs no closure. */
+function flush(bound: BoundSocket): void {
+  bound.flush();
+}
+
+/** Hands the time to the connections. */
+export function readClock({ time }: ServerState): void {
+  time.set(Math.floor(performance.now()), Date.now);
+}

@@ -1,0 +1,166 @@
+/** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
+import { Budget } from "./budgets.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { ConnectionError, ErrorCode } from "./frames.ts";
+import type { Http2RequestHead } from "./request-head.ts";
+import { Sender, type SenderHost } from "./sender.ts";
+import type { ServerState } from "./server-state.ts";
+import { Stream, type StreamHost } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
+import type { Tolls } from "./tolls.ts";
+
+/** What streams ask of their connection. */
+export interface StreamsHost {
+  /** Ends the connection. */
+  fail(error: ConnectionError): void;
+  /** The last stream is gone. */
+  idle(): void;
+}
+
+export class Streams implements StreamHost, SenderHost {
+  readonly #host: StreamsHost;
+  readonly #server: ServerState;
+  readonly #writer: FrameWriter;
+  readonly #tolls: Tolls;
+  readonly #gathered: Budget;
+  readonly #abandoned: Budget;
+  readonly table = new StreamTable();
+  readonly sender: Sender;
+
+  constructor(host: StreamsHost, server: ServerState, writer: FrameWriter, tolls: Tolls) {
+    const { limits } = server;
+    this.#host = host;
+    this.#server = server;
+    this.#writer = writer;
+    this.#tolls = tolls;
+    this.#gathered = new Budget(limits.gatheredBytesPerConnection, server.gathered);
+    this.#abandoned = new Budget(limits.abandonedHandlersPerConnection, server.abandoned);
+    this.sender = new Sender(this, server, writer, tolls);
+  }
+
+  get count(): number {
+    return this.table.open.size;
+  }
+
+  // Their beginning.
+
+  /**
+   * Whether a stream cannot be served: over SETTINGS_MAX_CONCURRENT_STREAMS (5.1.2), or for handlers that still run.
+   */
+  get full(): boolean {
+    return this.count >= this.#server.limits.concurrentStreams || this.#server.abandoned.spent;
+  }
+
+  /** Begins a stream; last says that its request has no body. */
+  begin(id: number, head: Http2RequestHead, sendWindow: number, last: boolean): void {
+    const stream = new Stream(this, id, head, sendWindow, this.#server.time.now);
+    stream.remoteOpen = !last;
+    this.table.open.set(id, stream);
+    try {
+      this.#server.handler(stream);
+    } catch (error) {
+      this.threw(stream, error);
+    }
+  }
+
+  /** Answers a request that no handler sees, or that none will see the rest of. */
+  refuse(id: number, status: number, last: boolean): void {
+    this.sender.refuse(id, { status, fields: [] });
+    if (!last) this.#rst(id, ErrorCode.NoError);
+  }
+
+  // Their end.
+
+  /** Resets a stream for its peer's error (5.4.2), open or not. */
+  error(id: number, code: ErrorCode): void {
+    this.#rst(id, code);
+    const stream = this.table.open.get(id);
+    if (stream !== undefined) this.abandon(stream, "the stream was in error");
+    this.#tolls.reset();
+  }
+
+  reset(stream: Stream, code: ErrorCode): void {
+    this.#rst(stream.id, code);
+    this.abandon(stream, "the exchange was reset");
+  }
+
+  #rst(id: number, code: ErrorCode): void {
+    this.#writer.rstStream(id, code);
+    this.table.rememberReset(id);
+  }
+
+  /**
+   * The answer of a stream is whole. Where its request is not, the peer is told to stop, and that it was no error
+   * (8.1).
+   */
+  answered(stream: Stream): void {
+    this.#tolls.earn(2);
+    if (stream.remoteOpen) this.#rst(stream.id, ErrorCode.NoError);
+    stream.finish();
+    this.#remove(stream);
+  }
+
+  abandon(stream: Stream, why: string): void {
+    this.#remove(stream);
+    stream.abandon(why);
+  }
+
+  abandonAll(why: string): void {
+    for (const stream of this.table.open.values()) {
+      this.table.open.delete(stream.id);
+      stream.abandon(why);
+    }
+  }
+
+  #remove(stream: Stream): void {
+    this.table.open.delete(stream.id);
+    if (this.count === 0) this.#host.idle();
+  }
+
+  /** Requests that are gathered and began before a time took too long: they are answered 408 (RFC 9110, 15.5.9). */
+  endSlowRequests(begunBefore: number): void {
+    for (const stream of this.table.open.values()) {
+      if (!stream.gathering || stream.openedAt >= begunBefore) continue;
+      if (stream.unanswered) this.refuse(stream.id, 408, false);
+      else this.#rst(stream.id, ErrorCode.Cancel);
+      this.abandon(stream, "the request took too long");
+    }
+  }
+
+  // What each asks of its connection.
+
+  get gatherBytes(): number {
+    return this.#server.limits.gatheredBytesPerStream;
+  }
+
+  hold(bytes: number): boolean {
+    return this.#gathered.take(bytes);
+  }
+
+  release(bytes: number): void {
+    this.#gathered.giveBack(bytes);
+  }
+
+  credit(stream: Stream, bytes: number): void {
+    const increment = stream.receiveWindow?.release(bytes) ?? 0;
+    if (increment > 0) this.#writer.windowUpdate(stream.id, increment);
+  }
+
+  orphaned(): void {
+    this.#abandoned.add(1);
+    if (!this.#abandoned.exceeded) return;
+    const most = this.#server.limits.abandonedHandlersPerConnection;
+    this.#host.fail(
+      new ConnectionError(ErrorCode.EnhanceYourCalm, `handlers running for reset streams exceed ${most}`),
+    );
+  }
+
+  stopped(): void {
+    this.#abandoned.giveBack(1);
+  }
+
+  threw(stream: Stream, error: unknown): void {
+    this.#server.onError(error);
+    stream.reset("internal");
+  }
+}

@@ -1,0 +1,81 @@
+/** A connection on the bench: bytes in, bytes out, and a time that stands still until it is told to go on. */
+import type { Exchange, Handler, ResponseHead } from "../../../src/server/exchange.ts";
+import { Connection } from "../../../src/server/http2/connection.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../../src/server/http2/limits.ts";
+import { ServerState } from "../../../src/server/http2/server-state.ts";
+import { type Frame, HELLO, inWords, split } from "./wire.ts";
+
+const WALL = Date.UTC(2030, 0, 1);
+export const OK: ResponseHead = Object.freeze({ status: 200, fields: Object.freeze([]) });
+
+/** Answers with the body that came. */
+export const echo: Handler = (exchange) => {
+  exchange.gather(
+    1 << 20,
+    (bytes) => exchange.respond(OK, Uint8Array.from(bytes)),
+    () => exchange.respond({ status: 413, fields: [] }, new Uint8Array(0)),
+  );
+};
+
+export class Bench {
+  readonly server: ServerState;
+  readonly connection: Connection;
+  /** What was no peer's fault. */
+  readonly errors: unknown[] = [];
+  readonly exchanges: Exchange[] = [];
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(handler: Handler = echo, limits: Partial<Limits> = {}) {
+    this.server = new ServerState(
+      (exchange) => {
+        this.exchanges.push(exchange);
+        handler(exchange);
+      },
+      { ...DEFAULT_LIMITS, ...limits },
+      (error) => this.errors.push(error),
+    );
+    this.server.time.set(0, () => WALL);
+    this.connection = new Connection(this.server, () => {});
+  }
+
+  /** One that has exchanged SETTINGS. */
+  static settled(handler?: Handler, limits?: Partial<Limits>): Bench {
+    const bench = new Bench(handler, limits);
+    bench.send(HELLO);
+    return bench;
+  }
+
+  /** Sends bytes; gives what the connection says, in words. */
+  send(...bytes: Buffer[]): string[] {
+    this.connection.receive(Buffer.concat(bytes));
+    return this.words();
+  }
+
+  /** What it said since it was last asked. */
+  words(): string[] {
+    return this.frames().map(inWords);
+  }
+
+  frames(): Frame[] {
+    const { frames, rest } = split(Buffer.concat([this.#rest, this.bytes()]));
+    this.#rest = rest;
+    return frames;
+  }
+
+  bytes(): Buffer {
+    const parts: Buffer[] = [];
+    for (let part = this.connection.take(); part !== undefined; part = this.connection.take()) {
+      parts.push(part);
+      this.connection.flushed(0);
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Lets time pass, and lets the connection look at it. */
+  pass(ms: number): string[] {
+    const now = this.server.time.now + ms;
+    this.server.time.set(now, () => WALL + now);
+    this.connection.look();
+    return this.words();
+  }
+}

@@ -6,6 +6,8 @@ export interface Config {
   readonly port: number;
   /** Origins like "https://example.com", or "*". */
   readonly corsOrigins: readonly string[];
+  /** Our own HTTP/2, or node:http2. */
+  readonly http2: "own" | "node";
 }
 
 /** A message that names every bad setting, the value given and what is allowed. */
@@ -46,6 +48,14 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     help: "origins whose pages may call, separated by commas; * is every origin",
     allowed: "origins like https://example.com separated by commas, or *",
     parse: parseOrigins,
+  },
+  http2: {
+    flag: "http2",
+    env: "HTTP2",
+    default: "own",
+    help: "own, or node for node:http2, which bounds its peers less",
+    allowed: "own or node",
+    parse: (text) => (text === "own" || text === "node" ? text : undefined),
   },
 };
 

@@ -21,7 +21,7 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   if (config === undefined) return console.log(HELP);
-  const server = createServer({ routes, corsOrigins: config.corsOrigins });
+  const server = createServer({ routes, ...config });
   closeOnSignal(server);
   const authority = authorityOf(await server.listen(config).catch((error) => fail(1, listenProblem(config, error))));
   console.log([`listening on http://${authority}`, ...usageLines(server.services, authority)].join("\n  "));

@@ -76,25 +76,32 @@ test("imports of every form are read", () => {
 
 /** In words, where the imports are not as the table says, or the table has what is not there. */
 function problems(table: readonly Row[], imports: Imports): string[] {
-  const rowsOf = (name: string): readonly Row[] => table.filter(({ from }) => from.includes(name));
-  const matches = (name: string, allowed: string): boolean =>
-    allowed.endsWith("/*") ? name.startsWith(allowed.slice(0, -1)) : name === allowed;
+  const files = Object.keys(imports);
+  const isOneOf = (name: string, patterns: readonly string[]): boolean => patterns.some((each) => matches(name, each));
   return [
-    ...Object.keys(imports)
-      .filter((file) => rowsOf(file).length !== 1)
-      .map((file) => `${file} is in ${rowsOf(file).length} rows`),
-    ...Object.entries(imports).flatMap(([file, names]) => {
-      const allowed = rowsOf(file).flatMap(({ mayImport }) => mayImport);
-      const wrong = names.filter((name) => !allowed.some((each) => matches(name, each)));
-      return wrong.map((name) => `${file} imports ${name}`);
+    ...files.flatMap((file) => {
+      const rows = table.filter(({ from }) => isOneOf(file, from));
+      const allowed = rows.flatMap(({ mayImport }) => mayImport);
+      const wrong = (imports[file] ?? []).filter((name) => !isOneOf(name, allowed));
+      return [
+        ...(rows.length === 1 ? [] : [`${file} is in ${rows.length} rows`]),
+        ...wrong.map((name) => `${file} imports ${name}`),
+      ];
     }),
-    ...table.flatMap(({ from }) => from.filter((file) => !(file in imports)).map((file) => `${file} is no file`)),
     ...table.flatMap(({ from, mayImport }) => {
-      const needed = from.flatMap((file) => imports[file] ?? []);
-      const unused = mayImport.filter((each) => !needed.some((name) => matches(name, each)));
-      return unused.map((each) => `${from.join(", ")} imports no ${each}`);
+      const missing = from.filter((pattern) => !files.some((file) => matches(file, pattern)));
+      const needed = files.filter((file) => isOneOf(file, from)).flatMap((file) => imports[file] ?? []);
+      const unused = mayImport.filter((pattern) => !needed.some((name) => matches(name, pattern)));
+      return [
+        ...missing.map((pattern) => `${pattern} is no file`),
+        ...unused.map((pattern) => `${from.join(", ")} imports no ${pattern}`),
+      ];
     }),
   ];
+}
+
+function matches(name: string, pattern: string): boolean {
+  return pattern.endsWith("/*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
 /** The rows of the table under "Which way the arrows point". */
@@ -117,7 +124,9 @@ function readImports(): Imports {
 }
 
 function importsOf(file: string, source: string): string[] {
-  const specifiers = source.matchAll(/\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g).map((match) => match[1] as string);
+  const specifiers = source
+    .matchAll(/\b(?:from\s+|import\s+|import\s*\(\s*)["']([^"']+)["']/g)
+    .map((match) => match[1] as string);
   return specifiers.map((specifier) => importedName(file, specifier)).toArray();
 }
 

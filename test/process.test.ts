@@ -37,13 +37,35 @@ for (const { host, shown } of [
 test("--help names every flag, its variable and its default, and exits 0", async () => {
   const { code, stdout, stderr } = await main("--help");
   assert.deepEqual([code, stderr], [0, ""]);
-  for (const word of ["--host", "HOST", "127.0.0.1", "--port", "PORT", "50051", "--cors-origins", "CORS_ORIGINS"]) {
+  for (const word of [
+    "--host",
+    "HOST",
+    "127.0.0.1",
+    "--port",
+    "PORT",
+    "50051",
+    "--cors-origins",
+    "CORS_ORIGINS",
+    "--http2",
+    "HTTP2",
+  ]) {
     assert.ok(stdout.includes(word), word);
   }
 });
 
 test("one message names every bad setting, the value given and what is allowed, and it exits 2", async () => {
-  const args = ["--port", "65536", "--host", "a b", "--cors-origins", "https://a.test/path", "--nope", "extra"];
+  const args = [
+    "--port",
+    "65536",
+    "--host",
+    "a b",
+    "--cors-origins",
+    "https://a.test/path",
+    "--http2",
+    "3",
+    "--nope",
+    "extra",
+  ];
   const { code, stdout, stderr } = await main(...args);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
@@ -52,6 +74,7 @@ test("one message names every bad setting, the value given and what is allowed, 
     '--host: "a b" must be an IP address or a host name',
     '--port: "65536" must be a whole number from 0 to 65535',
     '--cors-origins: "https://a.test/path" must be origins like https://example.com separated by commas, or *',
+    '--http2: "3" must be own or node',
   ]);
 });
 

@@ -48,8 +48,8 @@ class CrossOriginExchange extends WrappedExchange {
     super.start(this.#open(head));
   }
 
-  override respond(head: ResponseHead, body: Uint8Array): void {
-    super.respond(this.#open(head), body);
+  override respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
+    super.respond(this.#open(head), body, trailers);
   }
 
   #open({ status, fields }: ResponseHead): ResponseHead {

@@ -1,8 +1,20 @@
 /** The exchange over Node's (req, res), which node:http and node:http2 share. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import type { Exchange, Field, Handler, RequestHead, ResponseHead } from "./exchange.ts";
-import { fieldValue } from "./exchange.ts";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import {
+  type Exchange,
+  type Field,
+  fieldValue,
+  type Handler,
+  type RequestHead,
+  type ResetReason,
+  type ResponseHead,
+} from "./exchange.ts";
+
+/** Bytes of a request that are read and thrown away after its answer; over it the connection ends. */
+const DISCARDED_BYTES = 4_194_304;
+/** HTTP/2's error codes (RFC 9113, 7). */
+const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
 /** A request listener for Node's http and http2 servers that gives each request to the handler. */
 export function nodeListener(
@@ -39,10 +51,34 @@ class NodeExchange implements Exchange {
     return this.#req.iterator({ destroyOnReturn: false });
   }
 
-  respond(head: ResponseHead, body: Uint8Array): void {
-    if (this.#done) return;
-    this.#setHead(head);
-    this.#finish(body.length > 0 ? body : undefined);
+  gather(
+    maxBytes: number,
+    done: (bytes: Uint8Array, exchange: Exchange) => void,
+    over: (exchange: Exchange) => void,
+  ): void {
+    const pieces: Buffer[] = [];
+    let size = 0;
+    const onData = (piece: Buffer): void => {
+      pieces.push(piece);
+      size += piece.length;
+      if (size <= maxBytes) return;
+      this.#req.off("data", onData).off("end", onEnd).pause();
+      this.#req.unshift(Buffer.concat(pieces));
+      over(this);
+    };
+    const onEnd = (): void => done(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces), this);
+    this.#req.on("data", onData).on("end", onEnd);
+  }
+
+  respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
+    if (trailers.length > 0) {
+      this.start(head);
+      this.write(body);
+      this.end(trailers);
+    } else if (!this.#done) {
+      this.#setHead(head);
+      this.#finish(body.length > 0 ? body : undefined);
+    }
   }
 
   start(head: ResponseHead): void {
@@ -68,10 +104,10 @@ class NodeExchange implements Exchange {
     this.#finish();
   }
 
-  reset(): void {
+  reset(reason: ResetReason = "cancel"): void {
     const { stream } = this.#res as { stream?: Http2ServerResponse["stream"] };
     if (stream === undefined) this.#req.destroy();
-    else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else stream.close(RESET_CODES[reason]);
   }
 
   #setHead({ status, fields }: ResponseHead): void {
@@ -82,6 +118,18 @@ class NodeExchange implements Exchange {
   #finish(body?: Uint8Array): void {
     this.#done = true;
     this.#res.end(body);
+    this.#discard();
+  }
+
+  /** Lets the peer finish what it sends, or it would not get to read the answer. */
+  #discard(): void {
+    let left = DISCARDED_BYTES;
+    if (!this.#req.complete) {
+      this.#req.on("data", (piece: Buffer) => {
+        left -= piece.length;
+        if (left < 0) this.#req.destroy();
+      });
+    }
     this.#req.resume();
   }
 }

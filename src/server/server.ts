@@ -8,24 +8,31 @@ import { isAuthority } from "./authority.ts";
 import { withCaching } from "./cache.ts";
 import { withCors } from "./cors.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, Handler } from "./exchange.ts";
 import { createHandlers, type Routes } from "./handlers.ts";
 import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
+import { createHttp2, type Http2 } from "./http2/http2.ts";
+import { DEFAULT_LIMITS, type Limits } from "./http2/limits.ts";
 import { splitByFirstBytes } from "./listener.ts";
 import { nodeListener } from "./node-http.ts";
-import { createNodeHttp2 } from "./node-http2.ts";
 import { mountReflection } from "./reflection.ts";
 import { respondBadAuthority } from "./refusals.ts";
+
+type Log = (entry: string) => void;
 
 export interface ServerOptions {
   /** What is served, beside health and reflection. */
   readonly routes: Routes;
   /** Origins whose pages may call, each like "https://example.com", or "*" for every one. Default: none. */
   readonly corsOrigins?: readonly string[];
+  /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
+  readonly http2?: "own" | "node";
+  /** What a peer may cost, where it is to be other than the default. */
+  readonly limits?: Partial<Limits>;
   /** Takes an entry, of one or more lines, on what an operator should know. Default: console.error. */
-  readonly log?: (entry: string) => void;
+  readonly log?: Log;
 }
 
 export interface Server {
@@ -43,7 +50,9 @@ export interface Server {
 }
 
 /** Builds a server, which listens only when it is told to. */
-export function createServer({ routes, corsOrigins = [], log = console.error }: ServerOptions): Server {
+export function createServer(options: ServerOptions): Server {
+  const { routes, corsOrigins = [], log = console.error } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const shutdown = new AbortController();
   const health = new HealthStatus();
   let index: DescriptorIndex | undefined;
@@ -69,9 +78,10 @@ export function createServer({ routes, corsOrigins = [], log = console.error }: 
   }
 
   const http1 = createHttp1Server(nodeListener(handle));
-  const http2 = createNodeHttp2(handle);
+  const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
+  let http2: Awaited<ReturnType<typeof loadNodeHttp2>> | Http2 | undefined;
   const sockets = new Set<Socket>();
-  const undecided = splitByFirstBytes(http1, http2.accept);
+  const undecided = splitByFirstBytes(http1, (socket) => http2?.accept(socket));
   http1.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
@@ -82,9 +92,12 @@ export function createServer({ routes, corsOrigins = [], log = console.error }: 
     health,
 
     async listen({ host, port }) {
+      http2 =
+        options.http2 === "node" ? await loadNodeHttp2(handle) : createHttp2({ handler: handle, limits, onError });
       http1.listen(port, host);
       await once(http1, "listening");
       http1.on("error", (error) => log(`accept a connection: ${error.message}`));
+      if (options.http2 === "node") log(`HTTP/2 is node:http2's, without the limits ${Object.keys(limits).join(", ")}`);
       return http1.address() as AddressInfo;
     },
 
@@ -92,7 +105,7 @@ export function createServer({ routes, corsOrigins = [], log = console.error }: 
       const closed = new Promise((resolve) => http1.close(resolve));
       health.shutDown();
       shutdown.abort(new ConnectError("the server is shutting down", Code.Unavailable));
-      http2.drain();
+      void http2?.drain();
       undecided.close();
       // A connection of HTTP/1.1 may become idle at any time: its calls are not counted here.
       const sweep = setInterval(() => http1.closeIdleConnections(), 20);
@@ -104,4 +117,10 @@ export function createServer({ routes, corsOrigins = [], log = console.error }: 
       clearTimeout(cut);
     },
   };
+}
+
+/** Imports node:http2's side only where it is wanted. */
+async function loadNodeHttp2(handler: Handler) {
+  const { createNodeHttp2 } = await import("./node-http2.ts");
+  return createNodeHttp2(handler);
 }

@@ -1,5 +1,5 @@
 /** An exchange that passes everything on to another: the base of those that change the answer on its way. */
-import type { Exchange, Field, ResponseHead } from "./exchange.ts";
+import type { Exchange, Field, ResetReason, ResponseHead } from "./exchange.ts";
 
 export class WrappedExchange implements Exchange {
   protected readonly inner: Exchange;
@@ -20,8 +20,19 @@ export class WrappedExchange implements Exchange {
   set onAbandoned(listener) {
     this.inner.onAbandoned = listener;
   }
-  respond(head: ResponseHead, body: Uint8Array): void {
-    this.inner.respond(head, body);
+  gather(
+    maxBytes: number,
+    done: (bytes: Uint8Array, exchange: Exchange) => void,
+    over: (exchange: Exchange) => void,
+  ): void {
+    this.inner.gather(
+      maxBytes,
+      (bytes) => done(bytes, this),
+      () => over(this),
+    );
+  }
+  respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
+    this.inner.respond(head, body, trailers);
   }
   start(head: ResponseHead): void {
     this.inner.start(head);
@@ -32,7 +43,7 @@ export class WrappedExchange implements Exchange {
   end(trailers?: readonly Field[]): void {
     this.inner.end(trailers);
   }
-  reset(): void {
-    this.inner.reset();
+  reset(reason?: ResetReason): void {
+    this.inner.reset(reason);
   }
 }

@@ -1,6 +1,9 @@
-/** Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. */
+/**
+ * Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. With the argument
+ * "node" it is node:http2 that is judged, and without a receive limit: with one, it never ends a call that is over it.
+ */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,8 +14,12 @@ try {
   const module = JSON.parse(output("go", "mod", "download", "-json", `connectrpc.com/conformance@${VERSION}`));
   const descriptors = join(folder, "conformance.binpb");
   output("buf", "build", join(module.Dir, "proto"), "--output", descriptors);
-  const command = [process.execPath, join(here, "server.ts"), descriptors, ...process.argv.slice(2)];
-  const args = ["--mode", "server", "--conf", join(here, "conf.yaml"), "-p", "8", "--", ...command];
+  const http2 = process.argv[2] ?? "own";
+  const features = readFileSync(join(here, "conf.yaml"), "utf8");
+  const conf = join(folder, "conf.yaml");
+  writeFileSync(conf, http2 === "node" ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features);
+  const command = [process.execPath, join(here, "server.ts"), descriptors, http2];
+  const args = ["--mode", "server", "--conf", conf, "-p", "8", "--", ...command];
   process.exitCode = spawnSync("connectconformance", args, { stdio: "inherit" }).status ?? 1;
 } finally {
   rmSync(folder, { recursive: true });

@@ -1,4 +1,5 @@
 /** The one way a test starts a server: on a free port, closed with the test, and a close that hangs fails it. */
+import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { routes } from "../../src/routes.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
@@ -16,11 +17,15 @@ export interface RunningServer {
 
 const CLOSE_MS = 5_000;
 
+/** Which HTTP/2 the tests run on. */
+const http2 = process.env.HTTP2 === "node" ? "node" : "own";
+
 /** Starts the service's server, or one of other options. */
 export async function startServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   const log: string[] = [];
-  const server = createServer({ routes, log: (entry) => log.push(entry), ...options });
+  const server = createServer({ routes, http2, log: (entry) => log.push(entry), ...options });
   const { address: host, port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  if (http2 === "node") assert.match(log.shift() ?? "", /^HTTP\/2 is node:http2's, without the limits/);
   t.after(async () => {
     const started = performance.now();
     await server.close(CLOSE_MS);

@@ -22,7 +22,10 @@ export class BoundSocket {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("drain", () => this.#drained());
-    socket.on("end", () => this.#connection.abort("the peer closed the connection"));
+    socket.on("end", () => {
+      this.#connection.abort("the peer closed the connection");
+      this.flush();
+    });
     // What an error means is said by the close that follows it.
     socket.on("error", () => {});
     socket.on("close", () => {

@@ -173,8 +173,11 @@ const ATTACKS: Record<string, Attack> = {
       attacker.socket.pause();
       // More than the buffers of both systems hold.
       for (let i = 0; i < 40 && !attacker.socket.destroyed; i++) attacker.send(Buffer.alloc(17 << 16, ping()));
-      for (let taken = -1; taken !== attacker.socket.writableLength; await pause(200))
-        taken = attacker.socket.writableLength;
+      // Until all is taken, or for a second nothing more.
+      for (let still = 0, before = 0; still < 20 && attacker.socket.writableLength > 0; await pause(50)) {
+        still = attacker.socket.writableLength === before ? still + 1 : 0;
+        before = attacker.socket.writableLength;
+      }
       if (attacker.socket.writableLength > 0) attacker.socket.destroy();
     },
     end: undefined,

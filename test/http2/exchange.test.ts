@@ -278,6 +278,8 @@ test("frozen heads and trailers are encoded once, and others as they are each ti
 for (const [what, head] of [
   ["a name in upper case", { status: 200, fields: [["X", "1"]] }],
   ["a line break in a value", { status: 200, fields: [["x", "1\r\ny: 2"]] }],
+  ["a character in a value that is no byte", { status: 200, fields: [["x", "\u010a"]] }],
+  ["a control character in a value", { status: 200, fields: [["x", "\x7f"]] }],
   ["a connection-specific field", { status: 200, fields: [["connection", "close"]] }],
   ["an interim status", { status: 100, fields: [] }],
   ["no status", { status: Number.NaN, fields: [] }],

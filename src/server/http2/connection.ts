@@ -28,7 +28,6 @@ export class Connection implements StreamsHost, Standing {
   readonly #frames: ConnectionFrames;
   /** When the frame began that is not whole. */
   #frameBegunAt = 0;
-  #closed = false;
 
   /** wake is called when there is output, and there was none. */
   constructor(server: ServerState, wake: () => void) {
@@ -53,11 +52,10 @@ export class Connection implements StreamsHost, Standing {
 
   /** Nothing more is read or said: what is said already is to be sent, and then the end. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#frames.closed;
   }
 
   #close(): void {
-    this.#closed = true;
     this.#frames.closed = true;
   }
 
@@ -65,7 +63,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** Takes bytes that came. */
   receive(chunk: Buffer): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     const { now } = this.#server.time;
     const begins = !this.#reader.midFrame;
     this.#frames.count = 0;
@@ -87,7 +85,7 @@ export class Connection implements StreamsHost, Standing {
   /** Takes note of how many bytes were taken from it and not yet by the peer. */
   flushed(unsent: number): void {
     this.#streams.sender.unsent = unsent;
-    if (!this.#closed) this.#streams.sender.pump();
+    if (!this.closed) this.#streams.sender.pump();
   }
 
   /** The peer does not take what it asks for: nothing is to be read from it. */
@@ -97,7 +95,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** Looks at the time. */
   look(): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     const { time, limits } = this.#server;
     const due = this.#clocks.look(time.now, this);
     if (due === "ping") this.#writer.ping(PING, 0);
@@ -111,7 +109,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** Takes its leave: streams under way finish, and then it ends. */
   drain(reason: string): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#departure.begin(reason, this.#server.time.now);
     if (!this.#peer.came) this.#departure.finish(0);
     this.#endIfLeft();
@@ -125,7 +123,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** Ends it with GOAWAY (5.4.1). */
   fail(error: unknown): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     const known = error instanceof ConnectionError;
     if (!known) this.#server.onError(error);
     const { code, message } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");

@@ -65,7 +65,10 @@ function kindOf(name: string, value: string): FieldKind {
   return NAME.test(name) && (name !== "te" || value === "trailers") ? FieldKind.Regular : FieldKind.Malformed;
 }
 
+/** What an answer's value consists of: no control characters, and nothing that is no byte (RFC 9110, 5.5). */
+const SENDABLE = /^[\t -~\x80-\xff]*$/;
+
 /** Whether an answer may carry this field (8.2.1, 8.2.2). */
 export function isSendable(name: string, value: string): boolean {
-  return NAME.test(name) && KINDS.get(name) !== FieldKind.Malformed && !NO_VALUE.test(value);
+  return NAME.test(name) && KINDS.get(name) !== FieldKind.Malformed && SENDABLE.test(value) && !NO_VALUE.test(value);
 }

@@ -90,18 +90,28 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
   return node === 0 && (held & padding) === padding ? text.toString("latin1", 0, size) : undefined;
 }
 
-/** The Huffman code of a text in latin1, padded with ones to whole bytes. */
-export function huffmanEncode(text: string): Buffer {
-  const out: number[] = [];
-  let held = 0n;
-  let count = 0n;
-  for (const byte of Buffer.from(text, "latin1")) {
-    const bits = BigInt(lengths[byte] as number);
-    held = (held << bits) | BigInt(codes[byte] as number);
-    count += bits;
-    for (; count >= 8n; count -= 8n) out.push(Number((held >> (count - 8n)) & 255n));
-    held &= (1n << count) - 1n;
+/** Adds the Huffman code of a text in latin1, padded with ones to whole bytes. */
+export function huffmanEncode(text: string, out: number[]): void {
+  // Fewer than eight bits are held over, and a code has at most 30: together a whole number that is exact.
+  let held = 0;
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.charCodeAt(i) & 255;
+    const bits = lengths[byte] as number;
+    held = held * 2 ** bits + (codes[byte] as number);
+    for (count += bits; count >= 8; ) {
+      count -= 8;
+      const rest = held % 2 ** count;
+      out.push((held - rest) / 2 ** count);
+      held = rest;
+    }
   }
-  if (count > 0n) out.push(Number((held << (8n - count)) | ((1n << (8n - count)) - 1n)));
-  return Buffer.from(out);
+  if (count > 0) out.push((held << (8 - count)) | ((1 << (8 - count)) - 1));
+}
+
+/** The bytes of that code. */
+export function huffmanLength(text: string): number {
+  let bits = 0;
+  for (let i = 0; i < text.length; i++) bits += lengths[text.charCodeAt(i) & 255] as number;
+  return Math.ceil(bits / 8);
 }

@@ -37,7 +37,7 @@ export class ResponseHeads {
   trailers(fields: readonly Field[]): Uint8Array {
     if (fields === this.#lastTrailers) return this.#lastTrailersBlock as Uint8Array;
     const known = this.#trailers.get(fields);
-    const block = known ?? encodeFields(fields);
+    const block = known ?? encodeBlock(sendable(fields));
     if (known === undefined) {
       if (!Object.isFrozen(fields)) return block;
       this.#trailers.set(fields, block);
@@ -53,17 +53,18 @@ function encodeHead({ status, fields }: ResponseHead): ResponseBlock {
     throw new RangeError(`send head: status ${status} is no final status, 200 to 999`);
   }
   return {
-    block: Buffer.concat([encodeBlock([[":status", String(status)]]), encodeFields(fields)]),
+    block: encodeBlock([[":status", String(status)], ...sendable(fields)]),
     undated: !fields.some(([name]) => name === "date"),
     bodiless: status === 204 || status === 304,
   };
 }
 
-function encodeFields(fields: readonly Field[]): Buffer {
+/** The fields, where all of them may be sent. */
+function sendable(fields: readonly Field[]): readonly Field[] {
   for (const [name, value] of fields) {
     if (!isSendable(name, value)) {
       throw new TypeError(`send fields: ${JSON.stringify(name)}: ${JSON.stringify(value)} is no field of HTTP/2`);
     }
   }
-  return encodeBlock(fields);
+  return fields;
 }

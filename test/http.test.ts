@@ -187,7 +187,7 @@ test("a request without Host gets 400, over HTTP/1.1 and HTTP/1.0", async (t) =>
   assert.equal((await send("HTTP/1.1", authority, { method: "GET", path: "/" })).status, 200);
 });
 
-test("an :authority or Host that is none gets 400, or has its stream reset as malformed, over HTTP/2", async (t) => {
+test("an :authority or Host that is none gets 400 over HTTP/2, where node:http2 does not reset its stream before", async (t) => {
   const { authority } = await startServer(t);
   for (const bad of BAD_AUTHORITIES) {
     for (const [name, path] of [":authority", "host"].flatMap((name) => PATHS.map((path) => [name, path] as const))) {
@@ -196,7 +196,11 @@ test("an :authority or Host that is none gets 400, or has its stream reset as ma
         ({ status }) => status,
         (error) => error.message,
       );
-      assert.match(String(result), /^400$|NGHTTP2_PROTOCOL_ERROR/, `${name} ${JSON.stringify(bad)} at ${path}`);
+      assert.match(
+        String(result),
+        process.env.HTTP2 === "node" ? /^400$|NGHTTP2_PROTOCOL_ERROR/ : /^400$/,
+        `${name} ${JSON.stringify(bad)} at ${path}`,
+      );
     }
   }
   assert.equal((await send("HTTP/2", authority, { method: "GET", path: "/" })).status, 200);

@@ -51,7 +51,10 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 export function requestHead(list: readonly HeaderField[]): Http2RequestHead | number {
   const parts = divide(list);
   if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return MALFORMED;
-  if (parts.authority !== undefined && !AUTHORITY.test(parts.authority)) return MALFORMED;
+  // Malformed too, but answered, and as over HTTP/1.1 (RFC 9112, 3.2).
+  const { authority, host } = parts;
+  if (authority !== undefined && !AUTHORITY.test(authority)) return 400;
+  if (host !== undefined && !AUTHORITY.test(host)) return 400;
   if (parts.method === "CONNECT") return connect(parts);
   // All requests but CONNECT have exactly one :method, :scheme and :path (8.3.1).
   const { scheme, path } = parts;
@@ -69,7 +72,6 @@ function connect(parts: Parts): number {
 /** Host, where given, names what :authority names (8.3.1). */
 function agree({ host, authority }: Parts, scheme: "http" | "https"): boolean {
   if (host === undefined || host === authority) return true;
-  if (!AUTHORITY.test(host)) return false;
   return authority === undefined || normal(host, scheme) === normal(authority, scheme);
 }
 

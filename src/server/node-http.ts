@@ -11,17 +11,19 @@ import {
   type ResponseHead,
 } from "./exchange.ts";
 
-/** Bytes of a request that are read and thrown away after its answer; over it the connection ends. */
-const DISCARDED_BYTES = 4_194_304;
 /** HTTP/2's error codes (RFC 9113, 7). */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
-/** A request listener for Node's http and http2 servers that gives each request to the handler. */
+/**
+ * A request listener for Node's http and http2 servers that gives each request to the handler. Of a request that is
+ * answered before its end, up to discardedBytes are read and thrown away; over that the connection is cut.
+ */
 export function nodeListener(
   handler: Handler,
+  discardedBytes: number,
 ): (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void {
   // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
-  return (req, res) => handler(new NodeExchange(req as IncomingMessage, res as ServerResponse));
+  return (req, res) => handler(new NodeExchange(req as IncomingMessage, res as ServerResponse, discardedBytes));
 }
 
 class NodeExchange implements Exchange {
@@ -29,12 +31,14 @@ class NodeExchange implements Exchange {
   onAbandoned: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
+  readonly #discardedBytes: number;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse) {
+  constructor(req: IncomingMessage, res: ServerResponse, discardedBytes: number) {
     this.#req = req;
     this.#res = res;
+    this.#discardedBytes = discardedBytes;
     this.request = requestHead(req);
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
     req.on("error", () => {});
@@ -123,7 +127,7 @@ class NodeExchange implements Exchange {
 
   /** Lets the peer finish what it sends, or it would not get to read the answer. */
   #discard(): void {
-    let left = DISCARDED_BYTES;
+    let left = this.#discardedBytes;
     if (!this.#req.complete) {
       this.#req.on("data", (piece: Buffer) => {
         left -= piece.length;

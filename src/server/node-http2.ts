@@ -6,7 +6,7 @@ import { nodeListener } from "./node-http.ts";
 
 /** An HTTP/2 server that never listens. */
 export function createNodeHttp2(handler: Handler) {
-  const server = createServer(nodeListener(handler));
+  const server = createServer(nodeListener(handler, Number.POSITIVE_INFINITY));
   const sessions = new Set<ServerHttp2Session>();
   let draining = false;
   server.on("session", (session) => {

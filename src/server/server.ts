@@ -14,7 +14,7 @@ import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
 import { createHttp2, type Http2 } from "./http2/http2.ts";
-import { DEFAULT_LIMITS, type Limits } from "./http2/limits.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { splitByFirstBytes } from "./listener.ts";
 import { nodeListener } from "./node-http.ts";
 import { mountReflection } from "./reflection.ts";
@@ -77,7 +77,7 @@ export function createServer(options: ServerOptions): Server {
     else calls(exchange);
   }
 
-  const http1 = createHttp1Server(nodeListener(handle));
+  const http1 = createHttp1Server(nodeListener(handle, limits.discardedBytes));
   const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
   let http2: Awaited<ReturnType<typeof loadNodeHttp2>> | Http2 | undefined;
   const sockets = new Set<Socket>();

@@ -4,10 +4,12 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 
-/** The hooks among the options of Connect's router through which it is done. */
 export interface CallErrors {
+  /** The hooks among the options of Connect's router through which it is done. */
   readonly requestGate: (context: HandlerContext) => void;
   readonly interceptor: Interceptor;
+  /** What the caller is told of what a handler threw. endReason is why the call had ended before, if it had. */
+  toConnectError(error: unknown, procedure: string, endReason: unknown): ConnectError;
 }
 
 /**
@@ -19,7 +21,20 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
   /** What came out of handlers: there, a code is the handler's word. */
   const fromHandlers = new WeakSet<Error>();
 
+  function fromHandler(error: unknown, procedure: string, endReason: unknown): unknown {
+    if (error instanceof ConnectError) fromHandlers.add(error);
+    // Where the call had ended before, the exception only says so.
+    else if (endReason instanceof ConnectError) return endReason;
+    else log(`handle ${procedure}: ${describe(error)}`);
+    return error;
+  }
+
   return {
+    toConnectError(error, procedure, endReason) {
+      const told = fromHandler(error, procedure, endReason);
+      if (told instanceof ConnectError) return wellFormed(told);
+      return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+    },
     requestGate(context) {
       if (context.requestMethod === "GET") checkMessage(new URL(context.url).searchParams);
       // A unary message is decoded before any interceptor runs. Its error aborts the call's signal before it is written.
@@ -27,24 +42,20 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
         const error: unknown = context.signal.reason;
         if (!(error instanceof ConnectError)) return;
         if (!fromHandlers.has(error)) blameCaller(error);
-        // gRPC percent-encodes messages, which half a surrogate pair would make impossible.
-        Object.assign(error, { rawMessage: error.rawMessage.toWellFormed() });
+        wellFormed(error);
       });
     },
     interceptor: (next) => async (request) => {
-      function fromHandler(error: unknown): unknown {
-        if (error instanceof ConnectError) fromHandlers.add(error);
-        // Where the call had ended before, the exception only says so.
-        else if (request.signal.aborted && request.signal.reason instanceof ConnectError) return request.signal.reason;
-        else log(`handle /${request.service.typeName}/${request.method.name}: ${describe(error)}`);
-        return error;
-      }
+      const { service, method, signal } = request;
+      const procedure = `/${service.typeName}/${method.name}`;
+      const fromThis = (error: unknown): unknown =>
+        fromHandler(error, procedure, signal.aborted ? signal.reason : undefined);
       try {
         if (!request.stream) return await next(request);
         const response = await next({ ...request, message: mapError(request.message, blameCaller) });
-        return response.stream ? { ...response, message: mapError(response.message, fromHandler) } : response;
+        return response.stream ? { ...response, message: mapError(response.message, fromThis) } : response;
       } catch (error) {
-        throw fromHandler(error);
+        throw fromThis(error);
       }
     },
   };
@@ -63,6 +74,11 @@ export function blamingCaller(compression: Compression): Compression {
       }
     },
   };
+}
+
+/** gRPC percent-encodes messages, which half a surrogate pair would make impossible. */
+function wellFormed(error: ConnectError): ConnectError {
+  return Object.assign(error, { rawMessage: error.rawMessage.toWellFormed() });
 }
 
 /** Turns the error of Connect's binary codec into the caller's, and leaves every other as it is. */

@@ -1,12 +1,14 @@
 /** Connect's universal handlers over an exchange. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { blamingCaller, createCallErrors } from "./call-errors.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
+import { createLane } from "./unary/lane.ts";
+import { recordUnary, type UnaryMethod } from "./unary/method.ts";
 
 /** A unary request of up to this many bytes is taken whole, in one piece: Connect's handlers are slow with many. */
 const GATHERED_BYTES = 65_536;
@@ -16,6 +18,10 @@ export type Routes = (router: ConnectRouter) => void;
 
 export interface HandlersOptions {
   readonly routes: Routes;
+  /** Connect's interceptors, the first of them outermost. */
+  readonly interceptors: readonly Interceptor[];
+  /** Whether valid unary calls take the lane. */
+  readonly lane: boolean;
   /** Takes an entry, of one or more lines, on each exception that was not meant for the caller. */
   readonly log: (entry: string) => void;
   /** Ends the calls under way when it aborts, with its reason. */
@@ -29,42 +35,68 @@ export interface Handlers {
 }
 
 /** Makes one handler of all registered procedures, for every protocol. */
-export function createHandlers({ routes, log, shutdownSignal }: HandlersOptions): Handlers {
+export function createHandlers({ routes, interceptors, lane, log, shutdownSignal }: HandlersOptions): Handlers {
   const callErrors = createCallErrors(log);
+  const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
   const router = createConnectRouter({
-    acceptCompression: [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)],
+    acceptCompression: compressions,
     requestGate: callErrors.requestGate,
-    interceptors: [callErrors.interceptor],
+    interceptors: [callErrors.interceptor, ...interceptors],
     shutdownSignal,
   });
-  routes(router);
+  const methods = new Map<string, UnaryMethod>();
+  routes(lane ? recordUnary(router, methods) : router);
   const procedures = new Map(router.handlers.map((procedure) => [procedure.requestPath, procedure]));
   const services = [...new Set(router.handlers.map((procedure) => procedure.service))];
 
-  return {
-    services,
-    handler(exchange) {
-      const { method, path } = exchange.request;
-      const procedure = procedures.get(path.split("?", 1)[0] as string);
-      if (procedure === undefined) respondUnknown(exchange, services);
-      else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
-      else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
-      else if (procedure.method.methodKind !== "unary") call(procedure, exchange, inPieces(exchange.body));
-      else
-        exchange.gather(
-          GATHERED_BYTES,
-          (bytes) => call(procedure, exchange, inOne(Buffer.from(bytes))),
-          () => call(procedure, exchange, inPieces(exchange.body)),
-        );
-    },
-  };
-
-  function call(procedure: UniversalHandler, exchange: Exchange, body: AsyncIterable<Uint8Array>): void {
-    answer(procedure, exchange, body).catch((error) => {
-      log(`answer ${procedure.requestPath}: ${error instanceof Error ? error.stack : error}`);
-      exchange.reset("internal");
-    });
+  function handle(exchange: Exchange): void {
+    const { method } = exchange.request;
+    const procedure = procedureOf(exchange);
+    if (procedure === undefined) respondUnknown(exchange, services);
+    else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
+    else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
+    else if (procedure.method.methodKind === "unary") exchange.gather(GATHERED_BYTES, handleWhole, handleInPieces);
+    else handleInPieces(exchange);
   }
+
+  function handleWhole(body: Uint8Array, exchange: Exchange): void {
+    call(exchange, inOne(Buffer.from(body)));
+  }
+
+  function handleInPieces(exchange: Exchange): void {
+    call(exchange, inPieces(exchange.body));
+  }
+
+  function call(exchange: Exchange, body: AsyncIterable<Uint8Array>): void {
+    const procedure = procedureOf(exchange) as UniversalHandler;
+    answer(procedure, exchange, body).catch((error) => cannotAnswer(exchange, error));
+  }
+
+  function cannotAnswer(exchange: Exchange, error: unknown): void {
+    const { requestPath } = procedureOf(exchange) as UniversalHandler;
+    log(`answer ${requestPath}: ${error instanceof Error ? error.stack : error}`);
+    exchange.reset("internal");
+  }
+
+  function procedureOf({ request }: Exchange): UniversalHandler | undefined {
+    return procedures.get(request.path.split("?", 1)[0] as string);
+  }
+
+  const connect = { handle, handleWhole, handleInPieces };
+  const { toConnectError } = callErrors;
+  const handler = lane
+    ? createLane({
+        methods,
+        compressions,
+        interceptors,
+        shutdownSignal,
+        gatheredBytes: GATHERED_BYTES,
+        connect,
+        toConnectError,
+        cannotAnswer,
+      })
+    : handle;
+  return { services, handler };
 }
 
 async function answer(

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer as createHttp1Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { isAuthority } from "./authority.ts";
 import { withCaching } from "./cache.ts";
 import { withCors } from "./cors.ts";
@@ -27,6 +27,10 @@ export interface ServerOptions {
   readonly routes: Routes;
   /** Origins whose pages may call, each like "https://example.com", or "*" for every one. Default: none. */
   readonly corsOrigins?: readonly string[];
+  /** Connect's interceptors, the first of them outermost. Default: none. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Whether valid unary calls take the short way, or Connect's handlers answer all. Default: true. */
+  readonly lane?: boolean;
   /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
   readonly http2?: "own" | "node";
   /** What a peer may cost, where it is to be other than the default. */
@@ -51,7 +55,7 @@ export interface Server {
 
 /** Builds a server, which listens only when it is told to. */
 export function createServer(options: ServerOptions): Server {
-  const { routes, corsOrigins = [], log = console.error } = options;
+  const { routes, corsOrigins = [], interceptors = [], lane = true, log = console.error } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const shutdown = new AbortController();
   const health = new HealthStatus();
@@ -63,6 +67,8 @@ export function createServer(options: ServerOptions): Server {
       mountHealth(router, health);
       mountReflection(router, () => (index ??= new DescriptorIndex(services)));
     },
+    interceptors,
+    lane,
     log,
     shutdownSignal: shutdown.signal,
   });

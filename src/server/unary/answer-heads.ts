@@ -1,0 +1,33 @@
+/** The heads of answers whose handler touched none: frozen, so that equal answers share one and its encoded form. */
+import type { Field, ResponseHead } from "../exchange.ts";
+
+/** Lengths below this have a head of their own. */
+const LENGTHS = 256;
+
+export class AnswerHeads {
+  /** The fields of an answer of status 200, before its handler adds any. */
+  readonly fields: readonly Field[];
+  /** The head of such an answer. */
+  readonly head: ResponseHead;
+  readonly #ofLength: (ResponseHead | undefined)[] = [];
+
+  constructor(fields: Record<string, string>) {
+    this.head = freeze([...new Headers(fields)]);
+    this.fields = this.head.fields;
+  }
+
+  /** The same head with a content-length. */
+  ofLength(length: number): ResponseHead {
+    const known = this.#ofLength[length];
+    if (known !== undefined) return known;
+    const header = new Headers(this.fields as [string, string][]);
+    header.set("content-length", String(length));
+    const head = freeze([...header]);
+    if (length < LENGTHS) this.#ofLength[length] = head;
+    return head;
+  }
+}
+
+function freeze(fields: Field[]): ResponseHead {
+  return Object.freeze({ status: 200, fields: Object.freeze(fields) });
+}

@@ -1,0 +1,111 @@
+/** One unary call: the context that its handler gets, each part made when it is first asked for. */
+import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { Exchange } from "../exchange.ts";
+import type { Plan } from "./plan.ts";
+
+export class UnaryCall implements HandlerContext {
+  readonly exchange: Exchange;
+  readonly plan: Plan;
+  /** When the caller gives up, in ms of performance.now(); Infinity for never. */
+  readonly deadline: number;
+  /** Its answer is given: a later one is dropped. */
+  answered = false;
+  readonly #shutdownSignal: AbortSignal;
+  #abort: AbortController | undefined;
+  #onShutdown: (() => void) | undefined;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #values: ContextValues | undefined;
+
+  constructor(exchange: Exchange, plan: Plan, shutdownSignal: AbortSignal) {
+    this.exchange = exchange;
+    this.plan = plan;
+    this.deadline = plan.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + plan.timeoutMs;
+    this.#shutdownSignal = shutdownSignal;
+  }
+
+  // HandlerContext.
+
+  get method() {
+    return this.plan.method.desc;
+  }
+  get service() {
+    return this.plan.method.desc.parent;
+  }
+  get protocolName() {
+    return this.plan.wire.protocolName;
+  }
+  get requestMethod() {
+    return this.exchange.request.method;
+  }
+  get url() {
+    const { scheme, authority, path } = this.exchange.request;
+    return `${scheme}://${authority}${path}`;
+  }
+  get requestHeader(): Headers {
+    this.#requestHeader ??= new Headers(this.exchange.request.fields as [string, string][]);
+    return this.#requestHeader;
+  }
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers(this.plan.heads.fields as [string, string][]);
+    return this.#responseHeader;
+  }
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers(this.plan.wire.trailerFields as [string, string][]);
+    return this.#responseTrailer;
+  }
+  get values(): ContextValues {
+    this.#values ??= createContextValues();
+    return this.#values;
+  }
+  get signal(): AbortSignal {
+    this.#abort ??= this.#listen();
+    return this.#abort.signal;
+  }
+  get timeoutMs(): () => number | undefined {
+    return () => (this.hasDeadline ? this.deadline - performance.now() : undefined);
+  }
+
+  // What the lane asks.
+
+  get hasDeadline(): boolean {
+    return this.deadline !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the caller's deadline has passed. */
+  get isLate(): boolean {
+    return this.hasDeadline && performance.now() >= this.deadline;
+  }
+
+  /** The header and trailer that were asked for, and may have been changed. */
+  get touchedHeader(): Headers | undefined {
+    return this.#responseHeader;
+  }
+  get touchedTrailer(): Headers | undefined {
+    return this.#responseTrailer;
+  }
+
+  /** Why the call ended before its handler did; undefined where it did not, or nobody asked for its signal. */
+  get endReason(): unknown {
+    return this.#abort?.signal.aborted ? this.#abort.signal.reason : undefined;
+  }
+
+  /** Ends the call's signal, where there is one, with the error that ended the call, if any. */
+  finish(error?: unknown): void {
+    this.answered = true;
+    if (this.#abort === undefined) return;
+    if (this.#onShutdown !== undefined) this.#shutdownSignal.removeEventListener("abort", this.#onShutdown);
+    this.#abort.abort(error);
+  }
+
+  #listen(): AbortController {
+    const abort = new AbortController();
+    const shutdown = this.#shutdownSignal;
+    this.#onShutdown = () => abort.abort(shutdown.reason);
+    if (shutdown.aborted) this.#onShutdown();
+    else shutdown.addEventListener("abort", this.#onShutdown);
+    this.exchange.onAbandoned = () => abort.abort(new ConnectError("the caller went away", Code.Canceled));
+    return abort;
+  }
+}

@@ -1,0 +1,34 @@
+/** A message with five bytes before it, as gRPC and gRPC-Web have it: flags and length. */
+import { type Compression, compressedFlag } from "@connectrpc/connect/protocol";
+
+/** From this many bytes on a message is compressed, where the caller takes that: Connect's own default. */
+export const COMPRESS_MIN_BYTES = 1024;
+const PREFIX = 5;
+
+/** The message of a body that is one envelope, whole and without flags; undefined where it is anything else. */
+export function unenvelope(body: Uint8Array): Uint8Array | undefined {
+  if (body.length < PREFIX || body[0] !== 0) return undefined;
+  const length = new DataView(body.buffer, body.byteOffset).getUint32(1);
+  return length === body.length - PREFIX ? body.subarray(PREFIX) : undefined;
+}
+
+/** The envelope of a message; a promise of it where it is compressed. */
+export function envelope(
+  message: Uint8Array,
+  compression: Compression | null,
+  flags = 0,
+): Uint8Array | Promise<Uint8Array> {
+  if (compression === null || message.length < COMPRESS_MIN_BYTES) return prefix(message, flags);
+  return compression
+    .compress(message as Uint8Array<ArrayBuffer>)
+    .then((bytes) => prefix(bytes, flags | compressedFlag));
+}
+
+function prefix(bytes: Uint8Array, flags: number): Uint8Array {
+  const length = bytes.length;
+  const enveloped = Buffer.allocUnsafe(PREFIX + length);
+  enveloped[0] = flags;
+  enveloped.writeUInt32BE(length, 1);
+  enveloped.set(bytes, PREFIX);
+  return enveloped;
+}

@@ -1,0 +1,140 @@
+/**
+ * The unary lane: a valid unary call from bytes to bytes, without the machinery that streams need. What it does not know,
+ * or finds malformed before the handler runs, it leaves to Connect's handlers, which then answer: errors of a protocol
+ * have one author.
+ */
+import { create, type Message } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import type { Exchange, Handler } from "../exchange.ts";
+import { UnaryCall } from "./call.ts";
+import { Deadlines } from "./deadlines.ts";
+import { intercept } from "./intercept.ts";
+import type { UnaryMethod } from "./method.ts";
+import { type Plan, Plans } from "./plan.ts";
+
+const NOTHING = new Uint8Array(0);
+
+export interface LaneOptions {
+  /** The methods that it may run, by path. */
+  readonly methods: ReadonlyMap<string, UnaryMethod>;
+  readonly compressions: readonly Compression[];
+  readonly interceptors: readonly Interceptor[];
+  readonly shutdownSignal: AbortSignal;
+  /** Bytes of a request that are gathered here; a larger one is Connect's. */
+  readonly gatheredBytes: number;
+  /** Connect's handlers: of an exchange that was not touched, of one with its whole body, and of one with its body to be read. */
+  readonly connect: {
+    readonly handle: Handler;
+    readonly handleWhole: (body: Uint8Array, exchange: Exchange) => void;
+    readonly handleInPieces: Handler;
+  };
+  /** What a caller is told of what a handler threw; the procedure is for the log, and endReason is why the call had ended. */
+  readonly toConnectError: (error: unknown, procedure: string, endReason: unknown) => ConnectError;
+  /** Gives an exchange up whose answer cannot be sent. */
+  readonly cannotAnswer: (exchange: Exchange, error: unknown) => void;
+}
+
+export function createLane(options: LaneOptions): Handler {
+  const { methods, compressions, interceptors, shutdownSignal, gatheredBytes, connect } = options;
+  const plans = new Plans(methods, compressions);
+  const deadlines = new Deadlines<UnaryCall>((call) => fail(call, deadlineExceeded()));
+
+  function lane(exchange: Exchange): void {
+    const plan = plans.of(exchange.request);
+    if (plan === null) connect.handle(exchange);
+    else if (plan.message === undefined) exchange.gather(gatheredBytes, gathered, connect.handleInPieces);
+    else {
+      const input = decode(plan, plan.message);
+      if (input === undefined) connect.handle(exchange);
+      else run(new UnaryCall(exchange, plan, shutdownSignal), input);
+    }
+  }
+
+  function gathered(body: Uint8Array, exchange: Exchange): void {
+    const plan = plans.of(exchange.request) as Plan;
+    const input = decode(plan, plan.wire.message(body));
+    if (input === undefined) connect.handleWhole(body, exchange);
+    else run(new UnaryCall(exchange, plan, shutdownSignal), input);
+  }
+
+  function run(call: UnaryCall, input: Message): void {
+    let output: object | PromiseLike<object>;
+    try {
+      output = interceptors.length === 0 ? call.plan.method.impl(input, call) : intercept(call, input, interceptors);
+    } catch (error) {
+      failFromHandler(call, error);
+      return;
+    }
+    if (isPromise(output)) wait(call, output);
+    else succeed(call, output);
+  }
+
+  function wait(call: UnaryCall, output: PromiseLike<object>): void {
+    if (call.hasDeadline) deadlines.add(call);
+    output.then(
+      (message) => succeed(call, message),
+      (error) => failFromHandler(call, error),
+    );
+  }
+
+  function succeed(call: UnaryCall, output: object): void {
+    if (call.answered) return;
+    const { method, output: codec } = call.plan;
+    let bytes: Uint8Array;
+    try {
+      if (call.isLate) throw deadlineExceeded();
+      bytes = codec.serialize(create(method.desc.output, output as never));
+    } catch (error) {
+      if (error instanceof ConnectError) fail(call, error);
+      else failFromHandler(call, error);
+      return;
+    }
+    answer(call, bytes, undefined);
+  }
+
+  function failFromHandler(call: UnaryCall, error: unknown): void {
+    if (call.answered) return;
+    fail(call, call.isLate ? deadlineExceeded() : options.toConnectError(error, procedureOf(call), call.endReason));
+  }
+
+  function fail(call: UnaryCall, error: ConnectError): void {
+    answer(call, NOTHING, error);
+  }
+
+  function answer(call: UnaryCall, message: Uint8Array, error: ConnectError | undefined): void {
+    const { wire } = call.plan;
+    if (call.hasDeadline) deadlines.remove(call);
+    call.finish(error);
+    try {
+      const sent = error === undefined ? wire.succeed(call, message) : wire.fail(call, error);
+      sent?.catch((reason) => options.cannotAnswer(call.exchange, reason));
+    } catch (reason) {
+      options.cannotAnswer(call.exchange, reason);
+    }
+  }
+
+  return lane;
+}
+
+/** The message, or undefined where the bytes are none: Connect's handlers then find out why, and say so. */
+function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    return input.parse(bytes as Uint8Array<ArrayBuffer>);
+  } catch {
+    return undefined;
+  }
+}
+
+function isPromise(output: object | PromiseLike<object>): output is PromiseLike<object> {
+  return "then" in output && typeof output.then === "function";
+}
+
+function procedureOf({ plan }: UnaryCall): string {
+  return `/${plan.method.desc.parent.typeName}/${plan.method.desc.name}`;
+}
+
+function deadlineExceeded(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}

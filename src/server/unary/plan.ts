@@ -1,0 +1,142 @@
+/** What a request's head says of a unary call: worked out once for each head, and equal heads are often one. */
+import type { Message } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import { type Compression, compressionNegotiate, type Serialization } from "@connectrpc/connect/protocol";
+import * as connectProtocol from "@connectrpc/connect/protocol-connect";
+import * as grpcProtocol from "@connectrpc/connect/protocol-grpc";
+import * as grpcWebProtocol from "@connectrpc/connect/protocol-grpc-web";
+import { fieldValue, type RequestHead } from "../exchange.ts";
+import { AnswerHeads } from "./answer-heads.ts";
+import { connect } from "./connect.ts";
+import { grpc } from "./grpc.ts";
+import { grpcWeb } from "./grpc-web.ts";
+import type { UnaryMethod } from "./method.ts";
+import type { Wire } from "./wire.ts";
+
+export interface Plan {
+  readonly method: UnaryMethod;
+  readonly wire: Wire;
+  readonly input: Serialization<Message>;
+  readonly output: Serialization<Message>;
+  /** The message of a GET, which is in its head. */
+  readonly message: Uint8Array | undefined;
+  readonly timeoutMs: number | undefined;
+  /** How a large answer is compressed. */
+  readonly compression: Compression | null;
+  readonly heads: AnswerHeads;
+}
+
+/** A protocol in one of its codecs. */
+interface Format {
+  readonly wire: Wire;
+  readonly binary: boolean;
+  readonly contentType: string;
+}
+
+const GRPC_PROTO: Format = { wire: grpc, binary: true, contentType: grpcProtocol.contentTypeProto };
+const GRPC_JSON: Format = { wire: grpc, binary: false, contentType: grpcProtocol.contentTypeJson };
+const WEB_PROTO: Format = { wire: grpcWeb, binary: true, contentType: grpcWebProtocol.contentTypeProto };
+const WEB_JSON: Format = { wire: grpcWeb, binary: false, contentType: grpcWebProtocol.contentTypeJson };
+const CONNECT_PROTO: Format = { wire: connect, binary: true, contentType: connectProtocol.contentTypeUnaryProto };
+const CONNECT_JSON: Format = { wire: connect, binary: false, contentType: connectProtocol.contentTypeUnaryJson };
+
+/** By a POST's content type, in the spellings that clients send. */
+const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
+  ["application/grpc", GRPC_PROTO],
+  ["application/grpc+proto", GRPC_PROTO],
+  ["application/grpc+json", GRPC_JSON],
+  ["application/grpc-web", WEB_PROTO],
+  ["application/grpc-web+proto", WEB_PROTO],
+  ["application/grpc-web+json", WEB_JSON],
+  ["application/proto", CONNECT_PROTO],
+  ["application/json", CONNECT_JSON],
+]);
+/** By a GET's encoding parameter. */
+const BY_ENCODING = new Map<string | null, Format>([
+  ["proto", CONNECT_PROTO],
+  ["json", CONNECT_JSON],
+]);
+
+/** The plans of one server's heads. */
+export class Plans {
+  readonly #methods: ReadonlyMap<string, UnaryMethod>;
+  readonly #compressions: Compression[];
+  readonly #plans = new WeakMap<RequestHead, Plan | null>();
+  readonly #heads = new Map<string, AnswerHeads>();
+
+  /** compressions are those that the server knows, for either way. */
+  constructor(methods: ReadonlyMap<string, UnaryMethod>, compressions: readonly Compression[]) {
+    this.#methods = methods;
+    this.#compressions = [...compressions];
+  }
+
+  /** The plan of a call; null where the head has anything that is not as it is in nearly all valid calls. */
+  of(head: RequestHead): Plan | null {
+    let plan = this.#plans.get(head);
+    if (plan === undefined) {
+      plan = head.method === "POST" ? this.#ofPost(head) : head.method === "GET" ? this.#ofGet(head) : null;
+      this.#plans.set(head, plan);
+    }
+    return plan;
+  }
+
+  #ofPost(head: RequestHead): Plan | null {
+    const method = this.#methods.get(head.path);
+    const format = BY_CONTENT_TYPE.get(fieldValue(head.fields, "content-type"));
+    if (method === undefined || format === undefined) return null;
+    const encoding = fieldValue(head.fields, format.wire.encodingField);
+    return encoding === undefined || encoding === "identity" ? this.#plan(head, method, format) : null;
+  }
+
+  #ofGet(head: RequestHead): Plan | null {
+    const [path = "", query] = head.path.split("?", 2);
+    const method = this.#methods.get(path);
+    if (method === undefined || !method.hasNoSideEffects || query === undefined) return null;
+    const parameters = new URLSearchParams(query);
+    const format = BY_ENCODING.get(parameters.get("encoding"));
+    const message = messageOf(parameters);
+    return format === undefined || message === undefined ? null : this.#plan(head, method, format, message);
+  }
+
+  #plan({ fields }: RequestHead, method: UnaryMethod, format: Format, message?: Uint8Array): Plan | null {
+    const { wire, binary } = format;
+    const { timeoutMs, error } = wire.parseTimeout(fieldValue(fields, wire.timeoutField) ?? null, MAX_TIMEOUT_MS);
+    if (error !== undefined) return null;
+    const accepted = fieldValue(fields, wire.acceptEncodingField) ?? null;
+    const { response: compression } = compressionNegotiate(this.#compressions, null, accepted, "");
+    return {
+      method,
+      wire,
+      input: method.serialization.getI(binary),
+      output: method.serialization.getO(binary),
+      message,
+      timeoutMs,
+      compression,
+      heads: this.#answerHeads(format, compression),
+    };
+  }
+
+  #answerHeads({ contentType, wire }: Format, compression: Compression | null): AnswerHeads {
+    const key = `${contentType} ${compression?.name}`;
+    let heads = this.#heads.get(key);
+    if (heads === undefined) {
+      heads = new AnswerHeads({ "content-type": contentType, ...(compression && wire.announce(compression.name)) });
+      this.#heads.set(key, heads);
+    }
+    return heads;
+  }
+}
+
+const MAX_TIMEOUT_MS = Number.MAX_SAFE_INTEGER;
+
+/** The message in a GET's query, uncompressed; undefined where there is none, or not as it should be. */
+function messageOf(parameters: URLSearchParams): Uint8Array | undefined {
+  const message = parameters.get("message");
+  if (message === null || parameters.has("compression")) return undefined;
+  if (parameters.get("base64") !== "1") return Buffer.from(message);
+  try {
+    return base64Decode(message);
+  } catch {
+    return undefined; // Connect's handler decodes it once more, and says what is wrong
+  }
+}

@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import type { Field, Handler } from "../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
-import { Random } from "./support/random.ts";
+import { Random } from "../support/random.ts";
 import { RawClient, startServer } from "./support/server.ts";
 import {
   data,

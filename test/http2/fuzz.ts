@@ -10,8 +10,8 @@ import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
 import type { Limits } from "../../src/server/http2/limits.ts";
 import type { Stream } from "../../src/server/http2/stream.ts";
+import { Random } from "../support/random.ts";
 import { Bench, OK } from "./support/bench.ts";
-import { Random } from "./support/random.ts";
 import {
   data,
   type Frame,

@@ -5,7 +5,7 @@ import type { Field } from "../../src/server/exchange.ts";
 import { HpackDecoder } from "../../src/server/http2/hpack-decoder.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
 import { huffmanDecode, huffmanEncode, huffmanLength } from "../../src/server/http2/huffman.ts";
-import { Random } from "./support/random.ts";
+import { Random } from "../support/random.ts";
 import { answerOf, connect, startServer } from "./support/server.ts";
 
 function decode(decoder: HpackDecoder, hex: string): string[] {

@@ -52,7 +52,7 @@ export async function callIn(
   return readResponse(cell, await send(cell.http, authority, change(makeRequest(cell, call))));
 }
 
-function makeRequest({ protocol, codec }: Cell, call: Call): HttpRequest {
+export function makeRequest({ protocol, codec }: Cell, call: Call): HttpRequest {
   const { path, message, encoding, acceptEncoding, timeout } = call;
   switch (protocol) {
     case "gRPC":

@@ -1,6 +1,8 @@
 /** One plain HTTP request over either version, with nothing added that the test did not ask for. */
 import http from "node:http";
 import http2 from "node:http2";
+import type { Writable } from "node:stream";
+import { turns } from "./raw.ts";
 
 export const HTTP_VERSIONS = ["HTTP/1.1", "HTTP/2"] as const;
 export type HttpVersion = (typeof HTTP_VERSIONS)[number];
@@ -9,7 +11,8 @@ export interface HttpRequest {
   readonly method?: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array | string;
+  /** Several are written one after the other, in turns of their own. */
+  readonly body?: Uint8Array | string | readonly Uint8Array[];
 }
 
 export interface HttpResponse {
@@ -38,7 +41,7 @@ function send1(authority: string, { method = "POST", path, headers, body }: Http
       reject(error);
     }
   });
-  request.end(body);
+  void writeBody(request, body);
   return promise;
 }
 
@@ -52,7 +55,7 @@ async function send2(authority: string, { method = "POST", path, headers, body }
     stream.on("trailers", (fields) => {
       trailers = fields;
     });
-    if (body !== undefined) stream.end(body);
+    if (body !== undefined) void writeBody(stream, body);
     const response = new Promise<http2.IncomingHttpHeaders>((resolve, reject) => {
       stream.on("response", resolve);
       stream.on("error", reject);
@@ -66,4 +69,16 @@ async function send2(authority: string, { method = "POST", path, headers, body }
   } finally {
     session.destroy();
   }
+}
+
+async function writeBody(stream: Writable, body: HttpRequest["body"]): Promise<void> {
+  if (!Array.isArray(body)) {
+    stream.end(body);
+    return;
+  }
+  for (const piece of body) {
+    stream.write(piece);
+    await turns();
+  }
+  stream.end();
 }

@@ -92,6 +92,7 @@ export class Plans {
     const [path = "", query] = head.path.split("?", 2);
     const method = this.#methods.get(path);
     if (method === undefined || !method.hasNoSideEffects || query === undefined) return null;
+    if (fieldValue(head.fields, "content-type") !== undefined) return null; // a GET has none
     const parameters = new URLSearchParams(query);
     const format = BY_ENCODING.get(parameters.get("encoding"));
     const message = messageOf(parameters);

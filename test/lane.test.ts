@@ -1,0 +1,133 @@
+/** The unary lane where it means to do more than Connect's handlers, and where it leaves a call to them. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Interceptor } from "@connectrpc/connect";
+import { CELLS, callIn, isGrpc } from "./support/cells.ts";
+import { Echo, echoRoutes } from "./support/protos.ts";
+import { turns } from "./support/raw.ts";
+import { startServer } from "./support/server.ts";
+
+const SAY = "/fixture.Echo/Say";
+const never = new Promise<never>(() => {});
+
+for (const cell of CELLS) {
+  const message = cell.codec === "proto" ? Buffer.from("\x0a\x02hi") : Buffer.from('"hi"');
+  const timeout = isGrpc(cell) ? "30m" : "30";
+
+  test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t, { lane: true, routes: echoRoutes({ say: () => never }) });
+    assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+  });
+
+  test(`an answer after its deadline is deadline_exceeded, also from a handler that cannot wait, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t, {
+      lane: true,
+      routes: echoRoutes({
+        say() {
+          const end = performance.now() + 40;
+          while (performance.now() < end);
+          return { value: "late" };
+        },
+      }),
+    });
+    assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+  });
+
+  test(`the deadline ends the signal that a handler asked for, in ${cell.name}`, async (t) => {
+    const reason = Promise.withResolvers<unknown>();
+    const { authority } = await startServer(t, {
+      lane: true,
+      routes: echoRoutes({
+        async say(_, { signal }) {
+          await once(signal, "abort");
+          reason.resolve(signal.reason);
+          return { value: "late" };
+        },
+      }),
+    });
+    assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+    assert.match(String(await reason.promise), /deadline_exceeded/);
+  });
+}
+
+const CELL = CELLS.find(({ name }) => name === "gRPC proto over HTTP/2") as (typeof CELLS)[number];
+const call = { path: SAY, message: Buffer.from("\x0a\x02hi") };
+
+test("a thousand calls that wait with a deadline have one timer between them", async (t) => {
+  let waiting = 0;
+  const answer = Promise.withResolvers<{ value: string }>();
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      say() {
+        waiting++;
+        return answer.promise;
+      },
+    }),
+  });
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const calls = Array.from({ length: 50 }, () => callIn(CELL, authority, { ...call, timeout: "60S" }));
+  while (waiting < 1) await turns();
+  const withOne = timers();
+  while (waiting < 50) await turns();
+  assert.ok(timers() <= withOne + 1, `${timers()} timers`);
+  answer.resolve({ value: "hi" });
+  for (const { code } of await Promise.all(calls)) assert.equal(code, "ok");
+});
+
+test("deadlines of many lengths each end their own call", async (t) => {
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      say: (_, { timeoutMs }) => ((timeoutMs() ?? 0) > 1000 ? sleep(120, { value: "in time" }) : never),
+    }),
+  });
+  const timeouts = ["60S", "20m", "80m", "50m", "70S", "20m", "1n"];
+  const outcomes = await Promise.all(timeouts.map((timeout) => callIn(CELL, authority, { ...call, timeout })));
+  const late = "deadline_exceeded";
+  assert.deepEqual(
+    outcomes.map(({ code }) => code),
+    ["ok", late, late, late, "ok", late, late],
+  );
+});
+
+test("a service registered with options that the lane does not know is left to Connect", async (t) => {
+  let intercepted = 0;
+  const interceptor: Interceptor = (next) => (request) => {
+    intercepted++;
+    return next(request);
+  };
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: (router) => router.service(Echo, { say: (request) => request }, { interceptors: [interceptor] }),
+  });
+  assert.equal((await callIn(CELL, authority, call)).code, "ok");
+  assert.equal(intercepted, 1);
+});
+
+test("readMaxBytes of a registration binds, and what equals it passes", async (t) => {
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: (router) => router.service(Echo, { say: (request) => request }, { readMaxBytes: 4 }),
+  });
+  assert.equal((await callIn(CELL, authority, call)).code, "ok");
+  const { code } = await callIn(CELL, authority, { path: SAY, message: Buffer.from("\x0a\x03hi!") });
+  assert.equal(code, "resource_exhausted");
+});
+
+test("an answer that cannot be sent breaks its call off and is logged, and the server goes on", async (t) => {
+  const { authority, log } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      say(request, { responseHeader }) {
+        if (request.value === "hi") responseHeader.set("connection", "close");
+        return request;
+      },
+    }),
+  });
+  await assert.rejects(callIn(CELL, authority, call));
+  assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*connection/);
+  assert.equal((await callIn(CELL, authority, { path: SAY, message: Buffer.from("\x0a\x02ho") })).code, "ok");
+});

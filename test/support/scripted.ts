@@ -1,0 +1,86 @@
+/** A handler that does what its request says, so that one random call can ask for anything a handler may do. */
+import { setImmediate as turn } from "node:timers/promises";
+import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { type Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { Routes } from "../../src/server/handlers.ts";
+import { echoRoutes } from "./protos.ts";
+import type { Random } from "./random.ts";
+
+export interface Script {
+  /** Answers after a turn of the event loop, by a promise. */
+  readonly async?: boolean;
+  /** Names and values to append to the response's header and trailer. */
+  readonly header?: readonly (readonly [string, string])[];
+  readonly trailer?: readonly (readonly [string, string])[];
+  /** Throws this, with as many details and with metadata. */
+  readonly error?: {
+    readonly code: Code;
+    readonly message: string;
+    readonly details: number;
+    readonly metadata: string;
+  };
+  /** The answer's length in characters, after what the handler saw. */
+  readonly length?: number;
+  /** Says what the handler saw of its context. */
+  readonly report?: boolean;
+}
+
+/** The script of a call, at random. */
+export function randomScript(random: Random): Script {
+  const fields = () =>
+    Array.from(
+      { length: random.below(4) },
+      () => [`x-${random.pick(["one", "two", "three"])}`, random.word(5)] as const,
+    );
+  return {
+    async: random.chance(2),
+    header: fields(),
+    trailer: fields(),
+    length: random.pick([0, 1, 10, 200, 255, 300, 1023, 1024, 5000, 20_000, 70_000]),
+    report: random.chance(3),
+    ...(random.chance(3) && {
+      error: {
+        code: random.pick([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
+        message: random.pick(["", "plain", "with: 100% of, everything\n/ é 漢", random.text(30)]),
+        details: random.pick([0, 1, 2, 40]),
+        metadata: random.word(3),
+      },
+    }),
+  };
+}
+
+/** Say runs the script that its request has in JSON. */
+export const scriptedRoutes: Routes = echoRoutes({
+  say(request, context) {
+    const script: Script = JSON.parse(request.value);
+    return script.async ? turn().then(() => play(script, context)) : play(script, context);
+  },
+});
+
+function play({ header = [], trailer = [], error, length = 0, report }: Script, context: HandlerContext): StringValue {
+  for (const [name, value] of header) context.responseHeader.append(name, value);
+  for (const [name, value] of trailer) context.responseTrailer.append(name, value);
+  if (error !== undefined) {
+    const { code, message, details, metadata } = error;
+    const detail = { desc: StringValueSchema, value: { value: "a detail of the error" } };
+    throw new ConnectError(message, code, { "x-metadata": metadata }, Array(details).fill(detail));
+  }
+  return { $typeName: "google.protobuf.StringValue", value: (report ? seen(context) : "") + "x".repeat(length) };
+}
+
+/** All that can be told apart from one server to the next, less what the test's own client adds. */
+function seen(context: HandlerContext): string {
+  const { method, service, protocolName, requestMethod, url, requestHeader, signal, timeoutMs } = context;
+  const timeout = timeoutMs();
+  return JSON.stringify({
+    method: `${service.typeName}/${method.name}`,
+    protocolName,
+    requestMethod,
+    path: new URL(url).pathname,
+    header: [...requestHeader].filter(([name]) => name !== "host"),
+    contentType: context.responseHeader.get("content-type"),
+    status: context.responseTrailer.get("grpc-status"),
+    aborted: signal.aborted,
+    timeout: timeout === undefined ? undefined : Math.ceil(timeout / 1000),
+  });
+}

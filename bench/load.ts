@@ -34,23 +34,19 @@ export async function load(cell: Cell, authority: string, calls: number): Promis
   });
 }
 
-/** Makes calls for so many seconds at a fixed rate per second, after half a second that does not count. */
+/** Makes calls for so many seconds at a fixed rate per second, after one second that does not count. */
 export async function loadAtRate(cell: Cell, authority: string, rate: number, seconds: number): Promise<Latency> {
+  const calls = rate * (seconds + 1);
   if (cell.client === "ghz") {
-    const calls = rate * seconds;
     const args = [...ghzArgs(cell, calls), "--rps", String(rate), authority];
     return parseGhz(await run(ghz(), ...args), calls).latency;
   }
   return withFiles(async (folder) => {
     const log = join(folder, "log");
-    const time = [
-      "--warm-up-time=500ms",
-      "-D",
-      String(seconds),
-      `--rps=${rate / cell.connections}`,
-      `--log-file=${log}`,
-    ];
-    parseH2load(await run(h2load(), ...time, ...h2loadArgs(cell, authority, folder)), answerBytes(cell.wire));
+    // Connections opened one by one, or all would call at the same moments.
+    const spread = ["-r", "1", `--rate-period=${Math.round(1000 / rate)}ms`, `--rps=${rate / cell.connections}`];
+    const args = [...spread, "-n", String(calls), `--log-file=${log}`, ...h2loadArgs(cell, authority, folder)];
+    parseH2load(await run(h2load(), ...args), answerBytes(cell.wire), calls);
     return parseLog(readFileSync(log, "utf8"));
   });
 }
@@ -95,15 +91,15 @@ function ghzArgs({ connections, streams, deadline }: Cell, calls: number): strin
 }
 
 /** What h2load printed. Throws where an answer was missing, no 2xx, or of another length. */
-export function parseH2load(text: string, bytesPerAnswer: number | undefined, calls?: number): Load {
+export function parseH2load(text: string, bytesPerAnswer: number | undefined, calls: number): Load {
   const [, amount = "", unit = ""] = /finished in ([\d.]+)(us|ms|s|m)\b/.exec(text) ?? [];
-  const [, total, done, succeeded] = numbers(/(\d+) total, \d+ started, (\d+) done, (\d+) succeeded/.exec(text));
+  const [, done, succeeded] = numbers(/total, \d+ started, (\d+) done, (\d+) succeeded/.exec(text));
   const [, good] = numbers(/status codes: (\d+) 2xx/.exec(text));
   const [, data] = numbers(/\((\d+)\) data/.exec(text));
   if (amount === "" || done === undefined || data === undefined)
     throw new Error(`read h2load's output: ${text.trim()}`);
-  if (done !== (calls ?? total) || succeeded !== done || good !== done) {
-    throw new Error(`load with h2load: ${good} of ${calls ?? total} answers were good: ${text.trim()}`);
+  if (done !== calls || succeeded !== done || good !== done) {
+    throw new Error(`load with h2load: ${good} of ${calls} answers were good: ${text.trim()}`);
   }
   const each = data / done;
   if (each === 0 || each !== (bytesPerAnswer ?? Math.floor(each))) {
@@ -112,14 +108,14 @@ export function parseH2load(text: string, bytesPerAnswer: number | undefined, ca
   return { calls: done, seconds: Number(amount) * ({ us: 1e-6, ms: 1e-3, m: 60 }[unit] ?? 1) };
 }
 
-/** The log of h2load: start, status and microseconds of each call. */
+/** The log of h2load: start and microseconds of each call, without those that start in the first second. */
 export function parseLog(text: string): Latency {
-  const times = text
+  const calls = text
     .trim()
     .split("\n")
-    .map((line) => Number(line.split("\t")[2]) / 1000);
-  const sorted = times.sort((a, b) => a - b);
-  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
+    .map((line) => line.split("\t").map(Number)) as [number, number, number][];
+  const first = Math.min(...calls.map(([start]) => start));
+  return latencyOf(calls.filter(([start]) => start >= first + 1_000_000).map(([, , time]) => time / 1000));
 }
 
 /** What ghz printed as JSON. Throws where an answer was missing or not OK. */
@@ -127,15 +123,18 @@ export function parseGhz(text: string, calls: number): { load: Load; latency: La
   const report = JSON.parse(text) as {
     total: number;
     statusCodeDistribution: Record<string, number>;
-    details: { latency: number }[];
+    details: { timestamp: string; latency: number }[];
   };
   const { OK: good = 0 } = report.statusCodeDistribution;
   if (good !== calls) throw new Error(`load with ghz: ${good} of ${calls} answers were good`);
-  const sorted = report.details.map(({ latency }) => latency / 1e6).sort((a, b) => a - b);
-  return {
-    load: { calls, seconds: report.total / 1e9 },
-    latency: { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) },
-  };
+  const first = Math.min(...report.details.map(({ timestamp }) => Date.parse(timestamp)));
+  const late = report.details.filter(({ timestamp }) => Date.parse(timestamp) >= first + 1000);
+  return { load: { calls, seconds: report.total / 1e9 }, latency: latencyOf(late.map(({ latency }) => latency / 1e6)) };
+}
+
+function latencyOf(milliseconds: number[]): Latency {
+  const sorted = milliseconds.sort((a, b) => a - b);
+  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
 }
 
 function numbers(match: RegExpExecArray | null): (number | undefined)[] {
@@ -143,7 +142,7 @@ function numbers(match: RegExpExecArray | null): (number | undefined)[] {
 }
 
 async function run(program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 2 ** 30, timeout: 120_000 });
+  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 2 ** 30, timeout: 300_000 });
   return stdout;
 }
 

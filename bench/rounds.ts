@@ -25,11 +25,11 @@ export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Pro
   await check();
   // A round's connections, and the first calls on them, are made in every round and taken off.
   const first = cell.connections * cell.streams;
-  let calls = 4 * first;
+  let calls = 2 * first;
   for (let warmed = 0; warmed < pace.warm; ) {
     const { seconds } = await load(cell, authority, calls);
     warmed += seconds;
-    calls = Math.max(4 * first, Math.min(4 * calls, Math.ceil((calls / seconds) * pace.round)));
+    calls = Math.max(2 * first, Math.min(4 * calls, Math.ceil((calls / seconds) * pace.round)));
   }
   const measure = async (calls: number) => {
     const before = server.cpuSeconds();

@@ -230,5 +230,12 @@ function estimateMinutes({ comparisons, memory, start, pairs, pace, latencySecon
   return ((sides + rest) / 60).toFixed(1);
 }
 
-await main();
-process.exit();
+// The servers end with this process, however it ends.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+main().then(
+  () => process.exit(),
+  (error) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);

@@ -3,6 +3,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = "../../../proto";
     println!("cargo:rerun-if-changed={folder}");
     let descriptors = protox::compile(["service.proto"], [folder])?;
-    tonic_prost_build::configure().build_client(false).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! GetSum on tonic: prints its port when ready.
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{Request, Response, Status};
 
 mod contract {
     tonic::include_proto!("test");
@@ -19,7 +19,9 @@ impl Test for Service {
         let Data { a, b } = request.into_inner();
         match a.checked_add(b) {
             Some(sum) => Ok(Response::new(Sum { sum })),
-            None => Err(Status::out_of_range(format!("add {a} and {b}: the sum is outside int32"))),
+            None => Err(Status::out_of_range(format!(
+                "add {a} and {b}: the sum is outside int32"
+            ))),
         }
     }
 }
@@ -29,9 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     Server::builder()
-        .tcp_nodelay(true)
         .add_service(TestServer::new(Service))
-        .serve_with_incoming(TcpListenerStream::new(listener))
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
         .await?;
     Ok(())
 }

@@ -3,8 +3,10 @@ import { CELLS, envelope, type Cell as Wire } from "../test/support/cells.ts";
 import type { PeerName } from "./peers.ts";
 
 export interface Cell {
-  /** Unlike that of every other cell. */
+  /** Unlike that of every other cell: the server and its load. */
   readonly name: string;
+  /** The wire, the shape and what else the load is. */
+  readonly load: string;
   readonly server: PeerName;
   readonly wire: Wire;
   readonly connections: number;
@@ -40,8 +42,8 @@ export function cell(
   if (wire === undefined) throw new Error(`look up the wire "${wireName}": there is none`);
   const [connections = 0, streams = 0] = (shape ?? (wire.http === "HTTP/2" ? "4x16" : "64x1")).split("x").map(Number);
   const extras = `${deadline ? ", deadline" : ""}${client === "ghz" ? ", ghz" : ""}`;
-  const name = `${server}: ${wireName}, ${connections} x ${streams}${extras}`;
-  return { name, server, wire, connections, streams, client, deadline };
+  const load = `${wireName}, ${connections} x ${streams}${extras}`;
+  return { name: `${server}: ${load}`, load, server, wire, connections, streams, client, deadline };
 }
 
 /** The bytes of body in one good answer; undefined where the protocol leaves them to the server (gRPC-Web's trailers). */

@@ -86,6 +86,6 @@ function bareWire({ protocol, codec, http }: (typeof CELLS)[number]): WireName {
 }
 
 function compare(a: Cell, b: Cell, limit?: number, goal?: number): Comparison {
-  const name = `${a.name} / ${b.name}`;
+  const name = a.load === b.load ? `${a.server} / ${b.server}: ${a.load}` : `${a.name} / ${b.name}`;
   return { name, pair: [a, b], ...(limit !== undefined && { limit }), ...(goal !== undefined && { goal }) };
 }

@@ -34,6 +34,7 @@ export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Pro
   const measure = async (calls: number) => {
     const before = server.cpuSeconds();
     const { seconds } = await load(cell, authority, calls);
+    await server.settle();
     return { cpu: server.cpuSeconds() - before, seconds };
   };
   let connecting = 0;

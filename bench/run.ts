@@ -225,7 +225,7 @@ function write(results: Results, whole: boolean): string {
 /** Per side: its rounds with a client's start in each, its own start, its warming, and its latency where it is new. */
 function estimateMinutes({ comparisons, memory, start, pairs, pace, latencySeconds, memoryCalls }: Plan): string {
   const cells = new Set(comparisons.flatMap(({ pair }) => pair.map(({ name }) => name))).size;
-  const sides = 2 * comparisons.length * (pairs * (pace.round + 0.15) + pace.warm + 2);
+  const sides = 2 * comparisons.length * (pairs * (pace.round + 0.2) + pace.warm + 2);
   const rest = cells * (latencySeconds + 1.5) + memory.length * (6 + memoryCalls / 40_000) + (start ? pairs * 0.5 : 0);
   return ((sides + rest) / 60).toFixed(1);
 }

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { find, output } from "./toolchain.ts";
 
 const START_MS = 10_000;
+/** Longer than the kernel's unit of CPU time. */
+const SETTLE_MS = 20;
 
 /** Where the servers run and where this process and its load do; undefined where there are not two cores. */
 export interface Cores {
@@ -70,6 +72,14 @@ export class RunningServer {
       .slice(11, 15)
       .map(Number);
     return ((utime ?? 0) + (stime ?? 0) + (cutime ?? 0) + (cstime ?? 0)) / TICKS_PER_SECOND;
+  }
+
+  /** Resolves when it works no more, or goes on for a second: after a load it still closes connections. */
+  async settle(): Promise<void> {
+    for (let spent = -1, waits = 0; spent < this.cpuSeconds() && waits < 1000 / SETTLE_MS; waits++) {
+      spent = this.cpuSeconds();
+      await sleep(SETTLE_MS);
+    }
   }
 
   /** Its resident memory in bytes. */

@@ -1,12 +1,16 @@
 /** The benchmark's reckoning: medians and intervals, what is read of h2load and ghz, bars, and the chart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createCheck } from "../bench/answer.ts";
+import { cell as cellOf, type WireName } from "../bench/cells.ts";
 import { chart } from "../bench/chart.ts";
 import { COMPARISONS } from "../bench/comparisons.ts";
 import { parseGhz, parseGhzLatency, parseH2load, parseLog } from "../bench/load.ts";
 import { report } from "../bench/report.ts";
 import { type CellResult, judge, type Results } from "../bench/results.ts";
 import { estimate, quantile } from "../bench/stats.ts";
+import { Test } from "../gen/service_pb.ts";
+import { startServer } from "./support/server.ts";
 
 test("the median of an even number of values lies between the middle two", () => {
   assert.equal(estimate([4, 1, 3, 2]).median, 2.5);
@@ -78,6 +82,22 @@ test("no two comparisons and no two cells have one name", () => {
     ({ name }) => name,
   );
   for (const [name, [first, ...rest]] of cells) for (const cell of rest) assert.deepEqual(cell, first, name);
+});
+
+test("the answer that each round decodes is checked in every wire that is measured", async (t) => {
+  const { authority } = await startServer(t);
+  const cells = new Map(
+    COMPARISONS.map(({ pair: [{ wire }] }) => [wire.name as WireName, cellOf("this server", wire.name as WireName)]),
+  );
+  assert.equal(cells.size, 14);
+  for (const cell of cells.values()) await createCheck(cell, authority)();
+});
+
+test("a wrong sum is found", async (t) => {
+  const { authority } = await startServer(t, {
+    routes: (router) => router.service(Test, { getSum: ({ a, b }) => ({ sum: a - b }) }),
+  });
+  await assert.rejects(createCheck(cellOf("this server"), authority)(), /1 \+ 1000 came as -999/);
 });
 
 const ratio = (median: number) => ({ median, low: median, high: median, n: 15 });

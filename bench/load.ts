@@ -8,7 +8,7 @@ import { makeRequest } from "../test/support/cells.ts";
 import { answerBytes, type Cell, REQUEST } from "./cells.ts";
 import { PATH } from "./servers/get-sum.ts";
 import { quantile } from "./stats.ts";
-import { BUILD, find, output } from "./toolchain.ts";
+import { BUILT_TOOLS, find, output } from "./toolchain.ts";
 
 const CONTRACT = join(import.meta.dirname, "../proto/service.proto");
 
@@ -64,8 +64,8 @@ export function ghz(): string {
     return find("ghz", "");
   } catch {
     const go = find("go", "install Go, or ghz");
-    output([go, "install", "github.com/bojand/ghz/cmd/ghz@v0.93.0"], BUILD, { GOBIN: BUILD });
-    return join(BUILD, "ghz");
+    output([go, "install", "github.com/bojand/ghz/cmd/ghz@v0.93.0"], undefined, { GOBIN: BUILT_TOOLS });
+    return find("ghz", "");
   }
 }
 

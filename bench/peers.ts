@@ -74,8 +74,9 @@ function go(name: string, module: string): Peer {
   return {
     version: () => output([program(), "list", "-m", "-f", "{{.Version}}", module], cwd),
     command() {
+      const compiler = program();
       output([find("buf", "run npm ci"), "generate"], cwd);
-      output([program(), "build", "-o", `${BUILD}/`, `./${name}`], cwd);
+      output([compiler, "build", "-o", `${BUILD}/`, `./${name}`], cwd);
       return [join(BUILD, name)];
     },
   };

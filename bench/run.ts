@@ -1,47 +1,25 @@
 /** The benchmark: what --only picks, compared in pairs, judged by the bars, and written to results/. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { type Cell, cell } from "./cells.ts";
 import { chart } from "./chart.ts";
-import { COMPARISONS, type Comparison } from "./comparisons.ts";
 import { ghz, h2load, loadAtRate } from "./load.ts";
 import { type Memory, measureMemory } from "./memory.ts";
 import { PEERS, type PeerName } from "./peers.ts";
+import { estimateMinutes, HELP, type Plan, readPlan } from "./plan.ts";
 import { comparisonLine, report } from "./report.ts";
 import { type CellResult, type ComparisonResult, describeMachine, type Results } from "./results.ts";
-import { type Pace, type Round, warmUp } from "./rounds.ts";
+import { type Round, warmUp } from "./rounds.ts";
 import { type Cores, divideCores, RunningServer } from "./server.ts";
 import { measureStart, type Start } from "./start.ts";
 import { type Estimate, estimate } from "./stats.ts";
 import { Absent, output } from "./toolchain.ts";
 import { countBytes } from "./wire-bytes.ts";
 
-const HELP = `usage: npm run bench -- [--only PATTERN] [--pairs N] [--short]
-
-  --only PATTERN  what matches this regular expression: comparisons by name, "memory", "start"
-  --pairs N       pairs of rounds in each comparison, 15 at least for a result to keep; 15 is the default
-  --short         short rounds, 3 pairs and few calls: shows that it works, measures little
-  --list          print what --only picks, and measure nothing`;
-
-/** Servers whose memory is measured: those that a million calls take less than a minute. */
-const MEMORY: readonly PeerName[] = ["this server", "node:http2", "grpc-go", "tonic"];
 /** At which every server has time to spare, in calls per second. */
 const LATENCY_RATE = 1000;
 /** At least this part of a round is the server's core busy where its calls per second are told. */
 const BUSY = 0.95;
-
-interface Plan {
-  readonly pairs: number;
-  readonly pace: Pace;
-  readonly latencySeconds: number;
-  readonly memoryCalls: number;
-  readonly comparisons: readonly Comparison[];
-  readonly memory: readonly PeerName[];
-  readonly start: boolean;
-  /** Whether all was picked, at full length. */
-  readonly whole: boolean;
-}
 
 /** Everything that is known of a cell: its rounds in every comparison, and what is measured once. */
 interface Measured {
@@ -51,18 +29,9 @@ interface Measured {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string", default: "" },
-      pairs: { type: "string" },
-      short: { type: "boolean", default: false },
-      list: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return console.log(HELP);
-  const plan = createPlan(values.only, values.short, values.pairs);
-  if (values.list) return console.log(plan.comparisons.map(({ name }) => name).join("\n"));
+  const plan = planOrExit();
+  if (plan === undefined) return console.log(HELP);
+  if (plan.list) return console.log(plan.comparisons.map(({ name }) => name).join("\n"));
   const cores = divideCores();
   const { commands, versions, absent } = prepare(plan);
   const command = (name: PeerName): readonly string[] | undefined => commands.get(name);
@@ -72,7 +41,9 @@ async function main(): Promise<void> {
     return commands.has(server) && !(client in absent);
   }
   for (const [name, reason] of Object.entries(absent)) console.log(`left out: ${name}: ${reason}`);
-  console.log(`${comparisons.length} comparisons of ${plan.pairs} pairs: about ${estimateMinutes(plan)} minutes`);
+  console.log(
+    `${comparisons.length} comparisons of ${plan.pairs} pairs: about ${estimateMinutes({ ...plan, comparisons, memory: memoryPeers })} minutes`,
+  );
 
   const measured = new Map<string, Measured>();
   const compared: ComparisonResult[] = [];
@@ -107,21 +78,13 @@ async function main(): Promise<void> {
   console.log(`\n${report(results)}\n\nwritten to ${write(results, plan.whole)}`);
 }
 
-function createPlan(only: string, short: boolean, pairsText = short ? "3" : "15"): Plan {
-  const pairs = Number(pairsText);
-  if (!Number.isInteger(pairs) || pairs < 1)
-    throw new Error(`read --pairs "${pairsText}": it is no whole number from 1`);
-  const pattern = new RegExp(only);
-  return {
-    pairs,
-    pace: short ? { warm: 0.4, round: 0.2 } : { warm: 1.5, round: 0.5 },
-    latencySeconds: short ? 1 : 3,
-    memoryCalls: short ? 50_000 : 1_000_000,
-    comparisons: COMPARISONS.filter(({ name }) => pattern.test(name)),
-    memory: pattern.test("memory") ? MEMORY : [],
-    start: pattern.test("start"),
-    whole: only === "" && !short && pairs >= 15,
-  };
+function planOrExit(): Plan | undefined {
+  try {
+    return readPlan(process.argv.slice(2));
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
 }
 
 /** Builds every peer of the plan, and says which cannot be and why. */
@@ -220,14 +183,6 @@ function write(results: Results, whole: boolean): string {
   writeFileSync(`${name}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
   writeFileSync(`${name}.svg`, chart(results));
   return `${name}.json`;
-}
-
-/** Per side: its rounds with a client's start in each, its own start, its warming, and its latency where it is new. */
-function estimateMinutes({ comparisons, memory, start, pairs, pace, latencySeconds, memoryCalls }: Plan): string {
-  const cells = new Set(comparisons.flatMap(({ pair }) => pair.map(({ name }) => name))).size;
-  const sides = 2 * comparisons.length * (pairs * (pace.round + 0.2) + pace.warm + 2);
-  const rest = cells * (latencySeconds + 1.5) + memory.length * (6 + memoryCalls / 40_000) + (start ? pairs * 0.5 : 0);
-  return ((sides + rest) / 60).toFixed(1);
 }
 
 // The servers end with this process, however it ends.

@@ -1,13 +1,15 @@
 /** The programs and compilers that a machine has or lacks, and what is built with them. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, mkdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 
 /** What is built, by whoever benches. */
 export const BUILD = join(import.meta.dirname, ".build");
-const BIN = join(import.meta.dirname, "../node_modules/.bin");
+/** Programs that are built because they are not on PATH. */
+export const BUILT_TOOLS = join(BUILD, "bin");
+const PACKAGES_BIN = join(import.meta.dirname, "../node_modules/.bin");
 /** The environment of npm's scripts: the packages' programs come first on PATH. */
-const PATH = [BIN, process.env.PATH, "/usr/sbin"].join(delimiter);
+const PATH = [PACKAGES_BIN, process.env.PATH, "/usr/sbin", BUILT_TOOLS].join(delimiter);
 
 /** Why a peer or a tool is left out. */
 export class Absent extends Error {}
@@ -36,7 +38,7 @@ export function output(
   });
   if (status === 0) return stdout.trim();
   const problem = error?.message ?? stderr.trim().split("\n").at(-1);
-  throw new Absent(`run ${command.join(" ")}: ${problem}`);
+  throw new Absent(`run ${basename(program)}: ${problem}`);
 }
 
 function isExecutable(path: string): boolean {

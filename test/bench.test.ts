@@ -6,6 +6,7 @@ import { cell as cellOf, type WireName } from "../bench/cells.ts";
 import { chart } from "../bench/chart.ts";
 import { COMPARISONS } from "../bench/comparisons.ts";
 import { parseGhz, parseGhzLatency, parseH2load, parseLog } from "../bench/load.ts";
+import { estimateMinutes, readPlan } from "../bench/plan.ts";
 import { report } from "../bench/report.ts";
 import { type CellResult, judge, type Results } from "../bench/results.ts";
 import { estimate, quantile } from "../bench/stats.ts";
@@ -72,6 +73,21 @@ test("ghz's report is read, and an answer that is not OK fails the run", () => {
   assert.deepEqual(parseGhz(text, 2), { calls: 2, seconds: 0.5 });
   assert.deepEqual(parseGhzLatency(text), { p50: 2, p99: 2 });
   assert.throws(() => parseGhz(text, 3), /2 of 3 answers were good/);
+});
+
+test("a run of everything takes under 40 minutes", () => {
+  const plan = readPlan([]);
+  assert.ok(plan?.whole && Number(estimateMinutes(plan)) < 40);
+});
+
+test("--only picks by name, and a part is never taken for the whole", () => {
+  const plan = readPlan(["--only", "tonic.*4 x 16$", "--pairs", "20"]);
+  assert.deepEqual(
+    plan?.comparisons.map(({ name }) => name),
+    ["this server / tonic: gRPC proto over HTTP/2, 4 x 16"],
+  );
+  assert.deepEqual([plan?.pairs, plan?.whole, plan?.start, plan?.memory], [20, false, false, []]);
+  assert.throws(() => readPlan(["--pairs", "0"]), /^Error: read --pairs "0": it is no whole number from 1$/);
 });
 
 test("no two comparisons and no two cells have one name", () => {

@@ -34,16 +34,17 @@ export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Pro
   const measure = async (calls: number) => {
     const before = server.cpuSeconds();
     const { seconds } = await load(cell, authority, calls);
+    const busy = (server.cpuSeconds() - before) / seconds;
     await server.settle();
-    return { cpu: server.cpuSeconds() - before, seconds };
+    return { cpu: server.cpuSeconds() - before, seconds, busy };
   };
   let connecting = 0;
   for (let i = 0; i < CONNECTING_ROUNDS; i++) connecting += (await measure(first)).cpu / CONNECTING_ROUNDS;
   return async () => {
-    const { cpu, seconds } = await measure(calls);
+    const { cpu, seconds, busy } = await measure(calls);
     await check();
     const cpuMicroseconds = ((cpu - connecting) / (calls - first)) * 1e6;
-    return { cpuMicroseconds, callsPerSecond: calls / seconds, busy: cpu / seconds };
+    return { cpuMicroseconds, callsPerSecond: calls / seconds, busy };
   };
 }
 

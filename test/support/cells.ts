@@ -52,6 +52,7 @@ export async function callIn(
   return readResponse(cell, await send(cell.http, authority, change(makeRequest(cell, call))));
 }
 
+/** The HTTP request that the call is in the cell's protocol. */
 export function makeRequest({ protocol, codec }: Cell, call: Call): HttpRequest {
   const { path, message, encoding, acceptEncoding, timeout } = call;
   switch (protocol) {

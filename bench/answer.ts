@@ -1,0 +1,32 @@
+/** One answer, decoded by the client that people have: Connect's for Node, of the cell's protocol. */
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { Test } from "../gen/service_pb.ts";
+import { send } from "../test/support/http.ts";
+import { type Cell, STATIC_ANSWER } from "./cells.ts";
+import { PATH } from "./servers/get-sum.ts";
+
+/** Makes calls, each with other numbers, that reject where an answer is wrong. */
+export function createCheck({ name, server, wire }: Cell, authority: string): () => Promise<void> {
+  if (server === "nghttpd") {
+    return async () => {
+      const { body } = await send("HTTP/2", authority, { path: PATH, body: "" });
+      if (!body.equals(STATIC_ANSWER)) throw new Error(`check ${name}: the file came as ${body.toString("hex")}`);
+    };
+  }
+  const client: Client<typeof Test> = createClient(Test, createTransport(wire, `http://${authority}`));
+  let a = 0;
+  return async () => {
+    a += 1;
+    const { sum } = await client.getSum({ a, b: 1000 });
+    if (sum !== a + 1000) throw new Error(`check ${name}: ${a} + 1000 came as ${sum}`);
+  };
+}
+
+function createTransport({ protocol, codec, http }: Cell["wire"], baseUrl: string): Transport {
+  const useBinaryFormat = codec === "proto";
+  const httpVersion = http === "HTTP/2" ? "2" : "1.1";
+  if (protocol === "gRPC") return createGrpcTransport({ baseUrl, useBinaryFormat });
+  if (protocol === "gRPC-Web") return createGrpcWebTransport({ baseUrl, httpVersion, useBinaryFormat });
+  return createConnectTransport({ baseUrl, httpVersion, useBinaryFormat, useHttpGet: protocol === "Connect GET" });
+}

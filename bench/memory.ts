@@ -1,0 +1,51 @@
+/** Resident memory: idle, per idle connection, warm and after a million calls. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cell } from "./cells.ts";
+import { load } from "./load.ts";
+import type { RunningServer } from "./server.ts";
+
+/** In bytes. */
+export interface Memory {
+  readonly server: string;
+  readonly idle: number;
+  readonly perIdleConnection: number;
+  /** After a tenth of the calls, and after all. */
+  readonly warmed: number;
+  readonly after: number;
+  readonly calls: number;
+}
+
+const CONNECTIONS = 1000;
+/** The client's part of opening HTTP/2: the preface, SETTINGS without any, and their acknowledgement (RFC 9113, 3.4). */
+const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0", "latin1");
+/** Until what was allocated to open connections, or to serve, may have gone. */
+const SETTLE_MS = 500;
+
+/** Of a server that has just started and speaks HTTP/2. */
+export async function measureMemory(cell: Cell, server: RunningServer, calls: number): Promise<Memory> {
+  await load(cell, server.authority, cell.connections * cell.streams);
+  const idle = await settled(server);
+  const sockets: Socket[] = [];
+  for (let i = 0; i < CONNECTIONS; i++) sockets.push(await openIdle(server.authority));
+  const perIdleConnection = ((await settled(server)) - idle) / CONNECTIONS;
+  for (const socket of sockets) socket.destroy();
+  await load(cell, server.authority, calls / 10);
+  const warmed = await settled(server);
+  await load(cell, server.authority, calls);
+  return { server: cell.server, idle, perIdleConnection, warmed, after: await settled(server), calls };
+}
+
+async function settled(server: RunningServer): Promise<number> {
+  await sleep(SETTLE_MS);
+  return server.rssBytes();
+}
+
+async function openIdle(authority: string): Promise<Socket> {
+  const [host, port] = authority.split(":");
+  const socket = connect(Number(port), host);
+  socket.write(OPENING);
+  await once(socket, "data");
+  return socket;
+}

@@ -1,0 +1,101 @@
+/** The servers that are compared: how each is built and started, and its version. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { STATIC_ANSWER } from "./cells.ts";
+import { Absent, BUILD, find, output } from "./toolchain.ts";
+
+export interface Peer {
+  /** Of the library that serves. */
+  readonly version: () => string;
+  /** Builds what must be, and gives the command. It prints its port, unless the command has PORT for one. */
+  readonly command: () => readonly string[];
+}
+
+const FOLDER = join(import.meta.dirname, "peers");
+const ROOT = join(import.meta.dirname, "..");
+const own = (...args: string[]) => node("own.ts", () => npmVersion(join(ROOT, "package.json")), ...args);
+const connectNode = packageVersion("@connectrpc/connect-node", ROOT);
+const ofNode = () => process.version;
+
+/** By name; "this server" is the one that createServer makes, as it makes it. */
+export const PEERS = {
+  "this server": own(),
+  "this server on node:http2": own("--http2", "node"),
+  "this server without lane": own("--no-lane"),
+  "this server, async handler": own("--async"),
+  "this server, interceptor": own("--interceptor"),
+  "node:http2": node("node-http2.ts", ofNode),
+  "node:http": node("node-http.ts", ofNode),
+  "connect-node": node("connect-node.ts", connectNode),
+  "connect-node on node:http": node("connect-node.ts", connectNode, "1.1"),
+  "grpc-js": node("grpc-js.ts", packageVersion("@grpc/grpc-js", import.meta.dirname)),
+  fastify: node("fastify.ts", packageVersion("fastify", import.meta.dirname)),
+  grpcio: {
+    version: () => output([python(), "-c", "import grpc; print(grpc.__version__)"]),
+    command() {
+      const out = join(BUILD, "grpcio");
+      mkdirSync(out, { recursive: true });
+      const args = [`-I${join(ROOT, "proto")}`, `--python_out=${out}`, `--grpc_python_out=${out}`, "service.proto"];
+      output([python(), "-m", "grpc_tools.protoc", ...args]);
+      return ["env", `PYTHONPATH=${out}`, python(), join(FOLDER, "grpcio/server.py")];
+    },
+  },
+  "grpc-go": go("grpc", "google.golang.org/grpc"),
+  "connect-go": go("connect", "connectrpc.com/connect"),
+  tonic: {
+    version: () => /^tonic = "=(.+)"$/m.exec(readFileSync(join(FOLDER, "tonic/Cargo.toml"), "utf8"))?.[1] ?? "",
+    command() {
+      const target = join(BUILD, "tonic");
+      const cargo = find("cargo", "install Rust");
+      output([cargo, "build", "--release", "--locked", "--target-dir", target], join(FOLDER, "tonic"));
+      return [join(target, "release/bench-tonic")];
+    },
+  },
+  nghttpd: {
+    version: () => output([nghttpd(), "--version"]).replace(/^.*\//, ""),
+    command() {
+      const folder = join(BUILD, "nghttpd");
+      mkdirSync(join(folder, "test.Test"), { recursive: true });
+      writeFileSync(join(folder, "test.Test/GetSum"), STATIC_ANSWER);
+      return [nghttpd(), "--no-tls", "--address=127.0.0.1", `--htdocs=${folder}`, "--trailer=grpc-status: 0", "PORT"];
+    },
+  },
+} satisfies Record<string, Peer>;
+
+export type PeerName = keyof typeof PEERS;
+
+function node(file: string, version: () => string, ...args: string[]): Peer {
+  return { version, command: () => [process.execPath, join(import.meta.dirname, "servers", file), ...args] };
+}
+
+function go(name: string, module: string): Peer {
+  const cwd = join(FOLDER, "go");
+  const program = () => find("go", "install Go");
+  return {
+    version: () => output([program(), "list", "-m", "-f", "{{.Version}}", module], cwd),
+    command() {
+      const compiler = program();
+      output([find("buf", "run npm ci"), "generate"], cwd);
+      output([compiler, "build", "-o", `${BUILD}/`, `./${name}`], cwd);
+      return [join(BUILD, name)];
+    },
+  };
+}
+
+function python(): string {
+  const { PYTHON } = process.env;
+  if (PYTHON === undefined) throw new Absent("PYTHON names no Python with grpcio and grpcio-tools");
+  return PYTHON;
+}
+
+function nghttpd(): string {
+  return find("nghttpd", "on Debian: apt-get install nghttp2-server");
+}
+
+function packageVersion(name: string, root: string): () => string {
+  return () => npmVersion(join(root, "node_modules", name, "package.json"));
+}
+
+function npmVersion(path: string): string {
+  return JSON.parse(readFileSync(path, "utf8")).version;
+}

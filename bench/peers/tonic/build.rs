@@ -1,0 +1,10 @@
+//! Compiles the contract.
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = "../../../proto";
+    println!("cargo:rerun-if-changed={folder}");
+    let descriptors = protox::compile(["service.proto"], [folder])?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+/** What one run measures and for how long: read from the arguments, and reckoned before it starts. */
+import { parseArgs } from "node:util";
+import { COMPARISONS, type Comparison } from "./comparisons.ts";
+import type { PeerName } from "./peers.ts";
+import type { Pace } from "./rounds.ts";
+
+export const HELP = `usage: npm run bench -- [--only PATTERN] [--pairs N] [--short]
+
+  --only PATTERN  what matches this regular expression: comparisons by name, "memory", "start"
+  --pairs N       pairs of rounds in each comparison, 15 at least for a result to keep; 15 is the default
+  --short         short rounds, 3 pairs and few calls: shows that it works, measures little
+  --list          print what --only picks, and measure nothing`;
+
+/** Servers whose memory is measured: those that a million calls take less than a minute. */
+const MEMORY: readonly PeerName[] = ["this server", "node:http2", "grpc-go", "tonic"];
+export interface Plan {
+  readonly pairs: number;
+  readonly pace: Pace;
+  readonly latencySeconds: number;
+  readonly memoryCalls: number;
+  readonly comparisons: readonly Comparison[];
+  readonly memory: readonly PeerName[];
+  readonly start: boolean;
+  /** Only to print what was picked. */
+  readonly list: boolean;
+  /** Whether all was picked, at full length. */
+  readonly whole: boolean;
+}
+
+/** Undefined where help is asked for. Throws on an option that it does not know, or a value that it cannot read. */
+export function readPlan(args: readonly string[]): Plan | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string", default: "" },
+      pairs: { type: "string" },
+      short: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const { only, short, list, pairs: pairsText = short ? "3" : "15" } = values;
+  const pairs = Number(pairsText);
+  if (!Number.isInteger(pairs) || pairs < 1)
+    throw new Error(`read --pairs "${pairsText}": it is no whole number from 1`);
+  const pattern = new RegExp(only);
+  return {
+    pairs,
+    list,
+    pace: short ? { warm: 0.4, round: 0.2 } : { warm: 1.5, round: 0.5 },
+    latencySeconds: short ? 1 : 3,
+    memoryCalls: short ? 50_000 : 1_000_000,
+    comparisons: COMPARISONS.filter(({ name }) => pattern.test(name)),
+    memory: pattern.test("memory") ? MEMORY : [],
+    start: pattern.test("start"),
+    whole: only === "" && !short && pairs >= 15,
+  };
+}
+
+/** Per side: its rounds with a client's start in each, its own start, its warming, and its latency where it is new. */
+export function estimateMinutes({
+  comparisons,
+  memory,
+  start,
+  pairs,
+  pace,
+  latencySeconds,
+  memoryCalls,
+}: Plan): string {
+  const cells = new Set(comparisons.flatMap(({ pair }) => pair.map(({ name }) => name))).size;
+  const sides = 2 * comparisons.length * (pairs * (pace.round + 0.2) + pace.warm + 2);
+  const rest = cells * (latencySeconds + 1.5) + memory.length * (6 + memoryCalls / 40_000) + (start ? pairs * 0.5 : 0);
+  return ((sides + rest) / 60).toFixed(1);
+}

@@ -1,0 +1,92 @@
+/** What one run measured, as it stands in its file. */
+import { readFileSync } from "node:fs";
+import { arch, cpus, release, type } from "node:os";
+import { MEMORY_LIMIT, START_LIMIT } from "./comparisons.ts";
+import type { Latency } from "./load.ts";
+import type { Memory } from "./memory.ts";
+import type { Start } from "./start.ts";
+import type { Estimate } from "./stats.ts";
+import type { WireBytes } from "./wire-bytes.ts";
+
+export interface Results {
+  readonly date: string;
+  readonly machine: Machine;
+  /** By peer, and of the tools that made the load. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** By peer or tool, why it was left out. */
+  readonly absent: Readonly<Record<string, string>>;
+  readonly pairs: number;
+  /** Calls per second at which latency was taken. */
+  readonly latencyRate: number;
+  readonly cells: readonly CellResult[];
+  readonly comparisons: readonly ComparisonResult[];
+  readonly memory: readonly Memory[];
+  readonly start?: Start;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly os: string;
+  readonly node: string;
+}
+
+export interface CellResult {
+  readonly name: string;
+  readonly server: string;
+  readonly wire: string;
+  /** Connections and calls in flight on each, like "4 x 16". */
+  readonly shape: string;
+  readonly client: string;
+  readonly deadline: boolean;
+  /** Of the server, per call, over all rounds. */
+  readonly cpuMicroseconds: Estimate;
+  /** Only where the server's core was busy, or another part would be measured. */
+  readonly callsPerSecond?: number;
+  readonly latencyMilliseconds: Latency;
+  readonly bytes: WireBytes;
+}
+
+export interface ComparisonResult {
+  readonly name: string;
+  readonly a: string;
+  readonly b: string;
+  /** Of a's CPU per call to b's, pair by pair. */
+  readonly ratio: Estimate;
+  readonly limit?: number;
+  readonly goal?: number;
+}
+
+/** A bar, and whether it is met. */
+export interface Verdict {
+  readonly name: string;
+  readonly value: number;
+  readonly limit: number;
+  readonly met: boolean;
+  /** A goal is reported, and binds nothing. */
+  readonly goal: boolean;
+}
+
+/** Every bar of which something was measured. */
+export function judge({ comparisons, memory, start }: Pick<Results, "comparisons" | "memory" | "start">): Verdict[] {
+  const verdict = (name: string, value: number, limit: number, goal = false): Verdict => {
+    return { name, value, limit, met: value <= limit, goal };
+  };
+  const own = memory.find(({ server }) => server === "this server");
+  return [
+    ...comparisons.flatMap(({ name, ratio, limit = Number.NaN, goal = limit }) =>
+      Number.isNaN(goal) ? [] : [verdict(name, ratio.median, goal, Number.isNaN(limit))],
+    ),
+    ...(own
+      ? [verdict(`resident memory after ${own.calls} calls / warmed`, own.after / own.warmed, MEMORY_LIMIT)]
+      : []),
+    ...(start ? [verdict("start to first answer / an empty script", start.ratio.median, START_LIMIT)] : []),
+  ];
+}
+
+export function describeMachine(): Machine {
+  const [cpu] = cpus();
+  const distribution = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "";
+  const os = `${distribution}, ${type()} ${release()} ${arch()}`;
+  return { cpu: cpu?.model ?? "", cores: cpus().length, os, node: process.version };
+}

@@ -1,0 +1,1 @@
+/** What any script of Node's costs before its first line. */

@@ -1,0 +1,39 @@
+/** This project's server, as createServer makes it: by argument node:http2 under it, no lane, an async handler, an interceptor. */
+import { parseArgs } from "node:util";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { Test } from "../../gen/service_pb.ts";
+import { routes } from "../../src/routes.ts";
+import { createServer, type ServerOptions } from "../../src/server/server.ts";
+import { getSum } from "../../src/sum.ts";
+import { announce } from "./ready.ts";
+
+const { values } = parseArgs({
+  options: {
+    http2: { type: "string", default: "own" },
+    "no-lane": { type: "boolean", default: false },
+    async: { type: "boolean", default: false },
+    interceptor: { type: "boolean", default: false },
+  },
+});
+
+function asyncRoutes(router: ConnectRouter): void {
+  router.service(Test, {
+    async getSum(request) {
+      await null;
+      return getSum(request);
+    },
+  });
+}
+
+const readHeader: Interceptor = (next) => (request) => {
+  request.header.get("x-request-id");
+  return next(request);
+};
+
+const server = createServer({
+  routes: values.async ? asyncRoutes : routes,
+  http2: values.http2,
+  lane: !values["no-lane"],
+  interceptors: values.interceptor ? [readHeader] : [],
+} as ServerOptions);
+announce(await server.listen({ host: "127.0.0.1", port: 0 }));

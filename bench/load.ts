@@ -74,7 +74,7 @@ function h2loadArgs(cell: Cell, authority: string, folder: string): string[] {
   const timeout = deadline ? (wire.protocol.startsWith("gRPC") ? "5S" : "5000") : undefined;
   const { path, headers = {}, body } = makeRequest(wire, { path: PATH, message: REQUEST[wire.codec], timeout });
   const data = join(folder, "request");
-  writeFileSync(data, body ?? "");
+  writeFileSync(data, (body ?? "") as Uint8Array);
   return [
     ...(wire.http === "HTTP/1.1" ? ["--h1"] : []),
     ...["-c", String(connections), "-m", String(streams)],

@@ -34,6 +34,7 @@ function closeOnSignal(server: Server): void {
     if (first === undefined) {
       first = { signal, at: now };
       void server.close(GRACE_MS);
+      setTimeout(() => {}, ECHO_MS / 10); // the process stays to hear the echo: one that is ending would die of it
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
   }
   process.on("SIGINT", onSignal);

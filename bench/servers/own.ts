@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";
 import { routes } from "../../src/routes.ts";
-import { createServer, type ServerOptions } from "../../src/server/server.ts";
+import { createServer } from "../../src/server/server.ts";
 import { getSum } from "../../src/sum.ts";
 import { announce } from "./ready.ts";
 
@@ -32,8 +32,8 @@ const readHeader: Interceptor = (next) => (request) => {
 
 const server = createServer({
   routes: values.async ? asyncRoutes : routes,
-  http2: values.http2,
+  http2: values.http2 === "node" ? "node" : "own",
   lane: !values["no-lane"],
   interceptors: values.interceptor ? [readHeader] : [],
-} as ServerOptions);
+});
 announce(await server.listen({ host: "127.0.0.1", port: 0 }));

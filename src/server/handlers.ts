@@ -11,7 +11,9 @@ import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
 
 /** A unary request of up to this many bytes is taken whole, in one piece: Connect's handlers are slow with many. */
-const GATHERED_BYTES = 65_536;
+const GATHERED_BYTES = 65_541; // 64 KiB in an envelope
+/** The most that Connect's options can say. */
+const MAX_MESSAGE_BYTES = 0xffff_ffff;
 
 /** Registers services with a router: what Connect's own adapters take. */
 export type Routes = (router: ConnectRouter) => void;
@@ -20,6 +22,8 @@ export interface HandlersOptions {
   readonly routes: Routes;
   /** Connect's interceptors, the first of them outermost. */
   readonly interceptors: readonly Interceptor[];
+  /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
+  readonly messageBytes: number;
   /** Whether valid unary calls take the lane. */
   readonly lane: boolean;
   /** Takes an entry, of one or more lines, on each exception that was not meant for the caller. */
@@ -35,17 +39,20 @@ export interface Handlers {
 }
 
 /** Makes one handler of all registered procedures, for every protocol. */
-export function createHandlers({ routes, interceptors, lane, log, shutdownSignal }: HandlersOptions): Handlers {
+export function createHandlers(options: HandlersOptions): Handlers {
+  const { routes, interceptors, lane, log, shutdownSignal } = options;
+  const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log);
   const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
   const router = createConnectRouter({
     acceptCompression: compressions,
     requestGate: callErrors.requestGate,
     interceptors: [callErrors.interceptor, ...interceptors],
+    readMaxBytes,
     shutdownSignal,
   });
   const methods = new Map<string, UnaryMethod>();
-  routes(lane ? recordUnary(router, methods) : router);
+  routes(lane ? recordUnary(router, readMaxBytes, methods) : router);
   const procedures = new Map(router.handlers.map((procedure) => [procedure.requestPath, procedure]));
   const services = [...new Set(router.handlers.map((procedure) => procedure.service))];
 

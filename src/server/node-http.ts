@@ -148,7 +148,9 @@ function requestHead(req: IncomingMessage): RequestHead {
     scheme: "encrypted" in req.socket ? "https" : "http",
     method: req.method ?? "",
     // A target in absolute form overrides Host (RFC 9112, 3.2.2).
-    authority: absolute?.host ?? authority ?? fieldValue(fields, "host") ?? "",
+    // HTTP/1.0 may go without Host (RFC 9112, 3.2); the name is only to build URLs with.
+    authority:
+      absolute?.host ?? authority ?? fieldValue(fields, "host") ?? (req.httpVersion === "1.0" ? "localhost" : ""),
     path: absolute === null ? target : absolute.pathname + absolute.search,
     fields,
   };

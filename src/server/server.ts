@@ -14,6 +14,7 @@ import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
 import { createHttp2, type Http2 } from "./http2/http2.ts";
+import { DEFAULT_LIMITS as HTTP2_LIMITS } from "./http2/limits.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { splitByFirstBytes } from "./listener.ts";
 import { nodeListener } from "./node-http.ts";
@@ -68,6 +69,7 @@ export function createServer(options: ServerOptions): Server {
       mountReflection(router, () => (index ??= new DescriptorIndex(services)));
     },
     interceptors,
+    messageBytes: limits.messageBytes,
     lane,
     log,
     shutdownSignal: shutdown.signal,
@@ -103,7 +105,8 @@ export function createServer(options: ServerOptions): Server {
       http1.listen(port, host);
       await once(http1, "listening");
       http1.on("error", (error) => log(`accept a connection: ${error.message}`));
-      if (options.http2 === "node") log(`HTTP/2 is node:http2's, without the limits ${Object.keys(limits).join(", ")}`);
+      if (options.http2 === "node")
+        log(`HTTP/2 is node:http2's, without the limits ${Object.keys(HTTP2_LIMITS).join(", ")}`);
       return http1.address() as AddressInfo;
     },
 

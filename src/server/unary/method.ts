@@ -23,27 +23,31 @@ export interface UnaryMethod {
   readonly hasNoSideEffects: boolean;
   readonly serialization: MethodSerializationLookup<DescMessage, DescMessage>;
   readonly jsonOptions: ConnectRouterOptions["jsonOptions"];
-  /** Bytes of a message that it takes. */
-  readonly readMaxBytes: number;
 }
 
 /** The options of a registration that a method keeps here. With any other, it is Connect's alone. */
 const KEPT_OPTIONS = new Set(["jsonOptions", "binaryOptions", "readMaxBytes", "writeMaxBytes"]);
 
-/** A router that registers with the given one, and each unary method also in the map, by its path. */
-export function recordUnary(router: ConnectRouter, methods: Map<string, UnaryMethod>): ConnectRouter {
+/**
+ * A router that registers with the given one, and each unary method also in the map, by its path. readMaxBytes is the
+ * given router's own.
+ */
+export function recordUnary(
+  router: ConnectRouter,
+  readMaxBytes: number,
+  methods: Map<string, UnaryMethod>,
+): ConnectRouter {
   function record(spec: MethodImplSpec, options: Partial<ConnectRouterOptions> = {}): void {
     const path = createMethodUrl("/", spec.method);
     methods.delete(path);
     if (spec.kind !== "unary" || !Object.keys(options).every((key) => KEPT_OPTIONS.has(key))) return;
-    const limits = validateReadWriteMaxBytes(options.readMaxBytes, options.writeMaxBytes, undefined);
+    const limits = validateReadWriteMaxBytes(options.readMaxBytes ?? readMaxBytes, options.writeMaxBytes, undefined);
     methods.set(path, {
       desc: spec.method,
       impl: spec.impl as UnaryMethod["impl"],
       hasNoSideEffects: isIdempotent(spec.method),
       serialization: createMethodSerializationLookup(spec.method, options.binaryOptions, options.jsonOptions, limits),
       jsonOptions: options.jsonOptions,
-      readMaxBytes: limits.readMaxBytes,
     });
   }
   const recording: ConnectRouter = {

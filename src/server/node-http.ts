@@ -11,6 +11,8 @@ import {
   type ResponseHead,
 } from "./exchange.ts";
 
+/** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
+const ONE_WRITE_BYTES = 16_384;
 /** HTTP/2's error codes (RFC 9113, 7). */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
@@ -41,8 +43,8 @@ class NodeExchange implements Exchange {
     this.#discardedBytes = discardedBytes;
     this.request = requestHead(req);
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
-    req.on("error", () => {});
-    res.on("error", () => {});
+    req.on("error", ignore);
+    res.on("error", ignore);
     res.on("close", () => {
       if (this.#done) return;
       this.#done = true;
@@ -81,7 +83,9 @@ class NodeExchange implements Exchange {
       this.end(trailers);
     } else if (!this.#done) {
       this.#setHead(head);
-      this.#finish(body.length > 0 ? body : undefined);
+      if (body.length === 0) this.#finish();
+      else if (body.length > ONE_WRITE_BYTES) this.#finish(body);
+      else this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
     }
   }
 
@@ -119,9 +123,10 @@ class NodeExchange implements Exchange {
     for (const [name, value] of fields) this.#res.appendHeader(name, value);
   }
 
-  #finish(body?: Uint8Array): void {
+  /** Ends it, with bytes or with a string that has one of them in each character. */
+  #finish(body?: Uint8Array | string): void {
     this.#done = true;
-    this.#res.end(body);
+    this.#res.end(body, "latin1");
     this.#discard();
   }
 
@@ -137,6 +142,8 @@ class NodeExchange implements Exchange {
     this.#req.resume();
   }
 }
+
+function ignore(): void {}
 
 function requestHead(req: IncomingMessage): RequestHead {
   const fields = fieldsOf(req.rawHeaders);

@@ -78,10 +78,15 @@ export function createServer(options: ServerOptions): Server {
 
   const home = createHome(services);
   const calls = withCors(corsOrigins, withCaching(handler));
+  let lastAuthority: string | undefined; // was checked, and most callers name the same
   function handle(exchange: Exchange): void {
     const { authority, path } = exchange.request;
-    if (!isAuthority(authority)) respondBadAuthority(exchange);
-    else if (path === "/") home(exchange);
+    if (authority !== lastAuthority && !isAuthority(authority)) {
+      respondBadAuthority(exchange);
+      return;
+    }
+    lastAuthority = authority;
+    if (path === "/") home(exchange);
     else calls(exchange);
   }
 

@@ -5,22 +5,22 @@ import type { Field, ResponseHead } from "../exchange.ts";
 const LENGTHS = 256;
 
 export class AnswerHeads {
-  /** The fields of an answer of status 200, before its handler adds any. */
-  readonly fields: readonly Field[];
-  /** The head of such an answer. */
+  /** What a handler's header begins with: to be copied, which is faster than to be made of fields. */
+  readonly header: Headers;
+  /** The head of an answer of status 200 whose handler adds nothing. */
   readonly head: ResponseHead;
   readonly #ofLength: (ResponseHead | undefined)[] = [];
 
   constructor(fields: Record<string, string>) {
-    this.head = freeze([...new Headers(fields)]);
-    this.fields = this.head.fields;
+    this.header = new Headers(fields);
+    this.head = freeze([...this.header]);
   }
 
   /** The same head with a content-length. */
   ofLength(length: number): ResponseHead {
     const known = this.#ofLength[length];
     if (known !== undefined) return known;
-    const header = new Headers(this.fields as [string, string][]);
+    const header = new Headers(this.header);
     header.set("content-length", String(length));
     const head = freeze([...header]);
     if (length < LENGTHS) this.#ofLength[length] = head;

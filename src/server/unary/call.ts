@@ -44,11 +44,15 @@ export class UnaryCall implements HandlerContext {
     return `${scheme}://${authority}${path}`;
   }
   get requestHeader(): Headers {
-    this.#requestHeader ??= new Headers(this.exchange.request.fields as [string, string][]);
+    if (this.#requestHeader === undefined) {
+      const { plan, exchange } = this;
+      plan.requestHeader ??= new Headers(exchange.request.fields as [string, string][]);
+      this.#requestHeader = new Headers(plan.requestHeader);
+    }
     return this.#requestHeader;
   }
   get responseHeader(): Headers {
-    this.#responseHeader ??= new Headers(this.plan.heads.fields as [string, string][]);
+    this.#responseHeader ??= new Headers(this.plan.heads.header);
     return this.#responseHeader;
   }
   get responseTrailer(): Headers {

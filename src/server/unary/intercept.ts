@@ -3,70 +3,78 @@ import { create, type Message } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
+type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;
+
 /** Calls the handler through the interceptors, the first of them outermost. */
 export async function intercept(
   call: UnaryCall,
   message: Message,
   interceptors: readonly Interceptor[],
 ): Promise<Message> {
-  const { method } = call.plan;
-  const innermost = async (request: UnaryRequest): Promise<UnaryResponse> => ({
+  const { desc, impl } = call.plan.method;
+  const request = requestOf(call, message);
+  let response: UnaryResponse | undefined;
+  let next: UnaryFn = async (given) => {
+    const output = await impl(given.message, given === request ? call : contextOf(call, given));
+    response = responseOf(call, create(desc.output, output as never));
+    return response;
+  };
+  for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next as never) as UnaryFn;
+  const given = await next(request);
+  if (given !== response) {
+    replace(call.responseHeader, given.header);
+    replace(call.responseTrailer, given.trailer);
+  }
+  return given.message;
+}
+
+// What costs most is made when it is asked for: in the objects' own getters, so that a copy of an object has it too.
+
+function requestOf(call: UnaryCall, message: Message): UnaryRequest {
+  return {
     stream: false,
-    service: method.desc.parent,
-    method: method.desc,
-    header: call.responseHeader,
-    trailer: call.responseTrailer,
-    message: create(method.desc.output, (await method.impl(request.message, contextOf(call, request))) as never),
-  });
-  let next = innermost as (request: UnaryRequest) => Promise<UnaryResponse>;
-  for (const interceptor of interceptors.toReversed()) next = interceptor(next as never) as typeof next;
-  const response = await next({
-    stream: false,
-    service: method.desc.parent,
-    method: method.desc,
+    service: call.service,
+    method: call.plan.method.desc,
     requestMethod: call.requestMethod,
+    url: call.url,
+    header: call.requestHeader,
+    contextValues: call.values,
     message,
-    // Made where an interceptor asks; and where one copies the object, as it would be anyway.
-    get url() {
-      return call.url;
-    },
     get signal() {
       return call.signal;
     },
+  };
+}
+
+function responseOf(call: UnaryCall, message: Message): UnaryResponse {
+  return {
+    stream: false,
+    service: call.service,
+    method: call.plan.method.desc,
+    message,
     get header() {
-      return call.requestHeader;
+      return call.responseHeader;
     },
-    get contextValues() {
-      return call.values;
+    get trailer() {
+      return call.responseTrailer;
     },
-  });
-  replace(call.responseHeader, response.header);
-  replace(call.responseTrailer, response.trailer);
-  return response.message;
+  };
 }
 
 /** The call's context, with what an interceptor put in the request in place of the call's own. */
-function contextOf(call: UnaryCall, request: UnaryRequest): HandlerContext {
+function contextOf(call: UnaryCall, { service, header, signal, contextValues }: UnaryRequest): HandlerContext {
   return {
-    service: request.service,
+    service,
     method: call.method,
     protocolName: call.protocolName,
     requestMethod: call.requestMethod,
+    url: call.url,
     timeoutMs: call.timeoutMs,
+    requestHeader: header,
     responseHeader: call.responseHeader,
     responseTrailer: call.responseTrailer,
-    get url() {
-      return call.url;
-    },
-    get requestHeader() {
-      return request.header;
-    },
-    get signal() {
-      return request.signal;
-    },
-    get values() {
-      return request.contextValues;
-    },
+    signal,
+    values: contextValues,
   };
 }
 

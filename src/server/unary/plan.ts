@@ -24,6 +24,8 @@ export interface Plan {
   /** How a large answer is compressed. */
   readonly compression: Compression | null;
   readonly heads: AnswerHeads;
+  /** The head's fields, once a handler asked for them: each call gets a copy, which is faster than to make it of fields. */
+  requestHeader: Headers | undefined;
 }
 
 /** A protocol in one of its codecs. */
@@ -114,6 +116,7 @@ export class Plans {
       timeoutMs,
       compression,
       heads: this.#answerHeads(format, compression),
+      requestHeader: undefined,
     };
   }
 

@@ -1,6 +1,7 @@
 /**
- * Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. With the argument
- * "node" it is node:http2 that is judged, and without a receive limit: with one, it never ends a call that is over it.
+ * Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. Of the
+ * arguments, "no-lane" leaves unary calls to Connect's handlers, and "node" has node:http2 judged, without a receive
+ * limit: with one, it never ends a call that is over it.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,11 +15,11 @@ try {
   const module = JSON.parse(output("go", "mod", "download", "-json", `connectrpc.com/conformance@${VERSION}`));
   const descriptors = join(folder, "conformance.binpb");
   output("buf", "build", join(module.Dir, "proto"), "--output", descriptors);
-  const http2 = process.argv[2] ?? "own";
+  const choices = process.argv.slice(2);
   const features = readFileSync(join(here, "conf.yaml"), "utf8");
   const conf = join(folder, "conf.yaml");
-  writeFileSync(conf, http2 === "node" ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features);
-  const command = [process.execPath, join(here, "server.ts"), descriptors, http2];
+  writeFileSync(conf, choices.includes("node") ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features);
+  const command = [process.execPath, join(here, "server.ts"), descriptors, ...choices];
   const args = ["--mode", "server", "--conf", conf, "-p", "8", "--", ...command];
   process.exitCode = spawnSync("connectconformance", args, { stdio: "inherit" }).status ?? 1;
 } finally {

@@ -1,11 +1,11 @@
-/** The server under test: the suite's descriptors and which HTTP/2 as arguments, what to serve on stdin, where it serves on stdout. */
+/** The server under test: the suite's descriptors and what to leave out as arguments, what to serve on stdin, where it serves on stdout. */
 import { readFile } from "node:fs/promises";
 import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createServer } from "../../src/server/server.ts";
 import { conformanceRoutes } from "./routes.ts";
 
-const [descriptors = "", http2] = process.argv.slice(2);
+const [descriptors = "", ...choices] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(descriptors)));
 const request = registry.getMessage("connectrpc.conformance.v1.ServerCompatRequest") as DescMessage;
 const response = registry.getMessage("connectrpc.conformance.v1.ServerCompatResponse") as DescMessage;
@@ -13,7 +13,8 @@ const response = registry.getMessage("connectrpc.conformance.v1.ServerCompatResp
 const { messageReceiveLimit } = fromBinary(request, await readSized()) as unknown as { messageReceiveLimit: number };
 const server = createServer({
   routes: conformanceRoutes(registry, messageReceiveLimit),
-  http2: http2 === "node" ? "node" : "own",
+  http2: choices.includes("node") ? "node" : "own",
+  lane: !choices.includes("no-lane"),
 });
 const { address, port } = await server.listen({ host: "127.0.0.1", port: 0 });
 writeSized(toBinary(response, create(response, { host: address, port } as never)));

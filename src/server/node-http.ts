@@ -1,15 +1,8 @@
 /** The exchange over Node's (req, res), which node:http and node:http2 share. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import {
-  type Exchange,
-  type Field,
-  fieldValue,
-  type Handler,
-  type RequestHead,
-  type ResetReason,
-  type ResponseHead,
-} from "./exchange.ts";
+import type { Exchange, Field, Handler, RequestHead, ResetReason, ResponseHead } from "./exchange.ts";
+import { NodeRequestHeads } from "./node-request-head.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
 const ONE_WRITE_BYTES = 16_384;
@@ -24,8 +17,12 @@ export function nodeListener(
   handler: Handler,
   discardedBytes: number,
 ): (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void {
-  // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
-  return (req, res) => handler(new NodeExchange(req as IncomingMessage, res as ServerResponse, discardedBytes));
+  const heads = new NodeRequestHeads();
+  return (request, response) => {
+    // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
+    const req = request as IncomingMessage;
+    handler(new NodeExchange(heads.of(req), req, response as ServerResponse, discardedBytes));
+  };
 }
 
 class NodeExchange implements Exchange {
@@ -37,11 +34,11 @@ class NodeExchange implements Exchange {
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse, discardedBytes: number) {
+  constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, discardedBytes: number) {
     this.#req = req;
     this.#res = res;
     this.#discardedBytes = discardedBytes;
-    this.request = requestHead(req);
+    this.request = request;
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
     req.on("error", ignore);
     res.on("error", ignore);
@@ -144,34 +141,6 @@ class NodeExchange implements Exchange {
 }
 
 function ignore(): void {}
-
-function requestHead(req: IncomingMessage): RequestHead {
-  const fields = fieldsOf(req.rawHeaders);
-  const target = req.url ?? "";
-  const absolute = target.startsWith("/") || target === "*" ? null : URL.parse(target);
-  const { authority } = req as { authority?: string }; // HTTP/2's
-  return {
-    httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
-    scheme: "encrypted" in req.socket ? "https" : "http",
-    method: req.method ?? "",
-    // A target in absolute form overrides Host (RFC 9112, 3.2.2).
-    // HTTP/1.0 may go without Host (RFC 9112, 3.2); the name is only to build URLs with.
-    authority:
-      absolute?.host ?? authority ?? fieldValue(fields, "host") ?? (req.httpVersion === "1.0" ? "localhost" : ""),
-    path: absolute === null ? target : absolute.pathname + absolute.search,
-    fields,
-  };
-}
-
-/** Node's flat list of names and values, without HTTP/2's pseudo-header fields. */
-function fieldsOf(raw: readonly string[]): Field[] {
-  const fields: Field[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = raw[i] as string;
-    if (!name.startsWith(":")) fields.push([name.toLowerCase(), raw[i + 1] as string]);
-  }
-  return fields;
-}
 
 function valuesByName(fields: readonly Field[]): Record<string, string[]> {
   const values: Record<string, string[]> = Object.create(null);

@@ -18,7 +18,10 @@ try {
   const choices = process.argv.slice(2);
   const features = readFileSync(join(here, "conf.yaml"), "utf8");
   const conf = join(folder, "conf.yaml");
-  writeFileSync(conf, choices.includes("node") ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features);
+  writeFileSync(
+    conf,
+    choices.includes("node") ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features,
+  );
   const command = [process.execPath, join(here, "server.ts"), descriptors, ...choices];
   const args = ["--mode", "server", "--conf", conf, "-p", "8", "--", ...command];
   process.exitCode = spawnSync("connectconformance", args, { stdio: "inherit" }).status ?? 1;

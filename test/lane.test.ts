@@ -1,12 +1,13 @@
 /** The unary lane where it means to do more than Connect's handlers, and where it leaves a call to them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http2 from "node:http2";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Interceptor } from "@connectrpc/connect";
 import { CELLS, callIn, isGrpc } from "./support/cells.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
-import { turns } from "./support/raw.ts";
+import { connectTo, turns } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
 
 const SAY = "/fixture.Echo/Say";
@@ -132,3 +133,56 @@ test("an answer that cannot be sent breaks its call off and is logged, and the s
   assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*connection/);
   assert.equal((await callIn(CELL, authority, { path: SAY, message: Buffer.from("\x0a\x02ho") })).code, "ok");
 });
+
+for (const lane of [true, false]) {
+  test(`a handler that returns nothing answers an empty message, ${lane ? "with" : "without"} the lane`, async (t) => {
+    const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: (() => undefined) as never }) });
+    for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+      const { code, body } = await callIn({ ...CELL, http }, authority, call);
+      assert.deepEqual([code, body.length], ["ok", 0]);
+    }
+  });
+
+  for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+    test(`a signal asked for after the caller is gone has ended, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      const reason = Promise.withResolvers<unknown>();
+      const called = Promise.withResolvers<void>();
+      const gone = Promise.withResolvers<void>();
+      const { authority } = await startServer(t, {
+        lane,
+        routes: echoRoutes({
+          async say(request, context) {
+            called.resolve();
+            await gone.promise;
+            reason.resolve(context.signal.reason);
+            return request;
+          },
+        }),
+      });
+      const leave = await startCall(http, authority);
+      await called.promise;
+      leave();
+      await turns(20);
+      gone.resolve();
+      assert.match(String(await reason.promise), /\[canceled\] the caller went away/);
+    });
+  }
+}
+
+/** Calls Say, and gives what breaks the connection off. */
+async function startCall(http: "HTTP/1.1" | "HTTP/2", authority: string): Promise<() => void> {
+  if (http === "HTTP/1.1") {
+    const socket = await connectTo(authority);
+    socket.write(
+      `POST ${SAY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/proto\r\nContent-Length: 4\r\n\r\n`,
+    );
+    socket.write(call.message);
+    return () => socket.destroy();
+  }
+  const session = http2.connect(`http://${authority}`);
+  session.on("error", () => {});
+  const stream = session.request({ ":method": "POST", ":path": SAY, "content-type": "application/proto" });
+  stream.on("error", () => {});
+  stream.end(call.message);
+  return () => session.destroy();
+}

@@ -27,12 +27,14 @@ export function nodeListener(
 
 class NodeExchange implements Exchange {
   readonly request: RequestHead;
-  onAbandoned: (() => void) | undefined;
+  #onAbandoned: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #discardedBytes: number;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
+  /** The peer was gone first. */
+  #abandoned = false;
 
   constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, discardedBytes: number) {
     this.#req = req;
@@ -45,8 +47,18 @@ class NodeExchange implements Exchange {
     res.on("close", () => {
       if (this.#done) return;
       this.#done = true;
-      this.onAbandoned?.();
+      this.#abandoned = true;
+      this.#onAbandoned?.();
     });
+  }
+
+  get onAbandoned(): (() => void) | undefined {
+    return this.#onAbandoned;
+  }
+
+  set onAbandoned(listener: (() => void) | undefined) {
+    this.#onAbandoned = listener;
+    if (this.#abandoned) listener?.();
   }
 
   get body(): AsyncIterable<Uint8Array> {

@@ -127,8 +127,9 @@ function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undef
   }
 }
 
-function isPromise(output: object | PromiseLike<object>): output is PromiseLike<object> {
-  return "then" in output && typeof output.then === "function";
+/** A handler may return nothing where nobody checks its types; Connect takes that for an empty message. */
+function isPromise(output: Partial<PromiseLike<object>> | null | undefined): output is PromiseLike<object> {
+  return typeof output?.then === "function";
 }
 
 function procedureOf({ plan }: UnaryCall): string {

@@ -1,12 +1,20 @@
 /** The README's commands do what it says, at the address that the post's client has in it. */
 import assert from "node:assert/strict";
-import { access, cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ROOT, run } from "./support/command.ts";
 import { absent, findJudge } from "./support/judge.ts";
 import { startProcess } from "./support/process.ts";
+
+/** A row of the benchmark's results. */
+interface Cell {
+  readonly name: string;
+  readonly cpuMicroseconds: { readonly median: number };
+  readonly bytes: { readonly request: number; readonly answer: number };
+  readonly latencyMilliseconds: { readonly p50: number; readonly p99: number };
+}
 
 const PYTHON = process.env.PYTHON ?? "python3";
 const README = await readFile(join(ROOT, "README.md"), "utf8");
@@ -25,6 +33,51 @@ test("every link in the README leads to a file", async () => {
   const paths = [...README.matchAll(/\]\((?!https:)([^)]+)\)/g)].map(([, path = ""]) => path);
   assert.ok(paths.length > 5);
   for (const path of paths) await access(join(ROOT, path));
+});
+
+test("the README's figures are those of the newest results of the benchmark", async () => {
+  const folder = join(ROOT, "bench/results");
+  const newest = (await readdir(folder))
+    .filter((name) => /^[\dT-]+\.json$/.test(name))
+    .sort()
+    .at(-1);
+  const { cells }: { cells: Cell[] } = JSON.parse(await readFile(join(folder, String(newest)), "utf8"));
+  const cell = (name: string): Cell => cells.find((each) => each.name === name) as Cell;
+  const rows = [...README.matchAll(/^\| (?:JSON|gRPC|Connect JSON) over .*\|$/gm)].map(([row]) =>
+    row
+      .slice(1, -1)
+      .split("|")
+      .slice(1)
+      .map((value) => value.trim()),
+  );
+  const wanted = [
+    "this server: Connect json over HTTP/1.1, 64 x 1",
+    "this server: gRPC proto over HTTP/2, 64 x 1",
+    "this server: gRPC proto over HTTP/2, 4 x 16",
+    "this server: Connect json over HTTP/2, 4 x 16",
+  ].map((name) => {
+    const { cpuMicroseconds, bytes, latencyMilliseconds } = cell(name);
+    const { p50, p99 } = latencyMilliseconds;
+    return [
+      cpuMicroseconds.median.toPrecision(3),
+      bytes.request.toFixed(0),
+      bytes.answer.toFixed(0),
+      p50.toFixed(3),
+      p99.toFixed(3),
+    ];
+  });
+  assert.deepEqual(rows, wanted);
+  for (const [name, words] of Object.entries({
+    "fastify: Connect json over HTTP/1.1, 64 x 1": "us of CPU in fastify",
+    "grpc-js: gRPC proto over HTTP/2, 4 x 16": "in grpc-js",
+    "connect-node: gRPC proto over HTTP/2, 4 x 16": "in connect-node",
+    "grpcio: gRPC proto over HTTP/2, 4 x 16": "in the tutorial's Python server",
+    "grpc-go: gRPC proto over HTTP/2, 4 x 16": "in grpc-go",
+    "nghttpd: gRPC proto over HTTP/2, 4 x 16": "in nghttpd",
+  })) {
+    const figure = cell(name).cpuMicroseconds.median.toPrecision(3);
+    assert.ok(README.replaceAll("\n", " ").includes(`${figure} ${words}`), `${figure} ${words}`);
+  }
 });
 
 test("after npm start, each line under Call answers 3", async (t) => {

@@ -18,13 +18,14 @@ export interface RunningServer {
 const CLOSE_MS = 5_000;
 
 /** Which HTTP/2 the tests run on, and whether unary calls take the lane. */
-const http2 = process.env.HTTP2 === "node" ? "node" : "own";
-const lane = process.env.LANE !== "off";
+const HTTP2 = process.env.HTTP2 === "node" ? "node" : "own";
+const LANE = process.env.LANE !== "off";
 
 /** Starts the service's server, or one of other options. */
 export async function startServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   const log: string[] = [];
-  const server = createServer({ routes, http2, lane, log: (entry) => log.push(entry), ...options });
+  const { http2 = HTTP2, lane = LANE } = options;
+  const server = createServer({ routes, log: (entry) => log.push(entry), ...options, http2, lane });
   const { address: host, port } = await server.listen({ host: "127.0.0.1", port: 0 });
   if (http2 === "node") assert.match(log.shift() ?? "", /^HTTP\/2 is node:http2's, without the limits/);
   t.after(async () => {

@@ -1,23 +1,17 @@
 /** Unary calls of gRPC-Web (PROTOCOL-WEB.md): as gRPC, but with the trailers in a last envelope of the body. */
-import { parseTimeout, setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import type { UnaryCall } from "./call.ts";
-import { envelope, unenvelope } from "./envelope.ts";
+import { envelope } from "./envelope.ts";
+import { grpc } from "./grpc.ts";
 import { responseHead } from "./response-head.ts";
 import type { Wire } from "./wire.ts";
 
 const NOTHING = new Uint8Array(0);
-const OK = [["grpc-status", "0"]] as const;
-const OK_TRAILER = envelope(trailerSerialize(new Headers(OK as unknown as [string, string][])), null, trailerFlag);
+const OK_TRAILER = envelope(trailerSerialize(new Headers(grpc.trailerFields as [string, string][])), null, trailerFlag);
 
 export const grpcWeb: Wire = {
+  ...grpc,
   protocolName: "grpc-web",
-  encodingField: "grpc-encoding",
-  acceptEncodingField: "grpc-accept-encoding",
-  timeoutField: "grpc-timeout",
-  parseTimeout,
-  message: unenvelope,
-  trailerFields: OK,
-  announce: (compression) => ({ "grpc-encoding": compression }),
 
   succeed(call, message) {
     const trailer = call.touchedTrailer;

@@ -93,6 +93,7 @@ export function createServer(options: ServerOptions): Server {
   const http1 = createHttp1Server(nodeListener(handle, limits.discardedBytes));
   const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
   let http2: Awaited<ReturnType<typeof loadNodeHttp2>> | Http2 | undefined;
+  let closing = false;
   const sockets = new Set<Socket>();
   const undecided = splitByFirstBytes(http1, (socket) => http2?.accept(socket));
   http1.on("connection", (socket) => {
@@ -109,6 +110,7 @@ export function createServer(options: ServerOptions): Server {
         options.http2 === "node" ? await loadNodeHttp2(handle) : createHttp2({ handler: handle, limits, onError });
       http1.listen(port, host);
       await once(http1, "listening");
+      if (closing) http1.close(); // it was told to before it could
       http1.on("error", (error) => log(`accept a connection: ${error.message}`));
       if (options.http2 === "node")
         log(`HTTP/2 is node:http2's, without the limits ${Object.keys(HTTP2_LIMITS).join(", ")}`);
@@ -116,6 +118,7 @@ export function createServer(options: ServerOptions): Server {
     },
 
     async close(graceMs) {
+      closing = true;
       const closed = new Promise((resolve) => http1.close(resolve));
       health.shutDown();
       shutdown.abort(new ConnectError("the server is shutting down", Code.Unavailable));

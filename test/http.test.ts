@@ -147,7 +147,7 @@ test("an unknown method in gRPC has its status in the HEADERS frame that ends th
   const stream = session.request(headers).end(envelope(Buffer.of()));
   const [head, flags] = await once(stream, "response");
   assert.equal(head[":status"], 200);
-  assert.equal(head["content-type"], "application/grpc");
+  assert.equal(head["content-type"], "application/grpc+proto");
   assert.equal(head["grpc-status"], "12");
   assert.ok(flags & http2.constants.NGHTTP2_FLAG_END_STREAM, "the frame does not end the stream");
 });

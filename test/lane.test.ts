@@ -17,10 +17,13 @@ for (const cell of CELLS) {
   const message = cell.codec === "proto" ? Buffer.from("\x0a\x02hi") : Buffer.from('"hi"');
   const timeout = isGrpc(cell) ? "30m" : "30";
 
-  test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, in ${cell.name}`, async (t) => {
-    const { authority } = await startServer(t, { lane: true, routes: echoRoutes({ say: () => never }) });
-    assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
-  });
+  for (const lane of [true, false]) {
+    const which = lane ? "with" : "without";
+    test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, ${which} the lane, in ${cell.name}`, async (t) => {
+      const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: () => never }) });
+      assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+    });
+  }
 
   test(`an answer after its deadline is deadline_exceeded, also from a handler that cannot wait, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
@@ -56,7 +59,27 @@ for (const cell of CELLS) {
 const CELL = CELLS.find(({ name }) => name === "gRPC proto over HTTP/2") as (typeof CELLS)[number];
 const call = { path: SAY, message: Buffer.from("\x0a\x02hi") };
 
-test("a thousand calls that wait with a deadline have one timer between them", async (t) => {
+for (const { abandonedHandlers, code } of [
+  { abandonedHandlers: 2, code: "unavailable" },
+  { abandonedHandlers: Number.POSITIVE_INFINITY, code: "deadline_exceeded" },
+]) {
+  test(`with abandonedHandlers ${abandonedHandlers}, a call beside two handlers that outlived theirs is ${code}`, async (t) => {
+    const end = Promise.withResolvers<{ value: string }>();
+    const { authority } = await startServer(t, {
+      lane: true,
+      limits: { abandonedHandlers },
+      routes: echoRoutes({ say: () => end.promise }),
+    });
+    const timed = { ...call, timeout: "20m" };
+    for (let i = 0; i < 2; i++) assert.equal((await callIn(CELL, authority, timed)).code, "deadline_exceeded");
+    assert.equal((await callIn(CELL, authority, timed)).code, code);
+    end.resolve({ value: "at last" });
+    await turns();
+    assert.equal((await callIn(CELL, authority, timed)).code, "ok");
+  });
+}
+
+test("fifty calls that wait with a deadline have one timer between them", async (t) => {
   let waiting = 0;
   const answer = Promise.withResolvers<{ value: string }>();
   const { authority } = await startServer(t, {
@@ -118,21 +141,25 @@ test("readMaxBytes of a registration binds, and what equals it passes", async (t
   assert.equal(code, "resource_exhausted");
 });
 
-test("an answer that cannot be sent breaks its call off and is logged, and the server goes on", async (t) => {
-  const { authority, log } = await startServer(t, {
-    http2: "own", // node:http2 sends it without the field
-    lane: true,
-    routes: echoRoutes({
-      say(request, { responseHeader }) {
-        if (request.value === "hi") responseHeader.set("connection", "close");
-        return request;
-      },
-    }),
-  });
-  await assert.rejects(callIn(CELL, authority, call));
-  assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*connection/);
-  assert.equal((await callIn(CELL, authority, { path: SAY, message: Buffer.from("\x0a\x02ho") })).code, "ok");
-});
+for (const lane of [true, false]) {
+  for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+    const cell = { ...CELL, http };
+    test(`an answer that cannot be sent breaks its call off, and is logged, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      const { authority, log } = await startServer(t, {
+        lane,
+        routes: echoRoutes({
+          say(request, { responseHeader }) {
+            if (request.value === "hi") responseHeader.set("x-header", "a\x01b"); // which Headers takes
+            return request;
+          },
+        }),
+      });
+      await assert.rejects(callIn(cell, authority, call));
+      assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*x-header/);
+      assert.equal((await callIn(cell, authority, { path: SAY, message: Buffer.from("\x0a\x02ho") })).code, "ok");
+    });
+  }
+}
 
 for (const lane of [true, false]) {
   test(`a handler that returns nothing answers an empty message, ${lane ? "with" : "without"} the lane`, async (t) => {
@@ -186,3 +213,19 @@ async function startCall(http: "HTTP/1.1" | "HTTP/2", authority: string): Promis
   stream.end(call.message);
   return () => session.destroy();
 }
+
+test("a signal asked for after its call's deadline has ended with it", async (t) => {
+  const reason = Promise.withResolvers<unknown>();
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      async say(request, context) {
+        await sleep(60);
+        reason.resolve(context.signal.reason);
+        return request;
+      },
+    }),
+  });
+  assert.equal((await callIn(CELL, authority, { ...call, timeout: "20m" })).code, "deadline_exceeded");
+  assert.match(String(await reason.promise), /deadline_exceeded/);
+});

@@ -39,7 +39,10 @@ class CacheableExchange extends WrappedExchange {
     const fields: Field[] = [...head.fields, ["etag", etag], ["vary", "Accept-Encoding"]];
     if (matches(fieldValue(this.request.fields, "if-none-match"), etag)) {
       // 304 describes the stored answer: what tells of the body's form stays away (RFC 9110, 15.4.5).
-      this.inner.respond({ status: 304, fields: fields.filter(([name]) => !name.startsWith("content-")) }, NOTHING);
+      this.inner.respond(
+        { status: 304, fields: fields.filter(([name]) => !/^content-(type|length|encoding)$/.test(name)) },
+        NOTHING,
+      );
     } else this.inner.respond({ status: 200, fields }, body);
   }
 }

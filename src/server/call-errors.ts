@@ -51,7 +51,7 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
       const fromThis = (error: unknown): unknown =>
         fromHandler(error, procedure, signal.aborted ? signal.reason : undefined);
       try {
-        if (!request.stream) return await next(request);
+        if (!request.stream) return await untilDeadline(next(request), signal);
         const response = await next({ ...request, message: mapError(request.message, blameCaller) });
         return response.stream ? { ...response, message: mapError(response.message, fromThis) } : response;
       } catch (error) {
@@ -102,6 +102,18 @@ function checkMessage(query: URLSearchParams): void {
 
 function invalidArgument(message: string, cause?: unknown): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
+}
+
+/** The result, or the end of the deadline where that comes first: it binds, whatever a handler does. */
+function untilDeadline<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = (): void => {
+    if (signal.reason instanceof ConnectError && signal.reason.code === Code.DeadlineExceeded) reject(signal.reason);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort);
+  result.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  return promise;
 }
 
 async function* mapError<T>(values: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {

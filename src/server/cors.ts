@@ -3,7 +3,7 @@ import { cors } from "@connectrpc/connect";
 import { type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
 import { WrappedExchange } from "./wrapped-exchange.ts";
 
-const MAX_AGE_SECONDS = "7200"; // the longest that any browser keeps a preflight's answer
+const MAX_AGE_SECONDS = "7200"; // two hours
 const NOTHING = new Uint8Array();
 
 /**

@@ -44,8 +44,8 @@ export interface Exchange {
   /**
    * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more
    * than maxBytes, after which body gives what was gathered and then the rest; neither where the peer gives up before,
-   * and then no answer is owed. Both may be called before gather returns. bytes are valid only during the call: where
-   * they came in one piece they are the wire's own.
+   * and then no answer is owed. Both may be called before gather returns. bytes may be the wire's own, which
+   * never uses them again.
    */
   gather(
     maxBytes: number,

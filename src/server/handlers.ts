@@ -10,8 +10,8 @@ import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } f
 import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
 
-/** A unary request of up to this many bytes is taken whole, in one piece: Connect's handlers are slow with many. */
-const GATHERED_BYTES = 65_541; // 64 KiB in an envelope
+/** What gRPC adds to a message. */
+const ENVELOPE_BYTES = 5;
 /** The most that Connect's options can say. */
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
 
@@ -24,6 +24,8 @@ export interface HandlersOptions {
   readonly interceptors: readonly Interceptor[];
   /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
   readonly messageBytes: number;
+  /** Handlers that may still run after the deadlines of their calls. */
+  readonly abandonedHandlers: number;
   /** Whether valid unary calls take the lane. */
   readonly lane: boolean;
   /** Takes an entry, of one or more lines, on each exception that was not meant for the caller. */
@@ -43,6 +45,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const { routes, interceptors, lane, log, shutdownSignal } = options;
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log);
+  // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
+  const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
   const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
   const router = createConnectRouter({
     acceptCompression: compressions,
@@ -62,12 +66,12 @@ export function createHandlers(options: HandlersOptions): Handlers {
     if (procedure === undefined) respondUnknown(exchange, services);
     else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
     else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
-    else if (procedure.method.methodKind === "unary") exchange.gather(GATHERED_BYTES, handleWhole, handleInPieces);
+    else if (procedure.method.methodKind === "unary") exchange.gather(gatheredBytes, handleWhole, handleInPieces);
     else handleInPieces(exchange);
   }
 
   function handleWhole(body: Uint8Array, exchange: Exchange): void {
-    call(exchange, inOne(Buffer.from(body)));
+    call(exchange, inOne(body));
   }
 
   function handleInPieces(exchange: Exchange): void {
@@ -97,7 +101,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
         compressions,
         interceptors,
         shutdownSignal,
-        gatheredBytes: GATHERED_BYTES,
+        gatheredBytes,
+        abandonedHandlers: options.abandonedHandlers,
         connect,
         toConnectError,
         cannotAnswer,

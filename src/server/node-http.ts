@@ -123,7 +123,7 @@ class NodeExchange implements Exchange {
 
   reset(reason: ResetReason = "cancel"): void {
     const { stream } = this.#res as { stream?: Http2ServerResponse["stream"] };
-    if (stream === undefined) this.#req.destroy();
+    if (stream === undefined) this.#req.socket.destroy();
     else stream.close(RESET_CODES[reason]);
   }
 

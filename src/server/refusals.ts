@@ -18,10 +18,10 @@ export function respondBadAuthority(exchange: Exchange): void {
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
   const { path, fields } = exchange.request;
   const error = new ConnectError(unknownMessage(path.split("?", 1)[0] as string, services), Code.Unimplemented);
-  const contentType = fieldValue(fields, "content-type") ?? "";
-  if (contentType.toLowerCase().startsWith("application/grpc")) {
+  const [, grpc] = /^(application\/grpc(?:-web)?)(?:[+;]|$)/i.exec(fieldValue(fields, "content-type") ?? "") ?? [];
+  if (grpc !== undefined) {
     // A status in place of an answer comes in the head (gRPC over HTTP/2, "Trailers-Only").
-    const status = setTrailerStatus(new Headers({ "content-type": contentType }), error);
+    const status = setTrailerStatus(new Headers({ "content-type": `${grpc.toLowerCase()}+proto` }), error);
     exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, NOTHING);
   } else {
     exchange.respond(
@@ -41,7 +41,7 @@ export function respondMethodNotAllowed(exchange: Exchange, methods: readonly st
   exchange.respond({ status: 405, fields: [allow(methods)] }, NOTHING);
 }
 
-/** The content types that the method takes, for a 415 (RFC 9110, 15.5.16; RFC 7240's registry has Accept-Post). */
+/** The content types that the method takes, for a 415 (RFC 9110, 15.5.16; Accept-Post: W3C Linked Data Platform, 7.1). */
 export function acceptPost(method: DescMethod): Field[] {
   const connect = method.methodKind === "unary" ? ["proto", "json"] : ["connect+proto", "connect+json"];
   const grpc = ["grpc", "grpc-web"].flatMap((name) => [name, `${name}+proto`, `${name}+json`]);

@@ -19,7 +19,7 @@ import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { splitByFirstBytes } from "./listener.ts";
 import { nodeListener } from "./node-http.ts";
 import { mountReflection } from "./reflection.ts";
-import { respondBadAuthority } from "./refusals.ts";
+import { respondBadAuthority, respondOptions } from "./refusals.ts";
 
 type Log = (entry: string) => void;
 
@@ -70,6 +70,7 @@ export function createServer(options: ServerOptions): Server {
     },
     interceptors,
     messageBytes: limits.messageBytes,
+    abandonedHandlers: limits.abandonedHandlers,
     lane,
     log,
     shutdownSignal: shutdown.signal,
@@ -87,6 +88,7 @@ export function createServer(options: ServerOptions): Server {
     }
     lastAuthority = authority;
     if (path === "/") home(exchange);
+    else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
     else calls(exchange);
   }
 
@@ -94,6 +96,10 @@ export function createServer(options: ServerOptions): Server {
   const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
   let http2: Awaited<ReturnType<typeof loadNodeHttp2>> | Http2 | undefined;
   let closing = false;
+  // A connection that would be kept ends with its call, and says so.
+  http1.prependListener("request", (_, response) => {
+    if (closing) response.shouldKeepAlive = false;
+  });
   const sockets = new Set<Socket>();
   const undecided = splitByFirstBytes(http1, (socket) => http2?.accept(socket));
   http1.on("connection", (socket) => {

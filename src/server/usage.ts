@@ -20,6 +20,7 @@ function exampleJson({ fields }: DescMessage): string {
   let number = 1;
   for (const field of fields) {
     if (field.fieldKind !== "scalar" || field.scalar === ScalarType.BYTES) continue;
+    if (field.oneof !== undefined && field.oneof.fields[0] !== field) continue; // one of them may be set
     if (field.scalar === ScalarType.STRING) example[field.jsonName] = field.name;
     else if (field.scalar === ScalarType.BOOL) example[field.jsonName] = true;
     else example[field.jsonName] = number++;

@@ -30,6 +30,7 @@ const MALFORMED: Record<string, readonly Field[]> = {
   "a value with NUL (8.2.1)": request(["x", "a\0b"]),
   "a value with CR (8.2.1)": request(["x", "a\rb"]),
   "a value with LF (8.2.1)": request(["x", "a\nb"]),
+  "a value with another control character (RFC 9110, 5.5)": request(["x", "a\x01b"]),
   "a value that begins with a space (8.2.1)": request(["x", " a"]),
   "a value that begins with a tab (8.2.1)": request(["x", "\ta"]),
   "a value that ends with a space (8.2.1)": request(["x", "a "]),

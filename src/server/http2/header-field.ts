@@ -37,8 +37,8 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
 
 /** A field's name: a token without upper case (8.2, 8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** What no field's value holds: NUL, LF, CR, or white space at an end (8.2.1). */
-const NO_VALUE = /[\0\r\n]|^[ \t]|[ \t]$/;
+/** What no field's value holds: a control character but a tab inside (RFC 9110, 5.5), or white space at an end (8.2.1). */
+const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/;
 const DECIMAL = /^\d{1,15}$/;
 
 export class HeaderField {

@@ -13,6 +13,8 @@ export class UnaryCall implements HandlerContext {
   readonly #shutdownSignal: AbortSignal;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
+  /** The error that ended the call, for a signal that is asked for afterwards. */
+  #ended: unknown;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -98,6 +100,7 @@ export class UnaryCall implements HandlerContext {
   /** Ends the call's signal, where there is one, with the error that ended the call, if any. */
   finish(error?: unknown): void {
     this.answered = true;
+    this.#ended = error;
     if (this.#abort === undefined) return;
     if (this.#onShutdown !== undefined) this.#shutdownSignal.removeEventListener("abort", this.#onShutdown);
     this.#abort.abort(error);
@@ -105,6 +108,10 @@ export class UnaryCall implements HandlerContext {
 
   #listen(): AbortController {
     const abort = new AbortController();
+    if (this.answered) {
+      abort.abort(this.#ended);
+      return abort;
+    }
     const shutdown = this.#shutdownSignal;
     this.#onShutdown = () => abort.abort(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();

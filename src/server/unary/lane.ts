@@ -23,6 +23,8 @@ export interface LaneOptions {
   readonly shutdownSignal: AbortSignal;
   /** Bytes of a request that are gathered here; a larger one is Connect's. */
   readonly gatheredBytes: number;
+  /** Handlers that may still run after the deadlines of their calls; over it calls are refused. */
+  readonly abandonedHandlers: number;
   /** Connect's handlers: of an exchange that was not touched, of one with its whole body, and of one with its body to be read. */
   readonly connect: {
     readonly handle: Handler;
@@ -36,9 +38,14 @@ export interface LaneOptions {
 }
 
 export function createLane(options: LaneOptions): Handler {
-  const { methods, compressions, interceptors, shutdownSignal, gatheredBytes, connect } = options;
+  const { methods, compressions, interceptors, shutdownSignal, gatheredBytes, abandonedHandlers, connect } = options;
   const plans = new Plans(methods, compressions);
-  const deadlines = new Deadlines<UnaryCall>((call) => fail(call, deadlineExceeded()));
+  /** Handlers that run after their calls were answered for them. */
+  let abandoned = 0;
+  const deadlines = new Deadlines<UnaryCall>((call) => {
+    abandoned++;
+    fail(call, deadlineExceeded());
+  });
 
   function lane(exchange: Exchange): void {
     const plan = plans.of(exchange.request);
@@ -59,6 +66,11 @@ export function createLane(options: LaneOptions): Handler {
   }
 
   function run(call: UnaryCall, input: Message): void {
+    if (abandoned >= abandonedHandlers) {
+      const message = `call ${procedureOf(call)}: handlers running after their deadlines exceed ${abandonedHandlers}`;
+      fail(call, new ConnectError(message, Code.Unavailable));
+      return;
+    }
     let output: object | PromiseLike<object>;
     try {
       output = interceptors.length === 0 ? call.plan.method.impl(input, call) : intercept(call, input, interceptors);
@@ -73,13 +85,12 @@ export function createLane(options: LaneOptions): Handler {
   function wait(call: UnaryCall, output: PromiseLike<object>): void {
     if (call.hasDeadline) deadlines.add(call);
     output.then(
-      (message) => succeed(call, message),
-      (error) => failFromHandler(call, error),
+      (message) => (call.answered ? abandoned-- : succeed(call, message)),
+      (error) => (call.answered ? abandoned-- : failFromHandler(call, error)),
     );
   }
 
   function succeed(call: UnaryCall, output: object): void {
-    if (call.answered) return;
     const { method, output: codec } = call.plan;
     let bytes: Uint8Array;
     try {
@@ -94,7 +105,6 @@ export function createLane(options: LaneOptions): Handler {
   }
 
   function failFromHandler(call: UnaryCall, error: unknown): void {
-    if (call.answered) return;
     fail(call, call.isLate ? deadlineExceeded() : options.toConnectError(error, procedureOf(call), call.endReason));
   }
 

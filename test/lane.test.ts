@@ -147,6 +147,7 @@ for (const lane of [true, false]) {
     test(`an answer that cannot be sent breaks its call off, and is logged, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
       const { authority, log } = await startServer(t, {
         lane,
+        http2: "own", // node:http2 sends it
         routes: echoRoutes({
           say(request, { responseHeader }) {
             if (request.value === "hi") responseHeader.set("x-header", "a\x01b"); // which Headers takes

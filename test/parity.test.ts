@@ -179,24 +179,30 @@ function plain({ status, headers, trailers, body }: HttpResponse) {
   return { status, headers: rest, trailers: { ...trailers }, body };
 }
 
-/** The same as Connect's own adapter would have it: the few differences that are meant. */
-function asStock(cell: Cell, answer: ReturnType<typeof plain>) {
-  const {
-    etag: _etag,
-    vary: _vary,
-    "cache-control": _cache,
-    "transfer-encoding": _transfer,
-    ...headers
-  } = answer.headers;
-  // What is not known to be streamed says how long it is.
-  if (cell.protocol !== "Connect") delete headers["content-length"];
-  const { "grpc-message": message, ...trailers } = answer.trailers;
-  return {
-    ...answer,
-    headers,
-    // Printable ASCII is not percent-encoded, as gRPC has it.
-    trailers: message === undefined ? trailers : { ...trailers, "grpc-message": decodeURIComponent(String(message)) },
-  };
+type Answer = ReturnType<typeof plain>;
+
+/** Where this server means to answer valid calls otherwise than Connect's own adapter, and why. */
+const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, answer: Answer) => Answer }[] = [
+  {
+    why: "caches need a validator and Vary, and are told what not to store",
+    undo({ protocol }, answer) {
+      const { etag, vary, "cache-control": cacheControl, ...headers } = answer.headers;
+      return protocol === "Connect GET" ? { ...answer, headers } : answer;
+    },
+  },
+  {
+    why: "gRPC does not percent-encode printable ASCII in grpc-message, and not every client would decode it",
+    undo(_, answer) {
+      const { "grpc-message": message, ...trailers } = answer.trailers;
+      if (message === undefined) return answer;
+      return { ...answer, trailers: { ...trailers, "grpc-message": decodeURIComponent(String(message)) } };
+    },
+  },
+];
+
+/** The answer as Connect's own adapter would have it. */
+function asStock(cell: Cell, answer: Answer): Answer {
+  return DIFFERENCES.reduce((undone, { undo }) => undo(cell, undone), answer);
 }
 
 async function startPlainConnect(t: TestContext, version: HttpVersion): Promise<string> {

@@ -93,6 +93,10 @@ function blameCaller(error: unknown): unknown {
 function checkMessage(query: URLSearchParams): void {
   const message = query.get("message");
   if (message === null) throw invalidArgument("read the query: there is no message parameter");
+  // Bytes that are no UTF-8 do not survive a query's decoding: what they were is not known any more.
+  if (query.get("base64") !== "1" && message.includes("\ufffd")) {
+    throw invalidArgument("read the query: a message that is no UTF-8 text needs base64=1");
+  }
   try {
     if (query.get("base64") === "1") base64Decode(message);
   } catch (cause) {

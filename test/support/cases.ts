@@ -128,6 +128,21 @@ export const CASES: readonly Case[] = [
     expect: () => INVALID,
   },
   {
+    name: "bytes that are no text, without base64",
+    call: (cell) => (cell.protocol === "Connect GET" && cell.codec === "proto" ? { message: encode(cell) } : undefined),
+    change: (request) => ({
+      ...request,
+      path: request.path.replace("base64=1&", "").replace(/message=[^&]*/, "message=%08%96%01"),
+    }),
+    expect: () => INVALID,
+  },
+  {
+    name: "a second question mark in the query",
+    call: (cell) => (cell.protocol === "Connect GET" ? { message: encode(cell) } : undefined),
+    change: (request) => ({ ...request, path: `${request.path}&x=?&compression=zstd` }),
+    expect: () => ({ code: "unimplemented" }),
+  },
+  {
     name: "base64 with padding",
     call: (cell) => (cell.protocol === "Connect GET" ? { message: encode(cell) } : undefined),
     change: (request) => ({

@@ -91,11 +91,11 @@ export class Plans {
   }
 
   #ofGet(head: RequestHead): Plan | null {
-    const [path = "", query] = head.path.split("?", 2);
-    const method = this.#methods.get(path);
-    if (method === undefined || !method.hasNoSideEffects || query === undefined) return null;
+    const mark = head.path.indexOf("?");
+    const method = mark < 0 ? undefined : this.#methods.get(head.path.slice(0, mark));
+    if (method === undefined || !method.hasNoSideEffects) return null;
     if (fieldValue(head.fields, "content-type") !== undefined) return null; // a GET has none
-    const parameters = new URLSearchParams(query);
+    const parameters = new URLSearchParams(head.path.slice(mark + 1));
     const format = BY_ENCODING.get(parameters.get("encoding"));
     const message = messageOf(parameters);
     return format === undefined || message === undefined ? null : this.#plan(head, method, format, message);
@@ -137,7 +137,8 @@ const MAX_TIMEOUT_MS = Number.MAX_SAFE_INTEGER;
 function messageOf(parameters: URLSearchParams): Uint8Array | undefined {
   const message = parameters.get("message");
   if (message === null || parameters.has("compression")) return undefined;
-  if (parameters.get("base64") !== "1") return Buffer.from(message);
+  // Bytes that are no UTF-8 are lost in a query: Connect's handlers refuse them.
+  if (parameters.get("base64") !== "1") return message.includes("\ufffd") ? undefined : Buffer.from(message);
   try {
     return base64Decode(message);
   } catch {

@@ -220,6 +220,21 @@ test("the authorities that a client may name are served", async (t) => {
   }
 });
 
+test("a request target in absolute form whose authority is none gets 400", async (t) => {
+  const { authority } = await startServer(t);
+  for (const target of ["http://[/", "http://@/", "http://u:p@localhost/", "http://a:99999/", "http:///"]) {
+    const request = `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    assert.match(await exchangeBytes(authority, request), /^HTTP\/1\.1 400 /, target);
+  }
+});
+
+test("a query does not hide the home page", async (t) => {
+  const { authority } = await startServer(t);
+  for (const version of HTTP_VERSIONS) {
+    assert.equal((await send(version, authority, { method: "GET", path: "/?x=1" })).status, 200);
+  }
+});
+
 test("a request target in absolute form is served, and overrides Host", async (t) => {
   const { authority } = await startServer(t);
   const call = (target: string, host: string): Promise<string> => {

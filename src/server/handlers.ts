@@ -66,19 +66,19 @@ export function createHandlers(options: HandlersOptions): Handlers {
     if (procedure === undefined) respondUnknown(exchange, services);
     else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
     else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
-    else if (procedure.method.methodKind === "unary") exchange.gather(gatheredBytes, handleWhole, handleInPieces);
+    else if (procedure.method.methodKind === "unary") call(exchange, (gone) => gathered(exchange, gatheredBytes, gone));
     else handleInPieces(exchange);
   }
 
   function handleWhole(body: Uint8Array, exchange: Exchange): void {
-    call(exchange, inOne(body));
+    call(exchange, () => inOne(body));
   }
 
   function handleInPieces(exchange: Exchange): void {
-    call(exchange, inPieces(exchange.body));
+    call(exchange, () => inPieces(exchange.body));
   }
 
-  function call(exchange: Exchange, body: AsyncIterable<Uint8Array>): void {
+  function call(exchange: Exchange, body: Body): void {
     const procedure = procedureOf(exchange) as UniversalHandler;
     answer(procedure, exchange, body).catch((error) => cannotAnswer(exchange, error));
   }
@@ -111,11 +111,10 @@ export function createHandlers(options: HandlersOptions): Handlers {
   return { services, handler };
 }
 
-async function answer(
-  procedure: UniversalHandler,
-  exchange: Exchange,
-  requestBody: AsyncIterable<Uint8Array>,
-): Promise<void> {
+/** A request's body, until the caller is gone. */
+type Body = (gone: AbortSignal) => AsyncIterable<Uint8Array>;
+
+async function answer(procedure: UniversalHandler, exchange: Exchange, requestBody: Body): Promise<void> {
   const { httpVersion, scheme, authority, path, method, fields } = exchange.request;
   const abort = new AbortController();
   exchange.onAbandoned = () => abort.abort(new ConnectError("the caller went away", Code.Canceled));
@@ -124,7 +123,7 @@ async function answer(
     url: `${scheme}://${authority}${path}`,
     method,
     header: new Headers(fields as [string, string][]),
-    body: requestBody,
+    body: requestBody(abort.signal),
     signal: abort.signal,
   });
   exchange.start({ status, fields: [...(header ?? []), ...(status === 415 ? acceptPost(procedure.method) : [])] });
@@ -134,6 +133,16 @@ async function answer(
     if (writable !== undefined) await writable;
   }
   exchange.end(plainGrpcMessage([...(trailer ?? [])]));
+}
+
+/** The body in one piece, where it has no more than so many bytes. Nothing is waited for until it is asked for. */
+async function* gathered(exchange: Exchange, maxBytes: number, gone: AbortSignal): AsyncIterable<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+  if (gone.aborted) throw gone.reason;
+  gone.addEventListener("abort", () => reject(gone.reason));
+  exchange.gather(maxBytes, resolve, () => resolve(undefined));
+  const whole = await promise;
+  yield* whole === undefined ? inPieces(exchange.body) : inOne(whole);
 }
 
 async function* inOne(body: Uint8Array): AsyncIterable<Uint8Array> {

@@ -31,7 +31,8 @@ function isEqual(one: Source, other: Source): boolean {
 function requestHead(req: IncomingMessage): RequestHead {
   const fields = fieldsOf(req.rawHeaders);
   const target = req.url ?? "";
-  const absolute = target.startsWith("/") || target === "*" ? null : URL.parse(target);
+  // A target in absolute form overrides Host (RFC 9112, 3.2.2).
+  const [, named, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
   const { authority } = req as { authority?: string }; // HTTP/2's
   // HTTP/1.0 may go without Host (RFC 9112, 3.2); the name is only to build URLs with.
   const unnamed = req.httpVersion === "1.0" ? "localhost" : "";
@@ -39,9 +40,8 @@ function requestHead(req: IncomingMessage): RequestHead {
     httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
     scheme: "encrypted" in req.socket ? "https" : "http",
     method: req.method ?? "",
-    // A target in absolute form overrides Host (RFC 9112, 3.2.2).
-    authority: absolute?.host ?? authority ?? fieldValue(fields, "host") ?? unnamed,
-    path: absolute === null ? target : absolute.pathname + absolute.search,
+    authority: named ?? authority ?? fieldValue(fields, "host") ?? unnamed,
+    path: path === undefined ? target : path.startsWith("/") ? path : `/${path}`,
     fields,
   };
 }

@@ -87,7 +87,7 @@ export function createServer(options: ServerOptions): Server {
       return;
     }
     lastAuthority = authority;
-    if (path === "/") home(exchange);
+    if (path === "/" || path.startsWith("/?")) home(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
     else calls(exchange);
   }

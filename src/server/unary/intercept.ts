@@ -28,7 +28,7 @@ export async function intercept(
   return given.message;
 }
 
-// What costs most is made when it is asked for: in the objects' own getters, so that a copy of an object has it too.
+// A signal and the response's headers are made when they are asked for: in own getters, so that a copy has them too.
 
 function requestOf(call: UnaryCall, message: Message): UnaryRequest {
   return {

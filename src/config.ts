@@ -1,13 +1,16 @@
 /** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
 import { parseArgs } from "node:util";
+import type { DrainTimes } from "./server/drain.ts";
+import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./server/limits.ts";
 
-export interface Config {
+export interface Config extends DrainTimes {
   readonly host: string;
   readonly port: number;
   /** Origins like "https://example.com", or "*". */
   readonly corsOrigins: readonly string[];
   /** Our own HTTP/2, or node:http2. */
   readonly http2: "own" | "node";
+  readonly limits: Limits;
 }
 
 /** A message that names every bad setting, the value given and what is allowed. */
@@ -24,7 +27,15 @@ interface Setting<T> {
   readonly parse: (text: string) => T | undefined;
 }
 
-const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
+/** What Node's timers and HTTP/2's settings can take. */
+const MAX_NUMBER = 2 ** 31 - 1;
+
+const MS = {
+  allowed: `a whole number of ms from 0 to ${MAX_NUMBER}`,
+  parse: (text: string) => (/^\d{1,10}$/.test(text) && Number(text) <= MAX_NUMBER ? Number(text) : undefined),
+};
+
+const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K]> } = {
   host: {
     flag: "host",
     env: "HOST",
@@ -57,9 +68,57 @@ const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     allowed: "own or node",
     parse: (text) => (text === "own" || text === "node" ? text : undefined),
   },
+  delayMs: {
+    flag: "drain-delay-ms",
+    env: "DRAIN_DELAY_MS",
+    default: "0",
+    help: "after SIGTERM or SIGINT, ms in which connections are still taken, while health says not serving",
+    ...MS,
+  },
+  idleMs: {
+    flag: "drain-idle-ms",
+    env: "DRAIN_IDLE_MS",
+    default: "1000",
+    help: "after that, ms in which connections without a call may bring one that is on its way",
+    ...MS,
+  },
+  graceMs: {
+    flag: "grace-ms",
+    env: "GRACE_MS",
+    default: "10000",
+    help: "from then on, ms in which calls under way may end",
+    ...MS,
+  },
+  abortMs: {
+    flag: "abort-ms",
+    env: "ABORT_MS",
+    default: "1000",
+    help: "of these, the last ms, in which handlers are told to stop and streams are ended",
+    ...MS,
+  },
 };
 
-const KEYS = Object.keys(SETTINGS) as (keyof Config)[];
+type Key = keyof typeof SETTINGS;
+const KEYS = Object.keys(SETTINGS) as Key[];
+
+/** The setting of a limit: its name in a flag's spelling, and in a variable's. */
+function limitSetting(name: LimitName): Setting<number> {
+  const { default: value, unit, bounds } = LIMITS[name];
+  const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return {
+    flag,
+    env: flag.toUpperCase().replaceAll("-", "_"),
+    default: String(value),
+    help: `${unit}: ${bounds}`,
+    allowed: `a whole number of ${unit} from 1 to ${MAX_NUMBER}, or off`,
+    parse(text) {
+      if (text === "off") return unit === "bytes/s" ? 0 : Number.POSITIVE_INFINITY;
+      return /^\d{1,10}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_NUMBER ? Number(text) : undefined;
+    },
+  };
+}
+
+const LIMIT_SETTINGS = LIMIT_NAMES.map((name) => ({ name, ...limitSetting(name) }));
 
 /** What --help prints. */
 export const HELP = `usage: npm start -- [flags]
@@ -68,6 +127,10 @@ Each flag may also be set in the environment; the flag wins.
 
 ${KEYS.map((key) => describe(SETTINGS[key])).join("\n")}
   --help           print this
+
+Limits of what a peer may cost; off turns one off. docs/limits.md says what happens over each, and why it is what it is.
+
+${LIMIT_SETTINGS.map(describeLimit).join("\n")}
 `;
 
 /** Reads the settings, or undefined where help is asked for. Throws ConfigError. */
@@ -79,8 +142,8 @@ export function readConfig(
   if (given.help) return undefined;
   const problems = [...given.problems];
 
-  function read<K extends keyof Config>(key: K): Config[K] | undefined {
-    const { flag, env: variable, default: fallback, parse, allowed } = SETTINGS[key];
+  function read<T>(setting: Setting<T>): T | undefined {
+    const { flag, env: variable, default: fallback, parse, allowed } = setting;
     const fromEnv = env[variable] === "" ? undefined : env[variable]; // empty is how a shell says unset
     const text = given.flags.get(flag) ?? fromEnv ?? fallback;
     const value = parse(text);
@@ -89,9 +152,10 @@ export function readConfig(
     return value;
   }
 
-  const config = Object.fromEntries(KEYS.map((key) => [key, read(key)]));
+  const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])]));
+  const limits = Object.fromEntries(LIMIT_SETTINGS.map((setting) => [setting.name, read(setting)]));
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
-  return Object.freeze(config as unknown as Config);
+  return Object.freeze({ ...config, limits: Object.freeze(limits) } as unknown as Config);
 }
 
 interface Flags {
@@ -101,7 +165,7 @@ interface Flags {
 }
 
 function readFlags(args: readonly string[]): Flags {
-  const known = KEYS.map((key) => SETTINGS[key].flag);
+  const known = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS].map(({ flag }) => flag);
   const options = Object.fromEntries(known.map((flag) => [flag, { type: "string" as const }]));
   const { tokens } = parseArgs({ args: [...args], options, allowPositionals: true, strict: false, tokens: true });
   const flags = new Map<string, string>();
@@ -129,4 +193,8 @@ function parseOrigins(text: string): string[] | undefined {
 function describe({ flag, env, default: fallback, help }: Setting<unknown>): string {
   const unset = fallback === "" ? "none" : fallback;
   return `  --${flag.padEnd(14)} ${help} (${env}; default ${unset})`;
+}
+
+function describeLimit({ flag, default: fallback, help }: Setting<number>): string {
+  return `  --${flag.padEnd(33)} ${fallback.padStart(9)} ${help}`;
 }

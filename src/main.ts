@@ -2,11 +2,10 @@
 import type { AddressInfo } from "node:net";
 import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
 import { routes } from "./routes.ts";
+import type { DrainTimes } from "./server/drain.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { usageLines } from "./server/usage.ts";
 
-/** How long calls under way may take to end after a signal, in milliseconds. */
-const GRACE_MS = 10_000;
 /** A terminal's ^C comes twice, from the terminal and from npm: the same signal within this time is the same wish. */
 const ECHO_MS = 500;
 
@@ -22,18 +21,22 @@ async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   if (config === undefined) return console.log(HELP);
   const server = createServer({ routes, ...config });
-  closeOnSignal(server);
+  closeOnSignal(server, config);
   const authority = authorityOf(await server.listen(config).catch((error) => fail(1, listenProblem(config, error))));
   console.log([`listening on http://${authority}`, ...usageLines(server.services, authority)].join("\n  "));
 }
 
-function closeOnSignal(server: Server): void {
+function closeOnSignal(server: Server, times: DrainTimes): void {
   let first: { signal: string; at: number } | undefined;
   function onSignal(signal: string): void {
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
-      void server.close(GRACE_MS);
+      void server.close(times).then((cut) => {
+        if (cut === undefined) return;
+        console.error(`drain: the time of ${times.graceMs} ms ran out, and ${cut} calls were cut`);
+        process.exitCode = 1;
+      });
       setTimeout(() => {}, ECHO_MS / 10); // the process stays to hear the echo: one that is ending would die of it
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
   }

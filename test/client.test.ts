@@ -96,7 +96,7 @@ for (const protocol of ["connect", "grpc", "grpcweb"]) {
 
 test("where no server is, it says so, with the address and what to start, and exits 1", async (t) => {
   const { url, server } = await startServer(t);
-  await server.close(1000);
+  await server.close({ graceMs: 1000 });
   const stderr = `call ${url}: no server there (ECONNREFUSED); npm start starts one\n`;
   assert.deepEqual(await client("--url", url), { code: 1, stdout: "", stderr });
 });

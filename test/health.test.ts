@@ -122,7 +122,7 @@ for (const { name, create } of TRANSPORTS) {
     const takeKnown = watch("test.Test");
     const takeUnknown = watch("mine");
     assert.deepEqual([await takeKnown(), await takeUnknown()], [SERVING, SERVICE_UNKNOWN]);
-    const closed = server.close(5_000);
+    const closed = server.close();
     assert.equal(await takeKnown(), NOT_SERVING);
     for (const take of [takeKnown, takeUnknown]) await assert.rejects(take(), { code: Code.Unavailable });
     await closed;

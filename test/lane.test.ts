@@ -59,24 +59,26 @@ for (const cell of CELLS) {
 const CELL = CELLS.find(({ name }) => name === "gRPC proto over HTTP/2") as (typeof CELLS)[number];
 const call = { path: SAY, message: Buffer.from("\x0a\x02hi") };
 
-for (const { abandonedHandlers, code } of [
-  { abandonedHandlers: 2, code: "unavailable" },
-  { abandonedHandlers: Number.POSITIVE_INFINITY, code: "deadline_exceeded" },
-]) {
-  test(`with abandonedHandlers ${abandonedHandlers}, a call beside two handlers that outlived theirs is ${code}`, async (t) => {
-    const end = Promise.withResolvers<{ value: string }>();
-    const { authority } = await startServer(t, {
-      lane: true,
-      limits: { abandonedHandlers },
-      routes: echoRoutes({ say: () => end.promise }),
+for (const lane of [true, false]) {
+  for (const { callsInFlight, code } of [
+    { callsInFlight: 2, code: "unavailable" },
+    { callsInFlight: Number.POSITIVE_INFINITY, code: "deadline_exceeded" },
+  ]) {
+    test(`with callsInFlight ${callsInFlight}, a call beside two whose handlers outlived their deadlines is ${code}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      const end = Promise.withResolvers<{ value: string }>();
+      const { authority } = await startServer(t, {
+        lane,
+        limits: { callsInFlight },
+        routes: echoRoutes({ say: () => end.promise }),
+      });
+      const timed = { ...call, timeout: "20m" };
+      for (let i = 0; i < 2; i++) assert.equal((await callIn(CELL, authority, timed)).code, "deadline_exceeded");
+      assert.equal((await callIn(CELL, authority, timed)).code, code);
+      end.resolve({ value: "at last" });
+      await turns();
+      assert.equal((await callIn(CELL, authority, timed)).code, "ok");
     });
-    const timed = { ...call, timeout: "20m" };
-    for (let i = 0; i < 2; i++) assert.equal((await callIn(CELL, authority, timed)).code, "deadline_exceeded");
-    assert.equal((await callIn(CELL, authority, timed)).code, code);
-    end.resolve({ value: "at last" });
-    await turns();
-    assert.equal((await callIn(CELL, authority, timed)).code, "ok");
-  });
+  }
 }
 
 test("fifty calls that wait with a deadline have one timer between them", async (t) => {

@@ -124,7 +124,7 @@ test("a connection that has not shown what it speaks is closed with the server",
   sockets[0].write("PR");
   await turns();
   const closed = Promise.all(sockets.map((socket) => once(socket.on("error", () => {}).resume(), "close")));
-  await server.close(5_000);
+  await server.close();
   await closed;
 });
 

@@ -3,6 +3,7 @@
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { OnLimit } from "./limits.ts";
 
 export interface CallErrors {
   /** The hooks among the options of Connect's router through which it is done. */
@@ -17,7 +18,7 @@ export interface CallErrors {
  * - An exception that is no ConnectError is Connect's fixed text "internal error" to the caller, and one entry with
  *   procedure and stack in the log.
  */
-export function createCallErrors(log: (entry: string) => void): CallErrors {
+export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit, cutSignal: AbortSignal): CallErrors {
   /** What came out of handlers: there, a code is the handler's word. */
   const fromHandlers = new WeakSet<Error>();
 
@@ -27,6 +28,11 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
     else if (endReason instanceof ConnectError) return endReason;
     else log(`handle ${procedure}: ${describe(error)}`);
     return error;
+  }
+
+  function binds(reason: unknown): boolean {
+    if (cutSignal.aborted && reason === cutSignal.reason) return true;
+    return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
   }
 
   return {
@@ -41,7 +47,11 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
       context.signal.addEventListener("abort", () => {
         const error: unknown = context.signal.reason;
         if (!(error instanceof ConnectError)) return;
-        if (!fromHandlers.has(error)) blameCaller(error);
+        if (!fromHandlers.has(error)) {
+          if (error.code === Code.ResourceExhausted)
+            onLimit("messageBytes", `call ${new URL(context.url).pathname}: ${error.rawMessage}`);
+          blameCaller(error);
+        }
         wellFormed(error);
       });
     },
@@ -51,7 +61,7 @@ export function createCallErrors(log: (entry: string) => void): CallErrors {
       const fromThis = (error: unknown): unknown =>
         fromHandler(error, procedure, signal.aborted ? signal.reason : undefined);
       try {
-        if (!request.stream) return await untilDeadline(next(request), signal);
+        if (!request.stream) return await untilEnd(next(request), signal, binds);
         const response = await next({ ...request, message: mapError(request.message, blameCaller) });
         return response.stream ? { ...response, message: mapError(response.message, fromThis) } : response;
       } catch (error) {
@@ -108,11 +118,11 @@ function invalidArgument(message: string, cause?: unknown): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
 }
 
-/** The result, or the end of the deadline where that comes first: it binds, whatever a handler does. */
-function untilDeadline<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The result, or the call's end where that comes first, for a reason that binds, whatever a handler does. */
+function untilEnd<T>(result: Promise<T>, signal: AbortSignal, binds: (reason: unknown) => boolean): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const onAbort = (): void => {
-    if (signal.reason instanceof ConnectError && signal.reason.code === Code.DeadlineExceeded) reject(signal.reason);
+    if (binds(signal.reason)) reject(signal.reason);
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort);

@@ -8,6 +8,7 @@ export class DescriptorIndex {
   /** The full names of the services. */
   readonly services: readonly string[];
   readonly #files = new Map<string, DescFile>();
+  readonly #bytes = new Map<DescFile, Uint8Array>();
   readonly #symbols = new Map<string, DescFile>();
   readonly #extensions = new Map<string, Map<number, DescExtension>>();
 
@@ -36,6 +37,13 @@ export class DescriptorIndex {
   /** The numbers of all extensions to the message of that full name; undefined where there is no such message. */
   extensionNumbers(message: string): number[] | undefined {
     return this.#extensions.get(message)?.keys().toArray();
+  }
+
+  /** The compiler's descriptor of the file: a serialized google.protobuf.FileDescriptorProto. */
+  bytes(file: DescFile): Uint8Array {
+    const bytes = this.#bytes.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
+    this.#bytes.set(file, bytes);
+    return bytes;
   }
 
   #add(file: DescFile): void {
@@ -76,11 +84,6 @@ export function closure(file: DescFile): Set<DescFile> {
     for (const dependency of each.dependencies) files.add(dependency);
   }
   return files;
-}
-
-/** The compiler's descriptor of the file: a serialized google.protobuf.FileDescriptorProto. */
-export function descriptorBytes(file: DescFile): Uint8Array {
-  return toBinary(FileDescriptorProtoSchema, file.proto);
 }
 
 function join(scope: string, name: string): string {

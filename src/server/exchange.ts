@@ -37,6 +37,8 @@ export type ResetReason = "cancel" | "internal" | "refused";
  */
 export interface Exchange {
   readonly request: RequestHead;
+  /** When its head came, in ms of performance.now(), perhaps rounded down to whole ones. */
+  readonly startedAt: number;
   /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */

@@ -3,10 +3,15 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import type { Budget } from "./budget.ts";
 import { blamingCaller, createCallErrors } from "./call-errors.ts";
+import { wholeEnvelopes } from "./envelopes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
+import type { OnLimit } from "./limits.ts";
+import { createOverload } from "./overload.ts";
 import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
+import { Deadlines } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
 
@@ -24,14 +29,21 @@ export interface HandlersOptions {
   readonly interceptors: readonly Interceptor[];
   /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
   readonly messageBytes: number;
-  /** Handlers that may still run after the deadlines of their calls. */
-  readonly abandonedHandlers: number;
+  /** Handlers that run, and may. */
+  readonly inFlight: Budget;
+  /** Whether a service is served whatever runs, and not counted. */
+  readonly isSpared: (service: DescService) => boolean;
+  /** ms that a unary call may take, whatever its caller says. */
+  readonly deadlineMs: number;
   /** Whether valid unary calls take the lane. */
   readonly lane: boolean;
   /** Takes an entry, of one or more lines, on each exception that was not meant for the caller. */
   readonly log: (entry: string) => void;
-  /** Ends the calls under way when it aborts, with its reason. */
+  readonly onLimit: OnLimit;
+  /** Tells handlers when it aborts, with its reason, and ends streams. */
   readonly shutdownSignal: AbortSignal;
+  /** Ends every call when it aborts, with its reason. */
+  readonly cutSignal: AbortSignal;
 }
 
 export interface Handlers {
@@ -42,21 +54,31 @@ export interface Handlers {
 
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { routes, interceptors, lane, log, shutdownSignal } = options;
+  const { routes, interceptors, inFlight, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
-  const callErrors = createCallErrors(log);
+  const callErrors = createCallErrors(log, onLimit, cutSignal);
+  const overload = createOverload(inFlight, options.isSpared, onLimit);
   // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
   const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
   const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
   const router = createConnectRouter({
     acceptCompression: compressions,
-    requestGate: callErrors.requestGate,
-    interceptors: [callErrors.interceptor, ...interceptors],
+    requestGate(context) {
+      callErrors.requestGate(context);
+      overload.requestGate(context);
+    },
+    interceptors: [callErrors.interceptor, overload.interceptor, ...interceptors],
     readMaxBytes,
     shutdownSignal,
   });
   const methods = new Map<string, UnaryMethod>();
   routes(lane ? recordUnary(router, readMaxBytes, methods) : router);
+  const waiting = new Deadlines<UniversalCall>(({ abort }) => {
+    abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  });
+  cutSignal.addEventListener("abort", () => {
+    for (const { abort } of waiting.takeAll()) abort.abort(cutSignal.reason);
+  });
   const procedures = new Map(router.handlers.map((procedure) => [procedure.requestPath, procedure]));
   const services = [...new Set(router.handlers.map((procedure) => procedure.service))];
 
@@ -67,7 +89,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
     else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
     else if (procedure.method.methodKind === "unary") call(exchange, (gone) => gathered(exchange, gatheredBytes, gone));
-    else handleInPieces(exchange);
+    else call(exchange, () => wholeEnvelopes(inPieces(exchange.body), readMaxBytes));
   }
 
   function handleWhole(body: Uint8Array, exchange: Exchange): void {
@@ -78,9 +100,17 @@ export function createHandlers(options: HandlersOptions): Handlers {
     call(exchange, () => inPieces(exchange.body));
   }
 
-  function call(exchange: Exchange, body: Body): void {
+  async function call(exchange: Exchange, body: Body): Promise<void> {
     const procedure = procedureOf(exchange) as UniversalHandler;
-    answer(procedure, exchange, body).catch((error) => cannotAnswer(exchange, error));
+    const underWay = new UniversalCall(exchange, procedure.method.methodKind === "unary" ? deadlineMs : undefined);
+    waiting.add(underWay);
+    try {
+      await answer(procedure, underWay, body);
+    } catch (error) {
+      cannotAnswer(exchange, error);
+    } finally {
+      waiting.remove(underWay);
+    }
   }
 
   function cannotAnswer(exchange: Exchange, error: unknown): void {
@@ -101,8 +131,10 @@ export function createHandlers(options: HandlersOptions): Handlers {
         compressions,
         interceptors,
         shutdownSignal,
+        cutSignal,
         gatheredBytes,
-        abandonedHandlers: options.abandonedHandlers,
+        inFlight,
+        deadlineMs,
         connect,
         toConnectError,
         cannotAnswer,
@@ -114,10 +146,27 @@ export function createHandlers(options: HandlersOptions): Handlers {
 /** A request's body, until the caller is gone. */
 type Body = (gone: AbortSignal) => AsyncIterable<Uint8Array>;
 
-async function answer(procedure: UniversalHandler, exchange: Exchange, requestBody: Body): Promise<void> {
+/** A call that Connect's handlers answer. */
+class UniversalCall {
+  readonly exchange: Exchange;
+  /** When it is given up, in ms of performance.now(); Infinity for never. */
+  readonly deadline: number;
+  readonly abort = new AbortController();
+  isAbandoned = false;
+
+  constructor(exchange: Exchange, deadlineMs: number | undefined) {
+    this.exchange = exchange;
+    this.deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : exchange.startedAt + deadlineMs;
+    exchange.onAbandoned = () => {
+      this.isAbandoned = true;
+      this.abort.abort(new ConnectError("the caller went away", Code.Canceled));
+    };
+  }
+}
+
+async function answer(procedure: UniversalHandler, call: UniversalCall, requestBody: Body): Promise<void> {
+  const { exchange, abort } = call;
   const { httpVersion, scheme, authority, path, method, fields } = exchange.request;
-  const abort = new AbortController();
-  exchange.onAbandoned = () => abort.abort(new ConnectError("the caller went away", Code.Canceled));
   const { status, header, body, trailer } = await procedure({
     httpVersion,
     url: `${scheme}://${authority}${path}`,
@@ -128,7 +177,7 @@ async function answer(procedure: UniversalHandler, exchange: Exchange, requestBo
   });
   exchange.start({ status, fields: [...(header ?? []), ...(status === 415 ? acceptPost(procedure.method) : [])] });
   for await (const piece of body ?? []) {
-    if (abort.signal.aborted) return exchange.reset();
+    if (call.isAbandoned) return exchange.reset();
     const writable = exchange.write(piece);
     if (writable !== undefined) await writable;
   }

@@ -1,5 +1,6 @@
 /** The health service of gRPC (grpc.health.v1): a status on the wire. */
-import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
 
@@ -11,8 +12,8 @@ const WIRE = {
   unknown: ServingStatus.SERVICE_UNKNOWN,
 } as const satisfies Record<Status, ServingStatus>;
 
-/** Serves Check, Watch and List of the given status. */
-export function mountHealth(router: ConnectRouter, health: HealthStatus): void {
+/** Serves Check, Watch and List of the given status, Watch until the signal aborts; gives the service that does. */
+export function mountHealth(router: ConnectRouter, health: HealthStatus, endOfWatches: AbortSignal): DescService {
   router.service(Health, {
     check({ service }) {
       const status = health.get(service);
@@ -22,7 +23,8 @@ export function mountHealth(router: ConnectRouter, health: HealthStatus): void {
       return { status: WIRE[status] };
     },
     async *watch({ service }, context) {
-      for await (const status of statuses(health, service, context)) yield { status: WIRE[status] };
+      const signal = AbortSignal.any([context.signal, endOfWatches]);
+      for await (const status of statuses(health, service, signal)) yield { status: WIRE[status] };
     },
     list() {
       const services = health.list();
@@ -33,13 +35,14 @@ export function mountHealth(router: ConnectRouter, health: HealthStatus): void {
       return { statuses: Object.fromEntries([...services].map(([name, status]) => [name, { status: WIRE[status] }])) };
     },
   });
+  return Health;
 }
 
 /**
  * The service's status and then each change of it, until the call ends. A reader that is behind gets the newest only,
  * and none that equals the last it got.
  */
-async function* statuses(health: HealthStatus, service: string, { signal }: HandlerContext): AsyncGenerator<Status> {
+async function* statuses(health: HealthStatus, service: string, signal: AbortSignal): AsyncGenerator<Status> {
   let wake = (): void => {};
   const stop = health.watch(service, () => wake());
   const onAbort = (): void => wake();

@@ -1,16 +1,267 @@
-/** The one table of limits: what a peer may cost, over every HTTP version. */
-import { DEFAULT_LIMITS as HTTP2_LIMITS, type Limits as Http2Limits } from "./http2/limits.ts";
+/** The one table of limits: what a peer, and all peers together, may cost, over every HTTP version. */
 
-export interface Limits extends Http2Limits {
-  /** Bytes of a message that a caller sends, before and after decompression; over it the call is `resource_exhausted`. */
-  readonly messageBytes: number;
-  /** Bytes of an HTTP/1.1 request that are read and thrown away after its answer; over it the connection is cut. */
-  readonly discardedBytes: number;
+export interface Limit {
+  readonly default: number;
+  readonly unit: "bytes" | "bytes/s" | "calls" | "connections" | "frames" | "frames/s" | "handlers" | "ms" | "streams";
+  /** Where it holds. "node:http2" has those of "all" that are of connections or calls. */
+  readonly on: "all" | "HTTP/1.1" | "HTTP/2";
+  /** What is limited, and what happens over the limit. */
+  readonly bounds: string;
+  readonly over: string;
+  /** Why the default is what it is. */
+  readonly reason: string;
 }
 
-/** Infinity turns a limit off. */
-export const DEFAULT_LIMITS: Limits = Object.freeze({
-  ...HTTP2_LIMITS,
-  messageBytes: 65_536,
-  discardedBytes: 4_194_304,
-});
+/**
+ * Each limit by its option's name, in the order in which a connection meets them. A limit is a number of its unit;
+ * Infinity turns it off, as 0 does a rate that is asked of the peer (bytes/s).
+ */
+export const LIMITS = {
+  connections: {
+    default: 10_000,
+    unit: "connections",
+    on: "all",
+    bounds: "connections open at once",
+    over: "a new one is closed",
+    reason: "an idle one takes some 5 KB and a file descriptor, of which the system has a limit of its own",
+  },
+  firstBytesMs: {
+    default: 10_000,
+    unit: "ms",
+    on: "all",
+    bounds: "from a connection's beginning to the bytes that tell its HTTP version",
+    over: "it is closed",
+    reason: "a client that connects has something to say",
+  },
+  settingsMs: {
+    default: 10_000,
+    unit: "ms",
+    on: "HTTP/2",
+    bounds: "from a connection's beginning to the client's SETTINGS and its acknowledgement of ours",
+    over: "GOAWAY (SETTINGS_TIMEOUT)",
+    reason: "one round trip, on the worst of networks",
+  },
+  headersMs: {
+    default: 10_000,
+    unit: "ms",
+    on: "all",
+    bounds: "from the first byte of a request's head, or on HTTP/2 of any frame but DATA, to its last",
+    over: "408, or GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "a head is one packet or two; whoever drips it holds a connection for nothing",
+  },
+  headerListBytes: {
+    default: 16_384,
+    unit: "bytes",
+    on: "all",
+    bounds: "a request's header fields, on HTTP/2 as HPACK counts them (RFC 9113, 6.5.2)",
+    over: "431",
+    reason: "what node:http takes; cookies and tokens fit",
+  },
+  headerBlockBytes: {
+    default: 65_536,
+    unit: "bytes",
+    on: "HTTP/2",
+    bounds: "a field block as it is sent, over all its frames",
+    over: "GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "four times headerListBytes, so that a list that is a little too large is still answered 431",
+  },
+  continuationFrames: {
+    default: 16,
+    unit: "frames",
+    on: "HTTP/2",
+    bounds: "CONTINUATION frames of one field block (CVE-2024-27316)",
+    over: "GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "full frames need 4 for headerBlockBytes",
+  },
+  concurrentStreams: {
+    default: 128,
+    unit: "streams",
+    on: "HTTP/2",
+    bounds: "streams open at once on a connection",
+    over: "RST_STREAM (REFUSED_STREAM), which clients try again",
+    reason: "RFC 9113, 6.5.2, wants 100 or more",
+  },
+  pipelinedRequests: {
+    default: 64,
+    unit: "calls",
+    on: "HTTP/1.1",
+    bounds: "requests of a connection that wait for their answers",
+    over: "429, and it is closed",
+    reason: "browsers and libraries send one at a time, benchmarks up to 50",
+  },
+  requestMs: {
+    default: 60_000,
+    unit: "ms",
+    on: "all",
+    bounds:
+      "from a unary request's head to the end of its body, and from an early answer to the end of what it did not need",
+    over: "408",
+    reason: "messageBytes at 9 kbit/s",
+  },
+  messageBytes: {
+    default: 65_536,
+    unit: "bytes",
+    on: "all",
+    bounds: "a caller's message, before and after decompression",
+    over: "resource_exhausted",
+    reason:
+      "the largest real message here is under 100 bytes, and while it is decoded a message takes many times its size",
+  },
+  discardedBytes: {
+    default: 4_194_304,
+    unit: "bytes",
+    on: "HTTP/1.1",
+    bounds: "what is read and thrown away of a request after its answer, so that the peer gets to read that",
+    over: "the connection is closed",
+    reason: "a client that sends 4 MiB without looking does not look",
+  },
+  streamWindowBytes: {
+    default: 262_144,
+    unit: "bytes",
+    on: "HTTP/2",
+    bounds: "a stream's body that may come before it is read (RFC 9113, 6.9)",
+    over: "RST_STREAM (FLOW_CONTROL_ERROR)",
+    reason: "four messages of the largest size",
+  },
+  connectionWindowBytes: {
+    default: 1_048_576,
+    unit: "bytes",
+    on: "HTTP/2",
+    bounds: "all bodies that may be on their way on a connection",
+    over: "GOAWAY (FLOW_CONTROL_ERROR)",
+    reason: "100 Mbit/s at 80 ms round trip",
+  },
+  gatheredBytesPerConnection: {
+    default: 67_108_864,
+    unit: "bytes",
+    on: "HTTP/2",
+    bounds: "bodies held for a connection's handlers",
+    over: "RST_STREAM (ENHANCE_YOUR_CALM)",
+    reason: "a quarter of gatheredBytes, so that one peer cannot take all of it",
+  },
+  gatheredBytes: {
+    default: 268_435_456,
+    unit: "bytes",
+    on: "all",
+    bounds: "bodies held for all handlers",
+    over: "503, or RST_STREAM (ENHANCE_YOUR_CALM)",
+    reason: "an eighth of 2 GiB, which Node's heap may have on most machines",
+  },
+  unsentBytes: {
+    default: 1_048_576,
+    unit: "bytes",
+    on: "HTTP/2",
+    bounds: "what was written to a connection and its peer did not take; at least 65,535",
+    over: "nothing more is read from it until it does",
+    reason: "connectionWindowBytes, in the other direction",
+  },
+  readBytesPerSecond: {
+    default: 1_024,
+    unit: "bytes/s",
+    on: "all",
+    bounds: "what a peer must take of what waits for it, over readRateMs",
+    over: "the connection is closed, on HTTP/2 with GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "a seventh of what a modem takes",
+  },
+  readRateMs: {
+    default: 60_000,
+    unit: "ms",
+    on: "all",
+    bounds: "the time over which that rate is measured",
+    over: "",
+    reason: "a client may stop for a while, as a phone in a tunnel does",
+  },
+  controlFramesPerSecond: {
+    default: 1_000,
+    unit: "frames/s",
+    on: "HTTP/2",
+    bounds:
+      "frames that ask for work and bring none: SETTINGS, PING, PRIORITY, empty DATA; four seconds' worth may come at once, and what is sent earns more",
+    over: "GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "clients that measure their bandwidth send a PING for each answer; CVE-2019-9512, 9515, 9518",
+  },
+  resetsPerSecond: {
+    default: 500,
+    unit: "streams",
+    on: "HTTP/2",
+    bounds: "streams reset in a second, by the peer or for its errors; four seconds' worth may come at once",
+    over: "GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "a client may cancel 1,000 calls at once, and does so once; CVE-2023-44487, CVE-2025-8671",
+  },
+  abandonedHandlersPerConnection: {
+    default: 2_000,
+    unit: "handlers",
+    on: "HTTP/2",
+    bounds: "handlers still running for a connection's reset streams",
+    over: "GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "a burst of resetsPerSecond",
+  },
+  abandonedHandlers: {
+    default: 10_000,
+    unit: "handlers",
+    on: "HTTP/2",
+    bounds: "handlers still running for reset streams, over all connections",
+    over: "RST_STREAM (REFUSED_STREAM)",
+    reason: "as callsInFlight",
+  },
+  callsInFlight: {
+    default: 10_000,
+    unit: "calls",
+    on: "all",
+    bounds: "handlers running; health and reflection are not counted, nor refused",
+    over: "unavailable, with Retry-After and grpc-retry-pushback-ms of a second",
+    reason: "more than this wait for something that is not there",
+  },
+  deadlineMs: {
+    default: 300_000,
+    unit: "ms",
+    on: "all",
+    bounds: "a unary call, where the caller gave it longer or gave no deadline; streams have none but their caller's",
+    over: "deadline_exceeded",
+    reason: "no proxy waits longer unless it is told to",
+  },
+  idleMs: {
+    default: 300_000,
+    unit: "ms",
+    on: "all",
+    bounds: "a connection without a call under way",
+    over: "it is closed, on HTTP/2 after GOAWAY",
+    reason: "longer than the minute or so for which clients and proxies keep theirs, so that it is they who close",
+  },
+  keepaliveMs: {
+    default: 60_000,
+    unit: "ms",
+    on: "all",
+    bounds: "a connection with a call under way and without a byte from the peer",
+    over: "the peer is asked whether it is there, on HTTP/2 by PING, on HTTP/1.1 by TCP",
+    reason: "a peer without power says nothing; calls that wait are rarely this long",
+  },
+  pingAnswerMs: {
+    default: 20_000,
+    unit: "ms",
+    on: "HTTP/2",
+    bounds: "from a PING to any byte from the peer",
+    over: "GOAWAY, and it is closed",
+    reason: "what gRPC's clients give a server",
+  },
+  farewellMs: {
+    default: 2_000,
+    unit: "ms",
+    on: "HTTP/2",
+    bounds: "from the PING after a first GOAWAY to its answer, after which the last stream is known",
+    over: "the second GOAWAY is sent without it",
+    reason: "one round trip, and the exit of a process waits for it",
+  },
+} as const satisfies Record<string, Limit>;
+
+export type Limits = { readonly [K in keyof typeof LIMITS]: number };
+export type LimitName = keyof Limits;
+
+export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
+
+export const DEFAULT_LIMITS: Limits = Object.freeze(
+  Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as unknown as Limits,
+);
+
+/** Told of a limit that was met, and by what. */
+export type OnLimit = (limit: LimitName, what: string) => void;

@@ -1,11 +1,10 @@
 /** One plain port: HTTP/1.1 or HTTP/2, by the first bytes of each connection. */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import type { OnLimit } from "./limits.ts";
 
 /** What every HTTP/2 connection begins with (RFC 9113, 3.4) and, since no method is called PRI, no other does. */
 const PREFACE_START = "PRI ";
-/** How long a connection may take to show them, in milliseconds. */
-const FIRST_BYTES_MS = 10_000;
 
 /** The connections that have not shown what they speak. */
 export interface Undecided {
@@ -17,13 +16,23 @@ export interface Undecided {
  * Makes the HTTP/1.1 server hand over each connection that speaks HTTP/2, with nothing read from it.
  * The HTTP/1.1 server stays the one that listens: one that does not has no timeouts.
  */
-export function splitByFirstBytes(http1: Server, http2: (socket: Socket) => void): Undecided {
+export function splitByFirstBytes(
+  http1: Server,
+  http2: (socket: Socket) => void,
+  firstBytesMs: number,
+  onLimit: OnLimit,
+): Undecided {
   const undecided = new Set<Socket>();
   const acceptHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
     undecided.add(socket);
+    const timer = after(firstBytesMs, () => {
+      onLimit("firstBytesMs", `a connection's first bytes took over ${firstBytesMs} ms`);
+      socket.destroy();
+    });
     peek(socket, (start) => {
+      clearTimeout(timer);
       undecided.delete(socket);
       if (start === PREFACE_START) return http2(socket);
       if (start === undefined) return;
@@ -41,9 +50,7 @@ export function splitByFirstBytes(http1: Server, http2: (socket: Socket) => void
 /** Gives the socket's first four bytes, or the first that differ from HTTP/2's, and leaves them unread; or its close. */
 function peek(socket: Socket, then: (start: string | undefined) => void): void {
   let seen: Buffer = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
   const stop = (start?: string): void => {
-    clearTimeout(timer);
     socket.off("data", onData).off("end", onEnd).off("error", ignore).off("close", onClose);
     then(start);
   };
@@ -58,6 +65,10 @@ function peek(socket: Socket, then: (start: string | undefined) => void): void {
   const onEnd = (): void => void socket.destroy();
   const onClose = (): void => stop();
   socket.on("data", onData).on("end", onEnd).on("error", ignore).on("close", onClose);
+}
+
+function after(ms: number, run: () => void): NodeJS.Timeout | undefined {
+  return Number.isFinite(ms) ? setTimeout(run, ms) : undefined;
 }
 
 function ignore(): void {}

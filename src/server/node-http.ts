@@ -2,54 +2,66 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange, Field, Handler, RequestHead, ResetReason, ResponseHead } from "./exchange.ts";
+import type { Awaited, NodeConnection } from "./node-connection.ts";
 import { NodeRequestHeads } from "./node-request-head.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
-const ONE_WRITE_BYTES = 16_384;
+const STEP_BYTES = 16_384;
 /** HTTP/2's error codes (RFC 9113, 7). */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
-/**
- * A request listener for Node's http and http2 servers that gives each request to the handler. Of a request that is
- * answered before its end, up to discardedBytes are read and thrown away; over that the connection is cut.
- */
+/** A request listener for Node's http and http2 servers that gives each request to the handler. */
 export function nodeListener(
   handler: Handler,
-  discardedBytes: number,
+  connectionOf: (req: IncomingMessage) => NodeConnection,
 ): (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void {
   const heads = new NodeRequestHeads();
   return (request, response) => {
     // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
     const req = request as IncomingMessage;
-    handler(new NodeExchange(heads.of(req), req, response as ServerResponse, discardedBytes));
+    handler(new NodeExchange(heads.of(req), req, response as ServerResponse, connectionOf(req)));
   };
 }
 
-class NodeExchange implements Exchange {
+class NodeExchange implements Exchange, Awaited {
   readonly request: RequestHead;
+  readonly startedAt = performance.now();
+  awaitedSince = this.startedAt;
   #onAbandoned: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
-  readonly #discardedBytes: number;
+  readonly #connection: NodeConnection;
+  /** What was gathered, in a buffer that grows by half or more, and takes its room in the server's budget. */
+  #gathered: Buffer | undefined;
+  #gatheredBytes = 0;
+  #endGathering: (() => void) | undefined;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
   /** The peer was gone first. */
   #abandoned = false;
 
-  constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, discardedBytes: number) {
+  constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, connection: NodeConnection) {
     this.#req = req;
     this.#res = res;
-    this.#discardedBytes = discardedBytes;
+    this.#connection = connection;
     this.request = request;
+    connection.requests++;
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
     req.on("error", ignore);
     res.on("error", ignore);
     res.on("close", () => {
-      if (this.#done) return;
-      this.#done = true;
-      this.#abandoned = true;
-      this.#onAbandoned?.();
+      connection.requests--;
+      this.#endGathering?.();
+      if (!req.complete) connection.awaited.delete(this);
+      this.#abandon();
     });
+  }
+
+  #abandon(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#abandoned = true;
+    this.#onAbandoned?.();
   }
 
   get onAbandoned(): (() => void) | undefined {
@@ -71,18 +83,69 @@ class NodeExchange implements Exchange {
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
-    const pieces: Buffer[] = [];
-    let size = 0;
+    const { server, awaited } = this.#connection;
+    const req = this.#req;
     const onData = (piece: Buffer): void => {
-      pieces.push(piece);
-      size += piece.length;
-      if (size <= maxBytes) return;
-      this.#req.off("data", onData).off("end", onEnd).pause();
-      this.#req.unshift(Buffer.concat(pieces));
-      over(this);
+      if (!server.gathered.take(piece.length)) {
+        server.onLimit("gatheredBytes", `bodies exceed ${server.limits.gatheredBytes} bytes`);
+        this.#refuse(503);
+      } else {
+        this.#hold(piece);
+        if (this.#gatheredBytes <= maxBytes) return;
+        const held = this.#held();
+        this.#endGathering?.();
+        req.pause().unshift(held);
+        over(this);
+      }
     };
-    const onEnd = (): void => done(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces), this);
-    this.#req.on("data", onData).on("end", onEnd);
+    const onEnd = (): void => {
+      const held = this.#held();
+      this.#endGathering?.();
+      done(held, this);
+    };
+    this.#endGathering = () => {
+      req.off("data", onData).off("end", onEnd);
+      server.gathered.giveBack(this.#gatheredBytes);
+      awaited.delete(this);
+      this.#gathered = undefined;
+      this.#gatheredBytes = 0;
+      this.#endGathering = undefined;
+    };
+    awaited.add(this);
+    req.on("data", onData).on("end", onEnd);
+  }
+
+  /** In a buffer of its own: each piece keeps the whole chunk of input alive that it came in. */
+  #hold(piece: Buffer): void {
+    const size = this.#gatheredBytes + piece.length;
+    if (this.#gathered === undefined) this.#gathered = Buffer.from(piece);
+    else {
+      if (this.#gathered.length < size) {
+        const grown = Buffer.allocUnsafe(Math.max(256, size * 2));
+        this.#gathered.copy(grown, 0, 0, this.#gatheredBytes);
+        this.#gathered = grown;
+      }
+      piece.copy(this.#gathered, this.#gatheredBytes);
+    }
+    this.#gatheredBytes = size;
+  }
+
+  #held(): Buffer {
+    return this.#gathered?.subarray(0, this.#gatheredBytes) ?? Buffer.alloc(0);
+  }
+
+  /** The rest of the request took too long. */
+  expire(): void {
+    if (this.#res.headersSent) this.reset();
+    else this.#refuse(408);
+  }
+
+  /** Answers in the handler's place, where it waits for a request, and ends the connection. */
+  #refuse(status: number): void {
+    this.#endGathering?.();
+    this.#abandon();
+    this.#res.shouldKeepAlive = false;
+    this.#res.writeHead(status).end();
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
@@ -93,8 +156,13 @@ class NodeExchange implements Exchange {
     } else if (!this.#done) {
       this.#setHead(head);
       if (body.length === 0) this.#finish();
-      else if (body.length > ONE_WRITE_BYTES) this.#finish(body);
-      else this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
+      else if (body.length <= STEP_BYTES) {
+        this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
+      } else {
+        this.#done = true;
+        if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
+        void this.#sendInSteps(body).then(() => this.#finish());
+      }
     }
   }
 
@@ -105,6 +173,7 @@ class NodeExchange implements Exchange {
   }
 
   write(piece: Uint8Array): Promise<void> | undefined {
+    if (!this.#done && piece.length > STEP_BYTES) return this.#sendInSteps(piece);
     if (this.#done || this.#res.write(piece)) return undefined;
     return new Promise((resolve) => {
       const settle = (): void => {
@@ -113,6 +182,13 @@ class NodeExchange implements Exchange {
       };
       this.#res.on("drain", settle).on("close", settle);
     });
+  }
+
+  /** Writes are told of when they are whole: in small ones it shows whether the peer takes a large piece. */
+  async #sendInSteps(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length && !this.#res.destroyed; at += STEP_BYTES) {
+      await new Promise((written) => this.#res.write(piece.subarray(at, at + STEP_BYTES), written));
+    }
   }
 
   end(trailers: readonly Field[] = []): void {
@@ -129,11 +205,12 @@ class NodeExchange implements Exchange {
 
   #setHead({ status, fields }: ResponseHead): void {
     this.#res.statusCode = status;
+    if (this.#connection.closing) this.#res.shouldKeepAlive = false;
     for (const [name, value] of fields) this.#res.appendHeader(name, value);
   }
 
-  /** Ends it, with bytes or with a string that has one of them in each character. */
-  #finish(body?: Uint8Array | string): void {
+  /** Ends it, perhaps with a string that has a byte in each character. */
+  #finish(body?: string): void {
     this.#done = true;
     this.#res.end(body, "latin1");
     this.#discard();
@@ -141,11 +218,20 @@ class NodeExchange implements Exchange {
 
   /** Lets the peer finish what it sends, or it would not get to read the answer. */
   #discard(): void {
-    let left = this.#discardedBytes;
     if (!this.#req.complete) {
+      const { awaited, server } = this.#connection;
+      let left = server.limits.discardedBytes;
+      this.awaitedSince = performance.now();
+      awaited.add(this);
+      this.#req.on("end", () => awaited.delete(this));
       this.#req.on("data", (piece: Buffer) => {
         left -= piece.length;
-        if (left < 0) this.#req.destroy();
+        if (left >= 0) return;
+        server.onLimit(
+          "discardedBytes",
+          `the rest of an answered request exceeds ${server.limits.discardedBytes} bytes`,
+        );
+        this.#req.destroy();
       });
     }
     this.#req.resume();

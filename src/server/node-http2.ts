@@ -1,16 +1,24 @@
 /** HTTP/2 by node:http2, on sockets that are handed to it. It has none of the limits of our own. */
-import { createServer, type ServerHttp2Session } from "node:http2";
+import { createServer, type Http2ServerRequest, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import type { Handler } from "./exchange.ts";
+import { NodeConnection, type NodeServerState } from "./node-connection.ts";
 import { nodeListener } from "./node-http.ts";
 
 /** An HTTP/2 server that never listens. */
-export function createNodeHttp2(handler: Handler) {
-  const server = createServer(nodeListener(handler, Number.POSITIVE_INFINITY));
-  const sessions = new Set<ServerHttp2Session>();
+export function createNodeHttp2({ limits, ...state }: NodeServerState) {
+  // What is not read of a stream costs its window at most.
+  const shared = { ...state, limits: { ...limits, discardedBytes: Number.POSITIVE_INFINITY } };
+  const sessions = new Map<ServerHttp2Session, NodeConnection>();
+  const server = createServer(
+    nodeListener(
+      state.handler,
+      (req) =>
+        sessions.get((req as unknown as Http2ServerRequest).stream.session as ServerHttp2Session) as NodeConnection,
+    ),
+  );
   let draining = false;
   server.on("session", (session) => {
-    sessions.add(session);
+    sessions.set(session, new NodeConnection(session.socket as Socket, shared));
     session.on("close", () => sessions.delete(session));
     if (draining) session.close();
   });
@@ -20,10 +28,19 @@ export function createNodeHttp2(handler: Handler) {
       socket.allowHalfOpen = false; // or node:http2 keeps a socket whose peer has ended
       server.emit("connection", socket);
     },
-    /** Takes no new requests on any connection; each closes when its calls have ended. */
-    drain(): void {
+    /** Takes no new requests on any connection; settles when each is closed, which is when its calls have ended. */
+    async drain(): Promise<void> {
       draining = true;
-      for (const session of sessions) session.close();
+      await Promise.all([...sessions.keys()].map((session) => new Promise<void>((closed) => session.close(closed))));
+    },
+    /** Ends every connection at once. */
+    destroy(): void {
+      for (const session of sessions.keys()) session.destroy();
+    },
+    get streams(): number {
+      let streams = 0;
+      for (const { requests } of sessions.values()) streams += requests;
+      return streams;
     },
   };
 }

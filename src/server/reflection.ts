@@ -1,5 +1,5 @@
 /** The reflection service of gRPC (grpc.reflection.v1 and v1alpha): the descriptor index on the wire. */
-import type { DescFile, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescFile, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import {
   ServerReflection,
@@ -7,13 +7,13 @@ import {
   type ServerReflectionResponseSchema,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { closure, type DescriptorIndex, descriptorBytes } from "./descriptor-index.ts";
+import { closure, type DescriptorIndex } from "./descriptor-index.ts";
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type Answer = NonNullable<Response["messageResponse"]>;
 
-/** Serves the index, which is asked for at the first call, under both names. */
-export function mountReflection(router: ConnectRouter, index: () => DescriptorIndex): void {
+/** Serves the index, which is asked for at the first call, under both names; gives the services that do. */
+export function mountReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
     for await (const request of requests) {
       const messageResponse = answer(index(), request.messageRequest);
@@ -23,18 +23,19 @@ export function mountReflection(router: ConnectRouter, index: () => DescriptorIn
   router.service(ServerReflection, { serverReflectionInfo });
   // v1alpha is the same contract, field by field, under the older name that its messages carry.
   router.service(ServerReflectionAlpha, { serverReflectionInfo: serverReflectionInfo as never });
+  return [ServerReflection, ServerReflectionAlpha];
 }
 
 function answer(index: DescriptorIndex, { case: query, value }: ServerReflectionRequest["messageRequest"]): Answer {
   switch (query) {
     case "fileByFilename":
-      return files(index.file(value), `file ${JSON.stringify(value)}`);
+      return files(index, index.file(value), `file ${JSON.stringify(value)}`);
     case "fileContainingSymbol":
-      return files(index.fileOfSymbol(value), `symbol ${JSON.stringify(value)}`);
+      return files(index, index.fileOfSymbol(value), `symbol ${JSON.stringify(value)}`);
     case "fileContainingExtension": {
       const { containingType, extensionNumber } = value;
       const file = index.fileOfExtension(containingType, extensionNumber);
-      return files(file, `extension ${extensionNumber} of ${JSON.stringify(containingType)}`);
+      return files(index, file, `extension ${extensionNumber} of ${JSON.stringify(containingType)}`);
     }
     case "allExtensionNumbersOfType": {
       const extensionNumber = index.extensionNumbers(value);
@@ -48,9 +49,10 @@ function answer(index: DescriptorIndex, { case: query, value }: ServerReflection
   }
 }
 
-function files(file: DescFile | undefined, wanted: string): Answer {
+function files(index: DescriptorIndex, file: DescFile | undefined, wanted: string): Answer {
   if (file === undefined) return notFound(wanted);
-  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: [...closure(file)].map(descriptorBytes) } };
+  const fileDescriptorProto = [...closure(file)].map((each) => index.bytes(each));
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
 }
 
 function notFound(wanted: string): Answer {

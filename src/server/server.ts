@@ -1,23 +1,25 @@
 /** The server of any Connect routes: every protocol, over HTTP/1.1 and HTTP/2, on one port. */
 import { once } from "node:events";
-import { createServer as createHttp1Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { isAuthority } from "./authority.ts";
+import { Budget } from "./budget.ts";
 import { withCaching } from "./cache.ts";
 import { withCors } from "./cors.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
-import type { Exchange, Handler } from "./exchange.ts";
+import { DRAIN_TIMES, type DrainTimes, drain } from "./drain.ts";
+import type { Exchange } from "./exchange.ts";
 import { createHandlers, type Routes } from "./handlers.ts";
 import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
-import { createHttp2, type Http2 } from "./http2/http2.ts";
-import { DEFAULT_LIMITS as HTTP2_LIMITS } from "./http2/limits.ts";
+import { createHttp1 } from "./http1.ts";
+import { createHttp2 } from "./http2/http2.ts";
+import { createLimitLog } from "./limit-log.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { splitByFirstBytes } from "./listener.ts";
-import { nodeListener } from "./node-http.ts";
 import { mountReflection } from "./reflection.ts";
 import { respondBadAuthority, respondOptions } from "./refusals.ts";
 
@@ -48,32 +50,44 @@ export interface Server {
   /** Listens, and gives the address. Port 0 picks a free one. Rejects with Node's error where it cannot. */
   listen(address: { host: string; port: number }): Promise<AddressInfo>;
   /**
-   * Takes no more connections or calls, ends streams as `unavailable`, and resolves when the calls under way have
-   * ended; after graceMs milliseconds, their connections are cut.
+   * Drains (drain.ts) in the given times, or their defaults, and resolves when all connections are closed: with
+   * undefined, or where the time ran out, with the number of calls that were cut.
    */
-  close(graceMs: number): Promise<void>;
+  close(times?: Partial<DrainTimes>): Promise<number | undefined>;
 }
+
+/** ms in which the answers to calls that are cut may leave. */
+const LAST_ANSWERS_MS = 50;
 
 /** Builds a server, which listens only when it is told to. */
 export function createServer(options: ServerOptions): Server {
   const { routes, corsOrigins = [], interceptors = [], lane = true, log = console.error } = options;
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
+  const onLimit = createLimitLog(log);
   const shutdown = new AbortController();
+  const endOfWatches = new AbortController();
+  const cut = new AbortController();
   const health = new HealthStatus();
+  const spared = new Set<DescService>();
   let index: DescriptorIndex | undefined;
 
   const { services, handler } = createHandlers({
     routes(router) {
       routes(router);
-      mountHealth(router, health);
-      mountReflection(router, () => (index ??= new DescriptorIndex(services)));
+      spared.add(mountHealth(router, health, endOfWatches.signal));
+      for (const service of mountReflection(router, () => (index ??= new DescriptorIndex(services))))
+        spared.add(service);
     },
     interceptors,
     messageBytes: limits.messageBytes,
-    abandonedHandlers: limits.abandonedHandlers,
+    inFlight: new Budget(limits.callsInFlight),
+    isSpared: (service) => spared.has(service),
+    deadlineMs: limits.deadlineMs,
     lane,
     log,
+    onLimit,
     shutdownSignal: shutdown.signal,
+    cutSignal: cut.signal,
   });
   for (const service of ["", ...services.map(({ typeName }) => typeName)]) health.set(service, "serving");
 
@@ -92,20 +106,14 @@ export function createServer(options: ServerOptions): Server {
     else calls(exchange);
   }
 
-  const http1 = createHttp1Server(nodeListener(handle, limits.discardedBytes));
+  const state = { handler: handle, limits, gathered: new Budget(limits.gatheredBytes), onLimit };
   const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
-  let http2: Awaited<ReturnType<typeof loadNodeHttp2>> | Http2 | undefined;
-  let closing = false;
-  // A connection that would be kept ends with its call, and says so.
-  http1.prependListener("request", (_, response) => {
-    if (closing) response.shouldKeepAlive = false;
-  });
-  const sockets = new Set<Socket>();
-  const undecided = splitByFirstBytes(http1, (socket) => http2?.accept(socket));
-  http1.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
+  const http1 = createHttp1(state);
+  let http2: Http2 | undefined;
+  const undecided = splitByFirstBytes(http1.server, (socket) => http2?.accept(socket), limits.firstBytesMs, onLimit);
+
+  let closing: Promise<number | undefined> | undefined;
+  const unavailable = (what: string): ConnectError => new ConnectError(what, Code.Unavailable);
 
   return {
     services,
@@ -113,37 +121,53 @@ export function createServer(options: ServerOptions): Server {
 
     async listen({ host, port }) {
       http2 =
-        options.http2 === "node" ? await loadNodeHttp2(handle) : createHttp2({ handler: handle, limits, onError });
-      http1.listen(port, host);
-      await once(http1, "listening");
-      if (closing) http1.close(); // it was told to before it could
-      http1.on("error", (error) => log(`accept a connection: ${error.message}`));
+        options.http2 === "node"
+          ? (await import("./node-http2.ts")).createNodeHttp2(state)
+          : createHttp2({ ...state, onError });
+      http1.server.listen(port, host);
+      await once(http1.server, "listening");
+      if (closing !== undefined) http1.server.close(); // it was told to before it could
+      http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
       if (options.http2 === "node")
-        log(`HTTP/2 is node:http2's, without the limits ${Object.keys(HTTP2_LIMITS).join(", ")}`);
-      return http1.address() as AddressInfo;
+        log("HTTP/2 is node:http2's, without the limits that are HTTP/2's in docs/limits.md");
+      return http1.server.address() as AddressInfo;
     },
 
-    async close(graceMs) {
-      closing = true;
-      const closed = new Promise((resolve) => http1.close(resolve));
-      health.shutDown();
-      shutdown.abort(new ConnectError("the server is shutting down", Code.Unavailable));
-      void http2?.drain();
-      undecided.close();
-      // A connection of HTTP/1.1 may become idle at any time: its calls are not counted here.
-      const sweep = setInterval(() => http1.closeIdleConnections(), 20);
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, graceMs);
-      await closed;
-      clearInterval(sweep);
-      clearTimeout(cut);
+    close(times) {
+      closing ??= drain(
+        {
+          announce() {
+            health.shutDown();
+            http1.announceClose();
+          },
+          async leave(idleMs) {
+            endOfWatches.abort(unavailable("the server is shutting down"));
+            const idle = setTimeout(() => undecided.close(), idleMs);
+            await Promise.all([http1.drain(idleMs), http2?.drain()]);
+            clearTimeout(idle);
+          },
+          abort: () => shutdown.abort(unavailable("the server is shutting down")),
+          async cut() {
+            const calls = http1.requests + (http2?.streams ?? 0);
+            cut.abort(unavailable("the server has shut down"));
+            await sleep(LAST_ANSWERS_MS);
+            undecided.close();
+            http1.destroy();
+            http2?.destroy();
+            return calls;
+          },
+        },
+        { ...DRAIN_TIMES, ...times },
+      );
+      return closing;
     },
   };
 }
 
-/** Imports node:http2's side only where it is wanted. */
-async function loadNodeHttp2(handler: Handler) {
-  const { createNodeHttp2 } = await import("./node-http2.ts");
-  return createNodeHttp2(handler);
+/** What is asked of HTTP/2, whoever speaks it. */
+interface Http2 {
+  accept(socket: Socket): void;
+  drain(): Promise<void>;
+  destroy(): void;
+  readonly streams: number;
 }

@@ -11,6 +11,9 @@ export class WrappedExchange implements Exchange {
   get request() {
     return this.inner.request;
   }
+  get startedAt() {
+    return this.inner.startedAt;
+  }
   get body() {
     return this.inner.body;
   }

@@ -18,7 +18,7 @@ const server = createServer({
 });
 const { address, port } = await server.listen({ host: "127.0.0.1", port: 0 });
 writeSized(toBinary(response, create(response, { host: address, port } as never)));
-process.once("SIGTERM", () => server.close(1000));
+process.once("SIGTERM", () => server.close({ graceMs: 1000 }));
 
 /** A message with its length before it, in four bytes. */
 async function readSized(): Promise<Uint8Array> {

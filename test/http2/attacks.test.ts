@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import type { Handler } from "../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
-import type { Limits } from "../../src/server/http2/limits.ts";
+import type { Limits } from "../../src/server/limits.ts";
 import { echo, OK } from "./support/bench.ts";
 import { call, connect, pause, RawClient, startServer, type TestServer } from "./support/server.ts";
 import {
@@ -110,8 +110,8 @@ const ATTACKS: Record<string, Attack> = {
     end: /NO_ERROR: no stream/,
   },
   "a peer whose HEADERS come byte by byte": {
-    limits: { headerBlockMs: 100 },
-    off: { headerBlockMs: off },
+    limits: { headersMs: 100 },
+    off: { headersMs: off },
     run: async (attacker) => {
       const head = headers(1, GET);
       let at = 0;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Exchange, Handler } from "../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
-import type { Limits } from "../../src/server/http2/limits.ts";
+import type { Limits } from "../../src/server/limits.ts";
 import { Bench, echo, OK } from "./support/bench.ts";
 import { data, frame, GET, headers, POST, PREFACE, ping, rstStream, settings, windowUpdate } from "./support/wire.ts";
 
@@ -28,7 +28,7 @@ const OFF: Partial<Limits> = Object.freeze({
   abandonedHandlersPerConnection: Infinity,
   abandonedHandlers: Infinity,
   settingsMs: Infinity,
-  headerBlockMs: Infinity,
+  headersMs: Infinity,
   requestMs: Infinity,
   idleMs: Infinity,
   keepaliveMs: Infinity,
@@ -180,7 +180,7 @@ const CASES: Record<string, Case> = {
     answer: /^Goaway 0 SETTINGS_TIMEOUT/,
   },
   "a field block that does not end": {
-    limits: { headerBlockMs: 100 },
+    limits: { headersMs: 100 },
     attack: (bench) => {
       bench.send(frame(FrameType.Headers, 0, 1, encodeBlock(GET)));
       bench.pass(60);
@@ -190,7 +190,7 @@ const CASES: Record<string, Case> = {
     answer: /^Goaway 0 ENHANCE_YOUR_CALM: field block took over 100 ms$/,
   },
   "HEADERS that come byte by byte": {
-    limits: { headerBlockMs: 100 },
+    limits: { headersMs: 100 },
     attack: (bench) => {
       bench.send(headers(1, GET).subarray(0, 10));
       bench.pass(60);
@@ -353,7 +353,7 @@ test("a PING that is answered keeps a silent peer, however long its call takes",
 });
 
 test("a field block's time begins with its first byte, on a connection that is never still", () => {
-  const bench = Bench.settled(echo, { headerBlockMs: 100 });
+  const bench = Bench.settled(echo, { headersMs: 100 });
   let rest: Buffer = Buffer.alloc(0);
   for (let id = 1; id < 60; id += 2) {
     const next = headers(id, GET);
@@ -364,7 +364,7 @@ test("a field block's time begins with its first byte, on a connection that is n
 });
 
 test("DATA that comes byte by byte has the time of its request, not that of a field block", () => {
-  const bench = Bench.settled(gather, { ...OFF, headerBlockMs: 100, requestMs: 1_000 });
+  const bench = Bench.settled(gather, { ...OFF, headersMs: 100, requestMs: 1_000 });
   bench.send(open, data(1, "hello").subarray(0, 11));
   assert.deepEqual(bench.pass(900), []);
   assert.deepEqual(bench.pass(101), ["Headers 1 408 end", "RstStream 1 NO_ERROR"]);

@@ -61,19 +61,6 @@ test("a body in one frame over the bound is over", () => {
   assert.deepEqual(log, ["over"]);
 });
 
-test("a body is gathered no further than the connection's own bound, unless that is off", () => {
-  const log: string[] = [];
-  const large = data(1, Buffer.alloc(100));
-  Bench.settled(gathering(log, 1000), { gatheredBytesPerStream: 99 }).send(headers(1, POST, 0), large);
-  assert.deepEqual(log, ["over"]);
-  log.pop();
-  Bench.settled(gathering(log, 1000), { gatheredBytesPerStream: Number.POSITIVE_INFINITY }).send(
-    headers(1, POST, 0),
-    large,
-  );
-  assert.match(log.join(), /^done/);
-});
-
 test("gather may be called later, with what came until then", () => {
   const bench = Bench.settled(() => {});
   bench.send(headers(1, POST, 0), data(1, "he", 0), data(1, "llo"));

@@ -8,8 +8,8 @@ import { parseArgs } from "node:util";
 import type { Exchange, Field } from "../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
-import type { Limits } from "../../src/server/http2/limits.ts";
 import type { Stream } from "../../src/server/http2/stream.ts";
+import type { Limits } from "../../src/server/limits.ts";
 import { Random } from "../support/random.ts";
 import { Bench, OK } from "./support/bench.ts";
 import {

@@ -4,14 +4,14 @@ import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import type { Exchange } from "../../src/server/exchange.ts";
-import { createHttp2 } from "../../src/server/http2/http2.ts";
 import { run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
+import { createTestHttp2 } from "./support/server.ts";
 
 test("h2spec passes whole, and skips nothing, on a port where only HTTP/2 is spoken", async (t) => {
   const command = findJudge(t, "h2spec");
   if (command === undefined) return;
-  const http2 = createHttp2({ handler: answerWholeRequest });
+  const http2 = createTestHttp2(answerWholeRequest);
   const server = net.createServer((socket) => http2.accept(socket)).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {

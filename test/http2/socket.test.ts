@@ -6,9 +6,8 @@ import net, { type AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { Exchange, Handler } from "../../src/server/exchange.ts";
-import { createHttp2 } from "../../src/server/http2/http2.ts";
 import { echo, OK } from "./support/bench.ts";
-import { answerOf, call, connect, pause, RawClient, startServer } from "./support/server.ts";
+import { answerOf, call, connect, createTestHttp2, pause, RawClient, startServer } from "./support/server.ts";
 import { GET, HELLO, headers } from "./support/wire.ts";
 
 /** Sends back each piece of the body as it comes. */
@@ -23,7 +22,7 @@ const stream: Handler = async (exchange) => {
 };
 
 test("bytes that were read before and unshifted are read first", async (t) => {
-  const engine = createHttp2({ handler: echo });
+  const engine = createTestHttp2(echo);
   const server = net.createServer((socket) => {
     socket.once("data", (chunk) => {
       socket.pause();
@@ -45,7 +44,7 @@ test("a TLS socket serves as well, and large bodies go through it unchanged, man
   // A key that both know spares a certificate.
   const key = Buffer.alloc(32, 1);
   const tls = { ciphers: "PSK", ALPNProtocols: ["h2"] };
-  const engine = createHttp2({ handler: stream });
+  const engine = createTestHttp2(stream);
   const server = createTlsServer({ ...tls, pskCallback: () => key }, (socket) => engine.accept(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

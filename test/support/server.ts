@@ -13,6 +13,8 @@ export interface RunningServer {
   readonly url: string;
   /** What the server logged so far. A test that ends with an entry it did not take fails. */
   readonly log: string[];
+  /** The lines of these on limits that were met. */
+  readonly limits: string[];
 }
 
 const CLOSE_MS = 5_000;
@@ -24,15 +26,22 @@ const LANE = process.env.LANE !== "off";
 /** Starts the service's server, or one of other options. */
 export async function startServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   const log: string[] = [];
+  const limits: string[] = [];
   const { http2 = HTTP2, lane = LANE } = options;
-  const server = createServer({ routes, log: (entry) => log.push(entry), ...options, http2, lane });
+  const server = createServer({
+    routes,
+    log: (entry) => (entry.startsWith("limit ") ? limits : log).push(entry),
+    ...options,
+    http2,
+    lane,
+  });
   const { address: host, port } = await server.listen({ host: "127.0.0.1", port: 0 });
   if (http2 === "node") assert.match(log.shift() ?? "", /^HTTP\/2 is node:http2's, without the limits/);
   t.after(async () => {
     const started = performance.now();
-    await server.close(CLOSE_MS);
+    await server.close({ idleMs: 0, graceMs: CLOSE_MS, abortMs: CLOSE_MS });
     if (performance.now() - started >= CLOSE_MS) throw new Error(`close the test's server: hung for ${CLOSE_MS} ms`);
     if (log.length > 0) throw new Error(`the server logged what the test did not expect:\n${log.join("\n")}`);
   });
-  return { server, host, port, authority: `${host}:${port}`, url: `http://${host}:${port}`, log };
+  return { server, host, port, authority: `${host}:${port}`, url: `http://${host}:${port}`, log, limits };
 }

@@ -1,6 +1,8 @@
 /** What of a connection may take how long. They run only when they are looked at. */
+
+import type { Limits } from "../limits.ts";
+import { ReadRate } from "../read-rate.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
-import type { Limits } from "./limits.ts";
 
 /** What is due: the end, for a reason; a leave-taking, for one; or a question to the peer whether it is there. */
 export type Due = ConnectionError | { readonly leave: string } | "ping";
@@ -25,11 +27,11 @@ export class Clocks {
   #heardAt: number;
   #idleAt: number;
   #pingAt = -1;
-  #readAt = -1;
-  #readFrom = 0;
+  readonly #readRate: ReadRate;
 
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
+    this.#readRate = new ReadRate(limits);
     this.#openedAt = now;
     this.#heardAt = now;
     this.#idleAt = now;
@@ -59,36 +61,20 @@ export class Clocks {
   #beginning(now: number, { settled }: Standing): ConnectionError | undefined {
     const { settingsMs } = this.#limits;
     if (settled || now - this.#openedAt <= settingsMs) return undefined;
-    return new ConnectionError(
-      ErrorCode.SettingsTimeout,
-      `SETTINGS and its acknowledgement took over ${settingsMs} ms`,
-    );
+    const message = `SETTINGS and its acknowledgement took over ${settingsMs} ms`;
+    return new ConnectionError(ErrorCode.SettingsTimeout, message, "settingsMs");
   }
 
   #block(now: number, { paused, blockBegunAt }: Standing): ConnectionError | undefined {
-    const { headerBlockMs } = this.#limits;
-    if (paused || blockBegunAt < 0 || now - blockBegunAt <= headerBlockMs) return undefined;
-    return new ConnectionError(ErrorCode.EnhanceYourCalm, `field block took over ${headerBlockMs} ms`);
+    const { headersMs } = this.#limits;
+    if (paused || blockBegunAt < 0 || now - blockBegunAt <= headersMs) return undefined;
+    return new ConnectionError(ErrorCode.EnhanceYourCalm, `field block took over ${headersMs} ms`, "headersMs");
   }
 
-  /** Of what waits, the peer takes some in every stretch of time. */
   #reading(now: number, { waitingBytes, takenBytes }: Standing): ConnectionError | undefined {
-    const { readBytesPerSecond, readRateMs } = this.#limits;
-    if (waitingBytes === 0 || this.#readAt < 0) {
-      this.#readAt = waitingBytes === 0 ? -1 : now;
-      this.#readFrom = takenBytes;
-      return undefined;
-    }
-    const ms = now - this.#readAt;
-    if (ms < readRateMs) return undefined;
-    const rate = ((takenBytes - this.#readFrom) / ms) * 1000;
-    this.#readAt = now;
-    this.#readFrom = takenBytes;
-    if (rate >= readBytesPerSecond) return undefined;
-    return new ConnectionError(
-      ErrorCode.EnhanceYourCalm,
-      `answers are read at ${Math.floor(rate)} bytes per second, below ${readBytesPerSecond}`,
-    );
+    const tooSlow = this.#readRate.look(now, waitingBytes, takenBytes);
+    if (tooSlow === undefined) return undefined;
+    return new ConnectionError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
   }
 
   #idling(now: number): Due | undefined {
@@ -106,6 +92,6 @@ export class Clocks {
       return "ping";
     }
     if (now - this.#pingAt <= pingAnswerMs) return undefined;
-    return new ConnectionError(ErrorCode.NoError, `PING was not answered in ${pingAnswerMs} ms`);
+    return new ConnectionError(ErrorCode.NoError, `PING was not answered in ${pingAnswerMs} ms`, "pingAnswerMs");
   }
 }

@@ -102,7 +102,7 @@ export class Connection implements StreamsHost, Standing {
     else if (due instanceof ConnectionError) this.fail(due);
     else if (due !== undefined) this.drain(due.leave);
     // A peer that does not answer the farewell has had the time to.
-    if (this.#departure.waited(time.now) > limits.pingAnswerMs) this.#departure.finish(this.#streams.table.lastId);
+    if (this.#departure.waited(time.now) > limits.farewellMs) this.#departure.finish(this.#streams.table.lastId);
     if (limits.requestMs < Number.POSITIVE_INFINITY) this.#streams.endSlowRequests(time.now - limits.requestMs);
     this.#endIfLeft();
   }
@@ -111,7 +111,6 @@ export class Connection implements StreamsHost, Standing {
   drain(reason: string): void {
     if (this.closed) return;
     this.#departure.begin(reason, this.#server.time.now);
-    if (!this.#peer.came) this.#departure.finish(0);
     this.#endIfLeft();
   }
 
@@ -126,7 +125,8 @@ export class Connection implements StreamsHost, Standing {
     if (this.closed) return;
     const known = error instanceof ConnectionError;
     if (!known) this.#server.onError(error);
-    const { code, message } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
+    const { code, message, limit } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
+    if (limit !== undefined) this.#server.onLimit(limit, message);
     this.#writer.goaway(this.#streams.table.lastId, code, message);
     this.abort(`the connection ended: ${message}`);
   }

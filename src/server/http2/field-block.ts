@@ -2,8 +2,9 @@
  * A field block that comes in more than one frame: HEADERS, then CONTINUATION up to END_HEADERS (RFC 9113, 4.3 and
  * 6.10).
  */
+
+import type { Limits } from "../limits.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
-import type { Limits } from "./limits.ts";
 
 export class FieldBlock {
   readonly streamId: number;
@@ -27,13 +28,12 @@ export class FieldBlock {
     this.#bytes += part.length;
     const { headerBlockBytes, continuationFrames } = this.#limits;
     if (this.#bytes > headerBlockBytes) {
-      throw new ConnectionError(ErrorCode.EnhanceYourCalm, `field block exceeds ${headerBlockBytes} bytes`);
+      const message = `field block exceeds ${headerBlockBytes} bytes`;
+      throw new ConnectionError(ErrorCode.EnhanceYourCalm, message, "headerBlockBytes");
     }
     if (this.#parts.length > continuationFrames) {
-      throw new ConnectionError(
-        ErrorCode.EnhanceYourCalm,
-        `field block exceeds ${continuationFrames} CONTINUATION frames`,
-      );
+      const message = `field block exceeds ${continuationFrames} CONTINUATION frames`;
+      throw new ConnectionError(ErrorCode.EnhanceYourCalm, message, "continuationFrames");
     }
     this.#parts.push(Buffer.from(part));
   }

@@ -1,4 +1,5 @@
 /** The names and numbers of HTTP/2's frames (RFC 9113, 4 to 7). */
+import type { LimitName } from "../limits.ts";
 
 /** Frame types (6). */
 export const FrameType = {
@@ -60,12 +61,17 @@ export const MAX_31_BITS = 0x7fff_ffff;
 /** The window a connection and its streams begin with (6.9.2). */
 export const FIRST_WINDOW = 65_535;
 
-/** An error of the whole connection (5.4.1): GOAWAY with this message as its debug data, then the end. */
+/**
+ * An error of the whole connection (5.4.1): GOAWAY with this message as its debug data, then the end. Where a limit was
+ * met, it is named.
+ */
 export class ConnectionError extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string) {
+  readonly limit: LimitName | undefined;
+  constructor(code: ErrorCode, message: string, limit?: LimitName) {
     super(message);
     this.code = code;
+    this.limit = limit;
   }
 }
 

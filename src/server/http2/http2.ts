@@ -1,17 +1,8 @@
 /** An HTTP/2 server over sockets that it is given: the door of this folder. */
 import type { Socket } from "node:net";
-import type { Handler } from "../exchange.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { ServerState } from "./server-state.ts";
+import type { Limits } from "../limits.ts";
+import { type Http2Options, ServerState } from "./server-state.ts";
 import { BoundSocket, readClock } from "./socket.ts";
-
-export interface Http2Options {
-  readonly handler: Handler;
-  /** What a peer may cost; what is not given has its default. */
-  readonly limits?: Partial<Limits>;
-  /** Told of errors that are no peer's: a handler's that threw, or the server's own. */
-  readonly onError?: (error: unknown) => void;
-}
 
 export interface Http2 {
   /** Serves a connection: a socket, plain or TLS, from which nothing was read, or into which it was unshifted. */
@@ -22,10 +13,12 @@ export interface Http2 {
   destroy(): void;
   /** Connections that are open. */
   readonly connections: number;
+  /** Streams that are open on them: calls under way. */
+  readonly streams: number;
 }
 
-export function createHttp2({ handler, limits, onError }: Http2Options): Http2 {
-  const server = new ServerState(handler, Object.freeze({ ...DEFAULT_LIMITS, ...limits }), onError ?? (() => {}));
+export function createHttp2(options: Http2Options): Http2 {
+  const server = new ServerState(options);
   const sockets = new Set<BoundSocket>();
   const sweepMs = sweepInterval(server.limits);
   let sweep: NodeJS.Timeout | undefined;
@@ -67,6 +60,11 @@ export function createHttp2({ handler, limits, onError }: Http2Options): Http2 {
     get connections() {
       return sockets.size;
     },
+    get streams() {
+      let streams = 0;
+      for (const socket of sockets) streams += socket.openStreams;
+      return streams;
+    },
   };
 }
 
@@ -77,11 +75,12 @@ const CLOSING = "the server is closing";
 function sweepInterval(limits: Limits): number {
   const shortest = Math.min(
     limits.settingsMs,
-    limits.headerBlockMs,
+    limits.headersMs,
     limits.requestMs,
     limits.idleMs,
     limits.keepaliveMs,
     limits.pingAnswerMs,
+    limits.farewellMs,
     limits.readRateMs,
   );
   return Math.max(10, Math.min(1_000, shortest / 4));

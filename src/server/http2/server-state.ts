@@ -1,29 +1,40 @@
 /** What all connections of one server share. */
+
+import { Budget } from "../budget.ts";
 import type { Handler } from "../exchange.ts";
-import { Budget } from "./budgets.ts";
+import type { Limits, OnLimit } from "../limits.ts";
 import { WriteBuffers } from "./frame-writer.ts";
-import type { Limits } from "./limits.ts";
 import { ResponseHeads } from "./response-head.ts";
 import { Time } from "./time.ts";
+
+export interface Http2Options {
+  readonly handler: Handler;
+  readonly limits: Limits;
+  /** Bytes of bodies that may be held for handlers. */
+  readonly gathered: Budget;
+  /** Told of errors that are no peer's: a handler's that threw, or the server's own. */
+  readonly onError: (error: unknown) => void;
+  readonly onLimit: OnLimit;
+}
 
 export class ServerState {
   readonly handler: Handler;
   readonly limits: Limits;
-  /** Told of an error that is no peer's: a handler's that threw, or this folder's own. */
   readonly onError: (error: unknown) => void;
+  readonly onLimit: OnLimit;
   readonly time = new Time();
   readonly heads = new ResponseHeads();
   readonly buffers = new WriteBuffers();
-  /** Bytes of bodies held. */
   readonly gathered: Budget;
   /** Handlers still running for callers that are gone. */
   readonly abandoned: Budget;
 
-  constructor(handler: Handler, limits: Limits, onError: (error: unknown) => void) {
+  constructor({ handler, limits, gathered, onError, onLimit }: Http2Options) {
     this.handler = handler;
     this.limits = limits;
     this.onError = onError;
-    this.gathered = new Budget(limits.gatheredBytes);
+    this.onLimit = onLimit;
+    this.gathered = gathered;
     this.abandoned = new Budget(limits.abandonedHandlers);
   }
 }

@@ -35,6 +35,10 @@ export class BoundSocket {
     socket.resume();
   }
 
+  get openStreams(): number {
+    return this.#connection.openStreams;
+  }
+
   /** Takes its leave of the peer. */
   drain(reason: string): void {
     this.#connection.drain(reason);

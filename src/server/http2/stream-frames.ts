@@ -131,8 +131,13 @@ export class StreamFrames {
     if (flags & DEPENDS_ON_ITSELF || head === MALFORMED) this.#streams.error(id, ErrorCode.Protocol);
     // After the last stream of a GOAWAY no more are served (6.8).
     else if (this.#streams.full || id > this.#departure.lastStreamId) this.#streams.error(id, ErrorCode.RefusedStream);
-    else if (typeof head === "number") this.#streams.refuse(id, head, last);
-    else if (last && head.contentLength > 0) this.#streams.error(id, ErrorCode.Protocol);
+    else if (typeof head === "number") {
+      if (head === 431) {
+        const { headerListBytes } = this.#server.limits;
+        this.#server.onLimit("headerListBytes", `header list exceeds ${headerListBytes} bytes`);
+      }
+      this.#streams.refuse(id, head, last);
+    } else if (last && head.contentLength > 0) this.#streams.error(id, ErrorCode.Protocol);
     else this.#streams.begin(id, head, this.#peer.initialWindowSize, last);
   }
 

@@ -23,7 +23,6 @@ const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
 /** What a stream asks of its connection. */
 export interface StreamHost {
   readonly sender: Sender;
-  readonly gatherBytes: number;
   /** Takes room for bytes of bodies; false where there is none. */
   hold(bytes: number): boolean;
   release(bytes: number): void;
@@ -47,7 +46,7 @@ export class Stream implements Exchange, BodyHost {
   remoteOpen = true;
   localOpen = true;
   /** ms of the connection's time. */
-  readonly openedAt: number;
+  readonly startedAt: number;
   sendWindow: number;
   receiveWindow: ReceiveWindow | undefined;
   outgoing: Outgoing | undefined;
@@ -67,7 +66,7 @@ export class Stream implements Exchange, BodyHost {
     this.id = id;
     this.request = request;
     this.sendWindow = sendWindow;
-    this.openedAt = now;
+    this.startedAt = now;
   }
 
   get onAbandoned(): (() => void) | undefined {
@@ -96,13 +95,12 @@ export class Stream implements Exchange, BodyHost {
       this.#stopped();
       return;
     }
-    const max = Math.min(maxBytes, this.#host.gatherBytes);
-    if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > max) {
+    if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > maxBytes) {
       this.#call(over);
     } else if (!this.remoteOpen) {
       this.#deliver(done);
     } else {
-      this.#gatherMax = max;
+      this.#gatherMax = maxBytes;
       this.#gatherDone = done;
       this.#gatherOver = over;
       this.asked();

@@ -1,5 +1,5 @@
 /** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
-import { Budget } from "./budgets.ts";
+import { Budget } from "../budget.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { Http2RequestHead } from "./request-head.ts";
@@ -48,7 +48,14 @@ export class Streams implements StreamHost, SenderHost {
    * Whether a stream cannot be served: over SETTINGS_MAX_CONCURRENT_STREAMS (5.1.2), or for handlers that still run.
    */
   get full(): boolean {
-    return this.count >= this.#server.limits.concurrentStreams || this.#server.abandoned.spent;
+    const { limits, abandoned } = this.#server;
+    if (this.count >= limits.concurrentStreams) {
+      this.#server.onLimit("concurrentStreams", `streams of a connection exceed ${limits.concurrentStreams}`);
+      return true;
+    }
+    if (!abandoned.spent) return false;
+    this.#server.onLimit("abandonedHandlers", `handlers running for reset streams exceed ${limits.abandonedHandlers}`);
+    return true;
   }
 
   /** Begins a stream; last says that its request has no body. */
@@ -120,7 +127,8 @@ export class Streams implements StreamHost, SenderHost {
   /** Requests that are gathered and began before a time took too long: they are answered 408 (RFC 9110, 15.5.9). */
   endSlowRequests(begunBefore: number): void {
     for (const stream of this.table.open.values()) {
-      if (!stream.gathering || stream.openedAt >= begunBefore) continue;
+      if (!stream.gathering || stream.startedAt >= begunBefore) continue;
+      this.#server.onLimit("requestMs", `the request took over ${this.#server.limits.requestMs} ms`);
       if (stream.unanswered) this.refuse(stream.id, 408, false);
       else this.#rst(stream.id, ErrorCode.Cancel);
       this.abandon(stream, "the request took too long");
@@ -129,12 +137,13 @@ export class Streams implements StreamHost, SenderHost {
 
   // What each asks of its connection.
 
-  get gatherBytes(): number {
-    return this.#server.limits.gatheredBytesPerStream;
-  }
-
   hold(bytes: number): boolean {
-    return this.#gathered.take(bytes);
+    if (this.#gathered.take(bytes)) return true;
+    const { gatheredBytesPerConnection: most } = this.#server.limits;
+    if (this.#gathered.taken + bytes > most) {
+      this.#server.onLimit("gatheredBytesPerConnection", `bodies of a connection exceed ${most} bytes`);
+    } else this.#server.onLimit("gatheredBytes", `bodies exceed ${this.#server.limits.gatheredBytes} bytes`);
+    return false;
   }
 
   release(bytes: number): void {
@@ -151,7 +160,11 @@ export class Streams implements StreamHost, SenderHost {
     if (!this.#abandoned.exceeded) return;
     const most = this.#server.limits.abandonedHandlersPerConnection;
     this.#host.fail(
-      new ConnectionError(ErrorCode.EnhanceYourCalm, `handlers running for reset streams exceed ${most}`),
+      new ConnectionError(
+        ErrorCode.EnhanceYourCalm,
+        `handlers running for reset streams exceed ${most}`,
+        "abandonedHandlersPerConnection",
+      ),
     );
   }
 

@@ -2,9 +2,10 @@
  * What frames cost that ask for work and bring none (RFC 9113, 10.5): so many per second, and over it the connection
  * ends.
  */
-import { Rate } from "./budgets.ts";
+
+import type { LimitName, Limits } from "../limits.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
-import type { Limits } from "./limits.ts";
+import { Rate } from "./rate.ts";
 import type { Time } from "./time.ts";
 
 export class Tolls {
@@ -23,13 +24,13 @@ export class Tolls {
   /** Counts a control frame. */
   control(): void {
     if (this.#control.spend(this.#time.now)) return;
-    throw calm(`control frames exceed ${this.#limits.controlFramesPerSecond} per second`);
+    throw calm("controlFramesPerSecond", `control frames exceed ${this.#limits.controlFramesPerSecond} per second`);
   }
 
   /** Counts a stream that was reset, by the peer or for its error. */
   reset(): void {
     if (this.#resets.spend(this.#time.now)) return;
-    throw calm(`reset streams exceed ${this.#limits.resetsPerSecond} per second`);
+    throw calm("resetsPerSecond", `reset streams exceed ${this.#limits.resetsPerSecond} per second`);
   }
 
   /** Allows control frames for what was sent: a peer answers DATA with updates of two windows, perhaps with a PING. */
@@ -38,6 +39,6 @@ export class Tolls {
   }
 }
 
-function calm(message: string): ConnectionError {
-  return new ConnectionError(ErrorCode.EnhanceYourCalm, message);
+function calm(limit: LimitName, message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.EnhanceYourCalm, message, limit);
 }

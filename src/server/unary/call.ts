@@ -6,7 +6,7 @@ import type { Plan } from "./plan.ts";
 export class UnaryCall implements HandlerContext {
   readonly exchange: Exchange;
   readonly plan: Plan;
-  /** When the caller gives up, in ms of performance.now(); Infinity for never. */
+  /** When it is given up, in ms of performance.now(); Infinity for never. */
   readonly deadline: number;
   /** Its answer is given: a later one is dropped. */
   answered = false;
@@ -20,10 +20,12 @@ export class UnaryCall implements HandlerContext {
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  constructor(exchange: Exchange, plan: Plan, shutdownSignal: AbortSignal) {
+  /** deadlineMs is the longest that a call may take, whatever its caller says. */
+  constructor(exchange: Exchange, plan: Plan, deadlineMs: number, shutdownSignal: AbortSignal) {
     this.exchange = exchange;
     this.plan = plan;
-    this.deadline = plan.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + plan.timeoutMs;
+    const { timeoutMs } = plan;
+    this.deadline = exchange.startedAt + (timeoutMs === undefined || timeoutMs > deadlineMs ? deadlineMs : timeoutMs);
     this.#shutdownSignal = shutdownSignal;
   }
 
@@ -70,18 +72,15 @@ export class UnaryCall implements HandlerContext {
     return this.#abort.signal;
   }
   get timeoutMs(): () => number | undefined {
-    return () => (this.hasDeadline ? this.deadline - performance.now() : undefined);
+    const { timeoutMs } = this.plan;
+    return () => (timeoutMs === undefined ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
   }
 
   // What the lane asks.
 
-  get hasDeadline(): boolean {
-    return this.deadline !== Number.POSITIVE_INFINITY;
-  }
-
   /** Whether the caller's deadline has passed. */
   get isLate(): boolean {
-    return this.hasDeadline && performance.now() >= this.deadline;
+    return this.plan.timeoutMs !== undefined && performance.now() >= this.deadline;
   }
 
   /** The header and trailer that were asked for, and may have been changed. */

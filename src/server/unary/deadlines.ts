@@ -1,8 +1,8 @@
-/** The deadlines of calls that wait for their handler: one timer for all of them. */
+/** What waits, with its deadline: one timer for all of it. */
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Things that have a deadline, in ms of performance.now(). */
+/** Things that wait until a deadline, in ms of performance.now(); Infinity is none. */
 export class Deadlines<T extends { readonly deadline: number }> {
   readonly #expire: (expired: T) => void;
   readonly #waiting = new Set<T>();
@@ -22,6 +22,13 @@ export class Deadlines<T extends { readonly deadline: number }> {
 
   remove(waiting: T): void {
     this.#waiting.delete(waiting);
+  }
+
+  /** Takes all that waits, before its deadline. */
+  takeAll(): T[] {
+    const all = [...this.#waiting];
+    this.#waiting.clear();
+    return all;
   }
 
   #lookAt(time: number): void {

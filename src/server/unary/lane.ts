@@ -6,6 +6,7 @@
 import { create, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { Budget } from "../budget.ts";
 import type { Exchange, Handler } from "../exchange.ts";
 import { UnaryCall } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -23,8 +24,12 @@ export interface LaneOptions {
   readonly shutdownSignal: AbortSignal;
   /** Bytes of a request that are gathered here; a larger one is Connect's. */
   readonly gatheredBytes: number;
-  /** Handlers that may still run after the deadlines of their calls; over it calls are refused. */
-  readonly abandonedHandlers: number;
+  /** Handlers that run; where it is spent, Connect's handlers refuse. */
+  readonly inFlight: Budget;
+  /** ms that a call may take, whatever its caller says. */
+  readonly deadlineMs: number;
+  /** Ends every call that waits for its handler when it aborts, with its reason. */
+  readonly cutSignal: AbortSignal;
   /** Connect's handlers: of an exchange that was not touched, of one with its whole body, and of one with its body to be read. */
   readonly connect: {
     readonly handle: Handler;
@@ -38,39 +43,32 @@ export interface LaneOptions {
 }
 
 export function createLane(options: LaneOptions): Handler {
-  const { methods, compressions, interceptors, shutdownSignal, gatheredBytes, abandonedHandlers, connect } = options;
+  const { methods, compressions, interceptors, shutdownSignal, gatheredBytes, inFlight, deadlineMs, connect } = options;
   const plans = new Plans(methods, compressions);
-  /** Handlers that run after their calls were answered for them. */
-  let abandoned = 0;
-  const deadlines = new Deadlines<UnaryCall>((call) => {
-    abandoned++;
-    fail(call, deadlineExceeded());
+  const deadlines = new Deadlines<UnaryCall>((call) => fail(call, deadlineExceeded()));
+  options.cutSignal.addEventListener("abort", () => {
+    for (const call of deadlines.takeAll()) fail(call, options.cutSignal.reason);
   });
 
   function lane(exchange: Exchange): void {
     const plan = plans.of(exchange.request);
-    if (plan === null) connect.handle(exchange);
+    if (plan === null || inFlight.spent) connect.handle(exchange);
     else if (plan.message === undefined) exchange.gather(gatheredBytes, gathered, connect.handleInPieces);
     else {
       const input = decode(plan, plan.message);
       if (input === undefined) connect.handle(exchange);
-      else run(new UnaryCall(exchange, plan, shutdownSignal), input);
+      else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input);
     }
   }
 
   function gathered(body: Uint8Array, exchange: Exchange): void {
     const plan = plans.of(exchange.request) as Plan;
     const input = decode(plan, plan.wire.message(body));
-    if (input === undefined) connect.handleWhole(body, exchange);
-    else run(new UnaryCall(exchange, plan, shutdownSignal), input);
+    if (input === undefined || inFlight.spent) connect.handleWhole(body, exchange);
+    else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input);
   }
 
   function run(call: UnaryCall, input: Message): void {
-    if (abandoned >= abandonedHandlers) {
-      const message = `call ${procedureOf(call)}: handlers running after their deadlines exceed ${abandonedHandlers}`;
-      fail(call, new ConnectError(message, Code.Unavailable));
-      return;
-    }
     let output: object | PromiseLike<object>;
     try {
       output = interceptors.length === 0 ? call.plan.method.impl(input, call) : intercept(call, input, interceptors);
@@ -83,11 +81,19 @@ export function createLane(options: LaneOptions): Handler {
   }
 
   function wait(call: UnaryCall, output: PromiseLike<object>): void {
-    if (call.hasDeadline) deadlines.add(call);
+    deadlines.add(call);
+    inFlight.add(1);
     output.then(
-      (message) => (call.answered ? abandoned-- : succeed(call, message)),
-      (error) => (call.answered ? abandoned-- : failFromHandler(call, error)),
+      (message) => (settled(call) ? succeed(call, message) : undefined),
+      (error) => (settled(call) ? failFromHandler(call, error) : undefined),
     );
+  }
+
+  /** Its handler has ended. Whether it is to be answered still. */
+  function settled(call: UnaryCall): boolean {
+    deadlines.remove(call);
+    inFlight.giveBack(1);
+    return !call.answered;
   }
 
   function succeed(call: UnaryCall, output: object): void {
@@ -114,7 +120,6 @@ export function createLane(options: LaneOptions): Handler {
 
   function answer(call: UnaryCall, message: Uint8Array, error: ConnectError | undefined): void {
     const { wire } = call.plan;
-    if (call.hasDeadline) deadlines.remove(call);
     call.finish(error);
     try {
       const sent = error === undefined ? wire.succeed(call, message) : wire.fail(call, error);

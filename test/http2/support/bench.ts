@@ -1,8 +1,9 @@
 /** A connection on the bench: bytes in, bytes out, and a time that stands still until it is told to go on. */
+import { Budget } from "../../../src/server/budget.ts";
 import type { Exchange, Handler, ResponseHead } from "../../../src/server/exchange.ts";
 import { Connection } from "../../../src/server/http2/connection.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../../src/server/http2/limits.ts";
 import { ServerState } from "../../../src/server/http2/server-state.ts";
+import { DEFAULT_LIMITS, type LimitName, type Limits } from "../../../src/server/limits.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
 const WALL = Date.UTC(2030, 0, 1);
@@ -22,18 +23,23 @@ export class Bench {
   readonly connection: Connection;
   /** What was no peer's fault. */
   readonly errors: unknown[] = [];
+  /** The limits that were met. */
+  readonly limits: LimitName[] = [];
   readonly exchanges: Exchange[] = [];
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(handler: Handler = echo, limits: Partial<Limits> = {}) {
-    this.server = new ServerState(
-      (exchange) => {
+    const all = { ...DEFAULT_LIMITS, ...limits };
+    this.server = new ServerState({
+      handler: (exchange) => {
         this.exchanges.push(exchange);
         handler(exchange);
       },
-      { ...DEFAULT_LIMITS, ...limits },
-      (error) => this.errors.push(error),
-    );
+      limits: all,
+      gathered: new Budget(all.gatheredBytes),
+      onError: (error) => this.errors.push(error),
+      onLimit: (limit) => this.limits.push(limit),
+    });
     this.server.time.set(0, () => WALL);
     this.connection = new Connection(this.server, () => {});
   }

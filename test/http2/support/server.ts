@@ -4,9 +4,10 @@ import { once } from "node:events";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
+import { Budget } from "../../../src/server/budget.ts";
 import type { Handler } from "../../../src/server/exchange.ts";
 import { createHttp2, type Http2 } from "../../../src/server/http2/http2.ts";
-import type { Limits } from "../../../src/server/http2/limits.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits.ts";
 import { echo } from "./bench.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
@@ -15,14 +16,26 @@ export interface TestServer {
   readonly port: number;
 }
 
+/** The HTTP/2 of a test, over sockets that it hands over; errors takes what was no peer's fault. */
+export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, errors: unknown[] = []): Http2 {
+  const limits = { ...DEFAULT_LIMITS, ...changed };
+  return createHttp2({
+    handler,
+    limits,
+    gathered: new Budget(limits.gatheredBytes),
+    onError: (error) => errors.push(error),
+    onLimit: () => {},
+  });
+}
+
 /** Starts one; it ends with the test, which fails where the server made an error of its own. */
 export async function startServer(
   t: TestContext,
   handler: Handler = echo,
-  limits?: Partial<Limits>,
+  changed?: Partial<Limits>,
 ): Promise<TestServer> {
   const errors: unknown[] = [];
-  const engine = createHttp2({ handler, ...(limits && { limits }), onError: (error) => errors.push(error) });
+  const engine = createTestHttp2(handler, changed, errors);
   const server = net.createServer((socket) => engine.accept(socket)).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(async () => {

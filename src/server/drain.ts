@@ -1,0 +1,51 @@
+/** How a server ends without losing a call: a sequence over what it is given. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface DrainTimes {
+  /** From the announcement to the last new connection: so long whoever sends calls here may go on before it learns. */
+  readonly delayMs: number;
+  /** From then on, how long a connection without a call may still bring one: it may be on its way. */
+  readonly idleMs: number;
+  /** From then on, how long calls under way may take. */
+  readonly graceMs: number;
+  /** How long before the end of that handlers are told, and streams ended. */
+  readonly abortMs: number;
+}
+
+export const DRAIN_TIMES: DrainTimes = Object.freeze({ delayMs: 0, idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 });
+
+export interface Drainable {
+  /** Says that this server goes: by its health, and at the end of each answer whose protocol has a word for it. */
+  announce(): void;
+  /** Takes no more connections, and no calls but those on their way; settles when the last connection is closed. */
+  leave(idleMs: number): Promise<void>;
+  /** Tells handlers to stop, and ends streams. */
+  abort(): void;
+  /** Answers the calls that can still be answered, ends all connections, and gives the number of calls that it cut. */
+  cut(): Promise<number>;
+}
+
+/** Gives the number of calls that were cut; undefined where all had ended in time. Times are in milliseconds. */
+export async function drain(
+  server: Drainable,
+  { delayMs, idleMs, graceMs, abortMs }: DrainTimes,
+): Promise<number | undefined> {
+  server.announce();
+  if (delayMs > 0) await sleep(delayMs);
+  const left = server.leave(idleMs).then(() => true as const);
+  if (await within(graceMs - abortMs, left)) return undefined;
+  server.abort();
+  if (await within(Math.min(graceMs, abortMs), left)) return undefined;
+  const calls = await server.cut();
+  await left;
+  return calls;
+}
+
+/** Whether it happens within the time. */
+async function within(ms: number, happens: Promise<true>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(Math.max(0, ms), false, { signal: timer.signal }).catch(() => false);
+  const happened = await Promise.race([happens, late]);
+  timer.abort();
+  return happened;
+}

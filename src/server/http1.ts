@@ -1,0 +1,134 @@
+/** HTTP/1.1: node:http's server, with the limits that it leaves out, and a drain. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { Server as NetServer, type Socket } from "node:net";
+import type { Limits } from "./limits.ts";
+import { NodeConnection, type NodeServerState } from "./node-connection.ts";
+import { nodeListener } from "./node-http.ts";
+
+/** ms between looks at the connections while the server drains. */
+const DRAIN_SWEEP_MS = 20;
+
+/** What a request that cannot be parsed is answered with, by Node's code. */
+const REFUSALS: Readonly<
+  Record<string, { readonly status: number; readonly limit?: "headersMs" | "headerListBytes" }>
+> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, limit: "headersMs" },
+  HPE_HEADER_OVERFLOW: { status: 431, limit: "headerListBytes" },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413 },
+};
+
+export interface Http1 {
+  /** The one that listens. */
+  readonly server: Server;
+  /** Requests under way. */
+  readonly requests: number;
+  /** Has each answer say that its connection ends with it, from now on. */
+  announceClose(): void;
+  /**
+   * Takes no more connections, and settles when the last is closed: with the answer to a request, which those without
+   * one have idleMs to send.
+   */
+  drain(idleMs: number): Promise<void>;
+  /** Ends every connection at once. */
+  destroy(): void;
+}
+
+export function createHttp1(state: NodeServerState): Http1 {
+  const { limits, onLimit } = state;
+  const connections = new Map<Socket, NodeConnection>();
+  let closing = false;
+  let looking: NodeJS.Timeout | undefined;
+
+  const server = createServer(nodeOptions(limits));
+  if (Number.isFinite(limits.connections)) server.maxConnections = limits.connections;
+  server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
+  server.on("connection", (socket: Socket) => {
+    const connection = new NodeConnection(socket, state);
+    connection.closing = closing;
+    connections.set(socket, connection);
+    looking ??= setInterval(look, Math.max(10, Math.min(1_000, limits.requestMs / 4, limits.readRateMs / 4))).unref();
+    socket.on("close", () => {
+      connections.delete(socket);
+      if (connections.size > 0) return;
+      clearInterval(looking);
+      looking = undefined;
+    });
+  });
+
+  function look(): void {
+    const now = performance.now();
+    for (const connection of connections.values()) connection.look(now);
+  }
+
+  const connectionOf = (req: IncomingMessage): NodeConnection => connections.get(req.socket) as NodeConnection;
+  const listener = nodeListener(state.handler, connectionOf);
+  server.on("request", (req: IncomingMessage, res: ServerResponse) => {
+    if (connectionOf(req).requests < limits.pipelinedRequests) return listener(req, res);
+    onLimit("pipelinedRequests", `pipelined requests exceed ${limits.pipelinedRequests}`);
+    req.socket.pause();
+    refuse(res, 429);
+  });
+  // What it asks for is not implemented here (RFC 9110, 15.6.2).
+  server.on("connect", (_, socket) => socket.on("error", ignore).end(rawRefusal(501)));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const { status, limit } = REFUSALS[error.code ?? ""] ?? { status: 400 };
+    if (limit !== undefined) onLimit(limit, `the head of a request exceeds ${limits[limit]}`);
+    // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
+    if (socket.writable && (connections.get(socket)?.requests ?? 0) === 0) socket.end(rawRefusal(status));
+    socket.destroySoon();
+  });
+
+  return {
+    server,
+    get requests() {
+      let requests = 0;
+      for (const connection of connections.values()) requests += connection.requests;
+      return requests;
+    },
+    announceClose() {
+      closing = true;
+      for (const connection of connections.values()) connection.closing = true;
+    },
+    async drain(idleMs) {
+      const idleUntil = performance.now() + idleMs;
+      // Node's own close would cut idle connections, on each of which a request may be on its way.
+      const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+      const sweep = setInterval(() => {
+        if (performance.now() < idleUntil) return;
+        for (const [socket, { requests }] of connections) if (requests === 0) socket.destroy();
+      }, DRAIN_SWEEP_MS);
+      await closed;
+      clearInterval(sweep);
+      server.close(); // ends its timers
+    },
+    destroy() {
+      for (const socket of connections.keys()) socket.destroy();
+    },
+  };
+}
+
+/** An answer in a word, after which the connection ends. */
+function refuse(res: ServerResponse, status: number): void {
+  res.shouldKeepAlive = false;
+  res.writeHead(status).end();
+}
+
+function rawRefusal(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`;
+}
+
+function nodeOptions(limits: Limits) {
+  const timer = (ms: number): number => (Number.isFinite(ms) ? ms : 0); // 0 turns Node's off
+  return {
+    headersTimeout: timer(limits.headersMs),
+    connectionsCheckingInterval: Math.max(10, Math.min(1_000, limits.headersMs / 4)),
+    // A stream may take as long as it wants: the time of a unary request is looked at by its connection.
+    requestTimeout: 0,
+    keepAliveTimeout: timer(limits.idleMs),
+    maxHeaderSize: Math.min(limits.headerListBytes, 2 ** 31 - 1),
+    keepAlive: Number.isFinite(limits.keepaliveMs),
+    keepAliveInitialDelay: timer(limits.keepaliveMs),
+  };
+}
+
+function ignore(): void {}

@@ -6,6 +6,10 @@ import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./server/limit
 export interface Config extends DrainTimes {
   readonly host: string;
   readonly port: number;
+  /** Paths of files in PEM; empty for none. A key comes with its certificate, an authority of clients with both. */
+  readonly tlsCert: string;
+  readonly tlsKey: string;
+  readonly tlsClientCa: string;
   /** Origins like "https://example.com", or "*". */
   readonly corsOrigins: readonly string[];
   /** Our own HTTP/2, or node:http2. */
@@ -42,7 +46,7 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
     default: "127.0.0.1",
     help: "address or name to listen on; 0.0.0.0 or :: is every address",
     allowed: "an IP address or a host name",
-    parse: (text) => (/^[\w.:%-]+$/.test(text) ? text : undefined),
+    parse: (text) => /^(?:\[([\da-fA-F:.]+(?:%\w+)?)\]|([\w.:%-]+))$/.exec(text)?.slice(1).find(Boolean),
   },
   port: {
     flag: "port",
@@ -51,6 +55,30 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
     help: "port to listen on; 0 picks a free one",
     allowed: "a whole number from 0 to 65535",
     parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined),
+  },
+  tlsCert: {
+    flag: "tls-cert",
+    env: "TLS_CERT",
+    default: "",
+    help: "file of the certificate, in PEM, which turns TLS on; SIGHUP loads it and the next two anew",
+    allowed: "the path of a file",
+    parse: parsePath,
+  },
+  tlsKey: {
+    flag: "tls-key",
+    env: "TLS_KEY",
+    default: "",
+    help: "file of the certificate's private key, in PEM",
+    allowed: "the path of a file",
+    parse: parsePath,
+  },
+  tlsClientCa: {
+    flag: "tls-client-ca",
+    env: "TLS_CLIENT_CA",
+    default: "",
+    help: "file of authorities, in PEM: a client without a certificate of theirs is refused",
+    allowed: "the path of a file",
+    parse: parsePath,
   },
   corsOrigins: {
     flag: "cors-origins",
@@ -152,10 +180,14 @@ export function readConfig(
     return value;
   }
 
-  const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])]));
+  const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])])) as unknown as Config;
   const limits = Object.fromEntries(LIMIT_SETTINGS.map((setting) => [setting.name, read(setting)]));
+  const { tlsCert, tlsKey, tlsClientCa } = config;
+  if (tlsCert === "" && tlsKey + tlsClientCa !== "") {
+    problems.push(`--tls-cert: must be given with ${tlsKey === "" ? "--tls-client-ca" : "--tls-key"}`);
+  } else if (tlsCert !== "" && tlsKey === "") problems.push("--tls-key: must be given with --tls-cert");
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
-  return Object.freeze({ ...config, limits: Object.freeze(limits) } as unknown as Config);
+  return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
 }
 
 interface Flags {
@@ -167,9 +199,14 @@ interface Flags {
 function readFlags(args: readonly string[]): Flags {
   const known = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS].map(({ flag }) => flag);
   const options = Object.fromEntries(known.map((flag) => [flag, { type: "string" as const }]));
-  const { tokens } = parseArgs({ args: [...args], options, allowPositionals: true, strict: false, tokens: true });
   const flags = new Map<string, string>();
   const problems: string[] = [];
+  const whole = args.filter((arg, i) => {
+    const lacksValue = known.some((flag) => arg === `--${flag}`) && (args[i + 1] ?? "--").startsWith("--");
+    if (lacksValue) problems.push(`${arg}: must have a value behind it`);
+    return !lacksValue;
+  });
+  const { tokens } = parseArgs({ args: whole, options, allowPositionals: true, strict: false, tokens: true });
   let help = false;
   for (const token of tokens) {
     if (token.kind === "positional") problems.push(`${JSON.stringify(token.value)}: must be a flag; see --help`);
@@ -186,8 +223,17 @@ function readFlags(args: readonly string[]): Flags {
 function parseOrigins(text: string): string[] | undefined {
   const origins = text.split(",").map((origin) => origin.trim());
   if (text.trim() === "") return [];
-  const valid = origins.every((origin) => origin === "*" || URL.parse(origin)?.origin === origin);
+  const valid = origins.every((origin) => origin === "*" || isOrigin(origin));
   return valid ? origins : undefined;
+}
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text;
+}
+
+function parsePath(text: string): string | undefined {
+  return text.includes("\0") ? undefined : text;
 }
 
 function describe({ flag, env, default: fallback, help }: Setting<unknown>): string {

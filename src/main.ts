@@ -1,9 +1,10 @@
 /** The process: arguments and environment in; signals and exit codes out. */
-import type { AddressInfo } from "node:net";
 import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
 import { routes } from "./routes.ts";
 import type { DrainTimes } from "./server/drain.ts";
+import { localAddress } from "./server/local-address.ts";
 import { createServer, type Server } from "./server/server.ts";
+import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/tls-files.ts";
 import { usageLines } from "./server/usage.ts";
 
 /** A terminal's ^C comes twice, from the terminal and from npm: the same signal within this time is the same wish. */
@@ -20,10 +21,30 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   if (config === undefined) return console.log(HELP);
-  const server = createServer({ routes, ...config });
+  const { tlsCert: cert, tlsKey: key, tlsClientCa } = config;
+  const files: TlsFiles | undefined =
+    cert === "" ? undefined : { cert, key, clientCa: tlsClientCa === "" ? undefined : tlsClientCa };
+  const tls = files && readTlsFiles(files);
+  const server = createServer({ routes, tls, ...config });
   closeOnSignal(server, config);
-  const authority = authorityOf(await server.listen(config).catch((error) => fail(1, listenProblem(config, error))));
-  console.log([`listening on http://${authority}`, ...usageLines(server.services, authority)].join("\n  "));
+  if (files !== undefined) renewTlsOnSignal(server, files);
+  const bound = await server.listen(config).catch((error) => fail(1, listenProblem(config, error)));
+  const address = localAddress(bound, tls && { credentials: tls, certFile: cert });
+  const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
+  console.log(lines.join("\n  "));
+}
+
+/** Without TLS SIGHUP has its default action: it ends the process. */
+function renewTlsOnSignal(server: Server, files: TlsFiles): void {
+  process.on("SIGHUP", () => {
+    try {
+      const credentials = readTlsFiles(files);
+      server.renewTls(credentials);
+      console.log(`loaded certificate ${files.cert}, valid until ${validUntil(credentials).toISOString()}`);
+    } catch (error) {
+      console.error(`keep the TLS credentials that were loaded before: ${(error as Error).message}`);
+    }
+  });
 }
 
 function closeOnSignal(server: Server, times: DrainTimes): void {
@@ -44,13 +65,6 @@ function closeOnSignal(server: Server, times: DrainTimes): void {
   process.on("SIGTERM", onSignal);
 }
 
-/** Host and port at which a client on this machine reaches the address. */
-function authorityOf({ address, port }: AddressInfo): string {
-  if (address === "0.0.0.0") return `127.0.0.1:${port}`;
-  if (address === "::") return `[::1]:${port}`;
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 function listenProblem({ host, port }: Config, error: NodeJS.ErrnoException): string {
   return `listen on ${host} port ${port}: ${LISTEN_PROBLEMS[error.code ?? ""] ?? error.message}`;
 }
@@ -61,6 +75,6 @@ function fail(exitCode: number, message: string): never {
 }
 
 main().catch((error) => {
-  if (error instanceof ConfigError) fail(2, error.message);
+  if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
   throw error;
 });

@@ -75,12 +75,13 @@ test("what is thrown that is no Error is logged too", async (t) => {
   }
 });
 
-for (const { name, http, create } of TRANSPORTS) {
+for (const { name, http, tls, create } of TRANSPORTS) {
   test(`an exception in a stream is "internal error" and logged once, by ${name}`, async (t) => {
     const fail = (): never => {
       throw new TypeError("the database is on fire");
     };
     const { url, log } = await startServer(t, {
+      tls,
       routes: echoRoutes({
         async *repeat(request) {
           yield request;

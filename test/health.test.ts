@@ -17,11 +17,11 @@ const MOUNTED = [
   "test.Test",
 ];
 
-for (const { name, create } of TRANSPORTS) {
+for (const { name, tls, create } of TRANSPORTS) {
   async function start(t: TestContext) {
     const abort = new AbortController();
     t.after(() => abort.abort()); // before the server's close, which waits for those who watch to read to the end
-    const { server, url } = await startServer(t);
+    const { server, url } = await startServer(t, { tls });
     const client = createClient(Health, create(url));
 
     /** Watches until the test's end; what it gives takes the next status. */

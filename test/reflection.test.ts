@@ -29,7 +29,7 @@ function fixtureRoutes(router: ConnectRouter): void {
   router.service(Kinds, {});
 }
 
-for (const { name: transport, create } of TRANSPORTS.filter(({ http }) => http === "2")) {
+for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => http === "2")) {
   for (const [version, service] of Object.entries(VERSIONS)) {
     const name = `${version} by ${transport}`;
 
@@ -46,7 +46,7 @@ for (const { name: transport, create } of TRANSPORTS.filter(({ http }) => http =
     }
 
     test(`list_services names the routes' services, health and reflection, in ${name}`, async (t) => {
-      const { url } = await startServer(t, { routes: fixtureRoutes });
+      const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       for (const value of ["", "*"]) {
         const { case: kind, value: answer } = await askOne(url, { case: "listServices", value });
         assert.ok(kind === "listServicesResponse");
@@ -64,7 +64,7 @@ for (const { name: transport, create } of TRANSPORTS.filter(({ http }) => http =
     });
 
     test(`a file is given first, and its imports each once, in ${name}`, async (t) => {
-      const { url } = await startServer(t, { routes: fixtureRoutes });
+      const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       for (const query of [
         { case: "fileByFilename", value: "kinds.proto" },
         { case: "fileContainingSymbol", value: "fixture.Kinds.Look" },
@@ -82,13 +82,13 @@ for (const { name: transport, create } of TRANSPORTS.filter(({ http }) => http =
     });
 
     test(`a file is given as the compiler made it, in ${name}`, async (t) => {
-      const { url } = await startServer(t);
+      const { url } = await startServer(t, { tls });
       const answer = await askOne(url, { case: "fileContainingSymbol", value: "test.Test" });
       assert.deepEqual(fileBytes(answer), COMPILED);
     });
 
     test(`the server describes every service that it lists, in ${name}`, async (t) => {
-      const { url, server } = await startServer(t);
+      const { url, server } = await startServer(t, { tls });
       for (const { typeName, file } of server.services) {
         const answer = await askOne(url, { case: "fileContainingSymbol", value: typeName });
         assert.deepEqual(fileBytes(answer), [Buffer.from(new DescriptorIndex([]).bytes(file))]);
@@ -96,7 +96,7 @@ for (const { name: transport, create } of TRANSPORTS.filter(({ http }) => http =
     });
 
     test(`the numbers of a message's extensions are given, and an empty list where it has none, in ${name}`, async (t) => {
-      const { url } = await startServer(t, { routes: fixtureRoutes });
+      const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       for (const [value, expected] of [
         ["fixture.Outer", [100, 107]],
         ["fixture.Left", []],
@@ -108,7 +108,7 @@ for (const { name: transport, create } of TRANSPORTS.filter(({ http }) => http =
     });
 
     test(`what is not found is told in the answer, and the stream goes on, in ${name}`, async (t) => {
-      const { url } = await startServer(t, { routes: fixtureRoutes });
+      const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       const queries: Query[] = [
         { case: "fileByFilename", value: "no.proto" },
         { case: "fileContainingSymbol", value: "no.Such" },

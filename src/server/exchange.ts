@@ -31,6 +31,25 @@ export interface ResponseHead {
  */
 export type ResetReason = "cancel" | "internal" | "refused";
 
+/** Who is at the other end of a connection: each part is looked up when it is asked for. */
+export interface Peer {
+  /** Its IP address and port; undefined where it is gone. */
+  readonly address: string | undefined;
+  readonly port: number | undefined;
+  /** What it proved to be; undefined where the server asks for no certificates, or the peer is gone. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
+/** A certificate that one of the server's authorities vouches for. */
+export interface PeerCertificate {
+  /** The distinguished name by its attributes' short names, like CN. */
+  readonly subject: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Each with its type before it, like "DNS:a.example" or "URI:spiffe://a.example/b" (RFC 5280, 4.2.1.6). */
+  readonly alternativeNames: readonly string[];
+  /** All of it, in DER. */
+  readonly raw: Uint8Array;
+}
+
 /**
  * One request under way. The answer is one respond; or one start, any number of writes and one end; or one reset. It is
  * owed even when the exchange was abandoned: it then goes nowhere, and says that the handler has stopped.
@@ -39,6 +58,7 @@ export interface Exchange {
   readonly request: RequestHead;
   /** When its head came, in ms of performance.now(), perhaps rounded down to whole ones. */
   readonly startedAt: number;
+  readonly peer: Peer;
   /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */

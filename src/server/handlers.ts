@@ -10,6 +10,7 @@ import type { Exchange, Handler } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import type { OnLimit } from "./limits.ts";
 import { createOverload } from "./overload.ts";
+import { contextValuesOf } from "./peer.ts";
 import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
 import { Deadlines } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
@@ -174,6 +175,7 @@ async function answer(procedure: UniversalHandler, call: UniversalCall, requestB
     header: new Headers(fields as [string, string][]),
     body: requestBody(abort.signal),
     signal: abort.signal,
+    contextValues: contextValuesOf(exchange),
   });
   exchange.start({ status, fields: [...(header ?? []), ...(status === 415 ? acceptPost(procedure.method) : [])] });
   for await (const piece of body ?? []) {

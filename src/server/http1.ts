@@ -1,5 +1,6 @@
 /** HTTP/1.1: node:http's server, with the limits that it leaves out, and a drain. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Limits } from "./limits.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
@@ -18,8 +19,9 @@ const REFUSALS: Readonly<
 };
 
 export interface Http1 {
-  /** The one that listens. */
-  readonly server: Server;
+  /** The one that listens; and again, where it speaks TLS. */
+  readonly server: Server | HttpsServer;
+  readonly https: HttpsServer | undefined;
   /** Requests under way. */
   readonly requests: number;
   /** Has each answer say that its connection ends with it, from now on. */
@@ -33,16 +35,18 @@ export interface Http1 {
   destroy(): void;
 }
 
-export function createHttp1(state: NodeServerState): Http1 {
+/** tls is what it speaks TLS with; undefined where it is plain. */
+export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 {
   const { limits, onLimit } = state;
   const connections = new Map<Socket, NodeConnection>();
   let closing = false;
   let looking: NodeJS.Timeout | undefined;
 
-  const server = createServer(nodeOptions(limits));
+  const https = tls && createHttpsServer({ ...nodeOptions(limits), ...tls });
+  const server: Server | HttpsServer = https ?? createServer(nodeOptions(limits));
   if (Number.isFinite(limits.connections)) server.maxConnections = limits.connections;
   server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
-  server.on("connection", (socket: Socket) => {
+  server.on(https === undefined ? "connection" : "secureConnection", (socket: Socket) => {
     const connection = new NodeConnection(socket, state);
     connection.closing = closing;
     connections.set(socket, connection);
@@ -80,6 +84,7 @@ export function createHttp1(state: NodeServerState): Http1 {
 
   return {
     server,
+    https,
     get requests() {
       let requests = 0;
       for (const connection of connections.values()) requests += connection.requests;

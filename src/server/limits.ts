@@ -29,9 +29,17 @@ export const LIMITS = {
     default: 10_000,
     unit: "ms",
     on: "all",
-    bounds: "from a connection's beginning to the bytes that tell its HTTP version",
+    bounds: "from a connection's beginning to the bytes that tell what it speaks",
     over: "it is closed",
     reason: "a client that connects has something to say",
+  },
+  handshakeMs: {
+    default: 10_000,
+    unit: "ms",
+    on: "all",
+    bounds: "a TLS handshake",
+    over: "the connection is closed",
+    reason: "two round trips, and a signature on the slowest of machines",
   },
   settingsMs: {
     default: 10_000,

@@ -1,9 +1,10 @@
 /** The exchange over Node's (req, res), which node:http and node:http2 share. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Exchange, Field, Handler, RequestHead, ResetReason, ResponseHead } from "./exchange.ts";
+import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "./exchange.ts";
 import type { Awaited, NodeConnection } from "./node-connection.ts";
 import { NodeRequestHeads } from "./node-request-head.ts";
+import { SocketPeer } from "./socket-peer.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
 const STEP_BYTES = 16_384;
@@ -71,6 +72,10 @@ class NodeExchange implements Exchange, Awaited {
   set onAbandoned(listener: (() => void) | undefined) {
     this.#onAbandoned = listener;
     if (this.#abandoned) listener?.();
+  }
+
+  get peer(): Peer {
+    return new SocketPeer(this.#req.socket);
   }
 
   get body(): AsyncIterable<Uint8Array> {

@@ -17,11 +17,12 @@ import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2/http2.ts";
-import { createLimitLog } from "./limit-log.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { splitByFirstBytes } from "./listener.ts";
+import { DEFAULT_LIMITS, type Limits, type OnLimit } from "./limits.ts";
+import { type Split, splitByFirstBytes } from "./listener.ts";
 import { mountReflection } from "./reflection.ts";
 import { respondBadAuthority, respondOptions } from "./refusals.ts";
+import { createSparseLog } from "./sparse-log.ts";
+import { httpsOptions, secureContextOptions, splitByAlpn, type TlsCredentials } from "./tls.ts";
 
 type Log = (entry: string) => void;
 
@@ -36,6 +37,8 @@ export interface ServerOptions {
   readonly lane?: boolean;
   /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
   readonly http2?: "own" | "node";
+  /** What to serve over TLS with. Default: nothing, and the port is plain. */
+  readonly tls?: TlsCredentials | undefined;
   /** What a peer may cost, where it is to be other than the default. */
   readonly limits?: Partial<Limits>;
   /** Takes an entry, of one or more lines, on what an operator should know. Default: console.error. */
@@ -50,6 +53,11 @@ export interface Server {
   /** Listens, and gives the address. Port 0 picks a free one. Rejects with Node's error where it cannot. */
   listen(address: { host: string; port: number }): Promise<AddressInfo>;
   /**
+   * Serves new connections with these credentials; those that are open keep theirs. Throws Node's error where they are
+   * none, and an error where only the old or the new ones have a clientCa; then nothing has changed.
+   */
+  renewTls(credentials: TlsCredentials): void;
+  /**
    * Drains (drain.ts) in the given times, or their defaults, and resolves when all connections are closed: with
    * undefined, or where the time ran out, with the number of calls that were cut.
    */
@@ -61,9 +69,10 @@ const LAST_ANSWERS_MS = 50;
 
 /** Builds a server, which listens only when it is told to. */
 export function createServer(options: ServerOptions): Server {
-  const { routes, corsOrigins = [], interceptors = [], lane = true, log = console.error } = options;
+  const { routes, corsOrigins = [], interceptors = [], lane = true, tls, log = console.error } = options;
   const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
-  const onLimit = createLimitLog(log);
+  const sparseLog = createSparseLog(log);
+  const onLimit: OnLimit = (limit, what) => sparseLog(limit, `limit ${limit}: ${what}`);
   const shutdown = new AbortController();
   const endOfWatches = new AbortController();
   const cut = new AbortController();
@@ -91,7 +100,8 @@ export function createServer(options: ServerOptions): Server {
   });
   for (const service of ["", ...services.map(({ typeName }) => typeName)]) health.set(service, "serving");
 
-  const home = createHome(services);
+  let credentials = tls;
+  const home = createHome(services, () => credentials);
   const calls = withCors(corsOrigins, withCaching(handler));
   let lastAuthority: string | undefined; // was checked, and most callers name the same
   function handle(exchange: Exchange): void {
@@ -108,9 +118,16 @@ export function createServer(options: ServerOptions): Server {
 
   const state = { handler: handle, limits, gathered: new Budget(limits.gatheredBytes), onLimit };
   const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
-  const http1 = createHttp1(state);
+  const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
   let http2: Http2 | undefined;
-  const undecided = splitByFirstBytes(http1.server, (socket) => http2?.accept(socket), limits.firstBytesMs, onLimit);
+  const split: Split = {
+    http2: (socket) => http2?.accept(socket),
+    limits,
+    onLimit,
+    onRefused: (reason, address) =>
+      sparseLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
+  };
+  const undecided = http1.https ? splitByAlpn(http1.https, split) : splitByFirstBytes(http1.server, split);
 
   let closing: Promise<number | undefined> | undefined;
   const unavailable = (what: string): ConnectError => new ConnectError(what, Code.Unavailable);
@@ -130,7 +147,18 @@ export function createServer(options: ServerOptions): Server {
       http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
       if (options.http2 === "node")
         log("HTTP/2 is node:http2's, without the limits that are HTTP/2's in docs/limits.md");
-      return http1.server.address() as AddressInfo;
+      const bound = http1.server.address() as AddressInfo;
+      if (tls === undefined && !isLoopback(bound.address))
+        log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
+      return bound;
+    },
+
+    renewTls(renewed) {
+      if (http1.https === undefined) throw new Error("renew TLS credentials: the server was built without any");
+      if ((renewed.clientCa === undefined) !== (tls?.clientCa === undefined))
+        throw new Error("renew TLS credentials: whether clients need certificates cannot change");
+      http1.https.setSecureContext(secureContextOptions(renewed));
+      credentials = renewed;
     },
 
     close(times) {
@@ -162,6 +190,11 @@ export function createServer(options: ServerOptions): Server {
       return closing;
     },
   };
+}
+
+/** Whether only this machine gets there (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+function isLoopback(address: string): boolean {
+  return /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
 /** What is asked of HTTP/2, whoever speaks it. */

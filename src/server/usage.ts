@@ -1,17 +1,53 @@
 /** How to call a server with the tools people have: lines to paste, made from its descriptors. */
 import { type DescMessage, type DescService, ScalarType } from "@bufbuild/protobuf";
 
-/** A line each for grpcurl, buf curl and curl that calls the first unary method of the services at the authority. */
-export function usageLines(services: readonly DescService[], authority: string): string[] {
+/** How a client reaches a server. */
+export interface Address {
+  readonly scheme: "http" | "https";
+  /** Host and port. */
+  readonly authority: string;
+  /** A file with the authority that the server's certificate is to be checked by; undefined is the client's own. */
+  readonly ca?: string | undefined;
+  /** The name in the server's certificate, where it does not have the authority's. */
+  readonly serverName?: string | undefined;
+  /** Whether the client needs a certificate. */
+  readonly mutual?: boolean;
+}
+
+/** A line each for grpcurl, buf curl and curl that calls the first unary method of the services at the address. */
+export function usageLines(services: readonly DescService[], address: Address): string[] {
   const method = services.flatMap((service) => service.methods).find(({ methodKind }) => methodKind === "unary");
   if (method === undefined) return [];
-  const data = `-d '${exampleJson(method.input)}'`;
+  const { scheme, authority, ca, serverName, mutual = false } = address;
+  const plain = scheme === "http";
+  const data = ["-d", quoted(exampleJson(method.input))];
   const procedure = `${method.parent.typeName}/${method.name}`;
+  const port = authority.slice(authority.lastIndexOf(":") + 1);
+  const tls = [...(ca === undefined ? [] : ["--cacert", quoted(ca)]), ...(mutual ? CLIENT_CERTIFICATE : [])];
+
+  const grpcurl = plain ? ["-plaintext"] : tls.map((word) => word.replace(/^--/, "-"));
+  const bufCurl = plain ? ["--http2-prior-knowledge"] : tls;
+  const [asGrpcurl, asBuf, asCurl] =
+    serverName === undefined
+      ? [[], [], []]
+      : [
+          ["-authority", serverName],
+          ["--servername", serverName],
+          ["--connect-to", `::${authority}`],
+        ];
+  const curlUrl = serverName === undefined ? `${scheme}://${authority}` : `${scheme}://${serverName}:${port}`;
   return [
-    `grpcurl -plaintext ${data} ${authority} ${procedure}`,
-    `buf curl --http2-prior-knowledge ${data} http://${authority}/${procedure}`,
-    `curl -H 'Content-Type: application/json' ${data} http://${authority}/${procedure}`,
-  ];
+    ["grpcurl", ...grpcurl, ...asGrpcurl, ...data, authority, procedure],
+    ["buf curl", ...bufCurl, ...asBuf, ...data, `${scheme}://${authority}/${procedure}`],
+    ["curl", ...tls, ...asCurl, "-H 'Content-Type: application/json'", ...data, `${curlUrl}/${procedure}`],
+  ].map((words) => words.join(" "));
+}
+
+const CLIENT_CERTIFICATE = ["--cert", "FILE", "--key", "FILE"];
+
+/** As one word for a shell. */
+function quoted(word: string): string {
+  return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** A message in JSON, with 1, 2, ... in its numbers and each string's own name in it. */

@@ -14,6 +14,9 @@ export class WrappedExchange implements Exchange {
   get startedAt() {
     return this.inner.startedAt;
   }
+  get peer() {
+    return this.inner.peer;
+  }
   get body() {
     return this.inner.body;
   }

@@ -1,4 +1,6 @@
 /** The protocol matrix: every protocol and codec over every HTTP version, as requests and answers made and read by hand. */
+import type { TlsCredentials } from "../../src/server/tls.ts";
+import { SERVER } from "./certificates.ts";
 import { HTTP_VERSIONS, type HttpRequest, type HttpResponse, type HttpVersion, send } from "./http.ts";
 
 const PROTOCOLS = ["gRPC", "gRPC-Web", "Connect", "Connect GET"] as const;
@@ -9,14 +11,23 @@ export interface Cell {
   readonly protocol: (typeof PROTOCOLS)[number];
   readonly codec: (typeof CODECS)[number];
   readonly http: HttpVersion;
+  /** What its server speaks TLS with; undefined where it is plain. */
+  readonly tls?: TlsCredentials;
 }
 
-/** Every cell. gRPC over HTTP/1.1 is no protocol of gRPC's, but the server answers it as Connect's own handlers do. */
+/** Every cell, plain. gRPC over HTTP/1.1 is no protocol of gRPC's, but the server answers it as Connect's own handlers do. */
 export const CELLS: readonly Cell[] = HTTP_VERSIONS.flatMap((http) =>
   PROTOCOLS.flatMap((protocol) =>
     CODECS.map((codec) => ({ name: `${protocol} ${codec} over ${http}`, protocol, codec, http })),
   ),
 );
+
+/** The same over TLS. */
+export const TLS_CELLS: readonly Cell[] = CELLS.map((cell) => ({
+  ...cell,
+  name: `${cell.name} and TLS`,
+  tls: SERVER,
+}));
 
 export const isGrpc = ({ protocol }: Cell): boolean => protocol === "gRPC" || protocol === "gRPC-Web";
 
@@ -42,14 +53,14 @@ export interface Outcome {
   readonly response: HttpResponse;
 }
 
-/** Makes the call in the cell's protocol; change alters the HTTP request before it is sent. */
+/** Makes the call to host:port, or a URL of it, in the cell's protocol; change alters the HTTP request before it is sent. */
 export async function callIn(
   cell: Cell,
-  authority: string,
+  to: string,
   call: Call,
   change: (request: HttpRequest) => HttpRequest = (request) => request,
 ): Promise<Outcome> {
-  return readResponse(cell, await send(cell.http, authority, change(makeRequest(cell, call))));
+  return readResponse(cell, await send(cell.http, to, change(makeRequest(cell, call))));
 }
 
 /** The HTTP request that the call is in the cell's protocol. */

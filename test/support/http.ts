@@ -1,7 +1,9 @@
 /** One plain HTTP request over either version, with nothing added that the test did not ask for. */
 import http from "node:http";
 import http2 from "node:http2";
+import https from "node:https";
 import type { Writable } from "node:stream";
+import { AUTHORITY } from "./certificates.ts";
 import { turns } from "./raw.ts";
 
 export const HTTP_VERSIONS = ["HTTP/1.1", "HTTP/2"] as const;
@@ -23,14 +25,18 @@ export interface HttpResponse {
   readonly body: Buffer;
 }
 
-/** Sends the request to host:port and gives the whole response, on a connection of its own. */
-export function send(version: HttpVersion, authority: string, request: HttpRequest): Promise<HttpResponse> {
-  return version === "HTTP/2" ? send2(authority, request) : send1(authority, request);
+/** Sends the request to host:port, or a URL of it, and gives the whole response, on a connection of its own. */
+export function send(version: HttpVersion, to: string, request: HttpRequest): Promise<HttpResponse> {
+  const url = to.includes("://") ? to : `http://${to}`;
+  return version === "HTTP/2" ? send2(url, request) : send1(url, request);
 }
 
-function send1(authority: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
+function send1(url: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
-  const request = http.request(`http://${authority}`, { method, path, headers: { ...headers }, agent: false });
+  const options = { method, path, headers: { ...headers }, agent: false };
+  const request = url.startsWith("https:")
+    ? https.request(url, { ...options, ca: AUTHORITY.cert })
+    : http.request(url, options);
   request.on("error", reject);
   request.on("response", async (response) => {
     try {
@@ -45,8 +51,8 @@ function send1(authority: string, { method = "POST", path, headers, body }: Http
   return promise;
 }
 
-async function send2(authority: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
-  const session = http2.connect(`http://${authority}`);
+async function send2(url: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
+  const session = http2.connect(url, { ca: AUTHORITY.cert });
   try {
     const { promise: failed, reject } = Promise.withResolvers<never>();
     session.on("error", reject);

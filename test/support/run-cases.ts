@@ -11,7 +11,7 @@ import { type Cell, callIn, isGrpc, type Outcome } from "./cells.ts";
 export async function runCases(
   t: TestContext,
   cell: Cell,
-  authority: string,
+  to: string,
   expectedOf: (each: Case, cell: Cell) => Expected | null = (each) => each.expect(cell),
 ): Promise<void> {
   for (const each of CASES) {
@@ -21,7 +21,7 @@ export async function runCases(
     if (expected === null) continue;
     await t.test(`${each.name}: ${describe(expected)}`, async () => {
       const change: Case["change"] = each.change ?? ((request) => request);
-      const outcome = await callIn(cell, authority, { path: "/test.Test/GetSum", ...call }, (request) =>
+      const outcome = await callIn(cell, to, { path: "/test.Test/GetSum", ...call }, (request) =>
         change(request, cell),
       );
       check(cell, outcome, expected);

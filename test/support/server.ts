@@ -8,7 +8,7 @@ export interface RunningServer {
   readonly server: Server;
   readonly host: string;
   readonly port: number;
-  /** "host:port", and "http://host:port". */
+  /** "host:port", and "http://host:port", or https where it speaks TLS. */
   readonly authority: string;
   readonly url: string;
   /** What the server logged so far. A test that ends with an entry it did not take fails. */
@@ -35,6 +35,7 @@ export async function startServer(t: TestContext, options: Partial<ServerOptions
     http2,
     lane,
   });
+  const scheme = options.tls === undefined ? "http" : "https";
   const { address: host, port } = await server.listen({ host: "127.0.0.1", port: 0 });
   if (http2 === "node") assert.match(log.shift() ?? "", /^HTTP\/2 is node:http2's, without the limits/);
   t.after(async () => {
@@ -43,5 +44,5 @@ export async function startServer(t: TestContext, options: Partial<ServerOptions
     if (performance.now() - started >= CLOSE_MS) throw new Error(`close the test's server: hung for ${CLOSE_MS} ms`);
     if (log.length > 0) throw new Error(`the server logged what the test did not expect:\n${log.join("\n")}`);
   });
-  return { server, host, port, authority: `${host}:${port}`, url: `http://${host}:${port}`, log, limits };
+  return { server, host, port, authority: `${host}:${port}`, url: `${scheme}://${host}:${port}`, log, limits };
 }

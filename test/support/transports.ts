@@ -1,25 +1,27 @@
-/** Connect's own clients, in every protocol over every HTTP version that it is for. */
+/** Connect's own clients, in every protocol over every HTTP version that it is for, plain and over TLS. */
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import type { TlsCredentials } from "../../src/server/tls.ts";
+import { AUTHORITY, SERVER } from "./certificates.ts";
 
 export interface NamedTransport {
   readonly name: string;
   readonly http: "1.1" | "2";
+  /** What its server speaks TLS with; undefined where it is plain. */
+  readonly tls: TlsCredentials | undefined;
   readonly create: (baseUrl: string) => Transport;
 }
 
-export const TRANSPORTS: readonly NamedTransport[] = [
-  { name: "gRPC over HTTP/2", http: "2", create: (baseUrl) => createGrpcTransport({ baseUrl }) },
-  ...(["1.1", "2"] as const).flatMap((http) => [
-    {
-      name: `gRPC-Web over HTTP/${http}`,
+const CREATE = { gRPC: createGrpcTransport, "gRPC-Web": createGrpcWebTransport, Connect: createConnectTransport };
+
+export const TRANSPORTS: readonly NamedTransport[] = [undefined, SERVER].flatMap((tls) =>
+  (["gRPC", "gRPC-Web", "Connect"] as const).flatMap((protocol) =>
+    (protocol === "gRPC" ? (["2"] as const) : (["1.1", "2"] as const)).map((http) => ({
+      name: `${protocol} over HTTP/${http}${tls === undefined ? "" : " and TLS"}`,
       http,
-      create: (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: http }),
-    },
-    {
-      name: `Connect over HTTP/${http}`,
-      http,
-      create: (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: http }),
-    },
-  ]),
-];
+      tls,
+      create: (baseUrl: string) =>
+        CREATE[protocol]({ baseUrl, httpVersion: http, nodeOptions: { ca: AUTHORITY.cert } } as never),
+    })),
+  ),
+);

@@ -2,6 +2,7 @@
  * A connection (RFC 9113): bytes in, bytes out. It has no socket, no timer and no clock; whoever binds it hands it what
  * came, takes what it says, and lets it look at the time.
  */
+import type { Peer } from "../exchange.ts";
 import { Clocks, type Standing } from "./clocks.ts";
 import { ConnectionFrames } from "./connection-frames.ts";
 import { Departure } from "./departure.ts";
@@ -17,6 +18,7 @@ import { Tolls } from "./tolls.ts";
 const PING = Buffer.alloc(8);
 
 export class Connection implements StreamsHost, Standing {
+  readonly peer: Peer;
   readonly #server: ServerState;
   readonly #reader = new FrameReader();
   readonly #writer: FrameWriter;
@@ -30,12 +32,13 @@ export class Connection implements StreamsHost, Standing {
   #frameBegunAt = 0;
 
   /** wake is called when there is output, and there was none. */
-  constructor(server: ServerState, wake: () => void) {
+  constructor(server: ServerState, peer: Peer, wake: () => void) {
     const { limits, time } = server;
     const writer = new FrameWriter(server.buffers, wake);
     const tolls = new Tolls(limits, time);
     const streams = new Streams(this, server, writer, tolls);
     const departure = new Departure(writer);
+    this.peer = peer;
     this.#server = server;
     this.#writer = writer;
     this.#clocks = new Clocks(limits, time.now);

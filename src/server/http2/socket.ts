@@ -1,5 +1,6 @@
 /** Binds a connection to a socket, plain or TLS, and to the clock. */
 import type { Socket } from "node:net";
+import { SocketPeer } from "../socket-peer.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { ServerState } from "./server-state.ts";
@@ -18,7 +19,7 @@ export class BoundSocket {
   constructor(socket: Socket, server: ServerState, closed: (bound: BoundSocket) => void) {
     this.#socket = socket;
     this.#server = server;
-    this.#connection = new Connection(server, () => this.#scheduleFlush());
+    this.#connection = new Connection(server, new SocketPeer(socket), () => this.#scheduleFlush());
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("drain", () => this.#drained());

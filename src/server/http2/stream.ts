@@ -1,5 +1,5 @@
 /** A stream (RFC 9113, 5.1), which is the exchange that a handler answers. */
-import type { Exchange, Field, ResetReason, ResponseHead } from "../exchange.ts";
+import type { Exchange, Field, Peer, ResetReason, ResponseHead } from "../exchange.ts";
 import { Body, type BodyHost } from "./body.ts";
 import type { ReceiveWindow } from "./flow-control.ts";
 import { ErrorCode } from "./frames.ts";
@@ -22,6 +22,7 @@ const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
 
 /** What a stream asks of its connection. */
 export interface StreamHost {
+  readonly peer: Peer;
   readonly sender: Sender;
   /** Takes room for bytes of bodies; false where there is none. */
   hold(bytes: number): boolean;
@@ -67,6 +68,10 @@ export class Stream implements Exchange, BodyHost {
     this.request = request;
     this.sendWindow = sendWindow;
     this.startedAt = now;
+  }
+
+  get peer(): Peer {
+    return this.#host.peer;
   }
 
   get onAbandoned(): (() => void) | undefined {

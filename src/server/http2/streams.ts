@@ -1,5 +1,6 @@
 /** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
 import { Budget } from "../budget.ts";
+import type { Peer } from "../exchange.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
 import type { Http2RequestHead } from "./request-head.ts";
@@ -11,6 +12,7 @@ import type { Tolls } from "./tolls.ts";
 
 /** What streams ask of their connection. */
 export interface StreamsHost {
+  readonly peer: Peer;
   /** Ends the connection. */
   fail(error: ConnectionError): void;
   /** The last stream is gone. */
@@ -36,6 +38,10 @@ export class Streams implements StreamHost, SenderHost {
     this.#gathered = new Budget(limits.gatheredBytesPerConnection, server.gathered);
     this.#abandoned = new Budget(limits.abandonedHandlersPerConnection, server.abandoned);
     this.sender = new Sender(this, server, writer, tolls);
+  }
+
+  get peer(): Peer {
+    return this.#host.peer;
   }
 
   get count(): number {

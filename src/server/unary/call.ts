@@ -1,6 +1,7 @@
 /** One unary call: the context that its handler gets, each part made when it is first asked for. */
-import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Exchange } from "../exchange.ts";
+import { contextValuesOf } from "../peer.ts";
 import type { Plan } from "./plan.ts";
 
 export class UnaryCall implements HandlerContext {
@@ -64,7 +65,7 @@ export class UnaryCall implements HandlerContext {
     return this.#responseTrailer;
   }
   get values(): ContextValues {
-    this.#values ??= createContextValues();
+    this.#values ??= contextValuesOf(this.exchange);
     return this.#values;
   }
   get signal(): AbortSignal {

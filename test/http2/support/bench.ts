@@ -1,6 +1,6 @@
 /** A connection on the bench: bytes in, bytes out, and a time that stands still until it is told to go on. */
 import { Budget } from "../../../src/server/budget.ts";
-import type { Exchange, Handler, ResponseHead } from "../../../src/server/exchange.ts";
+import type { Exchange, Handler, Peer, ResponseHead } from "../../../src/server/exchange.ts";
 import { Connection } from "../../../src/server/http2/connection.ts";
 import { ServerState } from "../../../src/server/http2/server-state.ts";
 import { DEFAULT_LIMITS, type LimitName, type Limits } from "../../../src/server/limits.ts";
@@ -8,6 +8,8 @@ import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
 const WALL = Date.UTC(2030, 0, 1);
 export const OK: ResponseHead = Object.freeze({ status: 200, fields: Object.freeze([]) });
+
+const NOBODY: Peer = { address: undefined, port: undefined, certificate: undefined };
 
 /** Answers with the body that came. */
 export const echo: Handler = (exchange) => {
@@ -41,7 +43,7 @@ export class Bench {
       onLimit: (limit) => this.limits.push(limit),
     });
     this.server.time.set(0, () => WALL);
-    this.connection = new Connection(this.server, () => {});
+    this.connection = new Connection(this.server, NOBODY, () => {});
   }
 
   /** One that has exchanged SETTINGS. */

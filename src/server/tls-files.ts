@@ -1,0 +1,104 @@
+/** Certificates and keys in files: what TLS credentials are read from, and what may be wrong with them. */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+import { secureContextOptions, type TlsCredentials } from "./tls.ts";
+
+/** Paths of files in PEM. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string | undefined;
+}
+
+/** A sentence that names the file and what is wrong with it. */
+export class TlsFileError extends Error {}
+
+const READ_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "no permission to read it",
+  EISDIR: "it is a directory",
+};
+
+/**
+ * Reads credentials and checks that they can serve: that each certificate is valid now, and that the key belongs to the
+ * first. Throws TlsFileError.
+ */
+export function readTlsFiles(files: TlsFiles): TlsCredentials {
+  const cert = read("certificate", files.cert);
+  const key = read("key", files.key);
+  const clientCa = files.clientCa === undefined ? undefined : read("client authority", files.clientCa);
+  const chain = certificatesIn("certificate", files.cert, cert);
+  for (const each of chain) checkTime("certificate", files.cert, each);
+  if (!chain[0].checkPrivateKey(privateKeyIn(files.key, key))) {
+    throw new TlsFileError(`use key ${files.key}: it does not belong to the first certificate in ${files.cert}`);
+  }
+  if (files.clientCa !== undefined) {
+    const authorities = certificatesIn("client authority", files.clientCa, clientCa ?? "");
+    // One that is outlived may stand beside its successor.
+    if (!authorities.some(isTimely)) checkTime("client authority", files.clientCa, authorities[0]);
+  }
+  const credentials = { cert, key, clientCa };
+  try {
+    createSecureContext(secureContextOptions(credentials));
+  } catch (error) {
+    const { reason, message } = error as Error & { reason?: string }; // OpenSSL's
+    throw new TlsFileError(`use certificate ${files.cert} with key ${files.key}: ${reason ?? message}`);
+  }
+  return credentials;
+}
+
+/** Until when the credentials' certificate is valid. */
+export function validUntil({ cert }: TlsCredentials): Date {
+  return new X509Certificate(cert).validToDate;
+}
+
+function read(what: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new TlsFileError(`read ${what} ${path}: ${READ_PROBLEMS[code] ?? message}`);
+  }
+}
+
+function certificatesIn(what: string, path: string, text: string): [X509Certificate, ...X509Certificate[]] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+  const [first, ...others] = blocks.map((block) =>
+    parse(`${what} ${path}`, "certificate", () => new X509Certificate(block)),
+  );
+  if (first === undefined) throw new TlsFileError(`read ${what} ${path}: it has no certificate in PEM`);
+  return [first, ...others];
+}
+
+function isTimely({ validFromDate, validToDate }: X509Certificate): boolean {
+  const now = new Date();
+  return validFromDate <= now && now <= validToDate;
+}
+
+function checkTime(what: string, path: string, certificate: X509Certificate): void {
+  if (isTimely(certificate)) return;
+  const { validFromDate: from, validToDate: to } = certificate;
+  const problem = from > new Date() ? `is not valid before ${from.toISOString()}` : `expired at ${to.toISOString()}`;
+  throw new TlsFileError(`use ${what} ${path}: ${nameOf(certificate)} ${problem}`);
+}
+
+function privateKeyIn(path: string, text: string): KeyObject {
+  if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text)) {
+    throw new TlsFileError(`read key ${path}: it must be without a passphrase`);
+  }
+  return parse(`key ${path}`, "private key", () => createPrivateKey(text));
+}
+
+function parse<T>(what: string, wanted: string, parser: () => T): T {
+  try {
+    return parser();
+  } catch {
+    throw new TlsFileError(`read ${what}: it has no ${wanted} in PEM`);
+  }
+}
+
+/** A certificate by its subject, on one line. */
+function nameOf({ subject, serialNumber }: X509Certificate): string {
+  return JSON.stringify(subject?.replaceAll("\n", ", ") || serialNumber);
+}

@@ -1,14 +1,15 @@
 /** Outside judges: the tools people already have, run against the server unchanged. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { type Data, DataSchema, type Sum, SumSchema, Test } from "../gen/service_pb.ts";
+import { AUTHORITY, SERVER } from "./support/certificates.ts";
 import { run } from "./support/command.ts";
-import { findJudge } from "./support/judge.ts";
+import { findJudge, findPython } from "./support/judge.ts";
 import { startServer } from "./support/server.ts";
 
 interface Trial {
@@ -25,6 +26,7 @@ const GRPCURL = ["grpcurl"];
 const PROBE = ["grpc_health_probe", "grpc-health-probe"];
 const BUF = ["buf"];
 const CURL = ["curl"];
+const PYTHON = ["python3"];
 const JSON_TYPE = "-H content-type:application/json";
 const GET = "URL/test.Test/GetSum?encoding=json&message={%22a%22:1,%22b%22:2}";
 const SUM_3 = /"sum": ?3/;
@@ -121,6 +123,80 @@ for (const { tool, args, input = "", code = 0, says } of TRIALS) {
   });
 }
 
+interface TlsTrial extends Trial {
+  /** What of args goes away where the client has no certificate. */
+  readonly identity: string;
+}
+
+/** CA, CERT and KEY are the paths of files in PEM. */
+const TLS_TRIALS: readonly TlsTrial[] = [
+  ...["list", '-d {"a":1,"b":2} HOST test.Test/GetSum'].map((call): TlsTrial => {
+    const words = call.includes("HOST") ? call : `HOST ${call}`;
+    const says = call.includes("HOST") ? SUM_3 : /^test\.Test$/m;
+    return { tool: GRPCURL, args: `-cacert CA -cert CERT -key KEY ${words}`, identity: "-cert CERT -key KEY", says };
+  }),
+  {
+    tool: PROBE,
+    args: "-addr HOST -tls -tls-ca-cert CA -tls-client-cert CERT -tls-client-key KEY",
+    identity: "-tls-client-cert CERT -tls-client-key KEY",
+    says: /status: SERVING/,
+  },
+  ...["grpc", "grpcweb", "connect"].map(
+    (protocol): TlsTrial => ({
+      tool: BUF,
+      args: `curl --cacert CA --cert CERT --key KEY --protocol ${protocol} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      identity: "--cert CERT --key KEY",
+      says: SUM_3,
+    }),
+  ),
+  ...["--http1.0", "--http1.1", "--http2", "--tls-max 1.2"].flatMap((version) =>
+    [`${JSON_TYPE} -d {"a":1,"b":2} URL/test.Test/GetSum`, `-g ${GET}`].map(
+      (call): TlsTrial => ({
+        tool: CURL,
+        args: `-sS ${version} --cacert CA --cert CERT --key KEY ${call}`,
+        identity: "--cert CERT --key KEY",
+        says: SUM_3,
+      }),
+    ),
+  ),
+  {
+    tool: PYTHON,
+    args: "test/fixtures/tls_client.py HOST CA CERT KEY",
+    identity: "CERT KEY",
+    says: /^sum: 3$/m,
+  },
+];
+
+for (const { tool, args, identity, says } of TLS_TRIALS) {
+  for (const mutual of [false, true]) {
+    test(`${tool[0]} ${mutual ? args : args.replace(` ${identity}`, "")}`, async (t) => {
+      const command = tool === PYTHON ? await findPython(t, "grpc") : findJudge(t, ...tool);
+      if (command === undefined) return;
+      const tls = { ...SERVER, clientCa: mutual ? AUTHORITY.cert : undefined };
+      const { authority, url, log } = await startServer(t, { tls });
+      const client = await AUTHORITY.issue({ subject: "CN=a client" });
+      const folder = await temporaryFolder(t);
+      const files = { CA: AUTHORITY.cert, CERT: client.cert, KEY: client.key };
+      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+      const call = (text: string) =>
+        run(
+          command,
+          text
+            .split(" ")
+            .map((word) => (word in files ? join(folder, word) : word.replace("HOST", authority).replace("URL", url))),
+        );
+      const anonymous = await call(args.replace(` ${identity}`, ""));
+      if (mutual) {
+        assert.notEqual(anonymous.code, 0);
+        assert.match(log.splice(0).join("\n"), /^refuse a connection from 127\.0\.0\.1: it has no client certificate$/);
+      }
+      const result = mutual ? await call(args) : anonymous;
+      assert.match(result.stdout + result.stderr, says);
+      assert.equal(result.code, 0);
+    });
+  }
+}
+
 for (const version of ["--http1.1", "--http2-prior-knowledge"]) {
   test(`curl ${version} gets 304 for the ETag that it saved`, async (t) => {
     const command = findJudge(t, "curl");
@@ -149,26 +225,36 @@ test("grpcurl -max-time ends a call that takes longer with DeadlineExceeded", as
   assert.equal(result.code, 64 + 4);
 });
 
-test("grpc-js gets sums and errors", async (t) => {
-  const { authority } = await startServer(t);
-  const client = new Client(authority, credentials.createInsecure());
-  t.after(() => client.close());
-  function getSum(data: Omit<Data, "$typeName">): Promise<Sum> {
-    return new Promise((resolve, reject) =>
-      client.makeUnaryRequest(
-        "/test.Test/GetSum",
-        (message: Data) => Buffer.from(toBinary(DataSchema, message)),
-        (bytes) => fromBinary(SumSchema, bytes),
-        { $typeName: "test.Data", ...data },
-        (error, sum) => (error === null ? resolve(sum as Sum) : reject(error)),
-      ),
-    );
-  }
-  assert.equal((await getSum({ a: 1, b: 2 })).sum, 3);
-  const error: ServiceError = await getSum({ a: 2147483647, b: 1 }).catch((reason) => reason);
-  assert.equal(error.code, 11);
-  assert.equal(error.details, "add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647");
-});
+for (const how of ["plain", "over TLS", "over mutual TLS"] as const) {
+  test(`grpc-js gets sums and errors, ${how}`, async (t) => {
+    const clientCa = how === "over mutual TLS" ? AUTHORITY.cert : undefined;
+    const { port } = await startServer(t, { tls: how === "plain" ? undefined : { ...SERVER, clientCa } });
+    const { cert, key } = await AUTHORITY.issue({ subject: "CN=a client" });
+    const identity = clientCa === undefined ? [null, null] : [Buffer.from(key), Buffer.from(cert)];
+    const channel =
+      how === "plain"
+        ? credentials.createInsecure()
+        : credentials.createSsl(Buffer.from(AUTHORITY.cert), ...(identity as [Buffer | null, Buffer | null]));
+    const client = new Client(`localhost:${port}`, channel);
+    t.after(() => client.close());
+    assert.equal((await getSum(client, { a: 1, b: 2 })).sum, 3);
+    const error: ServiceError = await getSum(client, { a: 2147483647, b: 1 }).catch((reason) => reason);
+    assert.equal(error.code, 11);
+    assert.equal(error.details, "add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647");
+  });
+}
+
+function getSum(client: Client, data: Omit<Data, "$typeName">): Promise<Sum> {
+  return new Promise((resolve, reject) =>
+    client.makeUnaryRequest(
+      "/test.Test/GetSum",
+      (message: Data) => Buffer.from(toBinary(DataSchema, message)),
+      (bytes) => fromBinary(SumSchema, bytes),
+      { $typeName: "test.Data", ...data },
+      (error, sum) => (error === null ? resolve(sum as Sum) : reject(error)),
+    ),
+  );
+}
 
 async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "judges-"));

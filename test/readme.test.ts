@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ROOT, run } from "./support/command.ts";
-import { absent, findJudge } from "./support/judge.ts";
+import { absent, findJudge, findPython, PYTHON } from "./support/judge.ts";
 import { startProcess } from "./support/process.ts";
 
 /** A row of the benchmark's results. */
@@ -16,7 +16,6 @@ interface Cell {
   readonly latencyMilliseconds: { readonly p50: number; readonly p99: number };
 }
 
-const PYTHON = process.env.PYTHON ?? "python3";
 const README = await readFile(join(ROOT, "README.md"), "utf8");
 const [start = [], call = []] = [...README.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, lines = ""]) =>
   lines.trim().split("\n"),
@@ -86,7 +85,7 @@ test("after npm start, each line under Call answers 3", async (t) => {
   for (const line of call) {
     await t.test(line, async (t) => {
       const [program = ""] = line.split(" ");
-      if (line.includes("python3") ? !(await hasGrpc(t)) : findJudge(t, program) === undefined) return;
+      if ((line.includes("python3") ? await findGrpcPython(t) : findJudge(t, program)) === undefined) return;
       const { code, stdout, stderr } = await run("sh", ["-c", line.replaceAll("python3", PYTHON)]);
       assert.equal(code, 0, stderr);
       assert.match(stdout, /sum"?: ?3\b/);
@@ -95,7 +94,7 @@ test("after npm start, each line under Call answers 3", async (t) => {
 });
 
 test("the post's Python client, on stubs made by the post's script and on those printed in it, ends as in the post", async (t) => {
-  if (!(await hasGrpc(t)) || !(await startAtTheDefault(t))) return;
+  if ((await findGrpcPython(t)) === undefined || !(await startAtTheDefault(t))) return;
   const folder = await mkdtemp(join(tmpdir(), "post-"));
   t.after(() => rm(folder, { recursive: true }));
   await cp(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
@@ -122,11 +121,6 @@ async function startAtTheDefault(t: TestContext): Promise<boolean> {
   return true;
 }
 
-/** False where the test is skipped for want of a Python with gRPC. */
-async function hasGrpc(t: TestContext): Promise<boolean> {
-  const python = findJudge(t, PYTHON);
-  if (python === undefined) return false;
-  const { code } = await run(python, ["-c", "import grpc, grpc_tools"]);
-  if (code !== 0) absent(t, `${python} has no grpcio-tools; PYTHON may name another`);
-  return code === 0;
+function findGrpcPython(t: TestContext): Promise<string | undefined> {
+  return findPython(t, "grpc", "grpc_tools");
 }

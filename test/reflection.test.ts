@@ -138,7 +138,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
     });
 
     test(`each request has one answer, in order, with itself and its host in it, in ${name}`, async (t) => {
-      const { url } = await startServer(t);
+      const { url } = await startServer(t, { tls });
       const requests: Request[] = [
         { host: "a", messageRequest: { case: "listServices", value: "*" } },
         { host: "", messageRequest: { case: "fileByFilename", value: "service.proto" } },
@@ -159,7 +159,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
     });
 
     test(`an answer comes before the next request is sent, in ${name}`, async (t) => {
-      const { url } = await startServer(t);
+      const { url } = await startServer(t, { tls });
       let answered = 0;
       async function* requests(): AsyncIterable<Request> {
         for (let i = 0; i < 3; i++) {
@@ -180,12 +180,12 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
     });
 
     test(`a stream without a request ends without an answer, in ${name}`, async (t) => {
-      const { url } = await startServer(t);
+      const { url } = await startServer(t, { tls });
       assert.deepEqual(await ask(url, []), []);
     });
 
     test(`a request without a query is invalid_argument, in ${name}`, async (t) => {
-      const { url } = await startServer(t);
+      const { url } = await startServer(t, { tls });
       await assert.rejects(ask(url, [{ host: "a" }]), {
         code: Code.InvalidArgument,
         rawMessage: "reflect: the request names no query",

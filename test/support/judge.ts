@@ -2,7 +2,10 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import type { TestContext } from "node:test";
-import { ENV } from "./command.ts";
+import { ENV, run } from "./command.ts";
+
+/** The Python that tests use. */
+export const PYTHON = process.env.PYTHON ?? "python3";
 
 /** The path of the tool that has one of these names on PATH, or is named by its path; undefined where the test is skipped for want of it. */
 export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
@@ -11,6 +14,15 @@ export function findJudge(t: TestContext, ...names: readonly string[]): string |
   const path = paths.find(isExecutable);
   if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
   return path;
+}
+
+/** The Python named by PYTHON, where it has these modules; undefined where the test is skipped for want of it. */
+export async function findPython(t: TestContext, ...modules: readonly string[]): Promise<string | undefined> {
+  const python = findJudge(t, PYTHON);
+  if (python === undefined) return undefined;
+  const { code } = await run(python, ["-c", `import ${modules.join(", ")}`]);
+  if (code === 0) return python;
+  absent(t, `${python} lacks one of ${modules.join(", ")}; PYTHON may name another`);
 }
 
 /** Skips the test with the reason, or fails it in CI. */

@@ -1,11 +1,32 @@
 /** The client script, as a person at a shell sees it. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
+import { AUTHORITY, LOOPBACK, SERVER, selfSigned } from "./support/certificates.ts";
 import { ROOT, run } from "./support/command.ts";
 import { startServer } from "./support/server.ts";
+
+const FOLDER = await mkdtemp(join(tmpdir(), "client-"));
+after(() => rm(FOLDER, { recursive: true }));
+
+/** Writes a file of that text, and gives its path. */
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(FOLDER, name), text);
+  return join(FOLDER, name);
+}
+
+const CA = await file("ca.pem", AUTHORITY.cert);
+const IDENTITY = await AUTHORITY.issue({ subject: "CN=a client" });
+const CERT = await file("cert.pem", IDENTITY.cert);
+const KEY = await file("key.pem", IDENTITY.key);
+const STRANGER = await selfSigned({ subject: "CN=a stranger" });
+const STRANGE_CERT = await file("stranger.pem", STRANGER.cert);
+const STRANGE_KEY = await file("stranger-key.pem", STRANGER.key);
+const NO_PEM = await file("no.pem", "nothing");
+const HTTPS = ["--url", "https://127.0.0.1:1"];
 
 const client = (...args: string[]) => run("node", ["src/client.ts", ...args]);
 const transcript = (sum: number) => `-------------- Get Sum --------------\nReceived sum: sum: ${sum}\n`;
@@ -77,6 +98,25 @@ for (const { args, message } of [
   { args: ["--timeout", "-1"], message: '--timeout "-1": must be milliseconds from 1 to 99999999' },
   { args: ["--header", "nothing"], message: '--header "nothing": must be like name: value' },
   { args: ["--header", ": nameless"], message: '--header ": nameless": must be like name: value' },
+  {
+    args: ["--header", "Connection: close"],
+    message: '--header "Connection: close": is about the connection, so it cannot be sent',
+  },
+  {
+    args: ["--header", "te: gzip"],
+    message: '--header "te: gzip": is about the connection, so it cannot be sent',
+  },
+  { args: ["--ca", CA], message: "--ca: the URL must be one of https" },
+  { args: [...HTTPS, "--cert", CERT], message: "--cert: must come with --key" },
+  { args: [...HTTPS, "--key", KEY], message: "--key: must come with --cert" },
+  { args: [...HTTPS, "--ca", "/no/such.pem"], message: '--ca "/no/such.pem": cannot be read (ENOENT)' },
+  { args: [...HTTPS, "--ca", NO_PEM], message: `--ca "${NO_PEM}": has no certificate in PEM` },
+  { args: [...HTTPS, "--ca", KEY], message: `--ca "${KEY}": has no certificate in PEM` },
+  { args: [...HTTPS, "--cert", CERT, "--key", CERT], message: `--key "${CERT}": has no private key in PEM` },
+  {
+    args: [...HTTPS, "--cert", CERT, "--key", STRANGE_KEY],
+    message: `use --cert ${CERT}, --key ${STRANGE_KEY}: key values mismatch`,
+  },
   { args: ["--nope"], message: "unknown option '--nope'; see --help" },
   { args: ["--url"], message: "option '--url <value>' argument missing; see --help" },
 ]) {
@@ -114,9 +154,97 @@ test("a server that does not answer in time is deadline_exceeded and exit 1", as
   assert.match(stderr, /^deadline_exceeded: /);
 });
 
+const VARIANTS = [
+  [],
+  ["--http", "1.1"],
+  ["--protocol", "grpc"],
+  ["--protocol", "grpcweb"],
+  ["--protocol", "grpcweb", "--http", "1.1"],
+];
+
+for (const args of VARIANTS) {
+  test(`over TLS, with --ca ${args.join(" ")}, it prints the sum`, async (t) => {
+    const { url } = await startServer(t, { tls: SERVER });
+    const result = await client("--url", url, "--ca", CA, ...args, "20", "22");
+    assert.deepEqual(result, { code: 0, stdout: transcript(42), stderr: "" });
+  });
+
+  test(`over mutual TLS, with --cert and --key ${args.join(" ")}, it prints the sum`, async (t) => {
+    const { url } = await startServer(t, { tls: { ...SERVER, clientCa: AUTHORITY.cert } });
+    const result = await client("--url", url, "--ca", CA, "--cert", CERT, "--key", KEY, ...args, "20", "22");
+    assert.deepEqual(result, { code: 0, stdout: transcript(42), stderr: "" });
+  });
+}
+
+const PAST = { from: new Date(1e12), to: new Date(1.1e12) };
+const OUTDATED = await AUTHORITY.issue({ subject: "CN=outdated", names: LOOPBACK, ...PAST });
+const ELSEWHERE = await AUTHORITY.issue({ subject: "CN=elsewhere", names: [{ type: "dns", value: "a.example" }] });
+const MUTUAL = { ...SERVER, clientCa: AUTHORITY.cert };
+
+for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } of [
+  {
+    name: "https to a plain port",
+    says: "it does not speak TLS; its URL may be one of http",
+    logged: /^refuse a connection from 127\.0\.0\.1: it speaks TLS, and this port is plain$/,
+  },
+  {
+    name: "http to a TLS port",
+    tls: SERVER,
+    scheme: "http",
+    flags: [],
+    says: /^it does not answer in plain HTTP \((HTTP 400|Protocol error)\); its URL may be one of https$/,
+    logged: /^refuse a connection from 127\.0\.0\.1: it speaks plain text, and this port speaks TLS$/,
+  },
+  {
+    name: "a server of an authority that is not trusted",
+    tls: SERVER,
+    flags: [],
+    says: "no authority that is trusted here vouches for it; --ca names a file of others",
+  },
+  {
+    name: "a server of another authority than --ca has",
+    tls: SERVER,
+    flags: ["--ca", STRANGE_CERT],
+    says: "no authority that is trusted here vouches for it; --ca names a file of others",
+  },
+  { name: "a server whose certificate has expired", tls: OUTDATED, says: "its certificate is out of date" },
+  { name: "a server of another name", tls: ELSEWHERE, says: "its certificate is for another name" },
+  {
+    name: "a server that wants a certificate, without one",
+    tls: MUTUAL,
+    says: "it refuses this client; it may want a certificate, which --cert and --key name",
+    logged: /^refuse a connection from 127\.0\.0\.1: it has no client certificate$/,
+  },
+  {
+    name: "a server that wants a certificate, with one that it does not trust",
+    tls: MUTUAL,
+    flags: ["--ca", CA, "--cert", STRANGE_CERT, "--key", STRANGE_KEY],
+    says: "it ended the connection; it may not trust the certificate of --cert",
+    logged: /^refuse a connection: its certificate is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/,
+  },
+]) {
+  for (const http of ["1.1", "2"]) {
+    test(`${name} is a sentence and exit 1, over HTTP/${http}`, async (t) => {
+      const { authority, log } = await startServer(t, { tls });
+      const url = `${scheme}://${authority}`;
+      const { code, stdout, stderr } = await client("--url", url, ...flags, "--http", http);
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+      assert.ok(stderr.startsWith(`call ${url}: `), stderr);
+      const sentence = stderr.slice(`call ${url}: `.length).trimEnd();
+      if (typeof says === "string") assert.equal(sentence, says);
+      else assert.match(sentence, says);
+      if (logged !== undefined) assert.match(log.splice(0).join("\n"), logged);
+    });
+  }
+}
+
+test("-h is --help", async () => {
+  assert.deepEqual(await client("-h"), await client("--help"));
+});
+
 test("--help names every flag and exits 0", async () => {
   const { code, stdout } = await client("--help");
   assert.equal(code, 0);
-  for (const flag of ["url", "protocol", "json", "get", "http", "timeout", "header"])
+  for (const flag of ["url", "protocol", "json", "get", "http", "timeout", "header", "ca", "cert", "key"])
     assert.match(stdout, RegExp(`--${flag}\\b`));
 });

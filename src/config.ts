@@ -46,7 +46,7 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
     default: "127.0.0.1",
     help: "address or name to listen on; 0.0.0.0 or :: is every address",
     allowed: "an IP address or a host name",
-    parse: (text) => /^(?:\[([\da-fA-F:.]+(?:%\w+)?)\]|([\w.:%-]+))$/.exec(text)?.slice(1).find(Boolean),
+    parse: parseHost,
   },
   port: {
     flag: "port",
@@ -217,6 +217,12 @@ function readFlags(args: readonly string[]): Flags {
     }
   }
   return { help, flags, problems };
+}
+
+/** An address of IPv6 may be in brackets, as in a URL. */
+function parseHost(text: string): string | undefined {
+  const [, bare = text] = /^\[(.*:.*)\]$/.exec(text) ?? [];
+  return /^[\w.:%-]+$/.test(bare) ? bare : undefined;
 }
 
 /** Undefined where one of them is no origin, as a browser sends it: scheme, host and port, in lower case, no path. */

@@ -44,6 +44,12 @@ test("--help names every flag, its variable and its default, and exits 0", async
     "--port",
     "PORT",
     "50051",
+    "--tls-cert",
+    "TLS_CERT",
+    "--tls-key",
+    "TLS_KEY",
+    "--tls-client-ca",
+    "TLS_CLIENT_CA",
     "--cors-origins",
     "CORS_ORIGINS",
     "--http2",
@@ -76,6 +82,31 @@ test("one message names every bad setting, the value given and what is allowed, 
     '--cors-origins: "https://a.test/path" must be origins like https://example.com separated by commas, or *',
     '--http2: "3" must be own or node',
   ]);
+});
+
+test("a flag without its value is named, and the flag behind it is read", async () => {
+  const { code, stderr } = await main("--port", "--host", "a b", "--cors-origins");
+  assert.equal(code, 2);
+  assert.deepEqual(stderr.trimEnd().split("\n"), [
+    "--port: must have a value behind it",
+    "--cors-origins: must have a value behind it",
+    '--host: "a b" must be an IP address or a host name',
+  ]);
+});
+
+test("an origin is one of http or https", async () => {
+  const { code, stderr } = await main("--cors-origins", "ftp://a");
+  assert.equal(code, 2);
+  assert.match(stderr, /^--cors-origins: "ftp:\/\/a" must be origins like https:/);
+});
+
+test("an address of IPv6 may be in brackets, as in a URL", async (t) => {
+  const { authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--host", "[::1]");
+  assert.match(authority, /^\[::1\]:\d+$/);
+  for (const host of ["[::1", "[a]", "[]"]) {
+    const { code, stderr } = await main("--host", host);
+    assert.deepEqual([code, stderr], [2, `--host: ${JSON.stringify(host)} must be an IP address or a host name\n`]);
+  }
 });
 
 test("a bad setting in the environment is named by its variable", async () => {

@@ -3,6 +3,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import type { Writable } from "node:stream";
+import type { SecureContextOptions } from "node:tls";
 import { AUTHORITY } from "./certificates.ts";
 import { turns } from "./raw.ts";
 
@@ -25,18 +26,28 @@ export interface HttpResponse {
   readonly body: Buffer;
 }
 
-/** Sends the request to host:port, or a URL of it, and gives the whole response, on a connection of its own. */
-export function send(version: HttpVersion, to: string, request: HttpRequest): Promise<HttpResponse> {
+/**
+ * Sends the request to host:port, or a URL of it, and gives the whole response, on a connection of its own. Over TLS, the
+ * tests' authority is trusted unless tls says otherwise.
+ */
+export function send(
+  version: HttpVersion,
+  to: string,
+  request: HttpRequest,
+  tls: SecureContextOptions = { ca: AUTHORITY.cert },
+): Promise<HttpResponse> {
   const url = to.includes("://") ? to : `http://${to}`;
-  return version === "HTTP/2" ? send2(url, request) : send1(url, request);
+  return version === "HTTP/2" ? send2(url, request, tls) : send1(url, request, tls);
 }
 
-function send1(url: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
+function send1(
+  url: string,
+  { method = "POST", path, headers, body }: HttpRequest,
+  tls: SecureContextOptions,
+): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
   const options = { method, path, headers: { ...headers }, agent: false };
-  const request = url.startsWith("https:")
-    ? https.request(url, { ...options, ca: AUTHORITY.cert })
-    : http.request(url, options);
+  const request = url.startsWith("https:") ? https.request(url, { ...options, ...tls }) : http.request(url, options);
   request.on("error", reject);
   request.on("response", async (response) => {
     try {
@@ -51,8 +62,12 @@ function send1(url: string, { method = "POST", path, headers, body }: HttpReques
   return promise;
 }
 
-async function send2(url: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
-  const session = http2.connect(url, { ca: AUTHORITY.cert });
+async function send2(
+  url: string,
+  { method = "POST", path, headers, body }: HttpRequest,
+  tls: SecureContextOptions,
+): Promise<HttpResponse> {
+  const session = http2.connect(url, tls);
   try {
     const { promise: failed, reject } = Promise.withResolvers<never>();
     session.on("error", reject);

@@ -6,8 +6,9 @@ import { ENV, ROOT } from "./command.ts";
 
 export interface RunningProcess {
   readonly child: ChildProcess;
-  /** All that it has printed to stdout. */
+  /** All that it has printed to stdout, and to stderr. */
   readonly stdout: () => string;
+  readonly stderr: () => string;
   /** The first line's address, like "127.0.0.1:50051". */
   readonly authority: string;
   /** Resolves with its exit code, or the signal that ended it. */
@@ -23,7 +24,7 @@ export async function startProcess(t: TestContext, command: string, ...args: str
   const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
   child.stdout.setEncoding("utf8").on("data", (text) => {
     stdout += text;
-    const [, authority] = /^listening on http:\/\/(\S+)\n/m.exec(stdout) ?? [];
+    const [, authority] = /^listening on https?:\/\/(\S+)\n/m.exec(stdout) ?? [];
     if (authority !== undefined) resolve(authority);
   });
   let stderr = "";
@@ -31,7 +32,7 @@ export async function startProcess(t: TestContext, command: string, ...args: str
     stderr += text;
   });
   exit.then((code) => reject(new Error(`start ${command}: it ended with ${code}: ${stderr}`)));
-  return { child, stdout: () => stdout, authority: await listening, exit };
+  return { child, stdout: () => stdout, stderr: () => stderr, authority: await listening, exit };
 }
 
 /** What a terminal does with ^C, for SIGINT: signals the whole process group. Does nothing where there is none left. */

@@ -228,6 +228,18 @@ test("a request target in absolute form whose authority is none gets 400", async
   }
 });
 
+test("the lines at / are of https for a client that a proxy speaks TLS with", async (t) => {
+  const { url, authority } = await startServer(t);
+  const session = http2.connect(url);
+  t.after(() => session.destroy());
+  const request = session.request({ ":path": "/", ":scheme": "https" });
+  const text = Buffer.concat(await request.toArray()).toString();
+  const call = `-d '{"a":1,"b":2}' https://${authority}/test.Test/GetSum`;
+  assert.ok(text.includes(`  curl -H 'Content-Type: application/json' ${call}`), text);
+  assert.ok(text.includes(`  buf curl ${call}`), text);
+  assert.ok(text.includes(`  grpcurl -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
+});
+
 test("a query does not hide the home page", async (t) => {
   const { authority } = await startServer(t);
   for (const version of HTTP_VERSIONS) {

@@ -11,9 +11,11 @@ import { routes } from "../src/routes.ts";
 import { createServer, type ServerOptions } from "../src/server/server.ts";
 import { AUTHORITY, createAuthority, LOOPBACK, SERVER } from "./support/certificates.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "./support/http.ts";
+import { Random } from "./support/random.ts";
 import { connectTo, exchangeBytes, turns } from "./support/raw.ts";
 import { type RunningServer, startServer } from "./support/server.ts";
 
+const SEED = 20_261_124;
 const HOME = { method: "GET", path: "/" };
 const MUTUAL = { ...SERVER, clientCa: AUTHORITY.cert };
 const CLIENT = await AUTHORITY.issue({ subject: "CN=a client" });
@@ -219,6 +221,22 @@ test("a handshake that is reset, wherever it stands, leaves no connection and no
   assert.equal((await send("HTTP/2", url, HOME)).status, 200);
   await server.close(60_000); // hangs where one is left
   assert.deepEqual(log, []);
+});
+
+test("handshakes with wrong bytes in them do no harm", async (t) => {
+  const { authority, url, log } = await startTls(t);
+  const hello = await clientHello();
+  const random = new Random(SEED);
+  for (let i = 0; i < 300; i++) {
+    const bytes = Buffer.from(hello.subarray(0, random.chance(2) ? hello.length : random.below(hello.length) + 1));
+    for (let n = random.below(5); n >= 0; n--) bytes[random.below(bytes.length)] = random.below(256);
+    const socket = await connectTo(authority);
+    socket.on("error", () => {});
+    socket.end(bytes);
+    await once(socket.resume(), "close");
+  }
+  for (const version of HTTP_VERSIONS) assert.equal((await send(version, url, HOME)).status, 200);
+  for (const line of log.splice(0)) assert.match(line, /^refuse a connection( from 127\.0\.0\.1)?: /);
 });
 
 // Mutual TLS.

@@ -33,12 +33,12 @@ function requestHead(req: IncomingMessage): RequestHead {
   const target = req.url ?? "";
   // A target in absolute form overrides Host (RFC 9112, 3.2.2).
   const [, named, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
-  const { authority } = req as { authority?: string }; // HTTP/2's
+  const { authority, scheme } = req as { authority?: string; scheme?: string }; // HTTP/2's
   // HTTP/1.0 may go without Host (RFC 9112, 3.2); the name is only to build URLs with.
   const unnamed = req.httpVersion === "1.0" ? "localhost" : "";
   return {
     httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
-    scheme: "encrypted" in req.socket ? "https" : "http",
+    scheme: scheme === "https" || "encrypted" in req.socket ? "https" : "http",
     method: req.method ?? "",
     authority: named ?? authority ?? fieldValue(fields, "host") ?? unnamed,
     path: path === undefined ? target : path.startsWith("/") ? path : `/${path}`,

@@ -67,6 +67,7 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
   const beginHandshake = https.listeners("connection") as ((socket: Socket) => void)[];
   const acceptHttp1 = https.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   https.removeAllListeners("connection").removeAllListeners("secureConnection");
+  https.removeAllListeners("tlsClientError"); // Node's own takes it for an error of HTTP/1.1
 
   https.on("connection", (socket: Socket) => {
     socket.on("error", ignore); // once the handshake has begun, they are the TLS socket's
@@ -88,11 +89,11 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
     for (const accept of acceptHttp1) accept.call(https, socket);
   });
   https.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      return onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
-    }
     const reason = handshakeProblem(error, socket);
-    if (reason !== undefined) onRefused(reason, socket.remoteAddress);
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
+      onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
+    } else if (reason !== undefined) onRefused(reason, socket.remoteAddress);
+    socket.destroy();
   });
 
   return {

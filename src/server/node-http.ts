@@ -156,8 +156,9 @@ class NodeExchange implements Exchange, Awaited {
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
     if (trailers.length > 0) {
       this.start(head);
-      this.write(body);
-      this.end(trailers);
+      const taken = this.write(body);
+      if (taken === undefined) this.end(trailers);
+      else void taken.then(() => this.end(trailers));
     } else if (!this.#done) {
       this.#setHead(head);
       if (body.length === 0) this.#finish();

@@ -22,6 +22,8 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(`Received sum: sum: ${sum}`);
 }
 
+const WANTS_CERTIFICATE = "it may want a certificate, which --cert and --key name";
+
 /** What went wrong before there was an answer, in the words of Node and OpenSSL; and in a user's. */
 const CONNECTION_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = [
   [/wrong.version.number|packet.length.too.long/i, "it does not speak TLS; its URL may be one of http"],
@@ -31,10 +33,7 @@ const CONNECTION_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string
   ],
   [/cert.*(expired|not.yet.valid)/i, "its certificate is out of date"],
   [/ALTNAME_INVALID/, "its certificate is for another name"],
-  [
-    /certificate.required|handshake.failure/i,
-    "it refuses this client; it may want a certificate, which --cert and --key name",
-  ],
+  [/certificate.required|handshake.failure/i, `it refuses this client; ${WANTS_CERTIFICATE}`],
 ];
 
 function describe(reason: unknown, { url, tls }: CallArguments): string {
@@ -45,8 +44,8 @@ function describe(reason: unknown, { url, tls }: CallArguments): string {
     if (sentence !== undefined) return `call ${url}: ${sentence}`;
     const endedByServer =
       /^(ECONNRESET|EPIPE)$/.test(systemError) || (code === Code.Canceled && /CANCEL/.test(rawMessage));
-    if (endedByServer && tls.cert !== undefined)
-      return `call ${url}: it ended the connection; it may not trust the certificate of --cert`;
+    const wish = tls.cert === undefined ? WANTS_CERTIFICATE : "it may not trust the certificate of --cert";
+    if (endedByServer) return `call ${url}: it ended the connection; ${wish}`;
   } else if (systemError === "ERR_HTTP2_ERROR" || rawMessage === "HTTP 400") {
     return `call ${url}: it does not answer in plain HTTP (${rawMessage}); its URL may be one of https`;
   }

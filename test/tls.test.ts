@@ -157,6 +157,17 @@ test("TLS to a plain port is refused with a line in the log", async (t) => {
   assert.deepEqual(server.log.splice(0), ["refuse a connection from 127.0.0.1: it speaks TLS, and this port is plain"]);
 });
 
+test("a peer that is refused, and goes on sending and does not close, is cut", async (t) => {
+  const { authority, log } = await startTls(t);
+  const socket = await connectTo(authority);
+  socket.allowHalfOpen = true;
+  socket.on("error", () => {});
+  const sending = setInterval(() => socket.write("x"), 10);
+  await new Promise((resolve) => socket.resume().on("close", resolve));
+  clearInterval(sending);
+  assert.equal(log.splice(0).length, 1);
+});
+
 test("a hundred refused connections are one line in the log for each kind and second", async (t) => {
   const { authority, log } = await startTls(t);
   const started = performance.now();

@@ -2,6 +2,9 @@
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "./limits.ts";
 
+/** ms in which a peer may close after it was refused, before its socket is destroyed. */
+const LINGER_MS = 1_000;
+
 /** Tells of a connection that is refused: for what reason, of which there are few, and from which address. */
 export type OnRefused = (reason: string, address: string | undefined) => void;
 
@@ -57,10 +60,11 @@ export class FirstBytes {
 export function refuse(socket: Socket, message: string): void {
   const head = `HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
   socket.on("error", ignore);
-  socket.on("data", ignore); // what is unread when it ends would take the answer with it
-  socket.resume();
   socket.end(`${head}${message}\n`);
-  socket.destroySoon();
+  // What still comes is read and thrown away: to close before would take the answer with it.
+  socket.resume();
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.on("close", () => clearTimeout(cut));
 }
 
 function ignore(): void {}

@@ -4,13 +4,18 @@ import { delimiter, isAbsolute, join } from "node:path";
 import type { TestContext } from "node:test";
 import { ENV } from "./command.ts";
 
-/** The path of the tool that has one of these names on PATH, or is named by its path; undefined where the test is skipped for want of it. */
+/** As findProgram; undefined where the test is skipped for want of it. */
 export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
-  const folders = ENV.PATH.split(delimiter);
-  const paths = names.flatMap((name) => (isAbsolute(name) ? name : folders.map((folder) => join(folder, name))));
-  const path = paths.find(isExecutable);
+  const path = findProgram(...names);
   if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
   return path;
+}
+
+/** The path of the program that has one of these names on PATH, or is named by its path. */
+export function findProgram(...names: readonly string[]): string | undefined {
+  const folders = ENV.PATH.split(delimiter);
+  const paths = names.flatMap((name) => (isAbsolute(name) ? name : folders.map((folder) => join(folder, name))));
+  return paths.find(isExecutable);
 }
 
 /** Skips the test with the reason, or fails it in CI. */

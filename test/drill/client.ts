@@ -1,0 +1,34 @@
+/** What the drill knows of a client, and how one calls that lives in the drill's own process. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Calls } from "./calls.ts";
+
+export interface Client {
+  readonly name: string;
+  /** Why it cannot run on this machine; undefined where it can. */
+  readonly absent?: string | undefined;
+  /** What its row of the table says besides figures. */
+  readonly note?: string;
+  /** How many calls it may lose at one restart. A client that heeds GOAWAY and `Connection: close` loses none. */
+  readonly mayLose: number;
+  /** Whether at each restart a call of its own must be under way, and go well. */
+  readonly mustSpan: boolean;
+  /** Calls until it is told to stop, and resolves when its last call has ended. */
+  run(authority: string, calls: Calls, stop: AbortSignal): Promise<void>;
+}
+
+/** ms in which a call has its answer, or has failed. */
+export const CALL_MS = 20_000;
+
+const CALLERS = 4;
+const MOST_PAUSE_MS = 10;
+
+/** Calls from several callers at once, who pause between two calls: so connections are in use at one time and idle at another. */
+export async function callOnAndOn(call: () => Promise<unknown>, calls: Calls, stop: AbortSignal): Promise<void> {
+  async function caller(): Promise<void> {
+    while (!stop.aborted) {
+      await calls.make(call);
+      await sleep(Math.random() * MOST_PAUSE_MS);
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+}

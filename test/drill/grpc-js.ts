@@ -1,0 +1,107 @@
+/** grpc-js: unary calls, quick and slow, and a Watch that must hear NOT_SERVING before it ends. */
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Client as Channel, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  HealthCheckRequestSchema,
+  HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../gen/health/v1/health_pb.ts";
+import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
+import { CALL_MS, type Client, callOnAndOn } from "./client.ts";
+import { DELAY_HEADER } from "./slow-routes.ts";
+
+const NUMBERS = Buffer.from(toBinary(DataSchema, { $typeName: "test.Data", a: 1, b: 2 }));
+const SERVER = Buffer.from(
+  toBinary(HealthCheckRequestSchema, { $typeName: "grpc.health.v1.HealthCheckRequest", service: "" }),
+);
+
+export const GRPC_JS_CLIENTS: readonly Client[] = [
+  unary("gRPC, grpc-js"),
+  unary("gRPC, grpc-js, slow calls", 400),
+  watch(),
+];
+
+/** A client whose calls take that many ms longer. */
+function unary(name: string, delayMs?: number): Client {
+  const metadata = new Metadata();
+  if (delayMs !== undefined) metadata.set(DELAY_HEADER, String(delayMs));
+  return {
+    name,
+    mayLose: 0,
+    mustSpan: delayMs !== undefined,
+    async run(authority, calls, stop) {
+      const channel = openChannel(authority);
+      await callOnAndOn(() => getSum(channel, metadata), calls, stop);
+      channel.close();
+    },
+  };
+}
+
+function getSum(channel: Channel, metadata: Metadata): Promise<void> {
+  return new Promise((resolve, reject) =>
+    channel.makeUnaryRequest(
+      "/test.Test/GetSum",
+      (bytes: Buffer) => bytes,
+      (bytes) => fromBinary(SumSchema, bytes).sum,
+      NUMBERS,
+      metadata,
+      { deadline: Date.now() + CALL_MS },
+      (error, sum) => {
+        if (error !== null) reject(new Error(error.message));
+        else if (sum !== 3) reject(new Error(`the sum was ${sum}`));
+        else resolve();
+      },
+    ),
+  );
+}
+
+/** Each call is a Watch from its begin to its end. It goes well if the last that it hears is that the server does not serve. */
+function watch(): Client {
+  return {
+    name: "Watch, grpc-js",
+    note: "each heard NOT_SERVING before its end",
+    mayLose: 0,
+    mustSpan: true,
+    async run(authority, calls, stop) {
+      const channel = openChannel(authority);
+      while (!stop.aborted) {
+        await calls.make(async () => {
+          const last = await watchToTheEnd(channel, stop);
+          if (last !== ServingStatus.NOT_SERVING && !stop.aborted) {
+            throw new Error(`the last status before the end was ${last ?? "none"}`);
+          }
+        });
+      }
+      channel.close();
+    },
+  };
+}
+
+/** The last status that was heard before the stream's end. */
+function watchToTheEnd(channel: Channel, stop: AbortSignal): Promise<ServingStatus | undefined> {
+  const stream = channel.makeServerStreamRequest(
+    "/grpc.health.v1.Health/Watch",
+    (bytes: Buffer) => bytes,
+    (bytes) => fromBinary(HealthCheckResponseSchema, bytes).status,
+    SERVER,
+  );
+  const cancel = (): void => stream.cancel();
+  stop.addEventListener("abort", cancel);
+  let last: ServingStatus | undefined;
+  stream.on("data", (status: ServingStatus) => {
+    last = status;
+  });
+  return new Promise((resolve) => {
+    // The server ends it as unavailable, which comes as an error.
+    stream.on("error", (_: ServiceError) => {});
+    stream.on("close", () => {
+      stop.removeEventListener("abort", cancel);
+      resolve(last);
+    });
+  });
+}
+
+/** A channel with connections of its own: by default grpc-js shares them among channels. */
+function openChannel(authority: string): Channel {
+  return new Channel(authority, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+}

@@ -38,11 +38,11 @@ export class Calls {
     this.add(begin, performance.now() - start, reason);
   }
 
-  /** How many restarts were followed by a good call before the next. */
+  /** After how many restarts, and before the next, a call was made or went on that then went well. */
   seen(restarts: readonly Restart[]): number {
     return restarts.filter(({ exitedAt }, i) => {
       const next = restarts[i + 1]?.signalledAt ?? Number.POSITIVE_INFINITY;
-      return this.#good.some(([begin]) => begin >= exitedAt && begin < next);
+      return this.#good.some(([begin, end]) => end > exitedAt && begin < next);
     }).length;
   }
 

@@ -2,6 +2,9 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
+/** What each side says takes so long to reach the other, so that words cross on the way as they do in a network. */
+const LATENCY_MS = 3;
+
 export class Forwarder {
   /** The port on 127.0.0.1 to which connections go. */
   targetPort = 0;
@@ -38,21 +41,19 @@ export class Forwarder {
 
   #forward(client: Socket): void {
     const server = connect({ host: "127.0.0.1", port: this.targetPort, allowHalfOpen: true, noDelay: true });
-    const opening = new Promise<void>((resolve) => server.once("connect", resolve).once("close", resolve));
+    const opening = new Promise<void>((resolve) => server.once("connect", resolve).once("close", () => resolve()));
     this.#opening.add(opening);
     opening.then(() => this.#opening.delete(opening));
-    this.#join(client, server);
-    this.#join(server, client);
-    client.pipe(server).pipe(client);
+    this.#pass(client, server);
+    this.#pass(server, client);
   }
 
-  /** A connection that breaks breaks the other too: a reset is passed on as a reset. */
-  #join(socket: Socket, other: Socket): void {
-    this.#sockets.add(socket);
-    socket.on("error", () => other.resetAndDestroy());
-    socket.on("close", () => {
-      this.#sockets.delete(socket);
-      if (!socket.readableEnded) other.destroy();
-    });
+  /** What comes on one side, its end or its break too, leaves on the other, a little later. */
+  #pass(from: Socket, to: Socket): void {
+    this.#sockets.add(from);
+    from.on("data", (chunk) => setTimeout(() => to.writable && to.write(chunk), LATENCY_MS));
+    from.on("end", () => setTimeout(() => to.end(), LATENCY_MS));
+    from.on("error", () => setTimeout(() => to.resetAndDestroy(), LATENCY_MS));
+    from.on("close", () => this.#sockets.delete(from));
   }
 }

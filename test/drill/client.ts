@@ -7,7 +7,7 @@ export interface Client {
   /** Why it cannot run on this machine; undefined where it can. */
   readonly absent?: string | undefined;
   /** What its row of the table says besides figures. */
-  readonly note?: string;
+  readonly note?: string | undefined;
   /** How many calls it may lose at one restart. A client that heeds GOAWAY and `Connection: close` loses none. */
   readonly mayLose: number;
   /** Whether at each restart a call of its own must be under way, and go well. */
@@ -19,7 +19,8 @@ export interface Client {
 /** ms in which a call has its answer, or has failed. */
 export const CALL_MS = 20_000;
 
-const CALLERS = 4;
+/** How many call at the same time. */
+export const CALLERS = 4;
 const MOST_PAUSE_MS = 10;
 
 /** Calls from several callers at once, who pause between two calls: so connections are in use at one time and idle at another. */

@@ -9,6 +9,7 @@ import { brokenBounds } from "./bounds.ts";
 import { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 import { CONNECT_CLIENTS } from "./connect-clients.ts";
+import { EARLY } from "./early.ts";
 import { FETCH } from "./fetch.ts";
 import { Forwarder } from "./forwarder.ts";
 import { GRPC_JS_CLIENTS } from "./grpc-js.ts";
@@ -17,7 +18,7 @@ import { OUTSIDE_CLIENTS } from "./outside.ts";
 import { Servers } from "./servers.ts";
 import { table } from "./table.ts";
 
-const CLIENTS: readonly Client[] = [...GRPC_JS_CLIENTS, ...OUTSIDE_CLIENTS, ...CONNECT_CLIENTS, FETCH, HEEDLESS];
+const CLIENTS: readonly Client[] = [...GRPC_JS_CLIENTS, ...OUTSIDE_CLIENTS, ...CONNECT_CLIENTS, FETCH, EARLY, HEEDLESS];
 /** Between two restarts, for every client to have called on the new server. */
 const SERVE_MS = 1_500;
 
@@ -48,6 +49,8 @@ const last = await servers.stop();
 forwarder.close();
 
 console.log(table(results, servers.restarts));
+const exitMs = servers.restarts.map(({ signalledAt, exitedAt }) => exitedAt - signalledAt);
+console.log(`${servers.restarts.length} restarts; a server ended at most ${Math.max(...exitMs)} ms after its signal`);
 const broken = brokenBounds(results, servers.restarts, last);
 for (const sentence of broken) console.error(sentence);
 if (broken.length > 0) process.exitCode = 1;

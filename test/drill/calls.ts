@@ -27,14 +27,18 @@ export class Calls {
     }
   }
 
-  /** Makes a call and takes note of it. A rejection is a failure. */
-  async make(call: () => Promise<unknown>): Promise<void> {
+  /** Makes a call and takes note of it. A rejection is a failure, and so is no end after limitMs milliseconds. */
+  async make(call: () => Promise<unknown>, limitMs: number): Promise<void> {
     const begin = Date.now();
     const start = performance.now();
-    const reason = await call().then(
+    const { promise: late, resolve } = Promise.withResolvers<string>();
+    const timer = setTimeout(resolve, limitMs, `no answer in ${limitMs} ms`);
+    const ended = call().then(
       () => undefined,
       (error: Error) => error.message,
     );
+    const reason = await Promise.race([ended, late]);
+    clearTimeout(timer);
     this.add(begin, performance.now() - start, reason);
   }
 

@@ -17,7 +17,7 @@ export interface Client {
 }
 
 /** ms in which a call has its answer, or has failed. */
-export const CALL_MS = 20_000;
+export const CALL_MS = 10_000;
 
 /** How many call at the same time. */
 export const CALLERS = 4;
@@ -27,7 +27,7 @@ const MOST_PAUSE_MS = 10;
 export async function callOnAndOn(call: () => Promise<unknown>, calls: Calls, stop: AbortSignal): Promise<void> {
   async function caller(): Promise<void> {
     while (!stop.aborted) {
-      await calls.make(call);
+      await calls.make(call, CALL_MS);
       await sleep(Math.random() * MOST_PAUSE_MS);
     }
   }

@@ -4,7 +4,7 @@ import { type Code, ConnectError, createClient, type Interceptor, type Transport
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Test } from "../../gen/service_pb.ts";
-import { CALL_MS, CALLERS, type Client, callOnAndOn } from "./client.ts";
+import { CALLERS, type Client, callOnAndOn } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
 /** How one is made, and what closes it. */
@@ -73,7 +73,7 @@ function client(name: string, open: Open, { mayLose = 0, note, delayMs }: Option
       const { transport, close } = open(`http://${authority}`);
       const { getSum } = createClient(Test, transport);
       const call = async (): Promise<void> => {
-        const { sum } = await getSum({ a: 1, b: 2 }, { headers, timeoutMs: CALL_MS }).catch((error) => {
+        const { sum } = await getSum({ a: 1, b: 2 }, { headers }).catch((error) => {
           throw new Error(describe(error));
         });
         if (sum !== 3) throw new Error(`the sum was ${sum}`);

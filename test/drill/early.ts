@@ -1,28 +1,30 @@
-/** A client that opens each connection before it needs it, as browsers do, and then asks for it to be closed. */
+/** Clients that open each connection before they need it, as browsers do, and make one call on it. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
 import { connectTo } from "../support/raw.ts";
 import { type Client, callOnAndOn } from "./client.ts";
 
 /** How long a connection is open, at most, before the first word on it. */
 const MOST_AHEAD_MS = 100;
-const BODY = '{"a":1,"b":2}';
+const REQUEST = {
+  path: "/test.Test/GetSum",
+  headers: { "content-type": "application/json" },
+  body: '{"a":1,"b":2}',
+};
 
-export const EARLY: Client = {
-  name: "JSON over HTTP/1.1, connections opened ahead",
+export const EARLY_CLIENTS: readonly Client[] = HTTP_VERSIONS.map((version) => ({
+  name: `JSON over ${version}, connections opened ahead`,
   note: `each up to ${MOST_AHEAD_MS} ms before its one call`,
   mayLose: 0,
   mustSpan: true,
   async run(authority, calls, stop) {
-    await callOnAndOn(() => getSum(authority), calls, stop);
+    await callOnAndOn(() => getSum(version, authority), calls, stop);
   },
-};
+}));
 
-async function getSum(authority: string): Promise<void> {
+async function getSum(version: HttpVersion, authority: string): Promise<void> {
   const socket = await connectTo(authority);
   await sleep(Math.random() * MOST_AHEAD_MS);
-  const head = ["POST /test.Test/GetSum HTTP/1.1", `Host: ${authority}`, "Connection: close"];
-  const fields = ["Content-Type: application/json", `Content-Length: ${BODY.length}`];
-  socket.write([...head, ...fields, "", BODY].join("\r\n"));
-  const answer = Buffer.concat(await socket.toArray()).toString("latin1");
-  if (!answer.endsWith('{"sum":3}')) throw new Error(answer === "" ? "the connection was closed" : answer);
+  const { status, body } = await send(version, authority, REQUEST, socket);
+  if (body.toString() !== '{"sum":3}') throw new Error(`${status}: ${body}`);
 }

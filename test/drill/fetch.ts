@@ -1,5 +1,5 @@
 /** Node's fetch: JSON over HTTP/1.1 on connections that are kept. */
-import { CALL_MS, type Client, callOnAndOn } from "./client.ts";
+import { type Client, callOnAndOn } from "./client.ts";
 
 export const FETCH: Client = {
   name: "JSON over HTTP/1.1, fetch",
@@ -15,7 +15,6 @@ async function getSum(authority: string): Promise<void> {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: '{"a":1,"b":2}',
-    signal: AbortSignal.timeout(CALL_MS),
   }).catch((error: Error) => {
     const { code = "", message = "" } = (error.cause ?? {}) as NodeJS.ErrnoException;
     throw new Error(`${error.message}: ${code} ${message}`);

@@ -10,7 +10,6 @@ export class Forwarder {
   targetPort = 0;
   readonly #listener: Server;
   readonly #opening = new Set<Promise<void>>();
-  readonly #sockets = new Set<Socket>();
 
   private constructor(listener: Server) {
     this.#listener = listener;
@@ -34,11 +33,6 @@ export class Forwarder {
     await Promise.all(this.#opening);
   }
 
-  close(): void {
-    this.#listener.close();
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
   #forward(client: Socket): void {
     const server = connect({ host: "127.0.0.1", port: this.targetPort, allowHalfOpen: true, noDelay: true });
     const opening = new Promise<void>((resolve) => server.once("connect", resolve).once("close", () => resolve()));
@@ -50,10 +44,8 @@ export class Forwarder {
 
   /** What comes on one side, its end or its break too, leaves on the other, a little later. */
   #pass(from: Socket, to: Socket): void {
-    this.#sockets.add(from);
     from.on("data", (chunk) => setTimeout(() => to.writable && to.write(chunk), LATENCY_MS));
     from.on("end", () => setTimeout(() => to.end(), LATENCY_MS));
     from.on("error", () => setTimeout(() => to.resetAndDestroy(), LATENCY_MS));
-    from.on("close", () => this.#sockets.delete(from));
   }
 }

@@ -7,9 +7,11 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/health/v1/health_pb.ts";
 import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
-import { CALL_MS, type Client, callOnAndOn } from "./client.ts";
+import { type Client, callOnAndOn } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
+/** Longer than a server serves here. */
+const WATCH_MS = 60_000;
 const NUMBERS = Buffer.from(toBinary(DataSchema, { $typeName: "test.Data", a: 1, b: 2 }));
 const SERVER = Buffer.from(
   toBinary(HealthCheckRequestSchema, { $typeName: "grpc.health.v1.HealthCheckRequest", service: "" }),
@@ -45,7 +47,6 @@ function getSum(channel: Channel, metadata: Metadata): Promise<void> {
       (bytes) => fromBinary(SumSchema, bytes).sum,
       NUMBERS,
       metadata,
-      { deadline: Date.now() + CALL_MS },
       (error, sum) => {
         if (error !== null) reject(new Error(error.message));
         else if (sum !== 3) reject(new Error(`the sum was ${sum}`));
@@ -70,7 +71,7 @@ function watch(): Client {
           if (last !== ServingStatus.NOT_SERVING && !stop.aborted) {
             throw new Error(`the last status before the end was ${last ?? "none"}`);
           }
-        });
+        }, WATCH_MS);
       }
       channel.close();
     },

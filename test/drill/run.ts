@@ -9,7 +9,7 @@ import { brokenBounds } from "./bounds.ts";
 import { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 import { CONNECT_CLIENTS } from "./connect-clients.ts";
-import { EARLY } from "./early.ts";
+import { EARLY_CLIENTS } from "./early.ts";
 import { FETCH } from "./fetch.ts";
 import { Forwarder } from "./forwarder.ts";
 import { GRPC_JS_CLIENTS } from "./grpc-js.ts";
@@ -18,39 +18,58 @@ import { OUTSIDE_CLIENTS } from "./outside.ts";
 import { Servers } from "./servers.ts";
 import { table } from "./table.ts";
 
-const CLIENTS: readonly Client[] = [...GRPC_JS_CLIENTS, ...OUTSIDE_CLIENTS, ...CONNECT_CLIENTS, FETCH, EARLY, HEEDLESS];
+const CLIENTS: readonly Client[] = [
+  ...GRPC_JS_CLIENTS,
+  ...OUTSIDE_CLIENTS,
+  ...CONNECT_CLIENTS,
+  FETCH,
+  ...EARLY_CLIENTS,
+  HEEDLESS,
+];
 /** Between two restarts, for every client to have called on the new server. */
 const SERVE_MS = 1_500;
 
-const { values, positionals } = parseArgs({
-  options: { restarts: { type: "string", default: "20" }, kill: { type: "boolean", default: false } },
-  allowPositionals: true, // what follows "--"
-});
-const wanted = Number(values.restarts);
-
+const { restarts, signal, serverArgs } = readArgs(process.argv.slice(2));
 const forwarder = await Forwarder.listen();
-const servers = new Servers(forwarder, positionals);
-await servers.replace("SIGTERM");
+const servers = new Servers(forwarder, serverArgs);
+await servers.replace(signal);
 const stop = new AbortController();
 const results = new Map(CLIENTS.map((client) => [client, new Calls()]));
 const loads = [...results].map(async ([client, calls]) => {
   if (client.absent === undefined) await client.run(forwarder.authority, calls, stop.signal);
 });
-const drill = async (): Promise<void> => {
-  for (let i = 0; i < wanted; i++) {
+await Promise.all([restartInALoop(), ...loads]);
+const last = await servers.stop();
+
+console.log(table(results, servers.restarts));
+const broken = brokenBounds(results, servers.restarts, last);
+for (const sentence of broken) console.error(sentence);
+// A client that still waits for a lost call would keep the process.
+process.exit(broken.length > 0 ? 1 : 0);
+
+async function restartInALoop(): Promise<void> {
+  for (let i = 0; i < restarts; i++) {
     await sleep(SERVE_MS);
-    await servers.replace(values.kill ? "SIGKILL" : "SIGTERM");
+    await servers.replace(signal);
   }
   await sleep(SERVE_MS);
   stop.abort();
-};
-await Promise.all([drill(), ...loads]);
-const last = await servers.stop();
-forwarder.close();
+}
 
-console.log(table(results, servers.restarts));
-const exitMs = servers.restarts.map(({ signalledAt, exitedAt }) => exitedAt - signalledAt);
-console.log(`${servers.restarts.length} restarts; a server ended at most ${Math.max(...exitMs)} ms after its signal`);
-const broken = brokenBounds(results, servers.restarts, last);
-for (const sentence of broken) console.error(sentence);
-if (broken.length > 0) process.exitCode = 1;
+function readArgs(args: string[]): { restarts: number; signal: NodeJS.Signals; serverArgs: string[] } {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  try {
+    const { values } = parseArgs({
+      args: args.slice(0, end),
+      options: { restarts: { type: "string", default: "20" }, kill: { type: "boolean", default: false } },
+    });
+    if (!/^[1-9]\d{0,3}$/.test(values.restarts)) {
+      throw new Error(`--restarts: ${JSON.stringify(values.restarts)} must be a whole number from 1 to 9999`);
+    }
+    const signal = values.kill ? "SIGKILL" : "SIGTERM";
+    return { restarts: Number(values.restarts), signal, serverArgs: args.slice(end + 1) };
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
+}

@@ -18,7 +18,9 @@ export function table(results: ReadonlyMap<Client, Calls>, restarts: readonly Re
   const failures = [...results.values()].map(({ failures }) =>
     [...failures].map(([reason, count]) => `\n    ${count} x ${reason}`).join(""),
   );
-  return [line(HEADINGS), ...rows.map((row, i) => `${line(row)}${failures[i]}`)].join("\n");
+  const exitMs = Math.max(...restarts.map(({ signalledAt, exitedAt }) => exitedAt - signalledAt));
+  const end = `${restarts.length} restarts; each server ended within ${exitMs} ms of its signal`;
+  return [line(HEADINGS), ...rows.map((row, i) => `${line(row)}${failures[i]}`), end].join("\n");
 }
 
 function row({ name, absent, note, mustSpan }: Client, calls: Calls, restarts: readonly Restart[]): string[] {

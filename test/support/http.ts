@@ -1,6 +1,7 @@
 /** One plain HTTP request over either version, with nothing added that the test did not ask for. */
 import http from "node:http";
 import http2 from "node:http2";
+import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { turns } from "./raw.ts";
 
@@ -23,14 +24,29 @@ export interface HttpResponse {
   readonly body: Buffer;
 }
 
-/** Sends the request to host:port and gives the whole response, on a connection of its own. */
-export function send(version: HttpVersion, authority: string, request: HttpRequest): Promise<HttpResponse> {
-  return version === "HTTP/2" ? send2(authority, request) : send1(authority, request);
+/** Sends the request to host:port and gives the whole response, on a connection of its own or the one given. */
+export function send(
+  version: HttpVersion,
+  authority: string,
+  request: HttpRequest,
+  socket?: Socket,
+): Promise<HttpResponse> {
+  const connection = socket === undefined ? {} : { createConnection: () => socket };
+  return version === "HTTP/2" ? send2(authority, request, connection) : send1(authority, request, connection);
 }
 
-function send1(authority: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
+interface Connection {
+  readonly createConnection?: () => Socket;
+}
+
+function send1(
+  authority: string,
+  { method = "POST", path, headers, body }: HttpRequest,
+  connection: Connection,
+): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
-  const request = http.request(`http://${authority}`, { method, path, headers: { ...headers }, agent: false });
+  const of = connection.createConnection === undefined ? { agent: false } : connection;
+  const request = http.request(`http://${authority}`, { method, path, headers: { ...headers }, ...of });
   request.on("error", reject);
   request.on("response", async (response) => {
     try {
@@ -45,8 +61,12 @@ function send1(authority: string, { method = "POST", path, headers, body }: Http
   return promise;
 }
 
-async function send2(authority: string, { method = "POST", path, headers, body }: HttpRequest): Promise<HttpResponse> {
-  const session = http2.connect(`http://${authority}`);
+async function send2(
+  authority: string,
+  { method = "POST", path, headers, body }: HttpRequest,
+  connection: Connection,
+): Promise<HttpResponse> {
+  const session = http2.connect(`http://${authority}`, connection);
   try {
     const { promise: failed, reject } = Promise.withResolvers<never>();
     session.on("error", reject);

@@ -25,9 +25,13 @@ function brokenByClient(
 ): string[] {
   // Who needs a tool that is not there is named by the table; in CI all are there.
   if (absent !== undefined) return process.env.CI === "true" ? [`${name}: ${absent}`] : [];
-  const most = mayLose * restarts.length;
   const broken: string[] = [];
+  const most = (mayLose?.calls ?? 0) * restarts.length;
   if (calls.failed > most) broken.push(`${name}: ${calls.failed} calls failed; at most ${most} may`);
+  for (const [reason, count] of calls.failures) {
+    if (mayLose?.reason.test(reason) === false)
+      broken.push(`${name}: ${count} calls failed for no reason of its own: ${reason}`);
+  }
   if (calls.seen(restarts) < restarts.length) {
     broken.push(`${name}: had good calls after ${calls.seen(restarts)} of ${restarts.length} restarts`);
   }

@@ -8,12 +8,18 @@ export interface Client {
   readonly absent?: string | undefined;
   /** What its row of the table says besides figures. */
   readonly note?: string | undefined;
-  /** How many calls it may lose at one restart. A client that heeds GOAWAY and `Connection: close` loses none. */
-  readonly mayLose: number;
+  /** What it may lose at each restart. A client that heeds GOAWAY and `Connection: close` may lose nothing. */
+  readonly mayLose?: Loss | undefined;
   /** Whether at each restart a call of its own must be under way, and go well. */
   readonly mustSpan: boolean;
   /** Calls until it is told to stop, and resolves when its last call has ended. */
   run(authority: string, calls: Calls, stop: AbortSignal): Promise<void>;
+}
+
+export interface Loss {
+  readonly calls: number;
+  /** What the reason of each such failure matches. */
+  readonly reason: RegExp;
 }
 
 /** ms in which a call has its answer, or has failed. */

@@ -4,14 +4,14 @@ import { type Code, ConnectError, createClient, type Interceptor, type Transport
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Test } from "../../gen/service_pb.ts";
-import { CALLERS, type Client, callOnAndOn } from "./client.ts";
+import { CALLERS, type Client, callOnAndOn, type Loss } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
 /** How one is made, and what closes it. */
 type Open = (baseUrl: string) => { readonly transport: Transport; readonly close: () => void };
 
 interface Options {
-  readonly mayLose?: number;
+  readonly mayLose?: Loss;
   readonly note?: string;
   /** How many ms longer its calls take. */
   readonly delayMs?: number;
@@ -22,7 +22,10 @@ interface Options {
  * it drops the request unsent, as REFUSED_STREAM. So each caller may lose one, whatever the server does, and may call
  * again: a refused stream was not processed (RFC 9113, 8.7).
  */
-const UNSENT: Options = { mayLose: CALLERS, note: "drops by itself what it has not sent when it reads GOAWAY" };
+const UNSENT: Options = {
+  mayLose: { calls: CALLERS, reason: /NGHTTP2_REFUSED_STREAM/ },
+  note: `drops by itself what it has not sent when it reads GOAWAY: at most ${CALLERS} at each restart`,
+};
 
 export const CONNECT_CLIENTS: readonly Client[] = [
   client("Connect over HTTP/1.1, connect-node", connectHttp1),
@@ -62,7 +65,7 @@ function retryUnsent(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> 
     });
 }
 
-function client(name: string, open: Open, { mayLose = 0, note, delayMs }: Options = {}): Client {
+function client(name: string, open: Open, { mayLose, note, delayMs }: Options = {}): Client {
   const headers: Record<string, string> = delayMs === undefined ? {} : { [DELAY_HEADER]: String(delayMs) };
   return {
     name,

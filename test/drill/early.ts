@@ -15,7 +15,6 @@ const REQUEST = {
 export const EARLY_CLIENTS: readonly Client[] = HTTP_VERSIONS.map((version) => ({
   name: `JSON over ${version}, connections opened ahead`,
   note: `each up to ${MOST_AHEAD_MS} ms before its one call`,
-  mayLose: 0,
   mustSpan: true,
   async run(authority, calls, stop) {
     await callOnAndOn(() => getSum(version, authority), calls, stop);

@@ -3,7 +3,6 @@ import { type Client, callOnAndOn } from "./client.ts";
 
 export const FETCH: Client = {
   name: "JSON over HTTP/1.1, fetch",
-  mayLose: 0,
   mustSpan: false,
   async run(authority, calls, stop) {
     await callOnAndOn(() => getSum(authority), calls, stop);

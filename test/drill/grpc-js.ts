@@ -29,7 +29,6 @@ function unary(name: string, delayMs?: number): Client {
   if (delayMs !== undefined) metadata.set(DELAY_HEADER, String(delayMs));
   return {
     name,
-    mayLose: 0,
     mustSpan: delayMs !== undefined,
     async run(authority, calls, stop) {
       const channel = openChannel(authority);
@@ -61,7 +60,6 @@ function watch(): Client {
   return {
     name: "Watch, grpc-js",
     note: "each heard NOT_SERVING before its end",
-    mayLose: 0,
     mustSpan: true,
     async run(authority, calls, stop) {
       const channel = openChannel(authority);

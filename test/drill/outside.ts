@@ -18,7 +18,6 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
   {
     name: "gRPC, ghz (grpc-go)",
     absent: absent("ghz"),
-    mayLose: 0,
     mustSpan: false,
     async run(authority, calls, stop) {
       const load = ["-c", "8", "--connections", "4", "--rps", "400", "--duration", "1h", "--timeout", `${CALL_MS}ms`];
@@ -43,7 +42,6 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
     name: "gRPC, grpcurl (grpc-go)",
     note: "a new connection for each call",
     absent: absent("grpcurl"),
-    mayLose: 0,
     mustSpan: false,
     async run(authority, calls, stop) {
       while (!stop.aborted) await calls.make(() => callByGrpcurl(authority), CALL_MS);
@@ -52,7 +50,6 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
   {
     name: "gRPC, Python grpcio",
     absent: absent(PYTHON) ?? absentModule(),
-    mayLose: 0,
     mustSpan: false,
     async run(authority, calls, stop) {
       const folder = mkdtempSync(join(tmpdir(), "drill-"));

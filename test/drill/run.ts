@@ -1,10 +1,5 @@
-/**
- * Restarts the server under constant load, and counts what each client loses: `npm run drill -- --restarts N`. With
- * --kill the servers are ended by SIGKILL, to see that the drill can fail. What follows another `--` are settings for
- * the servers. Exits with 1 where a bound is broken.
- */
+/** The drill: restarts the server under constant load, and counts what each client loses. Exits with 1 where a bound is broken. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { brokenBounds } from "./bounds.ts";
 import { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
@@ -14,6 +9,7 @@ import { FETCH } from "./fetch.ts";
 import { Forwarder } from "./forwarder.ts";
 import { GRPC_JS_CLIENTS } from "./grpc-js.ts";
 import { HEEDLESS } from "./heedless.ts";
+import { OptionsError, readOptions } from "./options.ts";
 import { OUTSIDE_CLIENTS } from "./outside.ts";
 import { Servers } from "./servers.ts";
 import { table } from "./table.ts";
@@ -29,7 +25,15 @@ const CLIENTS: readonly Client[] = [
 /** Between two restarts, for every client to have called on the new server. */
 const SERVE_MS = 1_500;
 
-const { restarts, signal, serverArgs } = readArgs(process.argv.slice(2));
+const options = readOptions(process.argv.slice(2));
+if (options instanceof OptionsError) {
+  console.error(options.message);
+  process.exit(2);
+}
+const { restarts, signal, serverArgs } = options;
+// Ends what it started with it.
+for (const end of ["SIGINT", "SIGTERM"]) process.on(end, () => process.exit(1));
+
 const forwarder = await Forwarder.listen();
 const servers = new Servers(forwarder, serverArgs);
 await servers.replace(signal);
@@ -54,22 +58,4 @@ async function restartInALoop(): Promise<void> {
   }
   await sleep(SERVE_MS);
   stop.abort();
-}
-
-function readArgs(args: string[]): { restarts: number; signal: NodeJS.Signals; serverArgs: string[] } {
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  try {
-    const { values } = parseArgs({
-      args: args.slice(0, end),
-      options: { restarts: { type: "string", default: "20" }, kill: { type: "boolean", default: false } },
-    });
-    if (!/^[1-9]\d{0,3}$/.test(values.restarts)) {
-      throw new Error(`--restarts: ${JSON.stringify(values.restarts)} must be a whole number from 1 to 9999`);
-    }
-    const signal = values.kill ? "SIGKILL" : "SIGTERM";
-    return { restarts: Number(values.restarts), signal, serverArgs: args.slice(end + 1) };
-  } catch (error) {
-    console.error((error as Error).message);
-    process.exit(2);
-  }
 }

@@ -39,3 +39,8 @@ export async function callOnAndOn(call: () => Promise<unknown>, calls: Calls, st
   }
   await Promise.all(Array.from({ length: CALLERS }, caller));
 }
+
+/** How much longer a slow call is to take, in ms: each differently, or the callers might all pause at one time. */
+export function slowness(): number {
+  return Math.round(200 + Math.random() * 400);
+}

@@ -4,7 +4,7 @@ import { type Code, ConnectError, createClient, type Interceptor, type Transport
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Test } from "../../gen/service_pb.ts";
-import { CALLERS, type Client, callOnAndOn, type Loss } from "./client.ts";
+import { CALLERS, type Client, callOnAndOn, type Loss, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
 /** How one is made, and what closes it. */
@@ -13,8 +13,7 @@ type Open = (baseUrl: string) => { readonly transport: Transport; readonly close
 interface Options {
   readonly mayLose?: Loss;
   readonly note?: string;
-  /** How many ms longer its calls take. */
-  readonly delayMs?: number;
+  readonly slow?: boolean;
 }
 
 /**
@@ -29,12 +28,12 @@ const UNSENT: Options = {
 
 export const CONNECT_CLIENTS: readonly Client[] = [
   client("Connect over HTTP/1.1, connect-node", connectHttp1),
-  client("Connect over HTTP/1.1, connect-node, slow calls", connectHttp1, { delayMs: 400 }),
+  client("Connect over HTTP/1.1, connect-node, slow calls", connectHttp1, { slow: true }),
   client("Connect over HTTP/2, connect-node", http2(createConnectTransport), UNSENT),
   client("gRPC, connect-node", http2(createGrpcTransport), UNSENT),
   client("Connect over HTTP/2, connect-node, retries", http2(createConnectTransport, [retryUnsent])),
   client("Connect over HTTP/2, connect-node, retries, slow calls", http2(createConnectTransport, [retryUnsent]), {
-    delayMs: 400,
+    slow: true,
   }),
   client("gRPC, connect-node, retries", http2(createGrpcTransport, [retryUnsent])),
 ];
@@ -65,17 +64,17 @@ function retryUnsent(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> 
     });
 }
 
-function client(name: string, open: Open, { mayLose, note, delayMs }: Options = {}): Client {
-  const headers: Record<string, string> = delayMs === undefined ? {} : { [DELAY_HEADER]: String(delayMs) };
+function client(name: string, open: Open, { mayLose, note, slow = false }: Options = {}): Client {
   return {
     name,
     note,
     mayLose,
-    mustSpan: delayMs !== undefined,
+    mustSpan: slow,
     async run(authority, calls, stop) {
       const { transport, close } = open(`http://${authority}`);
       const { getSum } = createClient(Test, transport);
       const call = async (): Promise<void> => {
+        const headers: Record<string, string> = slow ? { [DELAY_HEADER]: String(slowness()) } : {};
         const { sum } = await getSum({ a: 1, b: 2 }, { headers }).catch((error) => {
           throw new Error(describe(error));
         });

@@ -7,7 +7,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/health/v1/health_pb.ts";
 import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
-import { type Client, callOnAndOn } from "./client.ts";
+import { type Client, callOnAndOn, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
 /** Longer than a server serves here. */
@@ -19,26 +19,25 @@ const SERVER = Buffer.from(
 
 export const GRPC_JS_CLIENTS: readonly Client[] = [
   unary("gRPC, grpc-js"),
-  unary("gRPC, grpc-js, slow calls", 400),
+  unary("gRPC, grpc-js, slow calls", true),
   watch(),
 ];
 
-/** A client whose calls take that many ms longer. */
-function unary(name: string, delayMs?: number): Client {
-  const metadata = new Metadata();
-  if (delayMs !== undefined) metadata.set(DELAY_HEADER, String(delayMs));
+function unary(name: string, slow = false): Client {
   return {
     name,
-    mustSpan: delayMs !== undefined,
+    mustSpan: slow,
     async run(authority, calls, stop) {
       const channel = openChannel(authority);
-      await callOnAndOn(() => getSum(channel, metadata), calls, stop);
+      await callOnAndOn(() => getSum(channel, slow), calls, stop);
       channel.close();
     },
   };
 }
 
-function getSum(channel: Channel, metadata: Metadata): Promise<void> {
+function getSum(channel: Channel, slow: boolean): Promise<void> {
+  const metadata = new Metadata();
+  if (slow) metadata.set(DELAY_HEADER, String(slowness()));
   return new Promise((resolve, reject) =>
     channel.makeUnaryRequest(
       "/test.Test/GetSum",

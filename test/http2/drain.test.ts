@@ -27,7 +27,8 @@ test("it says GOAWAY for all streams and PING, and on its answer GOAWAY for the 
 });
 
 test("it waits for the answer to its PING even where no stream is open", () => {
-  const bench = Bench.settled(() => {});
+  const bench = Bench.settled();
+  bench.send(headers(1, GET));
   bench.connection.drain("bye");
   assert.equal(bench.connection.closed, false);
   bench.send(ping("other123", Flag.Ack));
@@ -47,16 +48,34 @@ test("a client that does not answer the PING is not waited for longer than farew
   assert.ok(bench.connection.closed);
 });
 
-test("a client that has not said anything yet is served what was on its way", () => {
-  const bench = new Bench(echo);
+for (const { name, before, after } of [
+  { name: "said anything", before: [], after: [HELLO, headers(1, GET)] },
+  { name: "begun a stream", before: [HELLO], after: [headers(1, GET)] },
+]) {
+  test(`a client that has not ${name} yet is served its first stream, and hears GOAWAY behind that`, () => {
+    const bench = new Bench();
+    bench.send(...before);
+    bench.connection.drain("bye");
+    assert.ok(!bench.words().some((word) => word.startsWith("Goaway")));
+    const words = bench.send(...after);
+    assert.deepEqual(words.slice(-3), ["Headers 1 200 end", "Goaway 2147483647 NO_ERROR: bye", "Ping"]);
+    assert.deepEqual(bench.send(FAREWELL), ["Goaway 1 NO_ERROR: bye"]);
+    assert.ok(bench.connection.closed);
+  });
+}
+
+test("a client that begins no stream within a second hears GOAWAY", () => {
+  const bench = Bench.settled();
   bench.connection.drain("bye");
-  bench.send(HELLO, headers(1, GET));
-  assert.deepEqual(bench.send(FAREWELL), ["Goaway 1 NO_ERROR: bye"]);
+  assert.deepEqual(bench.pass(1_000), []);
+  assert.deepEqual(bench.pass(1), ["Goaway 2147483647 NO_ERROR: bye", "Ping"]);
+  assert.deepEqual(bench.send(FAREWELL), ["Goaway 0 NO_ERROR: bye"]);
   assert.ok(bench.connection.closed);
 });
 
 test("to drain twice is to drain once", () => {
-  const bench = Bench.settled(() => {});
+  const bench = Bench.settled();
+  bench.send(headers(1, GET));
   bench.connection.drain("bye");
   bench.connection.drain("bye");
   assert.equal(bench.words().length, 2);

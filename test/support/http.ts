@@ -2,6 +2,7 @@
 import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
+import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { SecureContextOptions } from "node:tls";
 import { AUTHORITY } from "./certificates.ts";
@@ -26,27 +27,30 @@ export interface HttpResponse {
   readonly body: Buffer;
 }
 
-/**
- * Sends the request to host:port, or a URL of it, and gives the whole response, on a connection of its own. Over TLS, the
- * tests' authority is trusted unless tls says otherwise.
- */
+/** What a request goes over: TLS in which the tests' authority is trusted unless it says otherwise, or a given socket. */
+export interface Over extends SecureContextOptions {
+  readonly createConnection?: () => Socket;
+}
+
+/** Sends the request to host:port, or a URL of it, and gives the whole response, on a connection of its own. */
 export function send(
   version: HttpVersion,
   to: string,
   request: HttpRequest,
-  tls: SecureContextOptions = { ca: AUTHORITY.cert },
+  over: Over = { ca: AUTHORITY.cert },
 ): Promise<HttpResponse> {
   const url = to.includes("://") ? to : `http://${to}`;
-  return version === "HTTP/2" ? send2(url, request, tls) : send1(url, request, tls);
+  return version === "HTTP/2" ? send2(url, request, over) : send1(url, request, over);
 }
 
 function send1(
   url: string,
   { method = "POST", path, headers, body }: HttpRequest,
-  tls: SecureContextOptions,
+  { createConnection, ...tls }: Over,
 ): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
-  const options = { method, path, headers: { ...headers }, agent: false };
+  const connection = createConnection === undefined ? { agent: false } : { createConnection };
+  const options = { method, path, headers: { ...headers }, ...connection };
   const request = url.startsWith("https:") ? https.request(url, { ...options, ...tls }) : http.request(url, options);
   request.on("error", reject);
   request.on("response", async (response) => {
@@ -65,9 +69,9 @@ function send1(
 async function send2(
   url: string,
   { method = "POST", path, headers, body }: HttpRequest,
-  tls: SecureContextOptions,
+  over: Over,
 ): Promise<HttpResponse> {
-  const session = http2.connect(url, tls);
+  const session = http2.connect(url, over);
   try {
     const { promise: failed, reject } = Promise.withResolvers<never>();
     session.on("error", reject);

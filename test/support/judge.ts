@@ -7,11 +7,9 @@ import { ENV, run } from "./command.ts";
 /** The Python that tests use. */
 export const PYTHON = process.env.PYTHON ?? "python3";
 
-/** The path of the tool that has one of these names on PATH, or is named by its path; undefined where the test is skipped for want of it. */
+/** As findProgram; undefined where the test is skipped for want of it. */
 export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
-  const folders = ENV.PATH.split(delimiter);
-  const paths = names.flatMap((name) => (isAbsolute(name) ? name : folders.map((folder) => join(folder, name))));
-  const path = paths.find(isExecutable);
+  const path = findProgram(...names);
   if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
   return path;
 }
@@ -23,6 +21,13 @@ export async function findPython(t: TestContext, ...modules: readonly string[]):
   const { code } = await run(python, ["-c", `import ${modules.join(", ")}`]);
   if (code === 0) return python;
   absent(t, `${python} lacks one of ${modules.join(", ")}; PYTHON may name another`);
+}
+
+/** The path of the program that has one of these names on PATH, or is named by its path. */
+export function findProgram(...names: readonly string[]): string | undefined {
+  const folders = ENV.PATH.split(delimiter);
+  const paths = names.flatMap((name) => (isAbsolute(name) ? name : folders.map((folder) => join(folder, name))));
+  return paths.find(isExecutable);
 }
 
 /** Skips the test with the reason, or fails it in CI. */

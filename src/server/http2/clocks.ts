@@ -23,7 +23,7 @@ export interface Standing {
 
 export class Clocks {
   readonly #limits: Limits;
-  readonly #openedAt: number;
+  readonly openedAt: number;
   #heardAt: number;
   #idleAt: number;
   #pingAt = -1;
@@ -32,7 +32,7 @@ export class Clocks {
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
     this.#readRate = new ReadRate(limits);
-    this.#openedAt = now;
+    this.openedAt = now;
     this.#heardAt = now;
     this.#idleAt = now;
   }
@@ -60,7 +60,7 @@ export class Clocks {
 
   #beginning(now: number, { settled }: Standing): ConnectionError | undefined {
     const { settingsMs } = this.#limits;
-    if (settled || now - this.#openedAt <= settingsMs) return undefined;
+    if (settled || now - this.openedAt <= settingsMs) return undefined;
     const message = `SETTINGS and its acknowledgement took over ${settingsMs} ms`;
     return new ConnectionError(ErrorCode.SettingsTimeout, message, "settingsMs");
   }

@@ -16,6 +16,11 @@ import { Streams, type StreamsHost } from "./streams.ts";
 import { Tolls } from "./tolls.ts";
 
 const PING = Buffer.alloc(8);
+/**
+ * ms in which a connection that the server wants to leave may begin its first stream. A client that hears GOAWAY before
+ * that takes the connection for one that failed.
+ */
+const FIRST_STREAM_MS = 1_000;
 
 export class Connection implements StreamsHost, Standing {
   readonly peer: Peer;
@@ -28,6 +33,8 @@ export class Connection implements StreamsHost, Standing {
   readonly #streams: Streams;
   readonly #streamFrames: StreamFrames;
   readonly #frames: ConnectionFrames;
+  /** Why it is to be left once it has had a stream; undefined while it is not to, and when the leave is begun. */
+  #wantsToLeave: string | undefined;
   /** When the frame began that is not whole. */
   #frameBegunAt = 0;
 
@@ -77,6 +84,7 @@ export class Connection implements StreamsHost, Standing {
     }
     if (begins || this.#frames.count > 0) this.#frameBegunAt = now;
     this.#clocks.heard(now);
+    if (this.#wantsToLeave !== undefined) this.#leaveIfBegun(this.#wantsToLeave);
     this.#endIfLeft();
   }
 
@@ -100,10 +108,11 @@ export class Connection implements StreamsHost, Standing {
   look(): void {
     if (this.closed) return;
     const { time, limits } = this.#server;
+    if (this.#wantsToLeave !== undefined) this.#leaveIfBegun(this.#wantsToLeave);
     const due = this.#clocks.look(time.now, this);
     if (due === "ping") this.#writer.ping(PING, 0);
     else if (due instanceof ConnectionError) this.fail(due);
-    else if (due !== undefined) this.drain(due.leave);
+    else if (due !== undefined) this.#departure.begin(due.leave, time.now);
     // A peer that does not answer the farewell has had the time to.
     if (this.#departure.waited(time.now) > limits.farewellMs) this.#departure.finish(this.#streams.table.lastId);
     if (limits.requestMs < Number.POSITIVE_INFINITY) this.#streams.endSlowRequests(time.now - limits.requestMs);
@@ -112,8 +121,14 @@ export class Connection implements StreamsHost, Standing {
 
   /** Takes its leave: streams under way finish, and then it ends. */
   drain(reason: string): void {
-    if (this.closed) return;
-    this.#departure.begin(reason, this.#server.time.now);
+    if (!this.closed) this.#leaveIfBegun(reason);
+  }
+
+  #leaveIfBegun(reason: string): void {
+    const { now } = this.#server.time;
+    const begun = this.#streams.table.lastId > 0 || now - this.#clocks.openedAt > FIRST_STREAM_MS;
+    this.#wantsToLeave = begun ? undefined : reason;
+    if (begun) this.#departure.begin(reason, now);
     this.#endIfLeft();
   }
 

@@ -1,0 +1,44 @@
+/** What must hold after a drill. */
+import type { Calls } from "./calls.ts";
+import type { Client } from "./client.ts";
+import type { Restart } from "./servers.ts";
+
+/** A sentence for each bound that is broken. */
+export function brokenBounds(
+  results: ReadonlyMap<Client, Calls>,
+  restarts: readonly Restart[],
+  last: Restart,
+): string[] {
+  const exits = [...restarts, last].map(({ exit }) => exit).filter((exit) => exit !== 0);
+  return [
+    ...[...results].flatMap(([client, calls]) => brokenByClient(client, calls, restarts)),
+    ...(exits.length > 0
+      ? [`servers exited with ${exits.map((exit) => exit ?? "nothing, in time").join(", ")}; must be 0`]
+      : []),
+  ];
+}
+
+function brokenByClient(
+  { name, absent, mayLose, mustSpan }: Client,
+  calls: Calls,
+  restarts: readonly Restart[],
+): string[] {
+  // Who needs a tool that is not there is named by the table; in CI all are there.
+  if (absent !== undefined) return process.env.CI === "true" ? [`${name}: ${absent}`] : [];
+  const broken: string[] = [];
+  const most = (mayLose?.calls ?? 0) * restarts.length;
+  if (calls.failed > most) broken.push(`${name}: ${calls.failed} calls failed; at most ${most} may`);
+  for (const [reason, count] of calls.failures) {
+    if (mayLose?.reason.test(reason) === false)
+      broken.push(`${name}: ${count} calls failed for no reason of its own: ${reason}`);
+  }
+  if (calls.seen(restarts) < restarts.length) {
+    broken.push(`${name}: had good calls after ${calls.seen(restarts)} of ${restarts.length} restarts`);
+  }
+  if (mustSpan && calls.spanned(restarts) < restarts.length) {
+    broken.push(
+      `${name}: had calls under way at ${calls.spanned(restarts)} of ${restarts.length} signals that then went well`,
+    );
+  }
+  return broken;
+}

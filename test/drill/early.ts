@@ -1,0 +1,29 @@
+/** Clients that open each connection before they need it, as browsers do, and make one call on it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
+import { connectTo } from "../support/raw.ts";
+import { type Client, callOnAndOn } from "./client.ts";
+
+/** How long a connection is open, at most, before the first word on it. */
+const MOST_AHEAD_MS = 100;
+const REQUEST = {
+  path: "/test.Test/GetSum",
+  headers: { "content-type": "application/json" },
+  body: '{"a":1,"b":2}',
+};
+
+export const EARLY_CLIENTS: readonly Client[] = HTTP_VERSIONS.map((version) => ({
+  name: `JSON over ${version}, connections opened ahead`,
+  note: `each up to ${MOST_AHEAD_MS} ms before its one call`,
+  mustSpan: true,
+  async run(authority, calls, stop) {
+    await callOnAndOn(() => getSum(version, authority), calls, stop);
+  },
+}));
+
+async function getSum(version: HttpVersion, authority: string): Promise<void> {
+  const socket = await connectTo(authority);
+  await sleep(Math.random() * MOST_AHEAD_MS);
+  const { status, body } = await send(version, authority, REQUEST, { createConnection: () => socket });
+  if (body.toString() !== '{"sum":3}') throw new Error(`${status}: ${body}`);
+}

@@ -1,0 +1,23 @@
+/** Node's fetch: JSON over HTTP/1.1 on connections that are kept. */
+import { type Client, callOnAndOn } from "./client.ts";
+
+export const FETCH: Client = {
+  name: "JSON over HTTP/1.1, fetch",
+  mustSpan: false,
+  async run(authority, calls, stop) {
+    await callOnAndOn(() => getSum(authority), calls, stop);
+  },
+};
+
+async function getSum(authority: string): Promise<void> {
+  const response = await fetch(`http://${authority}/test.Test/GetSum`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"a":1,"b":2}',
+  }).catch((error: Error) => {
+    const { code = "", message = "" } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    throw new Error(`${error.message}: ${code} ${message}`);
+  });
+  const body = await response.text();
+  if (body !== '{"sum":3}') throw new Error(`${response.status}: ${body}`);
+}

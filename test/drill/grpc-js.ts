@@ -1,0 +1,105 @@
+/** grpc-js: unary calls, quick and slow, and a Watch that must hear NOT_SERVING before it ends. */
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Client as Channel, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  HealthCheckRequestSchema,
+  HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../gen/health/v1/health_pb.ts";
+import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
+import { type Client, callOnAndOn, slowness } from "./client.ts";
+import { DELAY_HEADER } from "./slow-routes.ts";
+
+/** Longer than a server serves here. */
+const WATCH_MS = 60_000;
+const NUMBERS = Buffer.from(toBinary(DataSchema, { $typeName: "test.Data", a: 1, b: 2 }));
+const SERVER = Buffer.from(
+  toBinary(HealthCheckRequestSchema, { $typeName: "grpc.health.v1.HealthCheckRequest", service: "" }),
+);
+
+export const GRPC_JS_CLIENTS: readonly Client[] = [
+  unary("gRPC, grpc-js"),
+  unary("gRPC, grpc-js, slow calls", true),
+  watch(),
+];
+
+function unary(name: string, slow = false): Client {
+  return {
+    name,
+    mustSpan: slow,
+    async run(authority, calls, stop) {
+      const channel = openChannel(authority);
+      await callOnAndOn(() => getSum(channel, slow), calls, stop);
+      channel.close();
+    },
+  };
+}
+
+function getSum(channel: Channel, slow: boolean): Promise<void> {
+  const metadata = new Metadata();
+  if (slow) metadata.set(DELAY_HEADER, String(slowness()));
+  return new Promise((resolve, reject) =>
+    channel.makeUnaryRequest(
+      "/test.Test/GetSum",
+      (bytes: Buffer) => bytes,
+      (bytes) => fromBinary(SumSchema, bytes).sum,
+      NUMBERS,
+      metadata,
+      (error, sum) => {
+        if (error !== null) reject(new Error(error.message));
+        else if (sum !== 3) reject(new Error(`the sum was ${sum}`));
+        else resolve();
+      },
+    ),
+  );
+}
+
+/** Each call is a Watch from its begin to its end. It goes well if the last that it hears is that the server does not serve. */
+function watch(): Client {
+  return {
+    name: "Watch, grpc-js",
+    note: "each heard NOT_SERVING before its end",
+    mustSpan: true,
+    async run(authority, calls, stop) {
+      const channel = openChannel(authority);
+      while (!stop.aborted) {
+        await calls.make(async () => {
+          const last = await watchToTheEnd(channel, stop);
+          if (last !== ServingStatus.NOT_SERVING && !stop.aborted) {
+            throw new Error(`the last status before the end was ${last ?? "none"}`);
+          }
+        }, WATCH_MS);
+      }
+      channel.close();
+    },
+  };
+}
+
+/** The last status that was heard before the stream's end. */
+function watchToTheEnd(channel: Channel, stop: AbortSignal): Promise<ServingStatus | undefined> {
+  const stream = channel.makeServerStreamRequest(
+    "/grpc.health.v1.Health/Watch",
+    (bytes: Buffer) => bytes,
+    (bytes) => fromBinary(HealthCheckResponseSchema, bytes).status,
+    SERVER,
+  );
+  const cancel = (): void => stream.cancel();
+  stop.addEventListener("abort", cancel);
+  let last: ServingStatus | undefined;
+  stream.on("data", (status: ServingStatus) => {
+    last = status;
+  });
+  return new Promise((resolve) => {
+    // The server ends it as unavailable, which comes as an error.
+    stream.on("error", (_: ServiceError) => {});
+    stream.on("close", () => {
+      stop.removeEventListener("abort", cancel);
+      resolve(last);
+    });
+  });
+}
+
+/** A channel with connections of its own: by default grpc-js shares them among channels. */
+function openChannel(authority: string): Channel {
+  return new Channel(authority, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+}

@@ -1,0 +1,64 @@
+/** A client that heeds no `Connection: close`: it writes requests ahead on its connection until that is closed. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { connectTo } from "../support/raw.ts";
+import type { Calls } from "./calls.ts";
+import type { Client } from "./client.ts";
+
+/** Requests that it writes before their answers come. */
+const AHEAD = 4;
+const PAUSE_MS = 2;
+const BODY = '{"a":1,"b":2}';
+const ANSWER = '{"sum":3}';
+const SAID_CLOSE = "was behind an answer with Connection: close";
+/** TCP resets a connection to which is written when the other side has closed it, and the reset may overtake that answer. */
+const RESET = "was cut by the reset that its own writing brought on";
+
+export const HEEDLESS: Client = {
+  name: "JSON over HTTP/1.1, pipelined, heeds no close",
+  note: `loses what it wrote behind the answer with Connection: close: at most ${AHEAD} at each restart`,
+  mayLose: { calls: AHEAD, reason: new RegExp(`^(${SAID_CLOSE}|${RESET})$`) },
+  mustSpan: false,
+  async run(authority, calls, stop) {
+    while (!stop.aborted) await useUp(authority, calls, stop);
+  },
+};
+
+/** Writes on one connection until its end, or until told to stop. What has no answer by then is lost. */
+async function useUp(authority: string, calls: Calls, stop: AbortSignal): Promise<void> {
+  const request = [
+    "POST /test.Test/GetSum HTTP/1.1",
+    `Host: ${authority}`,
+    "Content-Type: application/json",
+    `Content-Length: ${BODY.length}`,
+    "",
+    BODY,
+  ].join("\r\n");
+  const socket = await connectTo(authority);
+  const unanswered: number[] = [];
+  let text = "";
+  let reason = "the connection was closed without a word";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+    for (let at = text.indexOf(ANSWER); at >= 0; at = text.indexOf(ANSWER)) {
+      const saysClose = /^connection: close\r$/im.test(text.slice(0, at));
+      if (saysClose) reason = SAID_CLOSE;
+      text = text.slice(at + ANSWER.length);
+      const begin = unanswered.shift() ?? Date.now();
+      calls.add(begin, Date.now() - begin);
+    }
+  });
+  socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => {
+    if (reason !== SAID_CLOSE && ["ECONNRESET", "EPIPE"].includes(code)) reason = RESET;
+  });
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  while (socket.writable && !(stop.aborted && unanswered.length === 0)) {
+    if (!stop.aborted && unanswered.length < AHEAD) {
+      unanswered.push(Date.now());
+      socket.write(request);
+    }
+    await sleep(PAUSE_MS);
+  }
+  socket.end();
+  await closed;
+  for (const begin of unanswered) calls.add(begin, Date.now() - begin, reason);
+}

@@ -1,0 +1,39 @@
+/** The drill's arguments: `--restarts N`, `--kill`, and behind a `--` the servers' own. */
+import { parseArgs } from "node:util";
+
+export interface Options {
+  /** Default: 20, which take about a minute. */
+  readonly restarts: number;
+  /** What ends a server: with --kill it is SIGKILL, which shows that the drill can fail. */
+  readonly signal: NodeJS.Signals;
+  /** Arguments for src/main.ts. */
+  readonly serverArgs: readonly string[];
+}
+
+/** A sentence on the first argument that is not allowed. */
+export class OptionsError extends Error {}
+
+/** Reads them, or says what is wrong with them. */
+export function readOptions(args: readonly string[]): Options | OptionsError {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const { values, tokens } = parseArgs({
+    args: args.slice(0, end),
+    options: { restarts: { type: "string", default: "20" }, kill: { type: "boolean", default: false } },
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const allowed = "--restarts N and --kill are";
+  for (const token of tokens) {
+    if (token.kind === "positional")
+      return new OptionsError(`${JSON.stringify(token.value)}: must be a flag; ${allowed}`);
+    if (token.kind === "option" && !["restarts", "kill"].includes(token.name)) {
+      return new OptionsError(`${token.rawName}: no such flag; ${allowed}`);
+    }
+  }
+  if (!/^[1-9]\d{0,3}$/.test(String(values.restarts))) {
+    return new OptionsError(`--restarts: ${JSON.stringify(values.restarts)} must be a whole number from 1 to 9999`);
+  }
+  const signal = values.kill === true ? "SIGKILL" : "SIGTERM";
+  return { restarts: Number(values.restarts), signal, serverArgs: args.slice(end + 1) };
+}

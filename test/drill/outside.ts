@@ -1,0 +1,118 @@
+/** Clients that are programs of their own: ghz and grpcurl, in Go, and Python's grpcio. */
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { ENV, ROOT, run } from "../support/command.ts";
+import { findProgram } from "../support/judge.ts";
+import type { Calls } from "./calls.ts";
+import { CALL_MS, type Client } from "./client.ts";
+
+const PYTHON = process.env.PYTHON ?? "python3";
+const NUMBERS = '{"a":1,"b":2}';
+const CONTRACT = ["-import-path", "proto", "-proto", "service.proto"];
+
+export const OUTSIDE_CLIENTS: readonly Client[] = [
+  {
+    name: "gRPC, ghz (grpc-go)",
+    absent: absent("ghz"),
+    mustSpan: false,
+    async run(authority, calls, stop) {
+      const load = ["-c", "8", "--connections", "4", "--rps", "400", "--duration", "1h", "--timeout", `${CALL_MS}ms`];
+      const what = ["--insecure", "--proto", "proto/service.proto", "--call", "test.Test.GetSum", "-d", NUMBERS];
+      const child = start("ghz", [...what, ...load, "-O", "json", authority]);
+      let stoppedAt = Number.POSITIVE_INFINITY;
+      stop.addEventListener("abort", () => {
+        stoppedAt = Date.now();
+        child.kill("SIGINT");
+      });
+      const { details }: { details: GhzCall[] } = JSON.parse(await output(child));
+      for (const { timestamp, latency, error } of details) {
+        const begin = Date.parse(timestamp);
+        const ms = latency / 1e6;
+        // It cuts its own calls when it is told to stop.
+        if (error !== "" && begin + ms >= stoppedAt) continue;
+        calls.add(begin, ms, error === "" ? undefined : error);
+      }
+    },
+  },
+  {
+    name: "gRPC, grpcurl (grpc-go)",
+    note: "a new connection for each call",
+    absent: absent("grpcurl"),
+    mustSpan: false,
+    async run(authority, calls, stop) {
+      while (!stop.aborted) await calls.make(() => callByGrpcurl(authority), CALL_MS);
+    },
+  },
+  {
+    name: "gRPC, Python grpcio",
+    absent: absent(PYTHON) ?? absentModule(),
+    mustSpan: false,
+    async run(authority, calls, stop) {
+      const folder = mkdtempSync(join(tmpdir(), "drill-"));
+      try {
+        cpSync(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
+        mkdirSync(join(folder, "python_out"), { recursive: true });
+        const stubs = await run(PYTHON, ["run_codegen.py"], { cwd: folder });
+        if (stubs.code !== 0) throw new Error(`make the post's stubs: ${stubs.stderr}`);
+        await callByGrpcio(authority, join(folder, "python_out"), calls, stop);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  },
+];
+
+interface GhzCall {
+  readonly timestamp: string;
+  /** In ns. */
+  readonly latency: number;
+  /** Empty where it went well. */
+  readonly error: string;
+}
+
+async function callByGrpcurl(authority: string): Promise<void> {
+  const { code, stdout, stderr } = await run("grpcurl", [
+    ...["-plaintext", ...CONTRACT, "-d", NUMBERS],
+    ...[authority, "test.Test/GetSum"],
+  ]);
+  if (code !== 0 || !/"sum": 3/.test(stdout)) throw new Error(`exit ${code}: ${stderr.trim().replaceAll(/\s+/g, " ")}`);
+}
+
+async function callByGrpcio(authority: string, stubs: string, calls: Calls, stop: AbortSignal): Promise<void> {
+  const child = start(PYTHON, [join(import.meta.dirname, "grpcio.py"), authority], { ...ENV, PYTHONPATH: stubs });
+  stop.addEventListener("abort", () => child.stdin.end());
+  for (const [begin, ms, failure] of JSON.parse(await output(child)) as [number, number, string | null][]) {
+    calls.add(begin, ms, failure ?? undefined);
+  }
+}
+
+/** Starts a program whose end is this process's too. */
+function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = ENV): ChildProcessWithoutNullStreams {
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: "pipe" });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.on("exit", kill);
+  child.on("close", () => process.off("exit", kill));
+  return child;
+}
+
+/** All that it prints to stdout. Rejects where it does not end well. */
+async function output(child: ChildProcessWithoutNullStreams): Promise<string> {
+  const closed = once(child, "close");
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = await closed;
+  if (code !== 0) throw new Error(`run ${child.spawnfile}: exit ${code}: ${stderr.trim()}`);
+  return stdout;
+}
+
+function absent(program: string): string | undefined {
+  return findProgram(program) === undefined ? `${program} is not on PATH` : undefined;
+}
+
+function absentModule(): string | undefined {
+  const { status } = spawnSync(PYTHON, ["-c", "import grpc, grpc_tools"], { stdio: "ignore" });
+  return status === 0 ? undefined : `${PYTHON} has no grpcio-tools; PYTHON may name another`;
+}

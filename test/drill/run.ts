@@ -1,0 +1,61 @@
+/** The drill: restarts the server under constant load, and counts what each client loses. Exits with 1 where a bound is broken. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { brokenBounds } from "./bounds.ts";
+import { Calls } from "./calls.ts";
+import type { Client } from "./client.ts";
+import { CONNECT_CLIENTS } from "./connect-clients.ts";
+import { EARLY_CLIENTS } from "./early.ts";
+import { FETCH } from "./fetch.ts";
+import { Forwarder } from "./forwarder.ts";
+import { GRPC_JS_CLIENTS } from "./grpc-js.ts";
+import { HEEDLESS } from "./heedless.ts";
+import { OptionsError, readOptions } from "./options.ts";
+import { OUTSIDE_CLIENTS } from "./outside.ts";
+import { Servers } from "./servers.ts";
+import { table } from "./table.ts";
+
+const CLIENTS: readonly Client[] = [
+  ...GRPC_JS_CLIENTS,
+  ...OUTSIDE_CLIENTS,
+  ...CONNECT_CLIENTS,
+  FETCH,
+  ...EARLY_CLIENTS,
+  HEEDLESS,
+];
+/** Between two restarts, for every client to have called on the new server. */
+const SERVE_MS = 1_500;
+
+const options = readOptions(process.argv.slice(2));
+if (options instanceof OptionsError) {
+  console.error(options.message);
+  process.exit(2);
+}
+const { restarts, signal, serverArgs } = options;
+// Ends what it started with it.
+for (const end of ["SIGINT", "SIGTERM"]) process.on(end, () => process.exit(1));
+
+const forwarder = await Forwarder.listen();
+const servers = new Servers(forwarder, serverArgs);
+await servers.replace(signal);
+const stop = new AbortController();
+const results = new Map(CLIENTS.map((client) => [client, new Calls()]));
+const loads = [...results].map(async ([client, calls]) => {
+  if (client.absent === undefined) await client.run(forwarder.authority, calls, stop.signal);
+});
+await Promise.all([restartInALoop(), ...loads]);
+const last = await servers.stop();
+
+console.log(table(results, servers.restarts));
+const broken = brokenBounds(results, servers.restarts, last);
+for (const sentence of broken) console.error(sentence);
+// A client that still waits for a lost call would keep the process.
+process.exit(broken.length > 0 ? 1 : 0);
+
+async function restartInALoop(): Promise<void> {
+  for (let i = 0; i < restarts; i++) {
+    await sleep(SERVE_MS);
+    await servers.replace(signal);
+  }
+  await sleep(SERVE_MS);
+  stop.abort();
+}

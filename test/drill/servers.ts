@@ -1,0 +1,83 @@
+/** The servers behind the forwarder: one serves, and the next takes its place before it is told to end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ENV, ROOT } from "../support/command.ts";
+import { send } from "../support/http.ts";
+import type { Forwarder } from "./forwarder.ts";
+
+/** One server's end, in ms since the epoch. */
+export interface Restart {
+  readonly signalledAt: number;
+  readonly exitedAt: number;
+  /** The exit code, or the signal that ended it; undefined where it did not end in time. */
+  readonly exit: number | NodeJS.Signals | undefined;
+}
+
+interface RunningServer {
+  readonly child: ChildProcess;
+  readonly authority: string;
+}
+
+/** Longer than the server gives its calls. */
+const EXIT_MS = 15_000;
+
+export class Servers {
+  readonly restarts: Restart[] = [];
+  readonly #forwarder: Forwarder;
+  readonly #args: readonly string[];
+  #current: RunningServer | undefined;
+
+  /** The args are those of src/main.ts, and may not name a port. */
+  constructor(forwarder: Forwarder, args: readonly string[]) {
+    this.#forwarder = forwarder;
+    this.#args = args;
+  }
+
+  /** Starts the next server and has new connections go to it; then ends the one before, if there is one. */
+  async replace(signal: NodeJS.Signals): Promise<void> {
+    const before = this.#current;
+    const next = await this.#start();
+    this.#current = next;
+    this.#forwarder.targetPort = Number(next.authority.split(":")[1]);
+    if (before === undefined) return;
+    await this.#forwarder.opened();
+    // The backlog is a queue: who is answered on a new connection comes after all that waited in it.
+    await send("HTTP/1.1", before.authority, { method: "GET", path: "/" });
+    this.restarts.push(await end(before, signal));
+  }
+
+  /** Ends the last server, which nobody calls any more. */
+  async stop(): Promise<Restart> {
+    if (this.#current === undefined) throw new Error("stop the server: none was started");
+    return end(this.#current, "SIGTERM");
+  }
+
+  async #start(): Promise<RunningServer> {
+    const command = ["--import", "./test/drill/slow.ts", "src/main.ts", "--port", "0", ...this.#args];
+    const child = spawn("node", command, { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
+    const kill = (): void => void child.kill("SIGKILL");
+    process.on("exit", kill);
+    child.on("exit", () => process.off("exit", kill));
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [, authority] = /^listening on http:\/\/(\S+)$/.exec(line) ?? [];
+      if (authority !== undefined) {
+        child.stdout.resume();
+        return { child, authority };
+      }
+    }
+    throw new Error(`start node ${command.join(" ")}: it ended before it listened`);
+  }
+}
+
+async function end({ child }: RunningServer, signal: NodeJS.Signals): Promise<Restart> {
+  const exit = once(child, "exit").then(([code, killedBy]) => code ?? killedBy);
+  const signalledAt = Date.now();
+  child.kill(signal);
+  const late = new AbortController();
+  const ended = await Promise.race([exit, sleep(EXIT_MS, undefined, { signal: late.signal })]);
+  late.abort();
+  if (ended === undefined) child.kill("SIGKILL");
+  return { signalledAt, exitedAt: Date.now(), exit: ended };
+}

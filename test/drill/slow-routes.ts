@@ -1,0 +1,16 @@
+/** The service's own routes, but that GetSum takes as many milliseconds longer as the header x-delay-ms says. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { Test } from "../../gen/service_pb.ts";
+import { getSum } from "../../src/sum.ts";
+
+export const DELAY_HEADER = "x-delay-ms";
+
+export function routes(router: ConnectRouter): void {
+  router.service(Test, {
+    getSum(request, { requestHeader }) {
+      const delay = requestHeader.get(DELAY_HEADER);
+      return delay === null ? getSum(request) : sleep(Number(delay)).then(() => getSum(request));
+    },
+  });
+}

@@ -14,6 +14,8 @@ export interface Config extends DrainTimes {
   readonly corsOrigins: readonly string[];
   /** Our own HTTP/2, or node:http2. */
   readonly http2: "own" | "node";
+  /** Whether browsers get a page at "/". */
+  readonly page: boolean;
   readonly limits: Limits;
 }
 
@@ -95,6 +97,14 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
     help: "own, or node for node:http2, which bounds its peers less",
     allowed: "own or node",
     parse: (text) => (text === "own" || text === "node" ? text : undefined),
+  },
+  page: {
+    flag: "page",
+    env: "PAGE",
+    default: "on",
+    help: "on, or off for no page to browsers; --no-page is off",
+    allowed: "on or off",
+    parse: (text) => (text === "on" || text === "off" ? text === "on" : undefined),
   },
   delayMs: {
     flag: "drain-delay-ms",
@@ -212,6 +222,7 @@ function readFlags(args: readonly string[]): Flags {
     if (token.kind === "positional") problems.push(`${JSON.stringify(token.value)}: must be a flag; see --help`);
     else if (token.kind === "option") {
       if (token.name === "help" || token.name === "h") help = true;
+      else if (token.rawName === "--no-page" && token.value === undefined) flags.set("page", "off");
       else if (!known.includes(token.name)) problems.push(`${token.rawName}: no such flag; see --help`);
       else flags.set(token.name, token.value ?? "");
     }

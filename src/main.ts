@@ -1,12 +1,16 @@
 /** The process: arguments and environment in; signals and exit codes out. */
+import { join } from "node:path";
 import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
 import { routes } from "./routes.ts";
 import type { DrainTimes } from "./server/drain.ts";
 import { localAddress } from "./server/local-address.ts";
+import { readPage } from "./server/page.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/tls-files.ts";
 import { usageLines } from "./server/usage.ts";
 
+/** What npm run build makes of web/. */
+const PAGE = join(import.meta.dirname, "../web/dist");
 /** A terminal's ^C comes twice, from the terminal and from npm: the same signal within this time is the same wish. */
 const ECHO_MS = 500;
 
@@ -25,13 +29,15 @@ async function main(): Promise<void> {
   const files: TlsFiles | undefined =
     cert === "" ? undefined : { cert, key, clientCa: tlsClientCa === "" ? undefined : tlsClientCa };
   const tls = files && readTlsFiles(files);
-  const server = createServer({ routes, tls, ...config });
+  const page = config.page ? readPage(PAGE) : undefined;
+  const server = createServer({ routes, tls, ...config, page });
   closeOnSignal(server, config);
   if (files !== undefined) renewTlsOnSignal(server, files);
   const bound = await server.listen(config).catch((error) => fail(1, listenProblem(config, error)));
   const address = localAddress(bound, tls && { credentials: tls, certFile: cert });
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
+  if (config.page && page === undefined) console.error("no page at /: it is not built; npm run build builds it");
 }
 
 /** Without TLS SIGHUP has its default action: it ends the process. */

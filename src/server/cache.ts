@@ -37,7 +37,7 @@ class CacheableExchange extends WrappedExchange {
     }
     const etag = strongETag(head, body);
     const fields: Field[] = [...head.fields, ["etag", etag], ["vary", "Accept-Encoding"]];
-    if (matches(fieldValue(this.request.fields, "if-none-match"), etag)) {
+    if (matchesETag(fieldValue(this.request.fields, "if-none-match"), etag)) {
       // 304 describes the stored answer: what tells of the body's form stays away (RFC 9110, 15.4.5).
       this.inner.respond(
         { status: 304, fields: fields.filter(([name]) => !/^content-(type|length|encoding)$/.test(name)) },
@@ -55,7 +55,7 @@ function strongETag({ fields }: ResponseHead, body: Uint8Array): string {
 }
 
 /** Whether an If-None-Match names the tag, by weak comparison (RFC 9110, 13.1.2). */
-function matches(condition: string | undefined, etag: string): boolean {
+export function matchesETag(condition: string | undefined, etag: string): boolean {
   if (condition === undefined) return false;
   const tags: string[] = condition.match(/"[^"]*"/g) ?? [];
   return condition.trim() === "*" || tags.includes(etag);

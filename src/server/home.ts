@@ -1,22 +1,32 @@
-/** What `GET /` answers: a few lines that say what this is and how to call it. */
+/** What `GET /` answers: a few lines that say what this is and how to call it, or a page to those who want one. */
 import { X509Certificate } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
-import type { Handler } from "./exchange.ts";
+import type { Field, Handler } from "./exchange.ts";
+import type { Page } from "./page.ts";
 import { respondMethodNotAllowed, respondOptions } from "./refusals.ts";
 import type { TlsCredentials } from "./tls.ts";
 import { type Address, usageLines } from "./usage.ts";
 
 const METHODS = ["GET", "HEAD"];
 
-/** The handler of "/", for a server of these services, and of these credentials where it speaks TLS. */
-export function createHome(services: readonly DescService[], tls: () => TlsCredentials | undefined): Handler {
+/** The handler of "/", for a server of these services, of these credentials where it speaks TLS, with a page or without. */
+export function createHome(
+  services: readonly DescService[],
+  tls: () => TlsCredentials | undefined,
+  page?: Page,
+): Handler {
   const served = services.map(
     (service) => `  ${service.typeName}: ${service.methods.map(({ name }) => name).join(", ")}`,
   );
+  const fields: readonly Field[] = [
+    ["content-type", "text/plain; charset=utf-8"],
+    ...(page === undefined ? [] : [["vary", "Accept"] as const]),
+  ];
   return (exchange) => {
     const { method, authority, scheme } = exchange.request;
     if (method === "OPTIONS") return respondOptions(exchange, METHODS);
     if (!METHODS.includes(method)) return respondMethodNotAllowed(exchange, METHODS);
+    if (page?.isWanted(exchange)) return page.index(exchange);
     const lines = [
       "These services answer gRPC, gRPC-Web and Connect on this port, over HTTP/1.1 and HTTP/2:",
       ...served,
@@ -25,8 +35,7 @@ export function createHome(services: readonly DescService[], tls: () => TlsCrede
       ...usageLines(services, { scheme, authority, ...clientNeeds(tls()) }).map((line) => `  ${line}`),
       "",
     ];
-    const head = { status: 200, fields: [["content-type", "text/plain; charset=utf-8"]] as const };
-    exchange.respond(head, Buffer.from(method === "HEAD" ? "" : lines.join("\n")));
+    exchange.respond({ status: 200, fields }, Buffer.from(method === "HEAD" ? "" : lines.join("\n")));
   };
 }
 

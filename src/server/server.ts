@@ -19,6 +19,7 @@ import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2/http2.ts";
 import { DEFAULT_LIMITS, type Limits, type OnLimit } from "./limits.ts";
 import { type Split, splitByFirstBytes } from "./listener.ts";
+import { PAGE_FILES, type Page } from "./page.ts";
 import { mountReflection } from "./reflection.ts";
 import { respondBadAuthority, respondOptions } from "./refusals.ts";
 import { createSparseLog } from "./sparse-log.ts";
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readonly lane?: boolean;
   /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
   readonly http2?: "own" | "node";
+  /** What browsers get at "/", beside the lines of text. Default: none. */
+  readonly page?: Page | undefined;
   /** What to serve over TLS with. Default: nothing, and the port is plain. */
   readonly tls?: TlsCredentials | undefined;
   /** What a peer may cost, where it is to be other than the default. */
@@ -101,7 +104,7 @@ export function createServer(options: ServerOptions): Server {
   for (const service of ["", ...services.map(({ typeName }) => typeName)]) health.set(service, "serving");
 
   let credentials = tls;
-  const home = createHome(services, () => credentials);
+  const home = createHome(services, () => credentials, options.page);
   const calls = withCors(corsOrigins, withCaching(handler));
   let lastAuthority: string | undefined; // was checked, and most callers name the same
   function handle(exchange: Exchange): void {
@@ -112,6 +115,7 @@ export function createServer(options: ServerOptions): Server {
     }
     lastAuthority = authority;
     if (path === "/" || path.startsWith("/?")) home(exchange);
+    else if (options.page !== undefined && path.startsWith(PAGE_FILES)) options.page.files(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
     else calls(exchange);
   }

@@ -1,5 +1,5 @@
 /** How to call a server with the tools people have: lines to paste, made from its descriptors. */
-import { type DescMessage, type DescService, ScalarType } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, type DescService, ScalarType } from "@bufbuild/protobuf";
 
 /** How a client reaches a server. */
 export interface Address {
@@ -17,10 +17,14 @@ export interface Address {
 /** A line each for grpcurl, buf curl and curl that calls the first unary method of the services at the address. */
 export function usageLines(services: readonly DescService[], address: Address): string[] {
   const method = services.flatMap((service) => service.methods).find(({ methodKind }) => methodKind === "unary");
-  if (method === undefined) return [];
+  return method === undefined ? [] : shellLines(method, JSON.stringify(exampleOf(method.input)), address);
+}
+
+/** A line each for grpcurl, buf curl and curl that calls the method at the address with a message in JSON. */
+export function shellLines(method: DescMethod, json: string, address: Address): string[] {
   const { scheme, authority, ca, serverName, mutual = false } = address;
   const plain = scheme === "http";
-  const data = ["-d", quoted(exampleJson(method.input))];
+  const data = ["-d", quoted(json)];
   const procedure = `${method.parent.typeName}/${method.name}`;
   const port = authority.slice(authority.lastIndexOf(":") + 1);
   const tls = [...(ca === undefined ? [] : ["--cacert", quoted(ca)]), ...(mutual ? CLIENT_CERTIFICATE : [])];
@@ -51,8 +55,8 @@ function quoted(word: string): string {
 }
 
 /** A message in JSON, with 1, 2, ... in its numbers and each string's own name in it. */
-function exampleJson({ fields }: DescMessage): string {
-  const example: Record<string, unknown> = {};
+export function exampleOf({ fields }: DescMessage): Record<string, string | number | boolean> {
+  const example: Record<string, string | number | boolean> = {};
   let number = 1;
   for (const field of fields) {
     if (field.fieldKind !== "scalar" || field.scalar === ScalarType.BYTES) continue;
@@ -61,5 +65,5 @@ function exampleJson({ fields }: DescMessage): string {
     else if (field.scalar === ScalarType.BOOL) example[field.jsonName] = true;
     else example[field.jsonName] = number++;
   }
-  return JSON.stringify(example);
+  return example;
 }

@@ -1,7 +1,7 @@
 /** Protos compiled by buf: the fixtures as descriptors, and what the compiler makes of any folder of protos. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { createFileRegistry, type DescService, fromBinary } from "@bufbuild/protobuf";
+import { createFileRegistry, type DescMessage, type DescService, fromBinary } from "@bufbuild/protobuf";
 import type { GenService } from "@bufbuild/protobuf/codegenv2";
 import { type FileDescriptorSet, FileDescriptorSetSchema, type StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -22,6 +22,12 @@ const fixtures = createFileRegistry(compile("test/fixtures/protos"));
 export const Kinds = fixtures.getService("fixture.Kinds") as DescService;
 
 type Texts = { input: typeof StringValueSchema; output: typeof StringValueSchema };
+
+/** A message of one of every kind of symbol. */
+export const Outer = fixtures.getMessage("fixture.Outer") as DescMessage;
+
+/** A message with a field of every type, alone, in a list and in a map. */
+export const Scalars = fixtures.getMessage("fixture.Scalars") as DescMessage;
 
 /** A service with one method of every kind, all from texts to texts; Say has no side effects. */
 export const Echo = fixtures.getService("fixture.Echo") as GenService<{

@@ -1,0 +1,36 @@
+/** What the page says of the benchmark: figures of its newest committed run, which web/build.ts puts here. */
+
+export interface Benchmark {
+  /** Like "2026-11-24". */
+  readonly date: string;
+  readonly cpu: string;
+  readonly os: string;
+  readonly node: string;
+  /** Of GetSum over 64 connections, a call at a time on each. */
+  readonly grpc: Figures;
+  readonly json: Figures;
+  /** The cheapest first. */
+  readonly bars: readonly Bar[];
+  /** The path of the picture of all that was measured. */
+  readonly chart: string;
+}
+
+export interface Figures {
+  /** That one core of the server has the time for. */
+  readonly callsPerSecond: number;
+  /** With all headers, there and back. */
+  readonly requestBytes: number;
+  readonly answerBytes: number;
+}
+
+export interface Bar {
+  readonly server: string;
+  readonly wire: string;
+  readonly isOwn: boolean;
+  /** Of the server, per call. */
+  readonly cpuMicroseconds: number;
+}
+
+declare const BENCHMARK: Benchmark;
+
+export const benchmark: Benchmark = BENCHMARK;

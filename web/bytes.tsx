@@ -1,0 +1,158 @@
+/** Bytes, part by part: each says what it is when it is pointed at, and lights up the value that it encodes. */
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { type Part, type Value, valuesIn, type What } from "./parts/part.ts";
+import { useTexts } from "./speech.ts";
+import { explain } from "./texts/texts.ts";
+
+export interface BytesProps {
+  readonly label: string;
+  readonly bytes: Uint8Array;
+  readonly parts: readonly Part[];
+  /** Whether the bytes are text throughout, and shown so alone. */
+  readonly isText?: boolean;
+}
+
+export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
+  const texts = useTexts();
+  const id = useId();
+  const [active, setActive] = useState<number>();
+  const [shownPath, setShownPath] = useState<string>();
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => setActive(undefined), [bytes]);
+  const part = active === undefined ? undefined : parts[active];
+  const lit = part?.path ?? shownPath;
+
+  function onKeyDown(event: KeyboardEvent): void {
+    const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+    const step = steps[event.key];
+    const ends: Readonly<Record<string, number>> = { Home: 0, End: parts.length - 1 };
+    const next = step === undefined ? ends[event.key] : (active ?? (step > 0 ? -1 : parts.length)) + step;
+    if (next === undefined) return;
+    event.preventDefault();
+    const index = Math.min(Math.max(next, 0), parts.length - 1);
+    setActive(index);
+    list.current?.children[index]?.scrollIntoView({ block: "nearest" });
+  }
+
+  return (
+    <div class="bytes">
+      <div
+        ref={list}
+        class={isText ? "parts text-only" : "parts"}
+        role="listbox"
+        tabIndex={0}
+        aria-label={label}
+        aria-orientation="horizontal"
+        aria-activedescendant={active === undefined ? undefined : `${id}-${active}`}
+        onKeyDown={onKeyDown}
+        onFocus={() => setActive((index) => index ?? 0)}
+        onBlur={() => setActive(undefined)}
+        onPointerLeave={() => setActive(undefined)}
+      >
+        {parts.map((each, index) => (
+          <div
+            key={each.start}
+            id={`${id}-${index}`}
+            role="option"
+            tabIndex={-1}
+            aria-selected={index === active}
+            aria-label={explain(texts, each)}
+            class={`part ${groupOf(each.what)}`}
+            data-lit={isLit(each.path, lit)}
+            onPointerEnter={() => setActive(index)}
+          >
+            {!isText && <code class="hex">{hex(bytes.subarray(each.start, each.end))}</code>}
+            <span class="meaning">{meaningOf(each, bytes)}</span>
+          </div>
+        ))}
+      </div>
+      <p class="explanation">{part === undefined ? texts.hint : explain(texts, part)}</p>
+      <ul class="values" aria-label={texts.values}>
+        {valuesIn(parts).map(({ path, value }, index) => (
+          <li
+            key={`${path} ${index}`}
+            data-lit={isLit(path, lit)}
+            onPointerEnter={() => setShownPath(path)}
+            onPointerLeave={() => setShownPath(undefined)}
+          >
+            {path !== "" && `${path} = `}
+            <b>{showValue(value)}</b>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** Whether one is the value of the path, or in it. */
+function isLit(path: string | undefined, lit: string | undefined): boolean {
+  if (path === undefined || lit === undefined || lit === "") return false;
+  return path === lit || path.startsWith(`${lit}.`) || path.startsWith(`${lit}[`);
+}
+
+type Group = "name" | "value" | "frame" | "mark" | "malformed";
+
+const GROUPS: { readonly [K in What["kind"]]: Group } = {
+  tag: "name",
+  length: "frame",
+  value: "value",
+  "group-end": "name",
+  mark: "mark",
+  space: "mark",
+  key: "name",
+  literal: "value",
+  flag: "frame",
+  "frame-length": "frame",
+  compressed: "mark",
+  "trailer-name": "name",
+  "trailer-mark": "mark",
+  "trailer-value": "value",
+  procedure: "mark",
+  "query-mark": "mark",
+  "parameter-name": "name",
+  "parameter-value": "value",
+  opaque: "mark",
+  malformed: "malformed",
+};
+
+function groupOf(what: What): Group {
+  return GROUPS[what.kind];
+}
+
+function meaningOf({ start, end, what }: Part, bytes: Uint8Array): string {
+  switch (what.kind) {
+    case "tag":
+      return what.field ?? `#${what.number}`;
+    case "length":
+    case "frame-length":
+      return `↦ ${what.bytes}`;
+    case "value":
+      return showValue(what.value);
+    case "group-end":
+      return "}";
+    case "flag":
+      return what.trailers ? "trailers" : "message";
+    case "compressed":
+      return "…";
+    case "malformed":
+      return start === end ? "?" : `? ${textOf(bytes.subarray(start, end))}`;
+    default:
+      return textOf(bytes.subarray(start, end));
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  // What has no shape of its own gets that of Unicode's control pictures.
+  return new TextDecoder()
+    .decode(bytes)
+    .replaceAll(/[\0- ]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)));
+}
+
+function showValue(value: Value): string {
+  if (value instanceof Uint8Array) return hex(value);
+  return typeof value === "bigint" ? String(value) : JSON.stringify(value);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}

@@ -1,0 +1,160 @@
+/** The call as it is written in a program, to be filled in: its fields are those of the method's input. */
+import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
+import { methods } from "./contract.ts";
+import { type FormField, formFields, type Texts as Typed } from "./input.ts";
+import { isOffered, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "./protocol.ts";
+import { useTexts } from "./speech.ts";
+
+export interface CallFormProps {
+  readonly method: DescMethodUnary;
+  readonly chooseMethod: (method: DescMethodUnary) => void;
+  readonly typed: Typed;
+  readonly type: (typed: Typed) => void;
+  /** By field. */
+  readonly problems: Readonly<Record<string, string>>;
+  readonly protocol: Protocol;
+  readonly chooseProtocol: (protocol: Protocol) => void;
+  readonly call: () => void;
+  readonly callGreatest: () => void;
+  readonly callShortened: () => void;
+}
+
+export function CallForm(props: CallFormProps) {
+  const { method, typed, type, problems, protocol, chooseProtocol, call, callGreatest, callShortened } = props;
+  const texts = useTexts();
+  const fields = formFields(method.input);
+  const isRefused = Object.keys(problems).length > 0;
+
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        call();
+      }}
+    >
+      <div class="function">
+        <MethodName {...props} />
+        <span aria-hidden="true">(</span>
+        {fields.map((field, index) => (
+          <span key={field.jsonName} class="argument">
+            <label for={`field-${field.jsonName}`}>{field.jsonName}</label>
+            <Field
+              field={field}
+              text={typed[field.jsonName] ?? ""}
+              problem={problems[field.jsonName]}
+              type={(text) => type({ ...typed, [field.jsonName]: text })}
+            />
+            {index < fields.length - 1 && <span aria-hidden="true">,</span>}
+          </span>
+        ))}
+        <span aria-hidden="true">)</span>
+        <button type="submit" class="primary" disabled={isRefused}>
+          {texts.call}
+        </button>
+      </div>
+      {Object.entries(problems).map(([name, problem]) => (
+        <p key={name} class="problem" id={`problem-${name}`} role="alert">
+          {texts.onlyRefused(problem)}
+        </p>
+      ))}
+      {fields.length < method.input.fields.length && <p class="note">{texts.leftOut}</p>}
+      <fieldset class="protocols">
+        <legend class="unseen">{texts.protocolLabel}</legend>
+        <div class="choices">
+          {PROTOCOLS.map((each) => (
+            <label key={each}>
+              <input
+                type="radio"
+                name="protocol"
+                value={each}
+                checked={each === protocol}
+                disabled={!isOffered(each, method)}
+                onChange={() => chooseProtocol(each)}
+              />
+              {PROTOCOL_NAMES[each]}
+            </label>
+          ))}
+        </div>
+        <p class="note">
+          {texts.protocols[protocol]}
+          {!isOffered("connect-get", method) && ` ${texts.notOffered}`}
+        </p>
+      </fieldset>
+      <p class="tries">
+        <span>{texts.tryLabel}</span>
+        <button type="button" onClick={callGreatest}>
+          {texts.tryGreatest}
+        </button>
+        <button type="button" onClick={callShortened} disabled={isRefused}>
+          {texts.tryShortened}
+        </button>
+      </p>
+    </form>
+  );
+}
+
+function MethodName({ method, chooseMethod }: CallFormProps) {
+  const texts = useTexts();
+  const nameOf = ({ parent, name }: DescMethodUnary) => `${parent.typeName}.${name}`;
+  if (methods.length === 1) return <span class="name">{nameOf(method)}</span>;
+  return (
+    <select
+      class="name"
+      aria-label={texts.methodLabel}
+      value={nameOf(method)}
+      onChange={({ currentTarget: { value } }) => {
+        const chosen = methods.find((each) => nameOf(each) === value);
+        if (chosen !== undefined) chooseMethod(chosen);
+      }}
+    >
+      {methods.map((each) => (
+        <option key={nameOf(each)}>{nameOf(each)}</option>
+      ))}
+    </select>
+  );
+}
+
+interface FieldProps {
+  readonly field: FormField;
+  readonly text: string;
+  readonly problem: string | undefined;
+  readonly type: (text: string) => void;
+}
+
+function Field({ field, text, problem, type }: FieldProps) {
+  const id = `field-${field.jsonName}`;
+  if (field.scalar === ScalarType.BOOL) {
+    return (
+      <input
+        id={id}
+        type="checkbox"
+        checked={text === "true"}
+        onChange={(event) => type(String(event.currentTarget.checked))}
+      />
+    );
+  }
+  if (field.enum !== undefined) {
+    return (
+      <select id={id} value={text} onChange={(event) => type(event.currentTarget.value)}>
+        <option />
+        {field.enum.values.map(({ name }) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    );
+  }
+  const isText = field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES;
+  return (
+    <input
+      id={id}
+      value={text}
+      inputMode={isText ? "text" : "numeric"}
+      size={Math.min(Math.max(text.length, 3), 24)}
+      autoComplete="off"
+      spellcheck={false}
+      aria-invalid={problem !== undefined}
+      aria-describedby={problem === undefined ? undefined : `problem-${field.jsonName}`}
+      onInput={(event) => type(event.currentTarget.value)}
+    />
+  );
+}

@@ -1,0 +1,65 @@
+/** The input of a method as texts that a person types, and the message that they say. */
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonValue,
+  type Message,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import { exampleOf } from "../src/server/usage.ts";
+
+/** A field that a form can have: of a scalar type, or an enum. */
+export type FormField = DescField & { fieldKind: "scalar" | "enum" };
+/** By the fields' names in JSON. An empty text is a field that is not set. */
+export type Texts = Readonly<Record<string, string>>;
+
+/** The message, or by field why there is none. */
+export type Reading = { readonly message: Message } | { readonly problems: Readonly<Record<string, string>> };
+
+export function formFields({ fields }: DescMessage): FormField[] {
+  return fields.filter((field): field is FormField => field.fieldKind === "scalar" || field.fieldKind === "enum");
+}
+
+/** What a form has at first. */
+export function exampleTexts(desc: DescMessage): Texts {
+  return Object.fromEntries(Object.entries(exampleOf(desc)).map(([name, value]) => [name, String(value)]));
+}
+
+/** With the greatest number that it can hold in each field of whole numbers. */
+export function greatestTexts(desc: DescMessage, texts: Texts): Texts {
+  const greatest = formFields(desc).flatMap(({ jsonName, scalar }) => {
+    const value = scalar === undefined ? undefined : GREATEST[scalar];
+    return value === undefined ? [] : [[jsonName, String(value)]];
+  });
+  return { ...texts, ...Object.fromEntries(greatest) };
+}
+
+/** Reads the texts by protobuf's rules of JSON, which the client itself holds every value to. */
+export function readInput(desc: DescMessage, texts: Texts): Reading {
+  const values: Record<string, JsonValue> = {};
+  const problems: Record<string, string> = {};
+  for (const field of formFields(desc)) {
+    const text = (texts[field.jsonName] ?? "").trim();
+    if (text === "") continue;
+    const value = field.scalar === ScalarType.BOOL ? text === "true" : text;
+    try {
+      fromJson(desc, { [field.jsonName]: value });
+      values[field.jsonName] = value;
+    } catch (error) {
+      problems[field.jsonName] = (error as Error).message;
+    }
+  }
+  if (Object.keys(problems).length > 0) return { problems };
+  return { message: Object.keys(values).length === 0 ? create(desc) : fromJson(desc, values) };
+}
+
+const GREATEST: Partial<Record<ScalarType, bigint>> = Object.fromEntries(
+  [
+    [2n ** 31n - 1n, ScalarType.INT32, ScalarType.SINT32, ScalarType.SFIXED32],
+    [2n ** 32n - 1n, ScalarType.UINT32, ScalarType.FIXED32],
+    [2n ** 63n - 1n, ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64],
+    [2n ** 64n - 1n, ScalarType.UINT64, ScalarType.FIXED64],
+  ].flatMap(([value, ...types]) => types.map((type) => [type, value])),
+);

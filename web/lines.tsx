@@ -1,0 +1,47 @@
+/** The same call as lines to paste, each with a button that copies it. */
+import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { useState } from "preact/hooks";
+import { createSnippets, type Snippet } from "./snippets.ts";
+import { useTexts } from "./speech.ts";
+
+export function Lines({ method, input }: { method: DescMethodUnary; input: Message }) {
+  const texts = useTexts();
+  return (
+    <>
+      <p>{texts.linesIntro}</p>
+      <div class="lines">
+        {createSnippets(method, input, location.host).map((snippet) => (
+          <Line key={snippet.name} {...snippet} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Line({ name, text }: Snippet) {
+  const texts = useTexts();
+  const [copied, setCopied] = useState<string>();
+  const note = { Python: texts.pythonNote, TypeScript: texts.typescriptNote }[name as string];
+  return (
+    <figure class={note === undefined ? undefined : "program"}>
+      <figcaption>
+        <span>
+          <b>{name}</b> {note && <span class="note">{note}</span>}
+        </span>
+        {/* Pages that did not come over TLS, or from this machine, have no clipboard. */}
+        {navigator.clipboard && (
+          <button
+            type="button"
+            aria-label={`${texts.copy}: ${name}`}
+            onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(text))}
+          >
+            {copied === text ? texts.copied : texts.copy}
+          </button>
+        )}
+      </figcaption>
+      <pre>
+        <code>{text}</code>
+      </pre>
+    </figure>
+  );
+}

@@ -1,0 +1,138 @@
+/** The page: its state, and what stands where. */
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import { render } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { makeCall, type Outcome } from "./call.ts";
+import { CallForm } from "./call-form.tsx";
+import { Comparison } from "./comparison.tsx";
+import { methods } from "./contract.ts";
+import { exampleTexts, greatestTexts, readInput, type Texts as Typed } from "./input.ts";
+import { keepLanguage, LANGUAGES, type Language, preferredLanguage } from "./language.ts";
+import { Lines } from "./lines.tsx";
+import { isOffered, PROTOCOLS, type Protocol } from "./protocol.ts";
+import { Result } from "./result.tsx";
+import { SizeTable } from "./size-table.tsx";
+import { Speech, TEXTS } from "./speech.ts";
+import { Wire } from "./wire.tsx";
+
+function Page({ first }: { first: DescMethodUnary }) {
+  const [language, setLanguage] = useState<Language>(preferredLanguage);
+  const [method, setMethod] = useState(first);
+  const [typed, setTyped] = useState<Typed>(() => exampleTexts(first.input));
+  const [protocol, setProtocol] = useState<Protocol>("connect-json");
+  const [outcome, setOutcome] = useState<Outcome>();
+  const [others, setOthers] = useState<readonly Outcome[]>([]);
+  const [isCalling, setCalling] = useState(false);
+  const newest = useRef(0);
+  const texts = TEXTS[language];
+  const reading = useMemo(() => readInput(method.input, typed), [method, typed]);
+
+  useEffect(() => {
+    document.documentElement.lang = language;
+    document.title = texts.title;
+  }, [language]);
+
+  /** Calls in the chosen protocol, then in the others, for their sizes. */
+  async function call(values: Typed, isShortened: boolean): Promise<void> {
+    const input = readInput(method.input, values);
+    if ("problems" in input) return;
+    newest.current += 1;
+    const own = newest.current;
+    const callIn = (each: Protocol) =>
+      makeCall({ protocol: each, method, input: input.message, isShortened }, location.origin);
+    setCalling(true);
+    const result = await callIn(protocol);
+    if (own !== newest.current) return;
+    setCalling(false);
+    setOutcome(result);
+    setOthers([]);
+    if (result.answer === undefined) return;
+    const rest = PROTOCOLS.filter((each) => each !== protocol && isOffered(each, method));
+    const outcomes = await Promise.all(rest.map(callIn));
+    if (own === newest.current) setOthers(outcomes);
+  }
+
+  function chooseMethod(chosen: DescMethodUnary): void {
+    newest.current += 1;
+    setMethod(chosen);
+    setTyped(exampleTexts(chosen.input));
+    setOutcome(undefined);
+    setOthers([]);
+    if (!isOffered(protocol, chosen)) setProtocol("connect-json");
+  }
+
+  function chooseLanguage(chosen: Language): void {
+    setLanguage(chosen);
+    keepLanguage(chosen);
+  }
+
+  return (
+    <Speech.Provider value={texts}>
+      <header>
+        <fieldset class="languages">
+          <legend class="unseen">{texts.languageLabel}</legend>
+          {(Object.keys(LANGUAGES) as Language[]).map((each) => (
+            <button
+              key={each}
+              type="button"
+              lang={each}
+              aria-pressed={each === language}
+              onClick={() => chooseLanguage(each)}
+            >
+              {LANGUAGES[each]}
+            </button>
+          ))}
+        </fieldset>
+        <h1>{texts.title}</h1>
+        <p class="lead">{texts.lead}</p>
+      </header>
+      <main>
+        <section aria-labelledby="call">
+          <h2 id="call" class="unseen">
+            {texts.callHeading}
+          </h2>
+          <CallForm
+            method={method}
+            chooseMethod={chooseMethod}
+            typed={typed}
+            type={setTyped}
+            problems={"problems" in reading ? reading.problems : {}}
+            protocol={protocol}
+            chooseProtocol={setProtocol}
+            call={() => void call(typed, false)}
+            callGreatest={() => {
+              const greatest = greatestTexts(method.input, typed);
+              setTyped(greatest);
+              void call(greatest, false);
+            }}
+            callShortened={() => void call(typed, true)}
+          />
+          <Result outcome={outcome} isCalling={isCalling} />
+        </section>
+        <section aria-labelledby="wire">
+          <h2 id="wire">{texts.wireHeading}</h2>
+          {outcome === undefined ? <p class="pending">{texts.nothingYet}</p> : <Wire outcome={outcome} />}
+        </section>
+        <section aria-labelledby="sizes">
+          <h2 id="sizes">{texts.sizesHeading}</h2>
+          <SizeTable outcomes={outcome === undefined ? [] : [outcome, ...others]} />
+        </section>
+        {"message" in reading && (
+          <section aria-labelledby="lines">
+            <h2 id="lines">{texts.linesHeading}</h2>
+            <Lines method={method} input={reading.message} />
+          </section>
+        )}
+        <section aria-labelledby="cost">
+          <h2 id="cost">{texts.costHeading}</h2>
+          <Comparison contract={`${method.parent.file.name}.proto`} language={language} />
+        </section>
+      </main>
+      <footer>{texts.footer}</footer>
+    </Speech.Provider>
+  );
+}
+
+const [first] = methods;
+if (first === undefined) throw new Error("show the page: the contract has no unary method");
+render(<Page first={first} />, document.body);

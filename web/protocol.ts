@@ -1,0 +1,32 @@
+/** The protocols in which a browser can make a call, each by the real client's transport. */
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+
+export const PROTOCOLS = ["connect-json", "connect-binary", "connect-get", "grpc-web"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+/** As they are called, in every language. */
+export const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
+  "connect-json": "Connect JSON",
+  "connect-binary": "Connect binary",
+  "connect-get": "Connect GET",
+  "grpc-web": "gRPC-Web",
+};
+
+/** The transport of the protocol to an origin, which sends by the given fetch. */
+export function createTransport(protocol: Protocol, baseUrl: string, fetch: typeof globalThis.fetch): Transport {
+  if (protocol === "grpc-web") return createGrpcWebTransport({ baseUrl, fetch });
+  return createConnectTransport({
+    baseUrl,
+    fetch,
+    useBinaryFormat: protocol === "connect-binary",
+    useHttpGet: protocol === "connect-get",
+  });
+}
+
+/** Only a method without side effects can be called by GET. */
+export function isOffered(protocol: Protocol, { idempotency }: DescMethodUnary): boolean {
+  return protocol !== "connect-get" || idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}

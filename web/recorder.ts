@@ -1,0 +1,88 @@
+/** What a transport's fetch sent and got: bytes as they were, and only what a script can see. */
+
+export interface SentRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+export interface ReceivedAnswer {
+  readonly status: number;
+  /** Like "OK"; empty over HTTP/2. */
+  readonly statusText: string;
+  readonly headers: readonly Header[];
+  /** Without its content coding, which the browser takes off. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Like "http/1.1" or "h2"; undefined where the browser does not tell. */
+  readonly httpVersion: string | undefined;
+  /** Whether it came out of the browser's cache, and nothing crossed the wire. */
+  readonly isCached: boolean;
+}
+
+export type Header = readonly [name: string, value: string];
+
+export interface Recorder {
+  readonly fetch: typeof fetch;
+  /** Undefined where nothing was sent, or nothing came back. */
+  readonly request: SentRequest | undefined;
+  readonly answer: ReceivedAnswer | undefined;
+}
+
+/** Records one fetch. The request is changed before it is sent, where a change is given. */
+export function createRecorder(change: (request: SentRequest) => SentRequest = (request) => request): Recorder {
+  let request: SentRequest | undefined;
+  let answer: ReceivedAnswer | undefined;
+  return {
+    get request() {
+      return request;
+    },
+    get answer() {
+      return answer;
+    },
+    async fetch(input, init = {}) {
+      const url = new URL(String(input));
+      request = change({
+        method: init.method ?? "GET",
+        target: url.pathname + url.search,
+        headers: [...new Headers(init.headers)],
+        body: await bytesOf(init.body),
+      });
+      const { method, target, body } = request;
+      const address = url.origin + target;
+      performance.clearResourceTimings();
+      const response = await fetch(address, {
+        ...init,
+        method,
+        body: body.length === 0 && method === "GET" ? null : body,
+      });
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const { status, statusText, headers } = response;
+      const timing = await timingOf(address);
+      answer = {
+        status,
+        statusText,
+        headers: [...headers],
+        body: bytes,
+        httpVersion: timing?.nextHopProtocol || undefined,
+        isCached: timing?.deliveryType === "cache",
+      };
+      return new Response(bytes, { status, statusText, headers });
+    },
+  };
+}
+
+async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await new Response(body ?? null).arrayBuffer());
+}
+
+/** The browser tells of a request a moment after its end. */
+async function timingOf(url: string): Promise<(PerformanceResourceTiming & { deliveryType?: string }) | undefined> {
+  for (let tries = 0; tries < 10; tries++) {
+    const [timing] = performance.getEntriesByName(url, "resource");
+    if (timing !== undefined) return timing as PerformanceResourceTiming;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return undefined;
+}

@@ -1,0 +1,52 @@
+/** The outcome of a call in a line: the answer, or the error; said to those who do not see it. */
+
+import { type DescMessage, type Message, toJson } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import type { Outcome } from "./call.ts";
+import { useTexts } from "./speech.ts";
+
+export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; isCalling: boolean }) {
+  const texts = useTexts();
+  return (
+    <div class="result" role="status" aria-busy={isCalling}>
+      {isCalling ? <p class="note">{texts.calling}</p> : outcome && <Line outcome={outcome} />}
+    </div>
+  );
+}
+
+function Line({ outcome: { method, output, milliseconds, answer, isShortened } }: { outcome: Outcome }) {
+  const texts = useTexts();
+  const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
+  return (
+    <>
+      {output instanceof ConnectError ? (
+        <p class="error">
+          <code>{codeToString(output.code)}</code> {output.rawMessage}
+        </p>
+      ) : (
+        <p class="answer">
+          <span class="unseen">{texts.answerIs}: </span>
+          {describe(method.output, output) || texts.emptyAnswer}
+        </p>
+      )}
+      {isShortened && <p class="note">{texts.shortened}</p>}
+      {answer === undefined && <p class="note">{texts.noAnswer}</p>}
+      <p class="note">{answer?.isCached ? texts.fromCache : texts.took(time, nameOf(answer?.httpVersion))}</p>
+    </>
+  );
+}
+
+/** Like "sum = 3"; a field at its default is shown too. */
+function describe(desc: DescMessage, message: Message): string {
+  const json = toJson(desc, message, { alwaysEmitImplicit: true });
+  if (json === null || typeof json !== "object" || Array.isArray(json)) return JSON.stringify(json);
+  return Object.entries(json)
+    .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(", ");
+}
+
+/** The HTTP version of an ALPN identifier (RFC 7301). */
+export function nameOf(alpn: string | undefined): string | undefined {
+  return alpn === "h2" ? "HTTP/2" : alpn?.toUpperCase();
+}

@@ -1,0 +1,85 @@
+/** What a call takes in each protocol, side by side, and in gRPC itself. */
+import { Bytes } from "./bytes.tsx";
+import type { Outcome } from "./call.ts";
+import { frameParts } from "./parts/frames.ts";
+import { PROTOCOL_NAMES, PROTOCOLS } from "./protocol.ts";
+import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "./sizes.ts";
+import { useTexts } from "./speech.ts";
+
+interface Row {
+  readonly name: string;
+  readonly request: Size;
+  readonly answer: Size;
+  readonly isMeasured: boolean;
+}
+
+/** Of the same call's outcomes, at most one in each protocol. */
+export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
+  const texts = useTexts();
+  const rows = rowsOf(outcomes);
+  const [first] = outcomes;
+  if (rows.length === 0 || first === undefined) return <p class="pending">{texts.sizesPending}</p>;
+  const most = Math.max(
+    ...rows.flatMap(({ request, answer }) => [request, answer].map(({ message, framing }) => message + framing)),
+  );
+  const frame = grpcFrame(first);
+  return (
+    <>
+      <p>{texts.sizesIntro}</p>
+      <table class="sizes">
+        <thead>
+          <tr>
+            <th scope="col">{texts.protocol}</th>
+            <th scope="col">{texts.there}</th>
+            <th scope="col">{texts.back}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ name, request, answer, isMeasured }) => (
+            <tr key={name} class={isMeasured ? undefined : "worked-out"}>
+              <th scope="row">{name}</th>
+              <SizeCell size={request} most={most} />
+              <SizeCell size={answer} most={most} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="legend">
+        <span class="message">{texts.message}</span> <span class="framing">{texts.framing}</span>
+      </p>
+      <p class="note">{texts.grpcNote}</p>
+      <h3>{texts.grpcFrame}</h3>
+      <Bytes label={texts.grpcFrame} bytes={frame} parts={frameParts(frame, first.method.input)} />
+    </>
+  );
+}
+
+function SizeCell({ size: { message, framing }, most }: { size: Size; most: number }) {
+  const texts = useTexts();
+  const share = (bytes: number) => `${(100 * bytes) / most}%`;
+  return (
+    <td>
+      <span class="count" title={texts.sizeOf(message, framing)}>
+        {message + framing}
+      </span>
+      <span class="unseen"> ({texts.sizeOf(message, framing)})</span>
+      <span class="bar" aria-hidden="true">
+        <span class="message" style={{ width: share(message) }} />
+        <span class="framing" style={{ width: share(framing) }} />
+      </span>
+    </td>
+  );
+}
+
+function rowsOf(outcomes: readonly Outcome[]): Row[] {
+  const measured = PROTOCOLS.flatMap((protocol): Row[] => {
+    const outcome = outcomes.find((each) => each.protocol === protocol);
+    if (outcome?.request === undefined || outcome.answer === undefined) return [];
+    const request = requestSize(outcome, outcome.request);
+    const answer = answerSize(outcome, outcome.answer);
+    return [{ name: PROTOCOL_NAMES[protocol], request, answer, isMeasured: true }];
+  });
+  const [first] = outcomes;
+  if (first === undefined || measured.length === 0) return [];
+  return [...measured, { name: "gRPC", ...grpcSizes(first), isMeasured: false }];
+}

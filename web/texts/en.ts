@@ -1,0 +1,161 @@
+/** What the page says in English. */
+import { type Texts, WIRE_TYPES } from "./texts.ts";
+
+export const en: Texts = {
+  title: "One call, seen on the wire",
+  lead: "RPC calls a function on another machine as if it were here. Make the call, in any protocol that a browser can speak, and look at every byte that crosses.",
+  languageLabel: "Language",
+
+  callHeading: "Call",
+  methodLabel: "Method",
+  protocolLabel: "Protocol",
+  protocols: {
+    "connect-json": "JSON in a POST: what any HTTP client can send, and a person can read.",
+    "connect-binary": "The same POST with protobuf's binary format in its body.",
+    "connect-get": "The message in the URL: an answer that browsers and shared caches can keep.",
+    "grpc-web": "gRPC's frames in a form that browsers can send, with the trailers in the body.",
+  },
+  notOffered: "Only a method without side effects can be called by GET.",
+  call: "Call",
+  calling: "Calling…",
+  tryLabel: "See what goes wrong",
+  tryGreatest: "The greatest numbers",
+  tryShortened: "A message that ends too early",
+  leftOut: "Fields that hold lists, maps or messages are left out here.",
+  onlyRefused: (message) => `Refused by the client before anything was sent: ${message}`,
+  answerIs: "Answer",
+  emptyAnswer: "a message with every field at its default",
+  took: (milliseconds, httpVersion) => `${milliseconds} ms${httpVersion ? `, ${httpVersion}` : ""}`,
+  fromCache: "from the browser's cache: nothing crossed the wire",
+  shortened: "The last byte of the message was cut off after the client had made it.",
+  noAnswer: "No answer came. Is the server still running? Start it, and call again.",
+
+  wireHeading: "What crossed the wire",
+  wireIntro:
+    "Recorded in the client's own fetch. Point at a part, or walk through with the arrow keys: it says what it is, and lights up the value it encodes.",
+  nothingYet:
+    "Make a call, and all of it stands here: every header, every byte. Then stop the server (^C) and call once more, to see what no answer looks like.",
+  request: "Request",
+  answer: "Answer",
+  target: "Target of the request",
+  headers: "Headers",
+  headersHidden: "Host, User-Agent, Accept, Accept-Encoding, Content-Length, Origin, Sec-Fetch-*",
+  headersHiddenNote: "added by the browser, where no script can see them",
+  body: (bytes) => `Body, ${bytes === 1 ? "1 byte" : `${bytes} bytes`}`,
+  noBody: "No body.",
+  noBodyOfGet: "No body: the message is in the target.",
+  values: "Values",
+  decoded: "The browser has taken a content coding off: these are not the bytes that crossed.",
+  trailersHidden: "Trailers after the body, where gRPC has its status, are hidden from scripts by every browser.",
+  hint: "Point at a part, or use the arrow keys.",
+  explain: {
+    tag: ({ number, wireType, field }) =>
+      `Tag: field ${number}${field ? `, ${field}` : ", which the contract does not have"}, of wire type ${wireType} (${WIRE_TYPES[wireType]}). ${number} × 8 + ${wireType} = ${number * 8 + wireType}.`,
+    length: ({ bytes }) => `Length: ${bytes === 1 ? "1 byte follows" : `${bytes} bytes follow`}.`,
+    value: ({ type, value }, { start, end }) =>
+      `Value: ${String(value)}, ${type}. ${aboutValue(type, value, end - start)}`,
+    "group-end": ({ number }) => `End of the group that is field ${number}.`,
+    mark: () => "A mark of JSON's: it holds the text together, and carries no value.",
+    space: () => "White space, which means nothing in JSON.",
+    key: ({ name }) => `The name of the field ${name}, spelled out in every message.`,
+    literal: ({ value }) => `Value: ${JSON.stringify(value)}, as text.`,
+    flag: ({ compressed, trailers }) =>
+      trailers
+        ? "Flag 128: trailers follow, in the body, since browsers hide those of HTTP."
+        : compressed
+          ? "Flag 1: a compressed message follows."
+          : "Flag 0: a message follows, not compressed.",
+    "frame-length": ({ bytes }) =>
+      `Length of the frame, four bytes, the highest first: ${bytes === 1 ? "1 byte follows" : `${bytes} bytes follow`}.`,
+    compressed: () => "A compressed message.",
+    "trailer-name": ({ name }) => `The name of the trailer ${name}.`,
+    "trailer-mark": () => "What sets a trailer's name, its value and the next line apart.",
+    "trailer-value": ({ name, value }) =>
+      name === "grpc-status"
+        ? `The call's status: ${value}${value === "0" ? ", which is OK" : ""}.`
+        : `The value of ${name}: ${value}.`,
+    procedure: () => "The procedure: the service's full name, and the method's.",
+    "query-mark": () => "A mark between the parts of the query.",
+    "parameter-name": ({ name }) => `The name of the parameter ${name}.`,
+    "parameter-value": ({ name, value }) => `The value of ${name}: ${value}.`,
+    opaque: () => "Bytes that are not looked into.",
+    malformed: ({ wanted }, { start, end }) =>
+      start === end
+        ? `Here should be ${en.wanted[wanted]}, and there is nothing.`
+        : `These bytes are not ${en.wanted[wanted]}.`,
+  },
+  wanted: {
+    tag: "a field's tag",
+    length: "a length",
+    value: "a whole value",
+    token: "a token of JSON",
+    frame: "a whole frame",
+    trailer: "a trailer",
+  },
+
+  sizesHeading: "The same call in every protocol",
+  sizesIntro: "Bytes of body and query, as this page has just sent and received them. Headers come on top.",
+  there: "There",
+  back: "Back",
+  protocol: "Protocol",
+  message: "message",
+  framing: "framing",
+  bytes: (count) => (count === 1 ? "1 byte" : `${count} bytes`),
+  sizeOf: (message, framing) => `${message} message, ${framing} framing`,
+  sizesPending: "Make a call, and its sizes in every protocol stand here side by side.",
+  grpcNote:
+    "No browser can send gRPC itself: fetch has no trailers. Its row is worked out, not measured, and its status travels in HTTP/2 trailers, outside the body.",
+  grpcFrame: "The frame that gRPC would send",
+
+  linesHeading: "The same call from elsewhere",
+  linesIntro: "To paste, with the input and the address of this page.",
+  copy: "Copy",
+  copied: "Copied",
+  pythonNote: "the tutorial's client; run its run_codegen.py first, and set PYTHONPATH=python_out",
+  typescriptNote: "in the repository's folder",
+
+  costHeading: "What gRPC costs, or gains",
+  costIntro:
+    "The tutorial compares gRPC with JSON over HTTP, and leaves open what a change would bring. On this server:",
+  comparison: ({ contract, benchmark: { grpc, json }, number }) => [
+    ["Contract", `${contract}; a client cannot do without it`, `${contract}; a client can do without it`],
+    ["Code made from it", "client and server, with types", "the same, or none: curl is enough"],
+    [
+      "Bytes of a call, with headers",
+      `${grpc.requestBytes} there, ${grpc.answerBytes} back`,
+      `${json.requestBytes} there, ${json.answerBytes} back`,
+    ],
+    ["HTTP version", "2 only", "1.1 or 2"],
+    ["From a browser", "no; gRPC-Web stands in", "yes"],
+    ["Streaming", "there, back, and both at once", "no; Connect's own frames can"],
+    ["In an HTTP cache", "no", "yes, called by GET"],
+    ["For a person to read", "with the contract and a tool", "as it is"],
+    [
+      "Calls a second, one core",
+      number(Math.round(grpc.callsPerSecond / 1000) * 1000),
+      number(Math.round(json.callsPerSecond / 1000) * 1000),
+    ],
+  ],
+  chartHeading: "Processor time of the server per call",
+  chartUnit: "µs, less is better; logarithmic",
+  chartNote: ({ date, cpu, os, node }) =>
+    `Of the call GetSum, measured ${date} on ${cpu}, one core for the server, ${os}, Node ${node}. HTTP/1.1 over 64 connections, HTTP/2 over 4; in the table, 64 for both. Most of the gain is HTTP/2's many calls on one connection, not protobuf's few bytes; and the library decides more than the protocol.`,
+  own: "this server",
+  wholeChart: "Everything that was measured",
+
+  footer: "Served by the server that answers the calls, from files that were made once. Nothing is asked of any other.",
+};
+
+function aboutValue(type: string, value: unknown, bytes: number): string {
+  if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0)
+    return "A negative number takes all ten bytes; as sint32 it would take fewer.";
+  if (/^sint/.test(type)) return "A zigzag varint: small numbers, below zero too, take few bytes.";
+  if (/^(u?int(32|64)|enum|bool)$/.test(type)) {
+    return bytes === 1
+      ? "A varint: small numbers take one byte."
+      : `A varint of ${bytes} bytes: seven bits in each, the lowest first.`;
+  }
+  if (type === "string") return "Text, in UTF-8.";
+  if (type === "bytes") return "Bytes, as they are.";
+  return `Always ${bytes} bytes, the lowest first.`;
+}

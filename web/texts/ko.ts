@@ -1,0 +1,159 @@
+/** What the page says in Korean. */
+import { type Texts, WIRE_TYPES } from "./texts.ts";
+
+export const ko: Texts = {
+  title: "호출 한 번, 오간 바이트 전부",
+  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. 브라우저가 쓸 수 있는 프로토콜로 직접 호출해 보고, 그때 오간 바이트를 하나하나 살펴보세요.",
+  languageLabel: "언어",
+
+  callHeading: "호출",
+  methodLabel: "메서드",
+  protocolLabel: "프로토콜",
+  protocols: {
+    "connect-json": "POST 본문에 JSON을 담습니다. 어떤 HTTP 클라이언트로도 보낼 수 있고, 사람이 바로 읽을 수 있습니다.",
+    "connect-binary": "같은 POST에 JSON 대신 protobuf 바이너리를 담습니다.",
+    "connect-get": "메시지를 URL에 담습니다. 브라우저와 공유 캐시가 응답을 저장해 둘 수 있습니다.",
+    "grpc-web": "gRPC 프레임을 브라우저가 보낼 수 있는 모양으로 바꾸고, 트레일러는 본문에 담습니다.",
+  },
+  notOffered: "GET으로는 부수 효과가 없는 메서드만 호출할 수 있습니다.",
+  call: "호출하기",
+  calling: "호출 중…",
+  tryLabel: "실패하는 경우도 보기",
+  tryGreatest: "가장 큰 수 넣기",
+  tryShortened: "중간에 끊긴 메시지 보내기",
+  leftOut: "목록, 맵, 메시지 타입 필드는 여기에 표시하지 않습니다.",
+  onlyRefused: (message) => `클라이언트가 보내기 전에 거절했습니다: ${message}`,
+  answerIs: "응답",
+  emptyAnswer: "모든 필드가 기본값인 메시지",
+  took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,
+  fromCache: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다",
+  shortened: "클라이언트가 만든 메시지에서 마지막 바이트를 잘라 내고 보냈습니다.",
+  noAnswer: "응답이 없습니다. 서버가 실행 중인가요? 서버를 켠 다음 다시 호출해 보세요.",
+
+  wireHeading: "실제로 오간 데이터",
+  wireIntro:
+    "클라이언트가 쓰는 fetch에서 그대로 기록했습니다. 조각을 가리키거나 방향키로 옮겨 다니면 무엇인지 설명하고, 그 조각이 나타내는 값을 강조해 보여 줍니다.",
+  nothingYet:
+    "호출하면 헤더와 바이트가 빠짐없이 여기에 나타납니다. 그다음 서버를 끄고(^C) 한 번 더 호출해서, 응답이 없을 때는 어떻게 보이는지도 확인해 보세요.",
+  request: "요청",
+  answer: "응답",
+  target: "요청 대상",
+  headers: "헤더",
+  headersHidden: "Host, User-Agent, Accept, Accept-Encoding, Content-Length, Origin, Sec-Fetch-*",
+  headersHiddenNote: "브라우저가 덧붙이며, 스크립트에서는 볼 수 없습니다",
+  body: (bytes) => `본문 ${bytes}바이트`,
+  noBody: "본문이 없습니다.",
+  noBodyOfGet: "본문이 없습니다. 메시지는 요청 대상 안에 있습니다.",
+  values: "값",
+  decoded: "브라우저가 압축을 푼 뒤의 바이트입니다. 실제로 오간 바이트와는 다릅니다.",
+  trailersHidden: "gRPC는 본문 뒤의 트레일러에 상태를 담지만, 브라우저는 스크립트에 트레일러를 보여 주지 않습니다.",
+  hint: "조각을 가리키거나 방향키를 눌러 보세요.",
+  explain: {
+    tag: ({ number, wireType, field }) =>
+      `태그: ${number}번 필드${field ? `(${field})` : "(계약에 없는 필드)"}, 와이어 타입 ${wireType}(${WIRE_TYPES[wireType]}). ${number} × 8 + ${wireType} = ${number * 8 + wireType}.`,
+    length: ({ bytes }) => `길이: 뒤에 ${bytes}바이트가 이어집니다.`,
+    value: ({ type, value }, { start, end }) =>
+      `값: ${String(value)}, ${type} 타입. ${aboutValue(type, value, end - start)}`,
+    "group-end": ({ number }) => `${number}번 필드인 그룹이 여기서 끝납니다.`,
+    mark: () => "JSON의 구두점입니다. 구조를 나타낼 뿐 값은 담지 않습니다.",
+    space: () => "공백입니다. JSON에서는 아무 뜻이 없습니다.",
+    key: ({ name }) => `필드 이름 ${name}. JSON에서는 메시지마다 이름을 그대로 적습니다.`,
+    literal: ({ value }) => `값: ${JSON.stringify(value)}. 텍스트로 적혀 있습니다.`,
+    flag: ({ compressed, trailers }) =>
+      trailers
+        ? "플래그 128: 트레일러가 이어집니다. 브라우저가 HTTP 트레일러를 숨기기 때문에 본문에 담습니다."
+        : compressed
+          ? "플래그 1: 압축된 메시지가 이어집니다."
+          : "플래그 0: 압축하지 않은 메시지가 이어집니다.",
+    "frame-length": ({ bytes }) => `프레임 길이. 4바이트 빅 엔디언이며, 뒤에 ${bytes}바이트가 이어집니다.`,
+    compressed: () => "압축된 메시지입니다.",
+    "trailer-name": ({ name }) => `트레일러 이름: ${name}.`,
+    "trailer-mark": () => "트레일러의 이름, 값, 다음 줄을 구분합니다.",
+    "trailer-value": ({ name, value }) =>
+      name === "grpc-status" ? `호출 결과 상태: ${value}${value === "0" ? "(OK)" : ""}.` : `${name}의 값: ${value}.`,
+    procedure: () => "호출할 프로시저: 서비스의 전체 이름과 메서드 이름입니다.",
+    "query-mark": () => "쿼리를 이루는 부분을 구분합니다.",
+    "parameter-name": ({ name }) => `매개변수 이름: ${name}.`,
+    "parameter-value": ({ name, value }) => `${name}의 값: ${value}.`,
+    opaque: () => "여기서는 풀어 보지 않는 바이트입니다.",
+    malformed: ({ wanted }, { start, end }) =>
+      start === end
+        ? `${ko.wanted[wanted]} 있어야 할 자리인데 아무것도 없습니다.`
+        : `${ko.wanted[wanted]} 있어야 할 자리인데 올바르지 않은 바이트가 있습니다.`,
+  },
+  wanted: {
+    tag: "필드의 태그가",
+    length: "길이가",
+    value: "온전한 값이",
+    token: "JSON 토큰이",
+    frame: "온전한 프레임이",
+    trailer: "트레일러가",
+  },
+
+  sizesHeading: "같은 호출, 프로토콜별 크기",
+  sizesIntro: "이 페이지가 방금 주고받은 본문과 쿼리의 바이트 수입니다. 헤더는 포함하지 않았습니다.",
+  there: "요청",
+  back: "응답",
+  protocol: "프로토콜",
+  message: "메시지",
+  framing: "프레이밍",
+  bytes: (count) => `${count}바이트`,
+  sizeOf: (message, framing) => `메시지 ${message}, 프레이밍 ${framing}`,
+  sizesPending: "호출하면 프로토콜별 크기를 나란히 비교해 보여 줍니다.",
+  grpcNote:
+    "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",
+  grpcFrame: "gRPC라면 보냈을 프레임",
+
+  linesHeading: "같은 호출을 다른 곳에서",
+  linesIntro: "이 페이지의 입력값과 주소가 들어 있으니 그대로 붙여 넣으면 됩니다.",
+  copy: "복사",
+  copied: "복사됨",
+  pythonNote: "튜토리얼의 클라이언트. 먼저 run_codegen.py를 실행하고 PYTHONPATH=python_out을 지정하세요",
+  typescriptNote: "저장소 폴더에서 실행하세요",
+
+  costHeading: "gRPC로 바꾸면 무엇이 달라질까",
+  costIntro:
+    "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같습니다.",
+  comparison: ({ contract, benchmark: { grpc, json }, number }) => [
+    ["계약", `${contract}. 클라이언트에 꼭 필요`, `${contract}. 없어도 호출 가능`],
+    ["생성되는 코드", "타입이 있는 클라이언트와 서버", "같은 코드, 또는 코드 없이 curl로도 충분"],
+    [
+      "호출당 바이트(헤더 포함)",
+      `요청 ${grpc.requestBytes}, 응답 ${grpc.answerBytes}`,
+      `요청 ${json.requestBytes}, 응답 ${json.answerBytes}`,
+    ],
+    ["HTTP 버전", "2만", "1.1 또는 2"],
+    ["브라우저에서", "불가. gRPC-Web으로 대신", "가능"],
+    ["스트리밍", "요청, 응답, 양방향 모두", "불가. Connect의 프레임으로는 가능"],
+    ["HTTP 캐시", "불가", "GET으로 호출하면 가능"],
+    ["사람이 읽기", "계약과 도구가 있어야 가능", "그대로 읽을 수 있음"],
+    [
+      "코어 하나의 초당 호출 수",
+      number(Math.round(grpc.callsPerSecond / 1000) * 1000),
+      number(Math.round(json.callsPerSecond / 1000) * 1000),
+    ],
+  ],
+  chartHeading: "호출 한 번에 드는 서버 CPU 시간",
+  chartUnit: "µs, 짧을수록 좋음, 로그 눈금",
+  chartNote: ({ date, cpu, os, node }) =>
+    `GetSum 호출 기준, ${date} 측정. ${cpu}, 서버에 코어 하나, ${os}, Node ${node}. HTTP/1.1은 연결 64개, HTTP/2는 연결 4개이며 표의 값은 둘 다 연결 64개입니다. 이득은 대부분 protobuf의 적은 바이트가 아니라, 연결 하나로 여러 호출을 동시에 처리하는 HTTP/2에서 나옵니다. 그리고 프로토콜보다 라이브러리가 더 큰 차이를 만듭니다.`,
+  own: "이 서버",
+  wholeChart: "측정한 결과 전체 보기",
+
+  footer:
+    "호출에 응답하는 바로 그 서버가, 미리 만들어 둔 파일로 보여 주는 페이지입니다. 다른 곳에는 아무것도 요청하지 않습니다.",
+};
+
+function aboutValue(type: string, value: unknown, bytes: number): string {
+  if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0)
+    return "음수는 항상 10바이트를 차지합니다. sint32라면 더 짧습니다.";
+  if (/^sint/.test(type)) return "지그재그 varint입니다. 절댓값이 작으면 음수도 짧게 적습니다.";
+  if (/^(u?int(32|64)|enum|bool)$/.test(type)) {
+    return bytes === 1
+      ? "varint로 적어, 작은 수는 1바이트면 됩니다."
+      : `varint ${bytes}바이트. 바이트마다 7비트씩, 아래 자리부터 담습니다.`;
+  }
+  if (type === "string") return "UTF-8 텍스트입니다.";
+  if (type === "bytes") return "바이트 그대로입니다.";
+  return `항상 ${bytes}바이트이며, 아래 자리부터 적습니다.`;
+}

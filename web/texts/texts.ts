@@ -1,0 +1,96 @@
+/** What the page says, in any language. */
+import type { Benchmark } from "../benchmark.ts";
+import type { Part, Wanted, What } from "../parts/part.ts";
+import type { Protocol } from "../protocol.ts";
+
+export interface Texts {
+  readonly title: string;
+  readonly lead: string;
+  readonly languageLabel: string;
+
+  readonly callHeading: string;
+  readonly methodLabel: string;
+  readonly protocolLabel: string;
+  readonly protocols: Readonly<Record<Protocol, string>>;
+  readonly notOffered: string;
+  readonly call: string;
+  readonly calling: string;
+  readonly tryLabel: string;
+  readonly tryGreatest: string;
+  readonly tryShortened: string;
+  readonly leftOut: string;
+  readonly onlyRefused: (message: string) => string;
+  readonly answerIs: string;
+  readonly emptyAnswer: string;
+  readonly took: (milliseconds: string, httpVersion: string | undefined) => string;
+  readonly fromCache: string;
+  readonly shortened: string;
+  readonly noAnswer: string;
+
+  readonly wireHeading: string;
+  readonly wireIntro: string;
+  readonly nothingYet: string;
+  readonly request: string;
+  readonly answer: string;
+  readonly target: string;
+  readonly headers: string;
+  readonly headersHidden: string;
+  readonly headersHiddenNote: string;
+  readonly body: (bytes: number) => string;
+  readonly noBody: string;
+  readonly noBodyOfGet: string;
+  readonly values: string;
+  readonly decoded: string;
+  readonly trailersHidden: string;
+  readonly hint: string;
+  readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
+  readonly wanted: Readonly<Record<Wanted, string>>;
+
+  readonly sizesHeading: string;
+  readonly sizesIntro: string;
+  readonly there: string;
+  readonly back: string;
+  readonly protocol: string;
+  readonly message: string;
+  readonly framing: string;
+  readonly bytes: (count: number) => string;
+  readonly sizeOf: (message: number, framing: number) => string;
+  readonly sizesPending: string;
+  readonly grpcNote: string;
+  readonly grpcFrame: string;
+
+  readonly linesHeading: string;
+  readonly linesIntro: string;
+  readonly copy: string;
+  readonly copied: string;
+  readonly pythonNote: string;
+  readonly typescriptNote: string;
+
+  readonly costHeading: string;
+  readonly costIntro: string;
+  readonly comparison: (facts: Facts) => readonly (readonly [fact: string, grpc: string, json: string])[];
+  readonly chartHeading: string;
+  readonly chartUnit: string;
+  readonly chartNote: (benchmark: Benchmark) => string;
+  readonly own: string;
+  readonly wholeChart: string;
+
+  readonly footer: string;
+}
+
+export interface Facts {
+  /** The contract's file, like "service.proto". */
+  readonly contract: string;
+  readonly benchmark: Benchmark;
+  /** A number as the language writes it. */
+  readonly number: (value: number) => string;
+}
+
+/** What a part is, in a sentence. */
+export function explain(texts: Texts, part: Part): string {
+  const explainKind = texts.explain[part.what.kind] as (what: What, part: Part) => string;
+  return explainKind(part.what, part);
+}
+
+/** Wire types by their numbers (protobuf.dev, "Encoding"). */
+export const WIRE_TYPES = ["varint", "64 bit", "length-delimited", "group", "end of group", "32 bit"] as const;

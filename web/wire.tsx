@@ -1,0 +1,112 @@
+/** A request and its answer, as they were recorded. */
+
+import { Bytes } from "./bytes.tsx";
+import type { Outcome } from "./call.ts";
+import type { Header, ReceivedAnswer, SentRequest } from "./recorder.ts";
+import { nameOf } from "./result.tsx";
+import { answerParts, requestParts } from "./sizes.ts";
+import { useTexts } from "./speech.ts";
+
+export function Wire({ outcome }: { outcome: Outcome }) {
+  const texts = useTexts();
+  const { request, answer } = outcome;
+  return (
+    <>
+      <p>{texts.wireIntro}</p>
+      <div class="exchange">
+        {request && <Request outcome={outcome} request={request} />}
+        {answer ? (
+          <Answer outcome={outcome} answer={answer} />
+        ) : (
+          <article aria-label={texts.answer}>
+            <h3>{texts.answer}</h3>
+            <p class="note">{texts.noAnswer}</p>
+          </article>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Request({ outcome, request }: { outcome: Outcome; request: SentRequest }) {
+  const texts = useTexts();
+  const { target, body } = requestParts(outcome, request);
+  const hasQuery = request.target.includes("?");
+  return (
+    <article aria-label={texts.request}>
+      <h3>{texts.request}</h3>
+      {hasQuery ? (
+        <>
+          <p class="start">{request.method}</p>
+          <Bytes label={texts.target} bytes={new TextEncoder().encode(request.target)} parts={target} isText />
+        </>
+      ) : (
+        <p class="start">
+          {request.method} {request.target}
+        </p>
+      )}
+      <Headers headers={request.headers}>
+        <div class="hidden">
+          <dt>{texts.headersHidden}</dt>
+          <dd>{texts.headersHiddenNote}</dd>
+        </div>
+      </Headers>
+      {request.body.length > 0 ? (
+        <>
+          <h4>{texts.body(request.body.length)}</h4>
+          <Bytes label={`${texts.request}: ${texts.body(request.body.length)}`} bytes={request.body} parts={body} />
+        </>
+      ) : (
+        <p class="note">{hasQuery ? texts.noBodyOfGet : texts.noBody}</p>
+      )}
+    </article>
+  );
+}
+
+function Answer({ outcome, answer }: { outcome: Outcome; answer: ReceivedAnswer }) {
+  const texts = useTexts();
+  const { status, statusText, headers, body, httpVersion, isCached } = answer;
+  const isDecoded = headers.some(([name]) => name === "content-encoding");
+  return (
+    <article aria-label={texts.answer}>
+      <h3>{texts.answer}</h3>
+      <p class="start">
+        {[nameOf(httpVersion), status, statusText].filter(Boolean).join(" ")}
+        {isCached && <span class="note"> {texts.fromCache}</span>}
+      </p>
+      <Headers headers={headers} />
+      {body.length > 0 ? (
+        <>
+          <h4>{texts.body(body.length)}</h4>
+          {isDecoded && <p class="note">{texts.decoded}</p>}
+          <Bytes
+            label={`${texts.answer}: ${texts.body(body.length)}`}
+            bytes={body}
+            parts={answerParts(outcome, answer)}
+          />
+        </>
+      ) : (
+        <p class="note">{texts.noBody}</p>
+      )}
+      {outcome.protocol === "grpc-web" && <p class="note">{texts.trailersHidden}</p>}
+    </article>
+  );
+}
+
+function Headers({ headers, children }: { headers: readonly Header[]; children?: preact.ComponentChildren }) {
+  const texts = useTexts();
+  return (
+    <>
+      <h4>{texts.headers}</h4>
+      <dl class="headers">
+        {headers.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+        {children}
+      </dl>
+    </>
+  );
+}

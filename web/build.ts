@@ -49,7 +49,7 @@ export async function buildPage(folder: string): Promise<void> {
   const { results, picture } = newestResults();
   const benchmark = summarize(results, writeNamed("chart.svg", picture));
   const { outputFiles } = await build({
-    entryPoints: ["page.tsx", "page.css"].map((name) => join(WEB, name)),
+    entryPoints: ["view/page.tsx", "page.css"].map((name) => join(WEB, name)),
     outdir: folder,
     bundle: true,
     minify: true,

@@ -1,7 +1,7 @@
 /** What the page says, in any language. */
 import type { Benchmark } from "../benchmark.ts";
+import type { Protocol } from "../call/protocol.ts";
 import type { Part, Wanted, What } from "../parts/part.ts";
-import type { Protocol } from "../protocol.ts";
 
 export interface Texts {
   readonly title: string;

@@ -1,8 +1,8 @@
 /** The call as it is written in a program, to be filled in: its fields are those of the method's input. */
 import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
-import { methods } from "./contract.ts";
-import { type FormField, formFields, type Texts as Typed } from "./input.ts";
-import { isOffered, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "./protocol.ts";
+import { methods } from "../call/contract.ts";
+import { type FormField, formFields, type Texts as Typed } from "../call/input.ts";
+import { isOffered, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useTexts } from "./speech.ts";
 
 export interface CallFormProps {

@@ -1,5 +1,5 @@
 /** The tutorial's comparison, of gRPC with JSON over HTTP: facts of this server, and what the benchmark measured. */
-import { benchmark } from "./benchmark.ts";
+import { benchmark } from "../benchmark.ts";
 import type { Language } from "./language.ts";
 import { useTexts } from "./speech.ts";
 

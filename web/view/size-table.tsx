@@ -1,9 +1,10 @@
 /** What a call takes in each protocol, side by side, and in gRPC itself. */
+
+import type { Outcome } from "../call/call.ts";
+import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
+import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "../call/sizes.ts";
+import { frameParts } from "../parts/frames.ts";
 import { Bytes } from "./bytes.tsx";
-import type { Outcome } from "./call.ts";
-import { frameParts } from "./parts/frames.ts";
-import { PROTOCOL_NAMES, PROTOCOLS } from "./protocol.ts";
-import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "./sizes.ts";
 import { useTexts } from "./speech.ts";
 
 interface Row {

@@ -2,11 +2,11 @@
 import { type Message, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { bodyParts } from "../parts/body.ts";
+import { FRAME_HEAD } from "../parts/frames.ts";
+import type { Part } from "../parts/part.ts";
+import { targetParts } from "../parts/target.ts";
 import type { Outcome } from "./call.ts";
-import { bodyParts } from "./parts/body.ts";
-import { FRAME_HEAD } from "./parts/frames.ts";
-import type { Part } from "./parts/part.ts";
-import { targetParts } from "./parts/target.ts";
 import type { Header, ReceivedAnswer, SentRequest } from "./recorder.ts";
 
 export interface Size {

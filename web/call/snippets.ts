@@ -2,7 +2,7 @@
 import { type DescField, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { shellLines } from "../src/server/usage.ts";
+import { shellLines } from "../../src/server/usage.ts";
 import { formFields } from "./input.ts";
 
 export interface Snippet {
@@ -41,9 +41,10 @@ with grpc.insecure_channel('${authority}') as channel:
 
 function typescript({ localName, parent }: DescMethodUnary, message: ReflectMessage, authority: string): string {
   const fields = scalarsOf(message).map(([field, value]) => `${field.localName}: ${typescriptLiteral(value)}`);
-  return `import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
-import { ${parent.name} } from "./gen/${parent.file.name}_pb.ts";
+  const from = (module: string): string => `from ${JSON.stringify(module)};`;
+  return `import { createClient } ${from("@connectrpc/connect")}
+import { createConnectTransport } ${from("@connectrpc/connect-node")}
+import { ${parent.name} } ${from(`./gen/${parent.file.name}_pb.ts`)}
 
 const transport = createConnectTransport({ baseUrl: "http://${authority}", httpVersion: "2" });
 const client = createClient(${parent.name}, transport);

@@ -8,7 +8,7 @@ import {
   type Message,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { exampleOf } from "../src/server/usage.ts";
+import { exampleOf } from "../../src/server/usage.ts";
 
 /** A field that a form can have: of a scalar type, or an enum. */
 export type FormField = DescField & { fieldKind: "scalar" | "enum" };

@@ -3,7 +3,7 @@
 import { type DescMessage, type Message, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { Outcome } from "./call.ts";
+import type { Outcome } from "../call/call.ts";
 import { useTexts } from "./speech.ts";
 
 export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; isCalling: boolean }) {

@@ -1,10 +1,10 @@
 /** A request and its answer, as they were recorded. */
 
+import type { Outcome } from "../call/call.ts";
+import type { Header, ReceivedAnswer, SentRequest } from "../call/recorder.ts";
+import { answerParts, requestParts } from "../call/sizes.ts";
 import { Bytes } from "./bytes.tsx";
-import type { Outcome } from "./call.ts";
-import type { Header, ReceivedAnswer, SentRequest } from "./recorder.ts";
 import { nameOf } from "./result.tsx";
-import { answerParts, requestParts } from "./sizes.ts";
 import { useTexts } from "./speech.ts";
 
 export function Wire({ outcome }: { outcome: Outcome }) {

@@ -1,8 +1,8 @@
 /** Bytes, part by part: each says what it is when it is pointed at, and lights up the value that it encodes. */
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { type Part, type Value, valuesIn, type What } from "./parts/part.ts";
+import { type Part, type Value, valuesIn, type What } from "../parts/part.ts";
+import { explain } from "../texts/texts.ts";
 import { useTexts } from "./speech.ts";
-import { explain } from "./texts/texts.ts";
 
 export interface BytesProps {
   readonly label: string;
@@ -141,11 +141,10 @@ function meaningOf({ start, end, what }: Part, bytes: Uint8Array): string {
   }
 }
 
+/** Text, with what has no shape of its own spelled out. */
 function textOf(bytes: Uint8Array): string {
-  // What has no shape of its own gets that of Unicode's control pictures.
-  return new TextDecoder()
-    .decode(bytes)
-    .replaceAll(/[\0- ]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)));
+  const text = new TextDecoder().decode(bytes);
+  return text.replaceAll(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1)).replaceAll(" ", "·");
 }
 
 function showValue(value: Value): string {

@@ -1,7 +1,7 @@
 /** The same call as lines to paste, each with a button that copies it. */
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { useState } from "preact/hooks";
-import { createSnippets, type Snippet } from "./snippets.ts";
+import { createSnippets, type Snippet } from "../call/snippets.ts";
 import { useTexts } from "./speech.ts";
 
 export function Lines({ method, input }: { method: DescMethodUnary; input: Message }) {

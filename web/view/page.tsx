@@ -2,14 +2,14 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { makeCall, type Outcome } from "./call.ts";
+import { makeCall, type Outcome } from "../call/call.ts";
+import { methods } from "../call/contract.ts";
+import { exampleTexts, greatestTexts, readInput, type Texts as Typed } from "../call/input.ts";
+import { isOffered, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { CallForm } from "./call-form.tsx";
 import { Comparison } from "./comparison.tsx";
-import { methods } from "./contract.ts";
-import { exampleTexts, greatestTexts, readInput, type Texts as Typed } from "./input.ts";
 import { keepLanguage, LANGUAGES, type Language, preferredLanguage } from "./language.ts";
 import { Lines } from "./lines.tsx";
-import { isOffered, PROTOCOLS, type Protocol } from "./protocol.ts";
 import { Result } from "./result.tsx";
 import { SizeTable } from "./size-table.tsx";
 import { Speech, TEXTS } from "./speech.ts";

@@ -48,8 +48,10 @@ const POLICY = [
   "trusted-types 'none'",
 ].join("; ");
 
+/** A picture has its style in itself. */
+const PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
 const SAFETY: readonly Field[] = [
-  ["content-security-policy", POLICY],
   ["cross-origin-opener-policy", "same-origin"],
   ["cross-origin-resource-policy", "same-origin"],
   ["referrer-policy", "no-referrer"],
@@ -111,6 +113,7 @@ function prepare(file: string, name: Coding["name"], body: Buffer): Coding {
     ["cache-control", file === INDEX ? "no-cache" : "public, max-age=31536000, immutable"],
     ["etag", etag],
     ["vary", file === INDEX ? "Accept, Accept-Encoding" : "Accept-Encoding"],
+    ["content-security-policy", extname(file) === ".svg" ? PICTURE_POLICY : POLICY],
     ...SAFETY,
   ];
   const fields: readonly Field[] = [

@@ -20,10 +20,7 @@ export function jsonParts(bytes: Uint8Array): Part[] {
     const at = within.at(-1);
     const path = at === undefined ? "" : pathIn(at);
     if (/^[ \t\r\n]/.test(token)) return { start, end, what: { kind: "space" } };
-    if (/^[{}[\]:,]/.test(token)) {
-      enterOrLeave(within, token, path);
-      return { start, end, what: { kind: "mark" }, path: ":,".includes(token) ? path : pathOf(within, path) };
-    }
+    if (/^[{}[\]:,]/.test(token)) return { start, end, what: { kind: "mark" }, path: readMark(within, token, path) };
     const value = readToken(bytes.subarray(start, end));
     if (value === undefined) return { start, end, what: { kind: "malformed", wanted: "token" }, path };
     if (at === undefined || at.isArray || at.key !== undefined || typeof value !== "string") {
@@ -34,24 +31,16 @@ export function jsonParts(bytes: Uint8Array): Part[] {
   });
 }
 
-function enterOrLeave(within: Container[], token: string, path: string): void {
+/** Enters and leaves containers; gives the path of what the mark is of. */
+function readMark(within: Container[], token: string, path: string): string {
   const at = within.at(-1);
   if (token === "{" || token === "[") within.push({ path, isArray: token === "[", index: 0, key: undefined });
-  else if (token === "}" || token === "]") within.pop();
-  else if (token === "," && at !== undefined) {
+  if (token === "}" || token === "]") within.pop();
+  if (token === "," && at !== undefined) {
     at.index += 1;
     at.key = undefined;
   }
-}
-
-/** Of a bracket: the path of what it opens or closes. */
-function pathOf(within: readonly Container[], path: string): string {
-  const at = within.at(-1);
-  return at === undefined
-    ? ""
-    : path.startsWith(at.path) && at.key === undefined && at.index === 0
-      ? at.path
-      : pathIn(at);
+  return "}],".includes(token) ? (at?.path ?? "") : path;
 }
 
 function pathIn({ path, isArray, index, key }: Container): string {

@@ -58,9 +58,12 @@ function Chart() {
         ))}
       </ol>
       <p class="note">{texts.chartNote(benchmark)}</p>
-      <p>
-        <a href={chart}>{texts.wholeChart}</a>
-      </p>
+      <details>
+        <summary>{texts.wholeChart}</summary>
+        <a href={chart}>
+          <img src={chart} alt={texts.chartHeading} loading="lazy" />
+        </a>
+      </details>
     </figure>
   );
 }

@@ -1,0 +1,70 @@
+/** Chromium, as a person has it: found on PATH, in a profile of its own, and watched for what a page must not do. */
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { findJudge } from "./judge.ts";
+
+/** Without these it looks for its maker's hosts, or for a graphics card; root has no sandbox. */
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const TIMEOUT_MS = 20_000;
+
+/** The browser, closed with the test; undefined where the test is skipped for want of it. */
+export async function startBrowser(t: TestContext): Promise<Browser | undefined> {
+  const executablePath = findJudge(t, "chromium", "chromium-browser", "google-chrome");
+  if (executablePath === undefined) return undefined;
+  const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+  t.after(() => browser.close());
+  return browser;
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  /** What is wrong with it so far: errors, warnings, violations of its policy, requests to others. Taken by reading. */
+  takeProblems(): Promise<string[]>;
+}
+
+export interface OpenOptions extends BrowserContextOptions {
+  /** The path of a script that is there before the page's own. */
+  readonly script?: string;
+}
+
+/** Opens the URL. A test that ends with a problem it did not take fails. */
+export async function openPage(
+  t: TestContext,
+  browser: Browser,
+  url: string,
+  { script, ...options }: OpenOptions = {},
+): Promise<OpenPage> {
+  const context = await browser.newContext({ locale: "en", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(TIMEOUT_MS);
+  const problems: string[] = [];
+  const { origin } = new URL(url);
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== origin) problems.push(`request to ${request.url()}`);
+  });
+  page.on("console", (message) => problems.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  if (script !== undefined) await page.addInitScript({ path: script });
+  await page.addInitScript(`
+    window.violations = [];
+    addEventListener("securitypolicyviolation", (event) => violations.push("policy: " + event.violatedDirective));`);
+  async function takeProblems(): Promise<string[]> {
+    return [...problems.splice(0), ...((await page.evaluate("violations.splice(0)")) as string[])];
+  }
+  t.after(async () => {
+    const left = await takeProblems();
+    await context.close();
+    assert.deepEqual(left, [], "the page had problems that the test did not expect");
+  });
+  await page.goto(url);
+  return { page, takeProblems };
+}

@@ -31,17 +31,12 @@ export interface OpenPage {
   takeProblems(): Promise<string[]>;
 }
 
-export interface OpenOptions extends BrowserContextOptions {
-  /** The path of a script that is there before the page's own. */
-  readonly script?: string;
-}
-
 /** Opens the URL. A test that ends with a problem it did not take fails. */
 export async function openPage(
   t: TestContext,
   browser: Browser,
   url: string,
-  { script, ...options }: OpenOptions = {},
+  options: BrowserContextOptions = {},
 ): Promise<OpenPage> {
   const context = await browser.newContext({ locale: "en", ...options });
   const page = await context.newPage();
@@ -53,7 +48,6 @@ export async function openPage(
   });
   page.on("console", (message) => problems.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => problems.push(String(error)));
-  if (script !== undefined) await page.addInitScript({ path: script });
   await page.addInitScript(`
     window.violations = [];
     addEventListener("securitypolicyviolation", (event) => violations.push("policy: " + event.violatedDirective));`);

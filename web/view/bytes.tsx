@@ -56,13 +56,13 @@ export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
             role="option"
             tabIndex={-1}
             aria-selected={index === active}
-            aria-label={explain(texts, each)}
             class={`part ${groupOf(each.what)}`}
             data-lit={isLit(each.path, lit)}
             onPointerEnter={() => setActive(index)}
           >
             {!isText && <code class="hex">{hex(bytes.subarray(each.start, each.end))}</code>}
             <span class="meaning">{meaningOf(each, bytes)}</span>
+            <span class="unseen">{explain(texts, each)}</span>
           </div>
         ))}
       </div>

@@ -1,0 +1,93 @@
+/** Tests of the page in Chromium: a browser and a build of the page for all of a file's, and what they do again and again. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Browser, Page as BrowserPage, Locator } from "playwright-core";
+import { type Page, readPage } from "../../src/server/page.ts";
+import { buildPage } from "../../web/build.ts";
+import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
+import { type OpenPage, openPage, startBrowser } from "./browser.ts";
+import { type RecordedExchange, startRecordingProxy } from "./recording-proxy.ts";
+import { startServer } from "./server.ts";
+
+export const GET_SUM = "/test.Test/GetSum";
+/** Chromium's own word on every answer that is no success. */
+const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
+const TIMEOUT_MS = 240_000;
+
+export type PageTest = readonly [name: string, body: (t: TestContext, browser: Browser, files: Page) => Promise<void>];
+
+/** Runs the tests, one after the other, where there is a browser. */
+export function testInChromium(name: string, tests: readonly PageTest[]): void {
+  test(`${name}, in Chromium`, { timeout: TIMEOUT_MS }, async (t) => {
+    const browser = await startBrowser(t);
+    if (browser === undefined) return;
+    const folder = mkdtempSync(join(tmpdir(), "page-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    await buildPage(folder);
+    const files = readPage(folder) as Page;
+    for (const [name, body] of tests) await t.test(name, (t) => body(t, browser, files));
+  });
+}
+
+/** Opens the page of a server through a proxy that records. */
+export async function openRecorded(
+  t: TestContext,
+  browser: Browser,
+  files: Page,
+  options = {},
+): Promise<OpenPage & { exchanges(text: string): RecordedExchange[] }> {
+  const { port } = await startServer(t, { page: files });
+  const proxy = await startRecordingProxy(t, port);
+  return { ...(await openPage(t, browser, proxy.url, options)), exchanges: proxy.exchanges };
+}
+
+export async function choose(page: BrowserPage, protocol: Protocol): Promise<void> {
+  await page.getByLabel(PROTOCOL_NAMES[protocol]).check();
+}
+
+export async function call(page: BrowserPage, a: number, b: number): Promise<void> {
+  await page.getByLabel("a", { exact: true }).fill(String(a));
+  await page.getByLabel("b", { exact: true }).fill(String(b));
+  await page.getByRole("button", { name: "Call" }).click();
+  await page.locator(".result .answer", { hasText: `= ${a + b}` }).waitFor();
+  await wholeTable(page);
+}
+
+/** Waits until all protocols were called, for their sizes. */
+export async function wholeTable(page: BrowserPage): Promise<void> {
+  await page.locator(".sizes tbody tr").nth(PROTOCOLS.length).waitFor();
+}
+
+export async function text(locator: Locator): Promise<string> {
+  return String(await locator.textContent())
+    .replaceAll(/\s+/g, " ")
+    .trim();
+}
+
+export function find(exchanges: (text: string) => RecordedExchange[], protocol: Protocol): RecordedExchange {
+  const type = {
+    "connect-json": "application/json",
+    "connect-binary": "application/proto",
+    "grpc-web": "application/grpc-web+proto",
+  };
+  const found = exchanges(GET_SUM).find(({ request }) =>
+    protocol === "connect-get"
+      ? request.start.startsWith("GET ")
+      : request.headers.get("content-type") === type[protocol],
+  );
+  assert.ok(found, `nothing crossed in ${protocol}`);
+  return found;
+}
+
+export function assertOnlyRefused(problems: readonly string[]): void {
+  assert.ok(problems.length > 0, "the browser did not say that anything was refused");
+  for (const problem of problems) assert.match(problem, REFUSED);
+}
+
+/** The bytes that a view of bytes shows. */
+export async function hexOf(parts: Locator): Promise<Buffer> {
+  return Buffer.from((await parts.locator(".hex").allInnerTexts()).join("").replaceAll(/\s/g, ""), "hex");
+}

@@ -1,0 +1,151 @@
+/** The page's calls: the answer and the errors in every protocol, and its bytes against those of the wire. */
+import assert from "node:assert/strict";
+import type { Page as BrowserPage } from "playwright-core";
+import { routes } from "../../src/routes.ts";
+import { createServer } from "../../src/server/server.ts";
+import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
+import { openPage } from "../support/browser.ts";
+import {
+  assertOnlyRefused,
+  call,
+  choose,
+  find,
+  GET_SUM,
+  hexOf,
+  openRecorded,
+  type PageTest,
+  testInChromium,
+  text,
+  wholeTable,
+} from "../support/page-tests.ts";
+import type { RecordedExchange } from "../support/recording-proxy.ts";
+import { startServer } from "../support/server.ts";
+
+const MAX = 2 ** 31 - 1;
+
+testInChromium("the page calls", [
+  ...PROTOCOLS.flatMap((protocol): PageTest[] => [
+    [
+      `a call in ${PROTOCOL_NAMES[protocol]} shows the answer, and the bytes that crossed the wire`,
+      async (t, browser, files) => {
+        const { page, exchanges } = await openRecorded(t, browser, files);
+        await choose(page, protocol);
+        await call(page, 20, 22);
+        assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 42");
+        await assertShowsTheWire(page, exchanges, protocol);
+      },
+    ],
+    [
+      `an overflow in ${PROTOCOL_NAMES[protocol]} shows code, message and the bytes that crossed the wire`,
+      async (t, browser, files) => {
+        const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
+        await choose(page, protocol);
+        await page.getByRole("button", { name: "The greatest numbers" }).click();
+        await wholeTable(page);
+        assert.equal(
+          await text(page.locator(".result .error")),
+          `out_of_range add ${MAX} and ${MAX}: ${2 * MAX} is outside int32, ${-MAX - 1} to ${MAX}`,
+        );
+        await assertShowsTheWire(page, exchanges, protocol);
+        assertOnlyRefused(await takeProblems());
+      },
+    ],
+    [
+      `a message that is refused in ${PROTOCOL_NAMES[protocol]} shows code, message and the bytes that crossed the wire`,
+      async (t, browser, files) => {
+        const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
+        await choose(page, protocol);
+        await page.getByRole("button", { name: "A message that ends too early" }).click();
+        await wholeTable(page);
+        assert.match(await text(page.locator(".result .error")), /^invalid_argument \S/);
+        assert.match(await text(page.locator(".result")), /The last byte of the message was cut off/);
+        await assertShowsTheWire(page, exchanges, protocol);
+        const isBinary = protocol === "connect-binary" || protocol === "grpc-web";
+        assert.equal(await page.getByLabel("Request", { exact: true }).locator(".malformed").count(), isBinary ? 1 : 0);
+        assertOnlyRefused(await takeProblems());
+      },
+    ],
+  ]),
+  [
+    "a value that no int32 can hold is refused before anything is sent",
+    async (t, browser, files) => {
+      const { page, exchanges } = await openRecorded(t, browser, files);
+      for (const value of ["3000000000", "1.5", "two"]) {
+        await page.getByLabel("a", { exact: true }).fill(value);
+        assert.match(
+          await text(page.getByRole("alert")),
+          /^Refused by the client before anything was sent: .*test\.Data\.a/,
+        );
+        assert.ok(await page.getByRole("button", { name: "Call" }).isDisabled());
+        await page.getByLabel("a", { exact: true }).press("Enter");
+      }
+      await call(page, 1, 2);
+      const sent = exchanges(GET_SUM).map(({ request }) => request.body.toString("latin1"));
+      assert.ok(
+        sent.every((body) => !/3000000000|1\.5|two/.test(body)) && sent.length >= PROTOCOLS.length,
+        String(sent),
+      );
+    },
+  ],
+  [
+    "a server that is gone is an error that says so, and calls succeed when it is back",
+    async (t, browser, files) => {
+      const { server, url, port } = await startServer(t, { page: files });
+      const { page, takeProblems } = await openPage(t, browser, url);
+      await call(page, 1, 2);
+      await server.close(1_000);
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .error").waitFor();
+      assert.match(await text(page.locator(".result .error")), /^(unknown|unavailable|internal) \S/);
+      assert.match(await text(page.locator(".result")), /No answer came\. Is the server still running\?/);
+      assert.match(await text(page.getByLabel("Request", { exact: true })), /POST \/test\.Test\/GetSum/);
+      assert.match((await takeProblems()).join(), /^error: Failed to load resource: net::ERR_CONNECTION_REFUSED$/);
+      const again = createServer({ routes, page: files });
+      await again.listen({ host: "127.0.0.1", port });
+      t.after(() => again.close(1_000));
+      await call(page, 2, 3);
+      assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 5");
+    },
+  ],
+  [
+    "an answer out of the browser's cache is marked, and nothing crosses the wire for it",
+    async (t, browser, files) => {
+      const { page, exchanges } = await openRecorded(t, browser, files);
+      await choose(page, "connect-get");
+      await call(page, 5, 6);
+      const crossed = exchanges(`${GET_SUM}?`).length;
+      assert.doesNotMatch(await text(page.locator(".result")), /cache/);
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.getByText("from the browser's cache: nothing crossed the wire").first().waitFor();
+      assert.equal(exchanges(`${GET_SUM}?`).length, crossed);
+    },
+  ],
+]);
+
+async function assertShowsTheWire(
+  page: BrowserPage,
+  exchanges: (text: string) => RecordedExchange[],
+  protocol: Protocol,
+): Promise<void> {
+  const { request, response } = find(exchanges, protocol);
+  const [shownRequest, shownAnswer] = [
+    page.getByLabel("Request", { exact: true }),
+    page.getByLabel("Answer", { exact: true }),
+  ];
+  const [method = "", target = ""] = request.start.split(" ");
+  const query = (await shownRequest.locator(".text-only .meaning").allInnerTexts()).join("");
+  assert.equal((await text(shownRequest.locator(".start"))) + (query && ` ${query}`), `${method} ${target}`);
+  assert.equal(await text(shownAnswer.locator(".start")), response.start);
+  for (const [shown, { body, headers }] of [
+    [shownRequest, request],
+    [shownAnswer, response],
+  ] as const) {
+    assert.deepEqual(await hexOf(shown), Buffer.from(body));
+    for (const row of await shown.locator(".headers > div:not(.hidden)").all()) {
+      const name = await text(row.locator("dt"));
+      assert.equal(await text(row.locator("dd")), headers.get(name), name);
+    }
+  }
+  const shownNames = (await shownAnswer.locator(".headers dt").allInnerTexts()).sort();
+  assert.deepEqual(shownNames, [...response.headers.keys()].sort());
+}

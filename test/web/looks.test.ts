@@ -1,0 +1,73 @@
+/** How the page looks and reads to everyone: axe, narrow and wide windows, and its pictures. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page as BrowserPage } from "playwright-core";
+import { openPage } from "../support/browser.ts";
+import { assertOnlyRefused, openRecorded, type PageTest, testInChromium, wholeTable } from "../support/page-tests.ts";
+import { startServer } from "../support/server.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+testInChromium("the page looks right", [
+  ...(["light", "dark"] as const).flatMap((colorScheme) =>
+    (["en", "ko"] as const).map(
+      (locale): PageTest => [
+        `axe finds nothing, in ${locale} on ${colorScheme}, before a call, after it and after an error`,
+        async (t, browser, files) => {
+          const { url } = await startServer(t, { page: files });
+          const { page, takeProblems } = await openPage(t, browser, url, { colorScheme, locale });
+          await page.locator(".primary").waitFor();
+          await assertAccessible(page);
+          await page.locator(".primary").click();
+          await wholeTable(page);
+          await assertAccessible(page);
+          await page.getByRole("listbox").first().focus();
+          await assertAccessible(page);
+          await page.locator(".tries button").first().click();
+          await page.locator(".result .error").waitFor();
+          await wholeTable(page);
+          await page.locator("#field-a").fill("x");
+          await assertAccessible(page);
+          assertOnlyRefused(await takeProblems());
+        },
+      ],
+    ),
+  ),
+  ...[360, 800, 1400].map(
+    (width): PageTest => [
+      `nothing is wider than a window of ${width} pixels`,
+      async (t, browser, files) => {
+        for (const locale of ["en", "ko"]) {
+          const { page, takeProblems } = await openRecorded(t, browser, files, {
+            viewport: { width, height: 800 },
+            locale,
+          });
+          await page.locator(".tries button").first().click();
+          await wholeTable(page);
+          assert.equal(await page.evaluate("document.documentElement.scrollWidth"), width);
+          assertOnlyRefused(await takeProblems());
+        }
+      },
+    ],
+  ),
+  [
+    "the whole chart of the benchmark is in the page",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url);
+      await page.getByText("Everything that was measured").click();
+      const picture = page.getByRole("img", { name: "Processor time of the server per call" });
+      await picture.scrollIntoViewIfNeeded();
+      await picture.and(page.locator("img[src$='.svg']")).waitFor();
+      await page.waitForFunction("document.querySelector('.chart img').naturalWidth === 840");
+    },
+  ],
+]);
+
+async function assertAccessible(page: BrowserPage): Promise<void> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join(" "))))`);
+  assert.deepEqual(found, []);
+}

@@ -1,0 +1,182 @@
+/** What a person reads on the page, and how: by keyboard, by pointing, in two languages; sizes, and lines to paste. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { Page as BrowserPage, Locator } from "playwright-core";
+import { PROTOCOL_NAMES, PROTOCOLS } from "../../web/call/protocol.ts";
+import { openPage } from "../support/browser.ts";
+import { ENV, ROOT, run } from "../support/command.ts";
+import { findJudge } from "../support/judge.ts";
+import { call, find, hexOf, openRecorded, testInChromium, text, wholeTable } from "../support/page-tests.ts";
+import { startServer } from "../support/server.ts";
+
+testInChromium("the page is read", [
+  [
+    "everything is done by keyboard alone: fields, protocol, call, parts and language",
+    async (t, browser, files) => {
+      const { page } = await openRecorded(t, browser, files);
+      const tabTo = async (target: Locator): Promise<void> => {
+        for (let presses = 0; presses < 40; presses++) {
+          await page.keyboard.press("Tab");
+          if (await isFocused(page, target)) return;
+        }
+        assert.fail("40 times Tab did not lead to the target");
+      };
+      await tabTo(page.getByLabel("a", { exact: true }));
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("300");
+      await tabTo(page.getByLabel("b", { exact: true }));
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type("-1");
+      await page.keyboard.press("Enter");
+      await wholeTable(page);
+      assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 299");
+      await tabTo(page.getByLabel("Connect JSON"));
+      await page.keyboard.press("ArrowRight");
+      assert.ok(await page.getByLabel("Connect binary").isChecked());
+      await page.keyboard.press("Enter");
+      const parts = page.getByRole("listbox", { name: /^Request: Body, / });
+      await page.getByText("Body, 14 bytes").waitFor();
+      await tabTo(parts);
+      const explanation = page.getByLabel("Request", { exact: true }).locator(".explanation");
+      const sentences: string[] = [await text(explanation)];
+      for (const key of ["ArrowRight", "ArrowRight", "ArrowRight", "Home", "End", "ArrowLeft"]) {
+        await page.keyboard.press(key);
+        const active = await parts.getAttribute("aria-activedescendant");
+        assert.equal(await text(page.locator(`[id="${active}"] .unseen`)), await text(explanation));
+        sentences.push(await text(explanation));
+      }
+      assert.deepEqual(
+        sentences.map((sentence) => sentence.split(" ").slice(0, 4).join(" ")),
+        [
+          "Tag: field 1, a,",
+          "Value: 300, int32. A",
+          "Tag: field 2, b,",
+          "Value: -1, int32. A",
+          "Tag: field 1, a,",
+          "Value: -1, int32. A",
+          "Tag: field 2, b,",
+        ],
+      );
+      assert.deepEqual(
+        await page.getByLabel("Request", { exact: true }).locator(".values [data-lit=true]").allInnerTexts(),
+        ["b = -1"],
+      );
+      await page.keyboard.press("Shift+Tab");
+      await tabTo(page.getByRole("button", { name: "한국어" }));
+      await page.keyboard.press("Space");
+      await page.getByRole("button", { name: "호출하기" }).waitFor();
+      assert.ok(await isFocused(page, page.getByRole("button", { name: "한국어" })));
+    },
+  ],
+  [
+    "pointing at a part explains it and lights up its value, and pointing at a value its parts",
+    async (t, browser, files) => {
+      const { page } = await openRecorded(t, browser, files);
+      await call(page, 1, 2);
+      const request = page.getByLabel("Request", { exact: true });
+      await request.locator(".part", { hasText: '"b"' }).hover();
+      assert.equal(
+        await text(request.locator(".explanation")),
+        "The name of the field b, spelled out in every message.",
+      );
+      assert.deepEqual(await request.locator(".values [data-lit=true]").allInnerTexts(), ["b = 2"]);
+      await request.locator(".values li", { hasText: "a = 1" }).hover();
+      const lit = await request.locator(".part[data-lit=true] .meaning").allInnerTexts();
+      assert.deepEqual(lit, ['"a"', ":", "1"]);
+    },
+  ],
+  [
+    "the sizes stand side by side: those of the wire for each protocol, and gRPC's worked out",
+    async (t, browser, files) => {
+      const { page, exchanges } = await openRecorded(t, browser, files);
+      await call(page, 20, 22);
+      const rows = await page.locator(".sizes tbody tr").all();
+      const shown = await Promise.all(
+        rows.map(async (row) => [
+          await text(row.locator("th")),
+          ...(await row.locator(".count").allInnerTexts()).map(Number),
+        ]),
+      );
+      const sizes = PROTOCOLS.map((protocol) => {
+        const { request, response } = find(exchanges, protocol);
+        const query = request.start.split(" ")[1]?.split("?")[1];
+        const there = query === undefined ? request.body.length : query.length + 1;
+        return [PROTOCOL_NAMES[protocol], there, response.body.length];
+      });
+      assert.deepEqual(shown, [...sizes, ["gRPC", 5 + 4, 5 + 2]]);
+      assert.equal(
+        (await hexOf(page.getByRole("listbox", { name: "The frame that gRPC would send" }))).toString("hex"),
+        "000000000408141016",
+      );
+    },
+  ],
+  [
+    "the lines to paste make the same call, with the numbers and the address of the page in them",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url);
+      await page.getByLabel("a", { exact: true }).fill("20");
+      await page.getByLabel("b", { exact: true }).fill("22");
+      for (const name of ["grpcurl", "buf curl", "curl", "Python", "TypeScript"]) {
+        await t.test(name, async (t) => {
+          const snippet = await page
+            .locator(".lines figure", { has: page.locator(`figcaption b:text-is("${name}")`) })
+            .locator("pre")
+            .textContent();
+          const { code, stdout, stderr } = (await runSnippet(t, name, String(snippet))) ?? {
+            code: 0,
+            stdout: "sum: 42",
+            stderr: "",
+          };
+          assert.deepEqual([code, stderr], [0, ""]);
+          assert.match(stdout, /sum"?: ?42\b/);
+        });
+      }
+    },
+  ],
+  [
+    "it speaks the language of the browser, and keeps the one that is chosen",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const english = await openPage(t, browser, url, { locale: "de" });
+      await english.page.getByRole("heading", { name: "One call, seen on the wire" }).waitFor();
+      assert.equal(await english.page.locator("html").getAttribute("lang"), "en");
+      const korean = await openPage(t, browser, url, { locale: "ko-KR" });
+      await korean.page.getByRole("heading", { name: "호출 한 번, 오간 바이트 전부" }).waitFor();
+      assert.deepEqual(
+        [await korean.page.locator("html").getAttribute("lang"), await korean.page.title()],
+        ["ko", "호출 한 번, 오간 바이트 전부"],
+      );
+      await korean.page.getByRole("button", { name: "호출하기" }).click();
+      await wholeTable(korean.page);
+      assert.equal(await text(korean.page.locator(".result .answer")), "응답: sum = 3");
+      const words = String(await korean.page.locator("main").textContent()).match(/[가-힣]+/g) ?? [];
+      assert.ok(words.length > 150, `${words.length} words of Korean`);
+      await english.page.getByRole("button", { name: "한국어" }).click();
+      await english.page.reload();
+      await english.page.getByRole("button", { name: "호출하기" }).waitFor();
+      await english.page.getByRole("button", { name: "English" }).click();
+      await english.page.getByRole("button", { name: "Call" }).waitFor();
+    },
+  ],
+]);
+
+async function isFocused(page: BrowserPage, target: Locator): Promise<boolean> {
+  return (await target.and(page.locator(":focus")).count()) > 0;
+}
+
+/** Undefined where it is skipped for want of the tool. */
+async function runSnippet(t: TestContext, name: string, snippet: string) {
+  if (name === "TypeScript") return run("node", ["--input-type=module-typescript", "-"], { input: snippet });
+  if (name !== "Python") {
+    const [program = ""] = name.split(" ");
+    if (findJudge(t, program) === undefined) return undefined;
+    return run("sh", ["-c", snippet.replace(/^curl/, "curl -s")]);
+  }
+  const python = findJudge(t, process.env.PYTHON ?? "python3");
+  if (python === undefined) return undefined;
+  const cwd = join(ROOT, "test/fixtures/post");
+  assert.equal((await run("sh", ["-c", `mkdir -p python_out && ${python} run_codegen.py`], { cwd })).code, 0);
+  return run(python, ["-c", snippet], { cwd, env: { ...ENV, PYTHONPATH: "python_out" } });
+}

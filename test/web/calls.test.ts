@@ -146,6 +146,16 @@ async function assertShowsTheWire(
       assert.equal(await text(row.locator("dd")), headers.get(name), name);
     }
   }
+  const hidden = (await text(shownRequest.locator(".hidden dt"))).toLowerCase().split(", ");
+  const shownOfRequest = await shownRequest.locator(".headers > div:not(.hidden) dt").allInnerTexts();
+  for (const name of request.headers.keys()) {
+    assert.ok(shownOfRequest.includes(name) || hidden.includes(name.replace(/^sec-.*/, "sec-*")), `${name} is told`);
+  }
+  for (const name of hidden)
+    assert.ok(
+      request.headers.keys().some((each) => each.startsWith(name.replace("*", ""))),
+      name,
+    );
   const shownNames = (await shownAnswer.locator(".headers dt").allInnerTexts()).sort();
   assert.deepEqual(shownNames, [...response.headers.keys()].sort());
 }

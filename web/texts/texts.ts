@@ -35,7 +35,6 @@ export interface Texts {
   readonly target: string;
   readonly headers: string;
   readonly headersHidden: string;
-  readonly headersHiddenNote: string;
   readonly body: (bytes: number) => string;
   readonly noBody: string;
   readonly noBodyOfGet: string;

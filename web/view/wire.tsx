@@ -7,6 +7,10 @@ import { Bytes } from "./bytes.tsx";
 import { nameOf } from "./result.tsx";
 import { useTexts } from "./speech.ts";
 
+/** What browsers add to a request, where no script can see it (Fetch, "forbidden request-header"). */
+const HIDDEN = ["Host", "Connection", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Sec-*"];
+const HIDDEN_OF_POST = ["Origin", "Content-Length"];
+
 export function Wire({ outcome }: { outcome: Outcome }) {
   const texts = useTexts();
   const { request, answer } = outcome;
@@ -47,8 +51,8 @@ function Request({ outcome, request }: { outcome: Outcome; request: SentRequest 
       )}
       <Headers headers={request.headers}>
         <div class="hidden">
-          <dt>{texts.headersHidden}</dt>
-          <dd>{texts.headersHiddenNote}</dd>
+          <dt>{(request.method === "GET" ? HIDDEN : [...HIDDEN, ...HIDDEN_OF_POST]).join(", ")}</dt>
+          <dd>{texts.headersHidden}</dd>
         </div>
       </Headers>
       {request.body.length > 0 ? (

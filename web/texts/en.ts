@@ -72,7 +72,7 @@ export const en: Texts = {
     "trailer-value": ({ name, value }) =>
       name === "grpc-status"
         ? `The call's status: ${value}${value === "0" ? ", which is OK" : ""}.`
-        : `The value of ${name}: ${value}.`,
+        : `The value of ${name}${/%[\dA-F]{2}/.test(value) ? ", percent-encoded" : ""}: ${value}.`,
     procedure: () => "The procedure: the service's full name, and the method's.",
     "query-mark": () => "A mark between the parts of the query.",
     "parameter-name": ({ name }) => `The name of the parameter ${name}.`,
@@ -124,7 +124,7 @@ export const en: Texts = {
       `${grpc.requestBytes} there, ${grpc.answerBytes} back`,
       `${json.requestBytes} there, ${json.answerBytes} back`,
     ],
-    ["HTTP version", "2 only", "1.1 or 2"],
+    ["HTTP version", "HTTP/2 only", "HTTP/1.1 or HTTP/2"],
     ["From a browser", "no; gRPC-Web stands in", "yes"],
     ["Streaming", "there, back, and both at once", "no; Connect's own frames can"],
     ["In an HTTP cache", "no", "yes, called by GET"],

@@ -49,7 +49,7 @@ export const ko: Texts = {
   hint: "조각을 가리키거나 방향키를 눌러 보세요.",
   explain: {
     tag: ({ number, wireType, field }) =>
-      `태그: ${number}번 필드${field ? `(${field})` : "(계약에 없는 필드)"}, 와이어 타입 ${wireType}(${WIRE_TYPES[wireType]}). ${number} × 8 + ${wireType} = ${number * 8 + wireType}.`,
+      `태그: ${number}번 필드${field ? `(${field})` : "(명세에 없는 필드)"}, 와이어 타입 ${wireType}(${WIRE_TYPES[wireType]}). ${number} × 8 + ${wireType} = ${number * 8 + wireType}.`,
     length: ({ bytes }) => `길이: 뒤에 ${bytes}바이트가 이어집니다.`,
     value: ({ type, value }, { start, end }) =>
       `값: ${String(value)}, ${type} 타입. ${aboutValue(type, value, end - start)}`,
@@ -69,7 +69,9 @@ export const ko: Texts = {
     "trailer-name": ({ name }) => `트레일러 이름: ${name}.`,
     "trailer-mark": () => "트레일러의 이름, 값, 다음 줄을 구분합니다.",
     "trailer-value": ({ name, value }) =>
-      name === "grpc-status" ? `호출 결과 상태: ${value}${value === "0" ? "(OK)" : ""}.` : `${name}의 값: ${value}.`,
+      name === "grpc-status"
+        ? `호출 결과 상태: ${value}${value === "0" ? "(OK)" : ""}.`
+        : `${name}의 값${/%[\dA-F]{2}/.test(value) ? "(퍼센트 인코딩)" : ""}: ${value}.`,
     procedure: () => "호출할 프로시저: 서비스의 전체 이름과 메서드 이름입니다.",
     "query-mark": () => "쿼리를 이루는 부분을 구분합니다.",
     "parameter-name": ({ name }) => `매개변수 이름: ${name}.`,
@@ -114,18 +116,18 @@ export const ko: Texts = {
   costIntro:
     "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같습니다.",
   comparison: ({ contract, benchmark: { grpc, json }, number }) => [
-    ["계약", `${contract}. 클라이언트에 꼭 필요`, `${contract}. 없어도 호출 가능`],
+    ["명세", `${contract}. 클라이언트에 꼭 필요`, `${contract}. 없어도 호출 가능`],
     ["생성되는 코드", "타입이 있는 클라이언트와 서버", "같은 코드, 또는 코드 없이 curl로도 충분"],
     [
       "호출당 바이트(헤더 포함)",
       `요청 ${grpc.requestBytes}, 응답 ${grpc.answerBytes}`,
       `요청 ${json.requestBytes}, 응답 ${json.answerBytes}`,
     ],
-    ["HTTP 버전", "2만", "1.1 또는 2"],
+    ["HTTP 버전", "HTTP/2 전용", "HTTP/1.1 또는 HTTP/2"],
     ["브라우저에서", "불가. gRPC-Web으로 대신", "가능"],
     ["스트리밍", "요청, 응답, 양방향 모두", "불가. Connect의 프레임으로는 가능"],
     ["HTTP 캐시", "불가", "GET으로 호출하면 가능"],
-    ["사람이 읽기", "계약과 도구가 있어야 가능", "그대로 읽을 수 있음"],
+    ["사람이 읽기", "명세와 도구가 있어야 가능", "그대로 읽을 수 있음"],
     [
       "코어 하나의 초당 호출 수",
       number(Math.round(grpc.callsPerSecond / 1000) * 1000),

@@ -60,7 +60,9 @@ testInChromium("the page looks right", [
       const picture = page.getByRole("img", { name: "Processor time of the server per call" });
       await picture.scrollIntoViewIfNeeded();
       await picture.and(page.locator("img[src$='.svg']")).waitFor();
-      await page.waitForFunction("document.querySelector('.chart img').naturalWidth === 840");
+      const width =
+        "document.querySelector('.chart img').decode().then(() => document.querySelector('.chart img').naturalWidth)";
+      assert.equal(await page.evaluate(width), 840);
     },
   ],
 ]);

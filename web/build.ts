@@ -1,6 +1,6 @@
 /** Builds the page into a folder that the server reads: bundled, compressed, each file but index.html named by its contents. */
 import { hash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -28,15 +28,21 @@ const BARS: readonly (readonly [server: string, wire: string])[] = [
   ["connect-node", GRPC],
 ];
 
-/** Builds the page, which the folder then has nothing beside. */
+/** Builds the page, which the folder then has nothing beside. Who reads it meanwhile finds each file whole. */
 export async function buildPage(folder: string): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  const stale = new Set(readdirSync(folder));
 
+  function writeOne(name: string, contents: Uint8Array): void {
+    const path = join(folder, name);
+    writeFileSync(`${path}.new`, contents);
+    renameSync(`${path}.new`, path);
+    stale.delete(name);
+  }
   function write(name: string, contents: Uint8Array): void {
-    writeFileSync(join(folder, name), contents);
-    writeFileSync(join(folder, `${name}.br`), brotliCompressSync(contents));
-    writeFileSync(join(folder, `${name}.gz`), gzipSync(contents, { level: 9 }));
+    writeOne(`${name}.br`, brotliCompressSync(contents));
+    writeOne(`${name}.gz`, gzipSync(contents, { level: 9 }));
+    writeOne(name, contents);
   }
   /** Gives the path at which the server has it. */
   function writeNamed(file: string, contents: Uint8Array): string {
@@ -71,6 +77,7 @@ export async function buildPage(folder: string): Promise<void> {
     "index.html",
     Buffer.from(html.replaceAll(/(?<=")(?:page|icon)\.\w+(?=")/g, (name) => paths.get(name) ?? name)),
   );
+  for (const name of stale) rmSync(join(folder, name));
 }
 
 function newestResults(): { results: Results; picture: Buffer } {

@@ -93,7 +93,7 @@ testInChromium("the page calls", [
       const { server, url, port } = await startServer(t, { page: files });
       const { page, takeProblems } = await openPage(t, browser, url);
       await call(page, 1, 2);
-      await server.close(1_000);
+      await server.close({ idleMs: 0 });
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .error").waitFor();
       assert.match(await text(page.locator(".result .error")), /^(unknown|unavailable|internal) \S/);
@@ -102,7 +102,7 @@ testInChromium("the page calls", [
       assert.match((await takeProblems()).join(), /^error: Failed to load resource: net::ERR_CONNECTION_REFUSED$/);
       const again = createServer({ routes, page: files });
       await again.listen({ host: "127.0.0.1", port });
-      t.after(() => again.close(1_000));
+      t.after(() => again.close({ idleMs: 0 }));
       await call(page, 2, 3);
       assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 5");
     },

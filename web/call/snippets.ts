@@ -2,7 +2,7 @@
 import { type DescField, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { shellLines } from "../../src/server/usage.ts";
+import { type Address, shellLines } from "../../src/server/usage.ts";
 import { formFields } from "./input.ts";
 
 export interface Snippet {
@@ -10,43 +10,47 @@ export interface Snippet {
   readonly text: string;
 }
 
-/** A snippet each that makes the call with this input, at host and port. */
-export function createSnippets(method: DescMethodUnary, input: Message, authority: string): Snippet[] {
+/** A snippet each that makes the call with this input, at the address. */
+export function createSnippets(method: DescMethodUnary, input: Message, address: Address): Snippet[] {
   const json = toJsonString(method.input, input, { alwaysEmitImplicit: true });
   const message = reflect(method.input, input);
-  const [grpcurl = "", bufCurl = "", curl = ""] = shellLines(method, json, authority);
+  const [grpcurl = "", bufCurl = "", curl = ""] = shellLines(method, json, address);
   return [
     { name: "grpcurl", text: grpcurl },
     { name: "buf curl", text: bufCurl },
     { name: "curl", text: curl },
-    { name: "Python", text: python(method, message, authority) },
-    { name: "TypeScript", text: typescript(method, message, authority) },
+    { name: "Python", text: python(method, message, address) },
+    { name: "TypeScript", text: typescript(method, message, address) },
   ];
 }
 
 /** The tutorial's client, with this input and address. */
-function python({ name, input, parent }: DescMethodUnary, message: ReflectMessage, authority: string): string {
+function python({ name, input, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
   const module = parent.file.name.replaceAll("/", ".");
   const local = `${module.split(".").at(-1)}_pb2`;
   const fields = scalarsOf(message).map(([field, value]) => `${field.name}=${pythonLiteral(value)}`);
+  const channel =
+    address.scheme === "http"
+      ? `grpc.insecure_channel('${address.authority}')`
+      : `grpc.secure_channel('${address.authority}', grpc.ssl_channel_credentials())`;
   return `import grpc
 
 import python_out.${module}_pb2 as ${local}
 import python_out.${module}_pb2_grpc as ${local}_grpc
 
-with grpc.insecure_channel('${authority}') as channel:
+with ${channel} as channel:
     stub = ${local}_grpc.${parent.name}Stub(channel)
     print(stub.${name}(${local}.${input.name}(${fields.join(", ")})))`;
 }
 
-function typescript({ localName, parent }: DescMethodUnary, message: ReflectMessage, authority: string): string {
+function typescript({ localName, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
   const fields = scalarsOf(message).map(([field, value]) => `${field.localName}: ${typescriptLiteral(value)}`);
   const from = (module: string): string => `from ${JSON.stringify(module)};`;
   return `import { createClient } ${from("@connectrpc/connect")}
 import { createConnectTransport } ${from("@connectrpc/connect-node")}
 import { ${parent.name} } ${from(`./gen/${parent.file.name}_pb.ts`)}
 
-const transport = createConnectTransport({ baseUrl: "http://${authority}", httpVersion: "2" });
+const transport = createConnectTransport({ baseUrl: "${address.scheme}://${address.authority}", httpVersion: "2" });
 const client = createClient(${parent.name}, transport);
 console.log(await client.${localName}({ ${fields.join(", ")} }));`;
 }

@@ -6,11 +6,13 @@ import { useTexts } from "./speech.ts";
 
 export function Lines({ method, input }: { method: DescMethodUnary; input: Message }) {
   const texts = useTexts();
+  const scheme = location.protocol === "https:" ? "https" : "http";
+  const address = { scheme, authority: location.host } as const;
   return (
     <>
       <p>{texts.linesIntro}</p>
       <div class="lines">
-        {createSnippets(method, input, location.host).map((snippet) => (
+        {createSnippets(method, input, address).map((snippet) => (
           <Line key={snippet.name} {...snippet} />
         ))}
       </div>

@@ -31,7 +31,13 @@ export function createNodeHttp2({ limits, ...state }: NodeServerState) {
     /** Takes no new requests on any connection; settles when each is closed, which is when its calls have ended. */
     async drain(): Promise<void> {
       draining = true;
-      await Promise.all([...sessions.keys()].map((session) => new Promise<void>((closed) => session.close(closed))));
+      const closed = [...sessions.keys()].map((session) => {
+        // Not by close's own callback, which is dropped where the session is closing already.
+        const close = new Promise((resolve) => session.on("close", resolve));
+        session.close();
+        return close;
+      });
+      await Promise.all(closed);
     },
     /** Ends every connection at once. */
     destroy(): void {

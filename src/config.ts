@@ -156,7 +156,8 @@ function limitSetting(name: LimitName): Setting<number> {
   };
 }
 
-const LIMIT_SETTINGS = LIMIT_NAMES.map((name) => ({ name, ...limitSetting(name) }));
+/** The setting of each limit, in the order of the table. */
+export const LIMIT_SETTINGS = LIMIT_NAMES.map((name) => ({ name, ...limitSetting(name) }));
 
 /** What --help prints. */
 export const HELP = `usage: npm start -- [flags]

@@ -5,6 +5,7 @@ import { routes } from "../../src/routes.ts";
 import { createServer } from "../../src/server/server.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { openPage } from "../support/browser.ts";
+import { SERVER } from "../support/certificates.ts";
 import {
   assertOnlyRefused,
   call,
@@ -105,6 +106,24 @@ testInChromium("the page calls", [
       t.after(() => again.close({ idleMs: 0 }));
       await call(page, 2, 3);
       assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 5");
+    },
+  ],
+  [
+    "over TLS the page and its calls come over HTTP/2, in every protocol, and its lines have the scheme",
+    async (t, browser, files) => {
+      const { url, log } = await startServer(t, { page: files, tls: SERVER });
+      const { page } = await openPage(t, browser, url, { ignoreHTTPSErrors: true });
+      for (const [i, protocol] of PROTOCOLS.entries()) {
+        await choose(page, protocol);
+        await call(page, i, 40);
+        assert.match(await text(page.locator(".result")), / ms, HTTP\/2$/);
+        assert.equal(await text(page.getByLabel("Answer", { exact: true }).locator(".start")), "HTTP/2 200");
+      }
+      for (const line of await page.locator(".lines pre").allInnerTexts()) {
+        assert.match(line, /https:\/\/|^grpcurl (?!-plaintext)|secure_channel/);
+      }
+      // Chromium refuses the certificate before it overlooks that.
+      for (const entry of log.splice(0)) assert.match(entry, /it does not trust the certificate here/);
     },
   ],
   [

@@ -24,6 +24,7 @@ export const PEERS = {
   "this server without lane": own("--no-lane"),
   "this server, async handler": own("--async"),
   "this server, interceptor": own("--interceptor"),
+  "this server without limits": own("--no-limits"),
   "node:http2": node("node-http2.ts", ofNode),
   "node:http": node("node-http.ts", ofNode),
   "connect-node": node("connect-node.ts", connectNode),

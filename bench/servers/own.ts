@@ -1,8 +1,9 @@
-/** This project's server, as createServer makes it: by argument node:http2 under it, no lane, an async handler, an interceptor. */
+/** This project's server, as createServer makes it: by argument node:http2 under it, no lane, an async handler, an interceptor, no limits. */
 import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";
 import { routes } from "../../src/routes.ts";
+import { LIMIT_NAMES, LIMITS, type Limits } from "../../src/server/limits.ts";
 import { createServer } from "../../src/server/server.ts";
 import { getSum } from "../../src/sum.ts";
 import { announce } from "./ready.ts";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     "no-lane": { type: "boolean", default: false },
     async: { type: "boolean", default: false },
     interceptor: { type: "boolean", default: false },
+    "no-limits": { type: "boolean", default: false },
   },
 });
 
@@ -30,10 +32,15 @@ const readHeader: Interceptor = (next) => (request) => {
   return next(request);
 };
 
+const OFF = Object.fromEntries(
+  LIMIT_NAMES.map((name) => [name, LIMITS[name].unit === "bytes/s" ? 0 : Number.POSITIVE_INFINITY]),
+) as unknown as Limits;
+
 const server = createServer({
   routes: values.async ? asyncRoutes : routes,
   http2: values.http2 === "node" ? "node" : "own",
   lane: !values["no-lane"],
   interceptors: values.interceptor ? [readHeader] : [],
+  ...(values["no-limits"] && { limits: OFF }),
 });
 announce(await server.listen({ host: "127.0.0.1", port: 0 }));

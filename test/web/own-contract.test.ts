@@ -103,7 +103,17 @@ async function callOwn(t: TestContext, browser: Browser): Promise<void> {
 async function makeOwn(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "own-"));
   t.after(() => rm(folder, { recursive: true }));
-  for (const name of ["src", "gen", "web", "bench/results", "proto", "package.json", "buf.yaml", "buf.gen.yaml"]) {
+  for (const name of [
+    "src",
+    "gen",
+    "web",
+    "docs",
+    "bench/results",
+    "proto",
+    "package.json",
+    "buf.yaml",
+    "buf.gen.yaml",
+  ]) {
     await cp(join(ROOT, name), join(folder, name), { recursive: true });
   }
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));

@@ -1,5 +1,6 @@
 /** What a peer can do with HTTP/2's frames (RFC 9113, 10.5). */
 
+import type { Field } from "../../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../../src/server/http2/hpack-encoder.ts";
 import type { Limits } from "../../../src/server/limits.ts";
@@ -31,9 +32,14 @@ export function get(id: number, text: string): Buffer {
 }
 
 /** The head of a call of Say, whose body follows. */
-export function post(id: number, type = "application/json", path = "/fixture.Echo/Say"): Buffer {
+export function post(
+  id: number,
+  type = "application/json",
+  path = "/fixture.Echo/Say",
+  more: readonly Field[] = [],
+): Buffer {
   const fields = POST.filter(([name]) => name !== ":path");
-  return headers(id, [...fields, [":path", path], ["content-type", type]], 0);
+  return headers(id, [...fields, [":path", path], ["content-type", type], ...more], 0);
 }
 
 /** Says it many times, and then makes a call that is answered where nothing was cut. */

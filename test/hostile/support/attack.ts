@@ -20,6 +20,8 @@ export interface Attack {
   readonly off: (Partial<Limits> & Readonly<Record<string, number>>) | undefined;
   /** Attacks, and says what came of it. */
   readonly run: (target: Target) => Promise<string>;
+  /** What the good client calls: Echo, unless the attack takes all the room for calls, where health must still answer. */
+  readonly good?: "health";
   /** What comes of it with the bound, and without. */
   readonly cut: RegExp;
   readonly uncut?: RegExp;
@@ -32,8 +34,10 @@ export interface Target {
   connect(...first: (Uint8Array | string)[]): Promise<Peer>;
   /** Waits until the server has given the connection up, if it does; says so for a peer that does not read. */
   dropped(peer: Peer): Promise<"dropped" | "held">;
-  /** What the server holds. */
-  measure(): Promise<Held>;
+  /** The answer, or "unanswered" where none comes. */
+  answer(answer: Promise<string>): Promise<string>;
+  /** The most bytes that the server held while it ran, over what it held before. */
+  growth(run: () => Promise<unknown>): Promise<number>;
 }
 
 export interface Result {
@@ -65,7 +69,7 @@ export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> 
 /** With its bound, and a good client beside it. */
 export function tryBound(victim: Victim, attack: Attack): Promise<Result> {
   return victim.serving({ limits: attack.limits ?? {}, lane: true }, async (authority) => {
-    const client = new GoodClient(authority);
+    const client = new GoodClient(authority, attack.good);
     try {
       await client.connect();
       const before = await victim.tell({ do: "measure" });
@@ -110,7 +114,12 @@ async function attacked(victim: Victim, attack: Attack, authority: string, patie
       }
       return "held";
     },
-    measure: () => victim.tell({ do: "measure" }),
+    answer: (answer) => Promise.race([answer, sleep(patience, "unanswered", { ref: false })]),
+    async growth(run) {
+      const { memory } = await victim.tell({ do: "measure" });
+      await run();
+      return (await victim.tell({ do: "measure" })).peak - memory;
+    },
   };
   try {
     return await attack.run(target);

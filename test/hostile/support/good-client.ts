@@ -1,47 +1,51 @@
 /** A well-behaved client over both HTTP versions: quick calls and slow ones, on connections that it keeps. */
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, createClient } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { Echo } from "../../support/protos.ts";
 
-const QUICK = "hello";
 /** Longer than the times that the attacks shorten: who waits for a handler is no attacker. */
-const SLOW = "slow 300";
+const SLOW_MS = 300;
 
 export class GoodClient {
   calls = 0;
   readonly failures: unknown[] = [];
-  readonly #clients: readonly Client<typeof Echo>[];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 2 });
   readonly #session: Http2SessionManager;
+  readonly #quick: readonly (() => Promise<unknown>)[];
+  readonly #slow: readonly (() => Promise<unknown>)[];
   #going = true;
   #loops: Promise<unknown> = Promise.resolve();
 
-  constructor(authority: string) {
+  /** It calls Echo, or only asks for the server's health. */
+  constructor(authority: string, calls: "echo" | "health" = "echo") {
     const baseUrl = `http://${authority}`;
     this.#session = new Http2SessionManager(baseUrl);
-    this.#clients = [
-      createConnectTransport({
-        baseUrl,
-        httpVersion: "1.1",
-        useBinaryFormat: false,
-        nodeOptions: { agent: this.#agent },
-      }),
+    const transports = [
+      createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { agent: this.#agent } }),
       createGrpcTransport({ baseUrl, sessionManager: this.#session }),
-    ].map((transport) => createClient(Echo, transport));
+    ];
+    if (calls === "health") {
+      const clients = transports.map((transport) => createClient(Health, transport));
+      this.#quick = clients.map((client) => () => client.check({}));
+      this.#slow = [];
+    } else {
+      const clients = transports.map((transport) => createClient(Echo, transport));
+      this.#quick = clients.map((client) => () => client.say({ value: "hello" }));
+      this.#slow = clients.map((client) => () => client.say({ value: `slow ${SLOW_MS}` }));
+    }
   }
 
   /** Opens its connections. */
   async connect(): Promise<void> {
-    for (const client of this.#clients) {
-      for (let i = 0; i < 40; i++) await Promise.all([client.say({ value: QUICK }), client.say({ value: QUICK })]);
-    }
+    for (const call of this.#quick) for (let i = 0; i < 40; i++) await Promise.all([call(), call()]);
   }
 
   /** Begins to call, until it is told to stop. */
   start(): void {
-    this.#loops = Promise.all(this.#clients.flatMap((client) => [this.#loop(client, QUICK), this.#loop(client, SLOW)]));
+    this.#loops = Promise.all([...this.#quick, ...this.#slow].map((call) => this.#loop(call)));
   }
 
   /** Settles when the calls under way are answered. */
@@ -56,15 +60,10 @@ export class GoodClient {
     this.#session.abort();
   }
 
-  async #loop(client: Client<typeof Echo>, text: string): Promise<void> {
+  async #loop(call: () => Promise<unknown>): Promise<void> {
     do {
       this.calls++;
-      try {
-        const { value } = await client.say({ value: text });
-        if (value !== text) throw new Error(`${text} was answered ${value}`);
-      } catch (error) {
-        this.failures.push(error);
-      }
+      await call().catch((error: unknown) => this.failures.push(error));
       await sleep(5);
     } while (this.#going);
   }

@@ -76,7 +76,7 @@ export class Peer {
 
   /** Waits until the server closes, if it does; gives each thing that was seen once, and how it ended. */
   async ending(): Promise<string> {
-    await Promise.race([this.#closed, sleep(this.#patience)]);
+    await Promise.race([this.#closed, sleep(this.#patience, undefined, { ref: false })]);
     return this.seen();
   }
 

@@ -24,14 +24,14 @@ export interface Held {
   /** What keeps an event loop alive: timers, sockets, listeners. */
   readonly handles: number;
   readonly sockets: number;
-  /** ms of CPU since the process began. */
-  readonly cpu: number;
 }
 
 export type Order =
   | { readonly do: "start"; readonly options: StartOptions }
   | { readonly do: "stop"; readonly id: number }
   | { readonly do: "measure" }
+  /** ms of CPU since the process began. */
+  | { readonly do: "cpu" }
   /** Whether the connection from the client's port is open. */
   | { readonly do: "holds"; readonly port: number };
 
@@ -40,6 +40,7 @@ export interface Reply {
   /** What the server logged. */
   readonly stop: readonly string[];
   readonly measure: Held;
+  readonly cpu: number;
   readonly holds: boolean;
 }
 

@@ -16,11 +16,11 @@ console.log(
 console.log("|---|---|---|---|---|---|---|---|---|");
 const victim = new Victim();
 for (const attack of ATTACKS) {
-  const { seen, calls, failures, before, after } = await tryBound(victim, attack);
+  const { seen, met, calls, failures, before, after } = await tryBound(victim, attack);
   const cells = [
     attack.name,
     attack.http,
-    attack.off === undefined ? "-" : Object.keys(attack.off).join(", "),
+    met ?? Object.keys(attack.off ?? {})[0] ?? "-",
     seen,
     `${calls}, ${failures.length}`,
     ...[before.memory, after.peak, after.memory].map(megabytes),

@@ -44,6 +44,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     name: "a connection that is kept and not used",
     limits: { idleMs: 200 },
     off: { idleMs: off },
+    logged: null,
     run: (target) => say(target, ECHO),
     cut: /^200, closed$/,
   },

@@ -85,7 +85,7 @@ const resets = {
   abandonedHandlers: off,
   controlFramesPerSecond: off,
   callsInFlight: off,
-} as Partial<Limits>;
+} satisfies Partial<Limits>;
 
 const LARGE = 32 << 20;
 
@@ -113,13 +113,14 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     name: "a session without streams",
     limits: { idleMs: 200, pingAnswerMs: 200 },
     off: { idleMs: off },
+    logged: null,
     run: linger(HELLO),
     cut: /^GOAWAY NO_ERROR, PING, closed$/,
   },
   {
     name: "HEADERS byte by byte",
-    limits: { headerBlockMs: 200 },
-    off: { headerBlockMs: off },
+    limits: { headersMs: 200 },
+    off: { headersMs: off },
     async run({ connect }) {
       const peer = await connect(HELLO);
       const head = post(1);
@@ -188,6 +189,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     name: "a call under way, and a peer that is dead",
     limits: { keepaliveMs: 100, pingAnswerMs: 100 },
     off: { keepaliveMs: off },
+    logged: "pingAnswerMs",
     run: linger(HELLO, get(1, "stuck")),
     cut: /^PING, GOAWAY NO_ERROR, closed$/,
   },

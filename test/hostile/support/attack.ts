@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Limits } from "../../../src/server/limits.ts";
+import type { LimitName, Limits } from "../../../src/server/limits.ts";
 import { GoodClient } from "./good-client.ts";
 import { Peer } from "./peer.ts";
 import type { Held } from "./server-process.ts";
@@ -15,9 +15,11 @@ export interface Attack {
   readonly name: string;
   readonly http: "1.1" | "2";
   /** Limits other than the defaults: times are shortened. */
-  readonly limits?: Partial<Limits> & Readonly<Record<string, number>>;
+  readonly limits?: Partial<Limits>;
   /** The bound that cuts it, as it is turned off; undefined where a plain answer is all that it needs. */
-  readonly off: (Partial<Limits> & Readonly<Record<string, number>>) | undefined;
+  readonly off: Partial<Limits> | undefined;
+  /** What the log names where it is not one of them; null for what is too ordinary to be logged. */
+  readonly logged?: LimitName | null;
   /** Attacks, and says what came of it. */
   readonly run: (target: Target) => Promise<string>;
   /** What the good client calls: Echo, unless the attack takes all the room for calls, where health must still answer. */
@@ -43,6 +45,8 @@ export interface Target {
 export interface Result {
   /** What the attacker saw. */
   readonly seen: string;
+  /** The bound that cut it, as the server logged. */
+  readonly met: string | undefined;
   readonly calls: number;
   readonly failures: readonly unknown[];
   readonly before: Held;
@@ -67,8 +71,8 @@ export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> 
 }
 
 /** With its bound, and a good client beside it. */
-export function tryBound(victim: Victim, attack: Attack): Promise<Result> {
-  return victim.serving({ limits: attack.limits ?? {}, lane: true }, async (authority) => {
+export async function tryBound(victim: Victim, attack: Attack): Promise<Result> {
+  const { result, log } = await victim.serving({ limits: attack.limits ?? {}, lane: true }, async (authority) => {
     const client = new GoodClient(authority, attack.good);
     try {
       await client.connect();
@@ -77,18 +81,22 @@ export function tryBound(victim: Victim, attack: Attack): Promise<Result> {
       const seen = await attacked(victim, attack, authority, BOUND_MS);
       await client.stop();
       const { calls, failures } = client;
-      const result = { seen, calls, failures, before, after: await restored(victim, before) };
-      check(attack, result);
-      return result;
+      return { seen, calls, failures, before, after: await restored(victim, before) };
     } finally {
       await client.stop();
       client.close();
     }
   });
+  const bounds = attack.logged === undefined ? Object.keys(attack.off ?? {}) : [attack.logged];
+  const met = bounds.find((bound) => log.some((entry) => entry.startsWith(`limit ${bound}: `))) ?? undefined;
+  check(attack, { ...result, met });
+  return { ...result, met };
 }
 
-function check(attack: Attack, { seen, failures, before, after }: Result): void {
+function check(attack: Attack, { seen, met, failures, before, after }: Result): void {
   assert.match(seen, attack.cut);
+  if (attack.off !== undefined && attack.logged !== null)
+    assert.ok(met !== undefined, "the log does not name the limit that was met");
   assert.deepEqual(failures, [], "calls of the good client");
   assert.ok(after.memory <= before.memory * TOLERANCE, `${before.memory} bytes became ${after.memory}`);
   assert.ok(after.handles <= before.handles, `${before.handles} handles became ${after.handles}`);

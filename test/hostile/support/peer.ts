@@ -58,8 +58,8 @@ export class Peer {
   async flood(count: number, make: (i: number) => Uint8Array | string): Promise<void> {
     for (let sent = 0; sent < count && this.open; sent += 500) {
       this.send(...Array.from({ length: Math.min(500, count - sent) }, (_, i) => make(sent + i)));
-      const drained = new Promise((resolve) => this.socket.once("drain", resolve));
-      if (this.socket.writableNeedDrain) await Promise.race([this.#closed, drained]);
+      if (this.socket.writableNeedDrain)
+        await new Promise((resolve) => this.socket.once("drain", resolve).once("close", resolve));
       else await sleep(0);
     }
   }

@@ -110,7 +110,7 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
     const running = servers.get(id) as Running;
     const { server, log } = running;
     letGo(running);
-    await server.close(0);
+    await server.close({ delayMs: 0, idleMs: 0, graceMs: 0, abortMs: 0 });
     servers.delete(id);
     return log;
   },

@@ -33,15 +33,21 @@ export class Victim {
     return Promise.race([reply, this.#failed]);
   }
 
-  /** Starts a server for as long as something is done to it; it must have logged no stack. */
-  async serving<T>(options: StartOptions, use: (authority: string) => Promise<T>): Promise<T> {
+  /** Starts a server for as long as something is done to it; gives what came of that, and what the server logged. */
+  async serving<T>(
+    options: StartOptions,
+    use: (authority: string) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly log: readonly string[] }> {
     const { id, port } = await this.tell({ do: "start", options });
-    let log: readonly string[] = [];
+    let stopped = false;
     try {
-      return await use(`127.0.0.1:${port}`);
-    } finally {
-      log = await this.tell({ do: "stop", id });
+      const result = await use(`127.0.0.1:${port}`);
+      stopped = true;
+      const log = await this.tell({ do: "stop", id });
       for (const entry of log) assert.doesNotMatch(entry, /\n +at /);
+      return { result, log };
+    } finally {
+      if (!stopped) await this.tell({ do: "stop", id });
     }
   }
 

@@ -53,7 +53,6 @@ class NodeExchange implements Exchange, Awaited {
     res.on("close", () => {
       connection.requests--;
       this.#endGathering?.();
-      if (!req.complete) connection.awaited.delete(this);
       this.#abandon();
     });
   }
@@ -229,7 +228,7 @@ class NodeExchange implements Exchange, Awaited {
       let left = server.limits.discardedBytes;
       this.awaitedSince = performance.now();
       awaited.add(this);
-      this.#req.on("end", () => awaited.delete(this));
+      this.#req.on("close", () => awaited.delete(this));
       this.#req.on("data", (piece: Buffer) => {
         left -= piece.length;
         if (left >= 0) return;

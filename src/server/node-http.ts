@@ -166,6 +166,7 @@ class NodeExchange implements Exchange, Awaited {
       } else {
         this.#done = true;
         if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
+        this.#queueHead();
         void this.#sendInSteps(body).then(() => this.#finish());
       }
     }
@@ -175,6 +176,15 @@ class NodeExchange implements Exchange, Awaited {
     if (this.#done) return;
     this.#setHead(head);
     this.#res.writeHead(head.status);
+    this.#queueHead();
+  }
+
+  /**
+   * Puts the head behind all that waits for this answer's turn. With a body of bytes Node would put it before that, and
+   * a "100 Continue" between the two.
+   */
+  #queueHead(): void {
+    if (this.#res.socket === null) this.#res.flushHeaders();
   }
 
   write(piece: Uint8Array): Promise<void> | undefined {

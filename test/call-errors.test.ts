@@ -12,30 +12,37 @@ import { TRANSPORTS } from "./support/transports.ts";
 
 const SAY = "/fixture.Echo/Say";
 
+/** As a handler's context names it. */
+const nameOf = (protocol: string): string => protocol.split(" ", 1)[0]?.toLowerCase() as string;
+
 for (const cell of CELLS) {
   // A StringValue of "private".
   const message = cell.codec === "proto" ? Buffer.from("\x0a\x07private") : Buffer.from('"private"');
 
-  test(`an exception is "internal error" to the caller and a stack in the log, in ${cell.name}`, async (t) => {
-    const { authority, log } = await startServer(t, {
-      routes: echoRoutes({
-        say() {
-          throw new TypeError("the database is on fire");
-        },
-      }),
+  for (const lane of [true, false]) {
+    test(`an exception is "internal error" to the caller and a stack in the log, ${lane ? "with" : "without"} the lane, in ${cell.name}`, async (t) => {
+      const { authority, log } = await startServer(t, {
+        lane,
+        routes: echoRoutes({
+          say() {
+            throw new TypeError("the database is on fire");
+          },
+        }),
+      });
+      const outcome = await callIn(cell, authority, { path: SAY, message });
+      assert.deepEqual([outcome.code, outcome.message], ["internal", "internal error"]);
+      assert.equal(outcome.status, isGrpc(cell) ? 200 : 500);
+      assert.doesNotMatch(outcome.response.body.toString("latin1"), /fire|TypeError/);
+      const [entry = "", ...more] = log.splice(0);
+      assert.equal(
+        entry.split("\n", 1)[0],
+        `handle ${SAY} by ${nameOf(cell.protocol)}: TypeError: the database is on fire`,
+      );
+      assert.match(entry, /\n +at .*call-errors\.test\.ts/);
+      assert.doesNotMatch(entry, /private/);
+      assert.deepEqual(more, []);
     });
-    const outcome = await callIn(cell, authority, { path: SAY, message });
-    assert.deepEqual([outcome.code, outcome.message], ["internal", "internal error"]);
-    assert.equal(outcome.status, isGrpc(cell) ? 200 : 500);
-    assert.doesNotMatch(outcome.response.body.toString("latin1"), /fire|TypeError/);
-    const [entry = "", ...more] = log.splice(0);
-    assert.match(
-      entry,
-      /^handle \/fixture\.Echo\/Say: TypeError: the database is on fire\n +at .*call-errors\.test\.ts/,
-    );
-    assert.doesNotMatch(entry, /private/);
-    assert.deepEqual(more, []);
-  });
+  }
 
   test(`a code is the handler's word, also where it looks like the codec's, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
@@ -71,7 +78,7 @@ test("what is thrown that is no Error is logged too", async (t) => {
       message: Buffer.from(cell.codec === "json" ? '""' : ""),
     });
     assert.deepEqual([outcome.code, outcome.message], ["internal", "internal error"]);
-    assert.deepEqual(log.splice(0), ["handle /fixture.Echo/Say: a word"]);
+    assert.deepEqual(log.splice(0), [`handle ${SAY} by ${nameOf(cell.protocol)}: a word`]);
   }
 });
 
@@ -108,7 +115,10 @@ for (const { name, http, tls, create } of TRANSPORTS) {
     for (const [method, call] of Object.entries(calls)) {
       await assert.rejects(call, { code: Code.Internal, rawMessage: "internal error" }, method);
       const [entry = "", ...more] = log.splice(0);
-      assert.match(entry, new RegExp(`^handle /fixture.Echo/${method}: TypeError: the database is on fire\n`));
+      assert.match(
+        entry,
+        new RegExp(`^handle /fixture.Echo/${method} by ${nameOf(name)}: TypeError: the database is on fire\n`),
+      );
       assert.doesNotMatch(entry, /private/);
       assert.deepEqual(more, [], method);
     }

@@ -258,3 +258,16 @@ test("a request target in absolute form is served, and overrides Host", async (t
   assert.match(await call(`http://${authority}${GET_SUM}`, "["), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
   assert.match(await call(`http://[${GET_SUM}`, authority), /^HTTP\/1\.1 40[04] /);
 });
+
+for (const lane of [true, false]) {
+  test(`a pipelined request that expects 100-continue is told so before its answer, ${lane ? "with" : "without"} the lane`, async (t) => {
+    const { authority } = await startServer(t, { lane });
+    const post = (...fields: string[]) =>
+      [`POST ${GET_SUM} HTTP/1.1`, "Host: x", "Content-Type: application/json", "Content-Length: 2", ...fields].join(
+        "\r\n",
+      );
+    const both = `${post()}\r\n\r\n{}${post("Expect: 100-continue", "Connection: close")}\r\n\r\n{}`;
+    const answers = await exchangeBytes(authority, both);
+    assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200", "HTTP/1.1 100", "HTTP/1.1 200"]);
+  });
+}

@@ -23,6 +23,14 @@ for (const cell of CELLS) {
       const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: () => never }) });
       assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
     });
+
+    test(`a timeout of more than a timer can be does not end a call at once, ${which} the lane, in ${cell.name}`, async (t) => {
+      const say = () => sleep(20).then(() => ({ value: "hi" }));
+      const { authority } = await startServer(t, { lane, routes: echoRoutes({ say }) });
+      for (const long of isGrpc(cell) ? ["99999999H", "99999999M", "2147484S"] : ["9999999999", "2147483648"]) {
+        assert.equal((await callIn(cell, authority, { path: SAY, message, timeout: long })).code, "ok", long);
+      }
+    });
   }
 
   test(`an answer after its deadline is deadline_exceeded, also from a handler that cannot wait, in ${cell.name}`, async (t) => {

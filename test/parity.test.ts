@@ -12,6 +12,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { CELLS, type Cell, makeRequest } from "./support/cells.ts";
 import { type HttpRequest, type HttpResponse, type HttpVersion, send } from "./support/http.ts";
+import { lasting } from "./support/lasting.ts";
 import { Random } from "./support/random.ts";
 import { randomScript, scriptedRoutes } from "./support/scripted.ts";
 import { startServer } from "./support/server.ts";
@@ -28,9 +29,13 @@ for (const cell of CELLS) {
     const random = new Random(SEED);
     for (let i = 0; i < VALID_CALLS; i++) {
       const request = randomRequest(random, cell);
-      const answer = plain(await send(cell.http, lane, request));
-      assert.deepEqual(answer, plain(await send(cell.http, noLane, request)), `call ${i}`);
-      assert.deepEqual(asStock(cell, answer), asStock(cell, plain(await send(cell.http, stock, request))), `call ${i}`);
+      const answer = lasting(await send(cell.http, lane, request));
+      assert.deepEqual(answer, lasting(await send(cell.http, noLane, request)), `call ${i}`);
+      assert.deepEqual(
+        asStock(cell, answer),
+        asStock(cell, lasting(await send(cell.http, stock, request))),
+        `call ${i}`,
+      );
     }
   });
 
@@ -41,7 +46,7 @@ for (const cell of CELLS) {
     for (let i = 0; i < MALFORMED_CALLS; i++) {
       const request = malform(random, randomRequest(random, cell));
       const [answer, expected] = await Promise.all([lane, noLane].map((each) => send(cell.http, each, request)));
-      assert.deepEqual(plain(answer as HttpResponse), plain(expected as HttpResponse), `call ${i}`);
+      assert.deepEqual(lasting(answer as HttpResponse), lasting(expected as HttpResponse), `call ${i}`);
     }
   });
 
@@ -57,8 +62,8 @@ for (const cell of CELLS) {
     const random = new Random(SEED + 2);
     for (let i = 0; i < 20; i++) {
       const request = randomRequest(random, cell);
-      const answer = plain(await send(cell.http, withLane.authority, request));
-      assert.deepEqual(answer, plain(await send(cell.http, without.authority, request)), `call ${i}`);
+      const answer = lasting(await send(cell.http, withLane.authority, request));
+      assert.deepEqual(answer, lasting(await send(cell.http, without.authority, request)), `call ${i}`);
     }
     assert.deepEqual(withLane.passed, without.passed);
     assert.ok(withLane.passed.includes("inner, back") && withLane.passed.includes("outer, thrown"));
@@ -171,15 +176,7 @@ function mutate(random: Random, body: Buffer): Buffer {
   }
 }
 
-/** An answer without what changes from one second or connection to the next, and how HTTP/1.1 frames what has no length. */
-function plain({ status, headers, trailers, body }: HttpResponse) {
-  const rest = { ...headers };
-  for (const name of ["date", "connection", "keep-alive", "transfer-encoding"]) delete rest[name];
-  if (!/^application\/(json|proto)$/.test(String(rest["content-type"]))) delete rest["content-length"];
-  return { status, headers: rest, trailers: { ...trailers }, body };
-}
-
-type Answer = ReturnType<typeof plain>;
+type Answer = ReturnType<typeof lasting>;
 
 /** Where this server means to answer valid calls otherwise than Connect's own adapter, and why. */
 const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, answer: Answer) => Answer }[] = [

@@ -1,32 +1,41 @@
 /** What Connect's handlers make of an error, put right where they allow it: the caller's mistakes and the handler's secrets. */
 
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { OnLimit } from "./limits.ts";
+
+/** What the log says of a call: nothing that its caller sent but the procedure's name. */
+export interface LoggedCall {
+  readonly method: { readonly name: string; readonly parent: { readonly typeName: string } };
+  readonly protocolName: string | undefined;
+}
 
 export interface CallErrors {
   /** The hooks among the options of Connect's router through which it is done. */
   readonly requestGate: (context: HandlerContext) => void;
   readonly interceptor: Interceptor;
-  /** What the caller is told of what a handler threw. endReason is why the call had ended before, if it had. */
-  toConnectError(error: unknown, procedure: string, endReason: unknown): ConnectError;
+  /** What the caller is told of what a handler threw in a call. endReason is why the call had ended before, if it had. */
+  toConnectError(error: unknown, call: LoggedCall, endReason: unknown): ConnectError;
 }
 
 /**
  * - A message that cannot be decoded is `invalid_argument`, where Connect says `internal`.
  * - An exception that is no ConnectError is Connect's fixed text "internal error" to the caller, and one entry with
- *   procedure and stack in the log.
+ *   procedure, protocol and stack in the log.
  */
 export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit, cutSignal: AbortSignal): CallErrors {
   /** What came out of handlers: there, a code is the handler's word. */
   const fromHandlers = new WeakSet<Error>();
 
-  function fromHandler(error: unknown, procedure: string, endReason: unknown): unknown {
+  /** The protocol of each call, by what its context and its interceptors have in common. */
+  const protocols = new WeakMap<ContextValues, string>();
+
+  function fromHandler(error: unknown, { method, protocolName }: LoggedCall, endReason: unknown): unknown {
     if (error instanceof ConnectError) fromHandlers.add(error);
     // Where the call had ended before, the exception only says so.
     else if (endReason instanceof ConnectError) return endReason;
-    else log(`handle ${procedure}: ${describe(error)}`);
+    else log(`handle /${method.parent.typeName}/${method.name} by ${protocolName}: ${describe(error)}`);
     return error;
   }
 
@@ -36,12 +45,13 @@ export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit,
   }
 
   return {
-    toConnectError(error, procedure, endReason) {
-      const told = fromHandler(error, procedure, endReason);
+    toConnectError(error, call, endReason) {
+      const told = fromHandler(error, call, endReason);
       if (told instanceof ConnectError) return wellFormed(told);
       return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
     },
     requestGate(context) {
+      protocols.set(context.values, context.protocolName);
       if (context.requestMethod === "GET") checkMessage(new URL(context.url).searchParams);
       // A unary message is decoded before any interceptor runs. Its error aborts the call's signal before it is written.
       context.signal.addEventListener("abort", () => {
@@ -56,10 +66,10 @@ export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit,
       });
     },
     interceptor: (next) => async (request) => {
-      const { service, method, signal } = request;
-      const procedure = `/${service.typeName}/${method.name}`;
+      const { method, signal, contextValues } = request;
+      const call: LoggedCall = { method, protocolName: protocols.get(contextValues) };
       const fromThis = (error: unknown): unknown =>
-        fromHandler(error, procedure, signal.aborted ? signal.reason : undefined);
+        fromHandler(error, call, signal.aborted ? signal.reason : undefined);
       try {
         if (!request.stream) return await untilEnd(next(request), signal, binds);
         const response = await next({ ...request, message: mapError(request.message, blameCaller) });

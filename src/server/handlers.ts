@@ -9,6 +9,7 @@ import { wholeEnvelopes } from "./envelopes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import type { OnLimit } from "./limits.ts";
+import { shortenTimeouts } from "./long-timeouts.ts";
 import { createOverload } from "./overload.ts";
 import { contextValuesOf } from "./peer.ts";
 import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
@@ -168,11 +169,13 @@ class UniversalCall {
 async function answer(procedure: UniversalHandler, call: UniversalCall, requestBody: Body): Promise<void> {
   const { exchange, abort } = call;
   const { httpVersion, scheme, authority, path, method, fields } = exchange.request;
+  const requestHeader = new Headers(fields as [string, string][]);
+  shortenTimeouts(requestHeader);
   const { status, header, body, trailer } = await procedure({
     httpVersion,
     url: `${scheme}://${authority}${path}`,
     method,
-    header: new Headers(fields as [string, string][]),
+    header: requestHeader,
     body: requestBody(abort.signal),
     signal: abort.signal,
     contextValues: contextValuesOf(exchange),

@@ -53,7 +53,6 @@ class NodeExchange implements Exchange, Awaited {
     res.on("close", () => {
       connection.requests--;
       this.#endGathering?.();
-      if (!req.complete) connection.awaited.delete(this);
       this.#abandon();
     });
   }
@@ -167,6 +166,7 @@ class NodeExchange implements Exchange, Awaited {
       } else {
         this.#done = true;
         if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
+        this.#queueHead();
         void this.#sendInSteps(body).then(() => this.#finish());
       }
     }
@@ -176,6 +176,15 @@ class NodeExchange implements Exchange, Awaited {
     if (this.#done) return;
     this.#setHead(head);
     this.#res.writeHead(head.status);
+    this.#queueHead();
+  }
+
+  /**
+   * Puts the head behind all that waits for this answer's turn. With a body of bytes Node would put it before that, and
+   * a "100 Continue" between the two.
+   */
+  #queueHead(): void {
+    if (this.#res.socket === null) this.#res.flushHeaders();
   }
 
   write(piece: Uint8Array): Promise<void> | undefined {
@@ -229,7 +238,7 @@ class NodeExchange implements Exchange, Awaited {
       let left = server.limits.discardedBytes;
       this.awaitedSince = performance.now();
       awaited.add(this);
-      this.#req.on("end", () => awaited.delete(this));
+      this.#req.on("close", () => awaited.delete(this));
       this.#req.on("data", (piece: Buffer) => {
         left -= piece.length;
         if (left >= 0) return;

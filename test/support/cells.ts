@@ -116,7 +116,8 @@ export function envelope(message: Uint8Array, flags = 0): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-function readResponse(cell: Cell, response: HttpResponse): Outcome {
+/** What the answer says in the cell's protocol. */
+export function readResponse(cell: Cell, response: HttpResponse): Outcome {
   const { status, headers, trailers, body } = response;
   const { "content-type": contentType = "" } = headers;
   if (cell.protocol === "gRPC") {

@@ -36,8 +36,8 @@ export interface LaneOptions {
     readonly handleWhole: (body: Uint8Array, exchange: Exchange) => void;
     readonly handleInPieces: Handler;
   };
-  /** What a caller is told of what a handler threw; the procedure is for the log, and endReason is why the call had ended. */
-  readonly toConnectError: (error: unknown, procedure: string, endReason: unknown) => ConnectError;
+  /** What a caller is told of what a handler threw; the call is for the log, and endReason is why the call had ended. */
+  readonly toConnectError: (error: unknown, call: UnaryCall, endReason: unknown) => ConnectError;
   /** Gives an exchange up whose answer cannot be sent. */
   readonly cannotAnswer: (exchange: Exchange, error: unknown) => void;
 }
@@ -111,7 +111,7 @@ export function createLane(options: LaneOptions): Handler {
   }
 
   function failFromHandler(call: UnaryCall, error: unknown): void {
-    fail(call, call.isLate ? deadlineExceeded() : options.toConnectError(error, procedureOf(call), call.endReason));
+    fail(call, call.isLate ? deadlineExceeded() : options.toConnectError(error, call, call.endReason));
   }
 
   function fail(call: UnaryCall, error: ConnectError): void {
@@ -145,10 +145,6 @@ function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undef
 /** A handler may return nothing where nobody checks its types; Connect takes that for an empty message. */
 function isPromise(output: Partial<PromiseLike<object>> | null | undefined): output is PromiseLike<object> {
   return typeof output?.then === "function";
-}
-
-function procedureOf({ plan }: UnaryCall): string {
-  return `/${plan.method.desc.parent.typeName}/${plan.method.desc.name}`;
 }
 
 function deadlineExceeded(): ConnectError {

@@ -1,17 +1,15 @@
 /**
- * Random conversations with a connection: `node test/http2/fuzz.ts --seed N --seconds S`. However the same bytes are
- * split, the same bytes come back; and whatever comes, there is no error of the server's own, no answer on a stream it
- * is not for, and nothing held when it is over.
+ * Random conversations with a connection of HTTP/2. However the same bytes are split, the same bytes come back; and
+ * whatever comes, there is no error of the server's own, no answer on a stream it is not for, and nothing held when it is
+ * over.
  */
 import assert from "node:assert/strict";
-import { parseArgs } from "node:util";
 import type { Exchange, Field } from "../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
 import type { Stream } from "../../src/server/http2/stream.ts";
 import type { Limits } from "../../src/server/limits.ts";
-import { Random } from "../support/random.ts";
-import { Bench, OK } from "./support/bench.ts";
+import { Bench, OK } from "../http2/support/bench.ts";
 import {
   data,
   type Frame,
@@ -25,7 +23,9 @@ import {
   split,
   uint32,
   windowUpdate,
-} from "./support/wire.ts";
+} from "../http2/support/wire.ts";
+import type { Random } from "../support/random.ts";
+import type { Target } from "./run.ts";
 
 const TRAILERS: readonly Field[] = Object.freeze([["x-end", "1"]] as const);
 
@@ -149,14 +149,14 @@ function isFor({ id, payload }: Frame, ids: ReadonlySet<number>): void {
 }
 
 /** The same bytes, split in another way. */
-export function splits(random: Random): void {
+function splits(random: Random): void {
   const bytes = Buffer.concat([HELLO, ...conversation(random)]);
   const whole = converse([bytes]);
   for (let i = 0; i < 3; i++) assert.deepEqual(converse(random.pieces(bytes)), whole);
 }
 
 /** A conversation with some of its bytes, or its frames, changed. */
-export function mutants(random: Random): void {
+function mutants(random: Random): void {
   const frames = conversation(random);
   for (let i = random.below(4); i > 0; i--) {
     const at = random.below(frames.length);
@@ -175,30 +175,19 @@ function noise(random: Random): Buffer {
   return frame(random.below(12), random.below(64), random.below(20), random.bytes(random.below(30)));
 }
 
-export function noises(random: Random): void {
+function noises(random: Random): void {
   const frames = Array.from({ length: 40 }, () => noise(random));
   converse([random.chance(10) ? Buffer.alloc(0) : HELLO, ...random.pieces(Buffer.concat(frames))]);
 }
 
-/** Runs all of them with one seed after the other; gives how many, and says the seed of one that fails. */
-export function fuzz(seed: number, until: (count: number) => boolean): number {
-  let count = 0;
-  for (; !until(count); count++) {
-    for (const kind of [splits, mutants, noises]) {
-      try {
-        kind(new Random(seed + count));
-      } catch (error) {
-        throw new Error(`${kind.name} with --seed ${seed + count}`, { cause: error });
-      }
-    }
-  }
-  return count;
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { seed: { type: "string" }, seconds: { type: "string" } } });
-  const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
-  const end = Date.now() + Number(values.seconds ?? 10) * 1_000;
-  const count = fuzz(seed, () => Date.now() > end);
-  console.log(`${count} seeds from ${seed}: nothing found`);
-}
+export const http2: Target = {
+  name: "HTTP/2",
+  async start() {
+    return {
+      async attempt(random) {
+        for (const kind of [splits, mutants, noises]) kind(random);
+      },
+      async end() {},
+    };
+  },
+};

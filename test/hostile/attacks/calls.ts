@@ -1,0 +1,226 @@
+/** What a peer can do with calls, whatever their HTTP version. */
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { data, HELLO, headers, POST, rstStream } from "../../http2/support/wire.ts";
+import { type Call, CELLS, type Cell, callIn, envelope } from "../../support/cells.ts";
+import type { Attack, Target } from "../support/attack.ts";
+import { call } from "./http1.ts";
+import { get, post } from "./http2.ts";
+
+const off = Infinity;
+const SAY = "/fixture.Echo/Say";
+const BOMB_BYTES = 60 << 20;
+/** What a bomb of 60 MB may make the server hold, which uses that much for nothing else. */
+const FLAT_BYTES = 25 << 20;
+
+type Http = Attack["http"];
+
+/** Connect over HTTP/1.1, gRPC over HTTP/2. */
+function cellOf(http: Http, codec: Cell["codec"]): Cell {
+  const [protocol, version] = http === "1.1" ? ["Connect", "HTTP/1.1"] : ["gRPC", "HTTP/2"];
+  return CELLS.find((cell) => cell.protocol === protocol && cell.codec === codec && cell.http === version) as Cell;
+}
+
+/** Makes a call; gives its code. */
+async function code(target: Target, cell: Cell, rest: Omit<Call, "path">): Promise<string> {
+  const outcome = await callIn(cell, target.authority, { path: SAY, ...rest });
+  return outcome.code ?? String(outcome.status);
+}
+
+/** Its code, and what the server held for it. */
+async function weighed(target: Target, run: () => Promise<string>): Promise<string> {
+  let seen = "";
+  const growth = await target.growth(async () => {
+    seen = await run();
+  });
+  return `${seen}, ${growth < FLAT_BYTES ? "flat" : "grown"}`;
+}
+
+/** A message of a field that is not known, and of so many zeros. */
+function zeros(size: number): Buffer {
+  const length: number[] = [];
+  for (let left = size; left > 0; left >>>= 7) length.push((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+  return Buffer.concat([Buffer.of(0x1a, ...length), Buffer.alloc(size)]);
+}
+
+function bomb(encoding: "gzip" | "br"): Buffer {
+  const bytes = zeros(BOMB_BYTES);
+  return encoding === "gzip"
+    ? gzipSync(bytes, { level: 9 })
+    : brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } });
+}
+
+function overBoth(http: Http): readonly Omit<Attack, "http">[] {
+  const proto = cellOf(http, "proto");
+  const json = cellOf(http, "json");
+  return [
+    ...(["gzip", "br"] as const).map((encoding) => ({
+      name: `a ${encoding} bomb of 60 MB`,
+      off: { messageBytes: off },
+      run: (target: Target) => weighed(target, () => code(target, proto, { message: bomb(encoding), encoding })),
+      cut: /^resource_exhausted, flat$/,
+      uncut: /^ok, /,
+    })),
+    {
+      name: "a message over its bytes",
+      off: { messageBytes: off },
+      run: (target) => code(target, proto, { message: zeros(1_000_000) }),
+      cut: /^resource_exhausted$/,
+      uncut: /^ok$/,
+    },
+    {
+      name: "JSON as deep as a message is long",
+      off: undefined,
+      run: (target) => code(target, json, { message: Buffer.from("[".repeat(30_000) + "]".repeat(30_000)) }),
+      cut: /^invalid_argument$/,
+    },
+    {
+      name: "protobuf groups as deep as a message is long",
+      off: undefined,
+      run: (target) =>
+        code(target, proto, { message: Buffer.concat([Buffer.alloc(30_000, 0x1b), Buffer.alloc(30_000, 0x1c)]) }),
+      cut: /^(ok|invalid_argument)$/,
+    },
+    {
+      name: "a timeout of years, and a handler that never ends",
+      limits: { deadlineMs: 500 },
+      off: { deadlineMs: off },
+      logged: null,
+      run: (target) => {
+        const timeout = http === "1.1" ? "9999999999" : "99999999H";
+        return target.answer(code(target, json, { message: Buffer.from('"stuck"'), timeout }));
+      },
+      cut: /^deadline_exceeded$/,
+      uncut: /^unanswered$/,
+    },
+    {
+      name: "a timeout, and a handler that does not look at it",
+      off: undefined,
+      run: (target) => code(target, json, { message: Buffer.from('"stuck"'), timeout: http === "1.1" ? "50" : "50m" }),
+      cut: /^deadline_exceeded$/,
+    },
+    {
+      name: "more calls than the server has room for",
+      limits: { callsInFlight: 20 },
+      off: { callsInFlight: off },
+      good: "health",
+      run: (target) =>
+        target.answer(
+          Promise.any(
+            Array.from({ length: 40 }, async () => {
+              const seen = await code(target, json, { message: Buffer.from('"stuck"') });
+              if (seen !== "unavailable") throw new Error(seen);
+              return seen;
+            }),
+          ),
+        ),
+      cut: /^unavailable$/,
+      uncut: /^unanswered$/,
+    },
+    {
+      name: "more bodies at once than the server has room for",
+      limits: { gatheredBytes: 1_000_000 },
+      off: { gatheredBytes: off },
+      async run({ connect, answer }) {
+        const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));
+        for (const peer of peers) {
+          if (http === "1.1") peer.send(call(60_000), " ".repeat(50_000));
+          else peer.send(HELLO, post(1), ...Array(50).fill(data(1, " ".repeat(1_000), 0)));
+        }
+        const words = ["413", "429", "503", "RST_STREAM ENHANCE_YOUR_CALM"];
+        return answer(Promise.any(peers.map((peer) => peer.endingWith(...words))));
+      },
+      cut: /503|429|RST_STREAM ENHANCE_YOUR_CALM|closed/,
+      uncut: /^unanswered$|^open$/,
+    },
+    {
+      name: "a stream that is not read",
+      limits: { readRateMs: 200 },
+      off: { readBytesPerSecond: 0 },
+      run: (target) =>
+        weighed(target, async () => {
+          const request = envelope(Buffer.from('"5000 times large 10000"'));
+          const path = "/fixture.Echo/Repeat";
+          const peer = await target.connect();
+          if (http === "1.1") {
+            const head = call(request.length)
+              .replace(SAY, path)
+              .replace("application/json", "application/connect+json");
+            peer.send(head, request);
+          } else peer.send(HELLO, post(1, "application/grpc+json", path), data(1, request));
+          peer.socket.pause();
+          return target.dropped(peer);
+        }),
+      cut: /^dropped, flat$/,
+      uncut: /^held, /,
+    },
+    {
+      name: "resets of connections that are being answered",
+      off: undefined,
+      async run({ connect }) {
+        for (let i = 0; i < 20; i++) {
+          const peer = await connect();
+          if (http === "1.1") peer.send(call('"large 4000000"'));
+          else peer.send(HELLO, get(1, "large 4000000"));
+          await peer.saw("200");
+          peer.socket.resetAndDestroy();
+        }
+        return "reset";
+      },
+      cut: /^reset$/,
+    },
+    {
+      name: "authorities that are none",
+      off: undefined,
+      async run({ connect }) {
+        const seen = new Set<string>();
+        for (const authority of ["[", "a:99999", "a b", "", "a@b", "http://a", "\u00ff"]) {
+          const peer = await connect();
+          const bytes =
+            http === "1.1"
+              ? [call('"hello"').replace("localhost", authority)]
+              : [HELLO, headers(1, [...POST.slice(0, 2), [":path", SAY], [":authority", authority]])];
+          peer.send(...bytes);
+          seen.add(await peer.endingWith("400", "RST_STREAM PROTOCOL_ERROR"));
+        }
+        return [...seen].map((each) => each.replace(/, (open|closed)$/, "")).join();
+      },
+      cut: /^400$/,
+    },
+  ];
+}
+
+const ONLY_HTTP1: readonly Omit<Attack, "http">[] = [
+  {
+    name: "more connections than are allowed",
+    limits: { connections: 20 },
+    off: { connections: off },
+    async run({ connect }) {
+      const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));
+      const endings = await Promise.all(peers.slice(20).map((peer) => Promise.any([peer.ending(), peer.ending()])));
+      return endings.includes("closed") ? "closed" : "open";
+    },
+    cut: /^closed$/,
+  },
+];
+
+const ONLY_HTTP2: readonly Omit<Attack, "http">[] = [
+  {
+    name: "resets of streams that are being answered",
+    off: undefined,
+    async run({ connect }) {
+      const peer = await connect(HELLO);
+      for (let i = 1; i < 40; i += 2) {
+        peer.send(get(i, "large 4000000"));
+        await peer.saw("200", (i + 1) / 2);
+        peer.send(rstStream(i));
+      }
+      return peer.seen();
+    },
+    cut: /^200, open$/,
+  },
+];
+
+export const CALL_ATTACKS: readonly Attack[] = [
+  ...[...overBoth("1.1"), ...ONLY_HTTP1].map((attack): Attack => ({ ...attack, http: "1.1" })),
+  ...[...overBoth("2"), ...ONLY_HTTP2].map((attack): Attack => ({ ...attack, http: "2" })),
+];

@@ -1,0 +1,178 @@
+/** What a peer can do with the bytes of HTTP/1.1. */
+import type { Attack, Target } from "../support/attack.ts";
+
+const off = Infinity;
+const ECHO = call('"hello"');
+/** More than the buffers of both systems hold. */
+const LARGE = 32 << 20;
+
+/** A call of Say, with a whole body or with the length of one that follows. */
+export function call(body: string | number, ...fields: string[]): string {
+  const length = typeof body === "string" ? body.length : body;
+  return `${head("Content-Type: application/json", `Content-Length: ${length}`, ...fields)}\r\n\r\n${typeof body === "string" ? body : ""}`;
+}
+
+/** The head of a call of Say but for its end. */
+function head(...fields: string[]): string {
+  return ["POST /fixture.Echo/Say HTTP/1.1", "Host: localhost", ...fields].join("\r\n");
+}
+
+function bytesOf(text: string): string[] {
+  return text.split("");
+}
+
+async function say({ connect }: Target, ...first: string[]): Promise<string> {
+  return (await connect(...first)).ending();
+}
+
+const ATTACKS: readonly Omit<Attack, "http">[] = [
+  {
+    name: "silence",
+    limits: { firstBytesMs: 200 },
+    off: { firstBytesMs: off },
+    run: (target) => say(target),
+    cut: /^closed$/,
+  },
+  {
+    name: "three bytes that both versions begin with, and no more",
+    limits: { firstBytesMs: 200 },
+    off: { firstBytesMs: off },
+    run: (target) => say(target, "PRI"),
+    cut: /^closed$/,
+  },
+  {
+    name: "a connection that is kept and not used",
+    limits: { idleMs: 200 },
+    off: { idleMs: off },
+    logged: null,
+    run: (target) => say(target, ECHO),
+    cut: /^200, closed$/,
+  },
+  {
+    name: "half a head, and no more",
+    limits: { headersMs: 200 },
+    off: { headersMs: off },
+    run: (target) => say(target, head("X-Half: a")),
+    cut: /^408, closed$/,
+  },
+  {
+    name: "half a head after an answered request",
+    limits: { headersMs: 200 },
+    off: { headersMs: off },
+    run: (target) => say(target, ECHO, head("X-Half: a")),
+    cut: /^200, 408, closed$/,
+  },
+  {
+    name: "a head byte by byte",
+    limits: { headersMs: 200 },
+    off: { headersMs: off },
+    async run({ connect }) {
+      const peer = await connect();
+      await peer.trickle(bytesOf(head("X-Long: ", "a".repeat(2_000))), 10);
+      return peer.seen();
+    },
+    cut: /^408, closed$/,
+  },
+  {
+    name: "empty lines for ever",
+    limits: { headersMs: 200 },
+    off: { headersMs: off },
+    async run({ connect }) {
+      const peer = await connect();
+      await peer.trickle(Array(2_000).fill("\r\n"), 10);
+      return peer.seen();
+    },
+    cut: /closed$/,
+  },
+  {
+    name: "a head, and a body that never comes",
+    limits: { requestMs: 200 },
+    off: { requestMs: off },
+    run: (target) => say(target, call(10)),
+    cut: /^408, closed$/,
+  },
+  {
+    name: "a body byte by byte",
+    limits: { requestMs: 200 },
+    off: { requestMs: off },
+    async run({ connect }) {
+      const peer = await connect(call(2_000));
+      await peer.trickle(bytesOf(" ".repeat(1_999)), 10);
+      return peer.seen();
+    },
+    cut: /^408, closed$/,
+  },
+  {
+    name: "a body chunk by chunk",
+    limits: { requestMs: 200 },
+    off: { requestMs: off },
+    async run({ connect }) {
+      const peer = await connect(`${head("Content-Type: application/json", "Transfer-Encoding: chunked")}\r\n\r\n`);
+      await peer.trickle(Array(2_000).fill("1\r\n \r\n"), 10);
+      return peer.seen();
+    },
+    cut: /^408, closed$/,
+  },
+  {
+    name: "a header list over its bytes",
+    off: { headerListBytes: off },
+    async run({ connect }) {
+      const fields = Array.from({ length: 200 }, (_, i) => `x-${i}: ${"a".repeat(200)}`);
+      return (await connect(call('"hello"', ...fields))).endingWith("431", "200");
+    },
+    cut: /^431, /,
+    uncut: /^200, open$/,
+  },
+  {
+    name: "an answer that is not read",
+    limits: { readRateMs: 200 },
+    off: { readBytesPerSecond: 0 },
+    async run({ connect, dropped }) {
+      const peer = await connect(call(`"large ${LARGE}"`));
+      peer.socket.pause();
+      return dropped(peer);
+    },
+    cut: /^dropped$/,
+    uncut: /^held$/,
+  },
+  {
+    name: "a body after an error's answer",
+    off: { discardedBytes: off },
+    async run({ connect, dropped }) {
+      const peer = await connect(call(10_000_000).replace("application/json", "text/plain"));
+      await peer.saw("415");
+      await peer.flood(100, () => Buffer.alloc(100_000));
+      if ((await dropped(peer)) === "dropped") return "dropped";
+      peer.send(ECHO);
+      await peer.saw("200");
+      return peer.seen();
+    },
+    cut: /^dropped$/,
+    uncut: /^415, 200, open$/,
+  },
+  {
+    name: "an upload that stays unfinished after its answer",
+    limits: { requestMs: 200 },
+    off: { requestMs: off },
+    async run({ connect }) {
+      const peer = await connect(call(1_000).replace("application/json", "text/plain"));
+      return peer.ending();
+    },
+    cut: /^415, closed$/,
+  },
+  {
+    name: "20,000 pipelined GETs",
+    off: { pipelinedRequests: off },
+    async run({ connect }) {
+      const peer = await connect();
+      const get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      await peer.flood(20_000, () => get);
+      while (peer.open && peer.count("200") < 20_000) await peer.saw("200", peer.count("200") + 1);
+      return peer.count("200") < 20_000 ? peer.ending() : "all answered, open";
+    },
+    cut: /closed$/,
+    uncut: /^all answered, open$/,
+  },
+];
+
+export const HTTP1_ATTACKS: readonly Attack[] = ATTACKS.map((attack) => ({ ...attack, http: "1.1" }));

@@ -1,0 +1,5 @@
+/** Attacks with the bytes of HTTP/1.1, and by peers that do not say what they speak. */
+import { HTTP1_ATTACKS } from "./attacks/http1.ts";
+import { testAttacks } from "./support/run-attacks.ts";
+
+testAttacks(HTTP1_ATTACKS);

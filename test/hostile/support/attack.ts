@@ -1,0 +1,150 @@
+/**
+ * How an attack is tried: once with its bound off, where nothing may cut it, and once with it, beside a good client whose
+ * calls all succeed, and after which the server holds no more than before.
+ */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LimitName, Limits } from "../../../src/server/limits.ts";
+import { GoodClient } from "./good-client.ts";
+import { Peer } from "./peer.ts";
+import type { Held } from "./server-process.ts";
+import type { Victim } from "./victim.ts";
+
+export interface Attack {
+  /** What the peer does. */
+  readonly name: string;
+  readonly http: "1.1" | "2";
+  /** Limits other than the defaults: times are shortened. */
+  readonly limits?: Partial<Limits>;
+  /** The bound that cuts it, as it is turned off; undefined where a plain answer is all that it needs. */
+  readonly off: Partial<Limits> | undefined;
+  /** What the log names where it is not one of them; null for what is too ordinary to be logged. */
+  readonly logged?: LimitName | null;
+  /** Attacks, and says what came of it. */
+  readonly run: (target: Target) => Promise<string>;
+  /** What the good client calls: Echo, unless the attack takes all the room for calls, where health must still answer. */
+  readonly good?: "health";
+  /** What comes of it with the bound, and without. */
+  readonly cut: RegExp;
+  readonly uncut?: RegExp;
+}
+
+/** What the attacker is given. */
+export interface Target {
+  readonly authority: string;
+  /** A new connection, of the attack's HTTP version. */
+  connect(...first: (Uint8Array | string)[]): Promise<Peer>;
+  /** Waits until the server has given the connection up, if it does; says so for a peer that does not read. */
+  dropped(peer: Peer): Promise<"dropped" | "held">;
+  /** The answer, or "unanswered" where none comes. */
+  answer(answer: Promise<string>): Promise<string>;
+  /** The most bytes that the server held while it ran, over what it held before. */
+  growth(run: () => Promise<unknown>): Promise<number>;
+}
+
+export interface Result {
+  /** What the attacker saw. */
+  readonly seen: string;
+  /** The bound that cut it, as the server logged. */
+  readonly met: string | undefined;
+  readonly calls: number;
+  readonly failures: readonly unknown[];
+  readonly before: Held;
+  readonly after: Held;
+}
+
+/** ms that an attacker with nothing to bound it goes on for: longer than all times that attacks shorten. */
+const UNBOUND_MS = 700;
+/** ms in which a bound must have shown itself. */
+const BOUND_MS = 20_000;
+/** What may be held after an attack, of what was before it. */
+const TOLERANCE = 1.05;
+
+/** With its bound off. */
+export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> {
+  const limits = { ...attack.limits, ...attack.off };
+  await victim.serving({ limits, lane: true }, async (authority) => {
+    const seen = await attacked(victim, attack, authority, UNBOUND_MS);
+    assert.doesNotMatch(seen, attack.cut, "it is cut without its bound");
+    assert.match(seen, attack.uncut ?? /open$/);
+  });
+}
+
+/** With its bound, and a good client beside it. */
+export async function tryBound(victim: Victim, attack: Attack): Promise<Result> {
+  const { result, log } = await victim.serving({ limits: attack.limits ?? {}, lane: true }, async (authority) => {
+    const client = new GoodClient(authority, attack.good);
+    try {
+      await client.connect();
+      const before = await victim.tell({ do: "measure" });
+      client.start();
+      const seen = await attacked(victim, attack, authority, BOUND_MS);
+      await client.stop();
+      const { calls, failures } = client;
+      return { seen, calls, failures, before, after: await restored(victim, before) };
+    } finally {
+      await client.stop();
+      client.close();
+    }
+  });
+  const bounds = attack.logged === undefined ? Object.keys(attack.off ?? {}) : [attack.logged];
+  const met = bounds.find((bound) => log.some((entry) => entry.startsWith(`limit ${bound}: `))) ?? undefined;
+  check(attack, { ...result, met });
+  return { ...result, met };
+}
+
+function check(attack: Attack, { seen, met, failures, before, after }: Result): void {
+  assert.match(seen, attack.cut);
+  if (attack.off !== undefined && attack.logged !== null)
+    assert.ok(met !== undefined, "the log does not name the limit that was met");
+  assert.deepEqual(failures, [], "calls of the good client");
+  assert.ok(after.memory <= before.memory * TOLERANCE, `${before.memory} bytes became ${after.memory}`);
+  assert.ok(after.handles <= before.handles, `${before.handles} handles became ${after.handles}`);
+  assert.ok(after.sockets <= before.sockets, `${before.sockets} sockets became ${after.sockets}`);
+}
+
+async function attacked(victim: Victim, attack: Attack, authority: string, patience: number): Promise<string> {
+  const peers: Peer[] = [];
+  const target: Target = {
+    authority,
+    async connect(...first) {
+      const peer = await Peer.connect(authority, attack.http, patience);
+      peers.push(peer);
+      if (first.length > 0) peer.send(...first);
+      return peer;
+    },
+    async dropped({ socket }) {
+      const end = Date.now() + patience;
+      const port = socket.localPort as number;
+      while (Date.now() < end) {
+        if (!(await victim.tell({ do: "holds", port }))) return "dropped";
+        await sleep(10);
+      }
+      return "held";
+    },
+    answer: (answer) => Promise.race([answer, sleep(patience, "unanswered", { ref: false })]),
+    async growth(run) {
+      const { memory } = await victim.tell({ do: "measure" });
+      await run();
+      return (await victim.tell({ do: "measure" })).peak - memory;
+    },
+  };
+  try {
+    return await attack.run(target);
+  } finally {
+    for (const { socket } of peers) socket.destroy();
+  }
+}
+
+/** What is held when all has settled that does. */
+async function restored(victim: Victim, before: Held): Promise<Held> {
+  let peak = 0;
+  for (let tries = 0; ; tries++) {
+    const after = await victim.tell({ do: "measure" });
+    peak = Math.max(peak, after.peak);
+    const settled =
+      after.sockets <= before.sockets && after.handles <= before.handles && after.memory <= before.memory * TOLERANCE;
+    if (settled || tries === 50) return { ...after, peak };
+    await sleep(tries * 5);
+  }
+}

@@ -1,0 +1,70 @@
+/** A well-behaved client over both HTTP versions: quick calls and slow ones, on connections that it keeps. */
+import { Agent } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Health } from "../../../gen/health/v1/health_pb.ts";
+import { Echo } from "../../support/protos.ts";
+
+/** Longer than the times that the attacks shorten: who waits for a handler is no attacker. */
+const SLOW_MS = 300;
+
+export class GoodClient {
+  calls = 0;
+  readonly failures: unknown[] = [];
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 2 });
+  readonly #session: Http2SessionManager;
+  readonly #quick: readonly (() => Promise<unknown>)[];
+  readonly #slow: readonly (() => Promise<unknown>)[];
+  #going = true;
+  #loops: Promise<unknown> = Promise.resolve();
+
+  /** It calls Echo, or only asks for the server's health. */
+  constructor(authority: string, calls: "echo" | "health" = "echo") {
+    const baseUrl = `http://${authority}`;
+    this.#session = new Http2SessionManager(baseUrl);
+    const transports = [
+      createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { agent: this.#agent } }),
+      createGrpcTransport({ baseUrl, sessionManager: this.#session }),
+    ];
+    if (calls === "health") {
+      const clients = transports.map((transport) => createClient(Health, transport));
+      this.#quick = clients.map((client) => () => client.check({}));
+      this.#slow = [];
+    } else {
+      const clients = transports.map((transport) => createClient(Echo, transport));
+      this.#quick = clients.map((client) => () => client.say({ value: "hello" }));
+      this.#slow = clients.map((client) => () => client.say({ value: `slow ${SLOW_MS}` }));
+    }
+  }
+
+  /** Opens its connections. */
+  async connect(): Promise<void> {
+    for (const call of this.#quick) for (let i = 0; i < 40; i++) await Promise.all([call(), call()]);
+  }
+
+  /** Begins to call, until it is told to stop. */
+  start(): void {
+    this.#loops = Promise.all([...this.#quick, ...this.#slow].map((call) => this.#loop(call)));
+  }
+
+  /** Settles when the calls under way are answered. */
+  async stop(): Promise<void> {
+    this.#going = false;
+    await this.#loops;
+  }
+
+  /** Closes its connections. */
+  close(): void {
+    this.#agent.destroy();
+    this.#session.abort();
+  }
+
+  async #loop(call: () => Promise<unknown>): Promise<void> {
+    do {
+      this.calls++;
+      await call().catch((error: unknown) => this.failures.push(error));
+      await sleep(5);
+    } while (this.#going);
+  }
+}

@@ -1,0 +1,23 @@
+/** Tests of attacks: first all of them without their bounds, which warms the process, then one after the other. */
+import { after, describe, test } from "node:test";
+import { type Attack, tryBound, tryUnbound } from "./attack.ts";
+import { Victim } from "./victim.ts";
+
+export function testAttacks(attacks: readonly Attack[]): void {
+  const victim = new Victim();
+  after(() => victim.end());
+  describe("without its bound", { concurrency: true }, () => {
+    for (const attack of attacks) {
+      if (attack.off !== undefined) test(`nothing cuts ${nameOf(attack)}`, () => tryUnbound(victim, attack));
+    }
+  });
+  describe("with its bound", () => {
+    for (const attack of attacks) {
+      test(`${nameOf(attack)} is cut, and nobody else`, async () => void (await tryBound(victim, attack)));
+    }
+  });
+}
+
+function nameOf({ name, http }: Attack): string {
+  return `${name}, over HTTP/${http}`;
+}

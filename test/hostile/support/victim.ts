@@ -1,0 +1,57 @@
+/** The process of the servers that are attacked, as its parent holds it. */
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { join } from "node:path";
+import type { Order, Reply, StartOptions } from "./server-process.ts";
+
+export class Victim {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, (reply: never) => void>();
+  readonly #failed: Promise<never>;
+  #orders = 0;
+
+  constructor() {
+    this.#child = fork(join(import.meta.dirname, "server-process.ts"), [], {
+      execArgv: ["--expose-gc"],
+      serialization: "advanced", // Infinity
+    });
+    this.#child.on("message", ({ number, reply }: { number: number; reply: never }) => {
+      this.#waiting.get(number)?.(reply);
+      this.#waiting.delete(number);
+    });
+    this.#failed = new Promise((_, reject) => {
+      this.#child.on("exit", (code, signal) => reject(new Error(`the server's process ended with ${code ?? signal}`)));
+    });
+    this.#failed.catch(() => {});
+  }
+
+  /** Rejects where the process has ended, or ends before it replies. */
+  tell<O extends Order>(order: O): Promise<Reply[O["do"]]> {
+    const number = this.#orders++;
+    const reply = new Promise<Reply[O["do"]]>((resolve) => this.#waiting.set(number, resolve));
+    this.#child.send({ number, order }, () => {});
+    return Promise.race([reply, this.#failed]);
+  }
+
+  /** Starts a server for as long as something is done to it; gives what came of that, and what the server logged. */
+  async serving<T>(
+    options: StartOptions,
+    use: (authority: string) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly log: readonly string[] }> {
+    const { id, port } = await this.tell({ do: "start", options });
+    let stopped = false;
+    try {
+      const result = await use(`127.0.0.1:${port}`);
+      stopped = true;
+      const log = await this.tell({ do: "stop", id });
+      for (const entry of log) assert.doesNotMatch(entry, /\n +at /);
+      return { result, log };
+    } finally {
+      if (!stopped) await this.tell({ do: "stop", id });
+    }
+  }
+
+  end(): void {
+    this.#child.disconnect();
+  }
+}

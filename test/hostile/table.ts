@@ -1,0 +1,31 @@
+/** Prints what came of every attack, as a table in Markdown: `node test/hostile/table.ts`. */
+
+import { CALL_ATTACKS } from "./attacks/calls.ts";
+import { HTTP1_ATTACKS } from "./attacks/http1.ts";
+import { HTTP2_ATTACKS } from "./attacks/http2.ts";
+import { tryBound } from "./support/attack.ts";
+import { Victim } from "./support/victim.ts";
+
+const ATTACKS = [...HTTP1_ATTACKS, ...HTTP2_ATTACKS, ...CALL_ATTACKS];
+
+const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+
+console.log(
+  "| attack | HTTP | bound | what the attacker saw | good calls, failed | MiB before | peak | after | sockets |",
+);
+console.log("|---|---|---|---|---|---|---|---|---|");
+const victim = new Victim();
+for (const attack of ATTACKS) {
+  const { seen, met, calls, failures, before, after } = await tryBound(victim, attack);
+  const cells = [
+    attack.name,
+    attack.http,
+    met ?? Object.keys(attack.off ?? {})[0] ?? "-",
+    seen,
+    `${calls}, ${failures.length}`,
+    ...[before.memory, after.peak, after.memory].map(megabytes),
+    `${before.sockets}, ${after.sockets}`,
+  ];
+  console.log(`| ${cells.join(" | ")} |`);
+}
+victim.end();

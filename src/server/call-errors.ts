@@ -39,11 +39,6 @@ export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit,
     return error;
   }
 
-  function binds(reason: unknown): boolean {
-    if (cutSignal.aborted && reason === cutSignal.reason) return true;
-    return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
-  }
-
   return {
     toConnectError(error, call, endReason) {
       const told = fromHandler(error, call, endReason);
@@ -71,7 +66,7 @@ export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit,
       const fromThis = (error: unknown): unknown =>
         fromHandler(error, call, signal.aborted ? signal.reason : undefined);
       try {
-        if (!request.stream) return await untilEnd(next(request), signal, binds);
+        if (!request.stream) return await untilEnd(next(request), signal, cutSignal);
         const response = await next({ ...request, message: mapError(request.message, blameCaller) });
         return response.stream ? { ...response, message: mapError(response.message, fromThis) } : response;
       } catch (error) {
@@ -128,15 +123,20 @@ function invalidArgument(message: string, cause?: unknown): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
 }
 
-/** The result, or the call's end where that comes first, for a reason that binds, whatever a handler does. */
-function untilEnd<T>(result: Promise<T>, signal: AbortSignal, binds: (reason: unknown) => boolean): Promise<T> {
+/** The result, or the end of the deadline or the cut where that comes first: they bind, whatever a handler does. */
+function untilEnd<T>(result: Promise<T>, signal: AbortSignal, cutSignal: AbortSignal): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const onAbort = (): void => {
-    if (binds(signal.reason)) reject(signal.reason);
+    if (signal.reason instanceof ConnectError && signal.reason.code === Code.DeadlineExceeded) reject(signal.reason);
   };
+  const onCut = (): void => reject(cutSignal.reason);
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort);
-  result.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  cutSignal.addEventListener("abort", onCut);
+  result.then(resolve, reject).finally(() => {
+    signal.removeEventListener("abort", onAbort);
+    cutSignal.removeEventListener("abort", onCut);
+  });
   return promise;
 }
 

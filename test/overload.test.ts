@@ -1,0 +1,118 @@
+/** More calls than may be in flight are refused at once, and told when to try again; health and reflection are not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
+import { Health } from "../gen/health/v1/health_pb.ts";
+import { CELLS, callIn, isGrpc } from "./support/cells.ts";
+import { Echo, echoRoutes } from "./support/protos.ts";
+import { startServer } from "./support/server.ts";
+
+const PATH = "/fixture.Echo/Say";
+const OFF = Number.POSITIVE_INFINITY;
+
+for (const lane of [true, false]) {
+  const way = lane ? "with" : "without";
+  for (const cell of CELLS) {
+    test(`a call over callsInFlight is refused with word of when to try again, and its neighbour answered, ${way} the lane, in ${cell.name}`, async (t) => {
+      const handler = holding();
+      const { authority, limits } = await startServer(t, {
+        lane,
+        limits: { callsInFlight: 1 },
+        routes: handler.routes,
+      });
+      const message = Buffer.from(cell.codec === "json" ? '"hi"' : "\x0a\x02hi");
+      const first = callIn(cell, authority, { path: PATH, message });
+      while (handler.running < 1) await turn();
+      const refused = await callIn(cell, authority, { path: PATH, message });
+      assert.equal(refused.code, "unavailable");
+      assert.match(refused.message, /^call \/fixture\.Echo\/Say: 1 calls are in flight, and no more may be$/);
+      const { headers, trailers, body } = refused.response;
+      const told = isGrpc(cell) ? "grpc-retry-pushback-ms" : "retry-after";
+      const fields = `${JSON.stringify({ ...headers, ...trailers })}${body.toString("latin1")}`;
+      assert.match(fields, new RegExp(`${told}("?: ?"?)1`));
+      assert.equal(handler.running, 1, "the handler of a refused call did not run");
+      handler.release();
+      assert.equal((await first).code, "ok");
+      assert.equal((await callIn(cell, authority, { path: PATH, message })).code, "ok", "there is room again");
+      assert.match(limits.join("\n"), /^limit callsInFlight: call \/fixture\.Echo\/Say: /);
+    });
+  }
+
+  test(`without callsInFlight the call beside it runs, ${way} the lane`, async (t) => {
+    const handler = holding();
+    const { url } = await startServer(t, { lane, limits: { callsInFlight: OFF }, routes: handler.routes });
+    const client = createClient(Echo, createGrpcTransport({ baseUrl: url }));
+    const calls = [client.say({ value: "1" }), client.say({ value: "2" })];
+    while (handler.running < 2) await turn();
+    handler.release();
+    await Promise.all(calls);
+  });
+
+  test(`where no more calls may be in flight, health and reflection still answer, ${way} the lane`, async (t) => {
+    const handler = holding();
+    const { url } = await startServer(t, { lane, limits: { callsInFlight: 1 }, routes: handler.routes });
+    const transport = createGrpcTransport({ baseUrl: url });
+    const call = createClient(Echo, transport).say({ value: "1" });
+    while (handler.running < 1) await turn();
+    assert.equal((await createClient(Health, transport).check({})).status, 1);
+    const leave = new AbortController();
+    const watch = createClient(Health, transport).watch({}, { signal: leave.signal });
+    assert.equal((await watch[Symbol.asyncIterator]().next()).value?.status, 1);
+    for await (const answer of createClient(ServerReflection, transport).serverReflectionInfo(asking())) {
+      assert.equal(answer.messageResponse.case, "listServicesResponse");
+    }
+    leave.abort();
+    handler.release();
+    await call;
+  });
+}
+
+test("a stream counts until it has ended", async (t) => {
+  const { url } = await startServer(t, {
+    limits: { callsInFlight: 1 },
+    routes: echoRoutes({
+      async *chat(requests) {
+        yield* requests;
+      },
+      say: (request) => request,
+    }),
+  });
+  const client = createClient(Echo, createGrpcTransport({ baseUrl: url }));
+  const end = Promise.withResolvers<void>();
+  const answers = client.chat(until(end.promise))[Symbol.asyncIterator]();
+  assert.equal((await answers.next()).value?.value, "first");
+  await assert.rejects(client.say({ value: "beside" }), { code: 14 });
+  end.resolve();
+  assert.equal((await answers.next()).done, true);
+  assert.equal((await client.say({ value: "after" })).value, "after");
+});
+
+/** Handlers that run until they are released. */
+function holding() {
+  const held = Promise.withResolvers<void>();
+  const handler = {
+    running: 0,
+    release: () => held.resolve(),
+    routes: echoRoutes({
+      async say(request) {
+        handler.running++;
+        await held.promise;
+        handler.running--;
+        return request;
+      },
+    }),
+  };
+  return handler;
+}
+
+async function* asking() {
+  yield { messageRequest: { case: "listServices", value: "*" } } as const;
+}
+
+async function* until(end: Promise<void>) {
+  yield { value: "first" };
+  await end;
+}

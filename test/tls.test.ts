@@ -6,11 +6,13 @@ import http2 from "node:http2";
 import https from "node:https";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { routes } from "../src/routes.ts";
 import { createServer, type ServerOptions } from "../src/server/server.ts";
 import { AUTHORITY, createAuthority, LOOPBACK, SERVER } from "./support/certificates.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "./support/http.ts";
+import { echoRoutes } from "./support/protos.ts";
 import { Random } from "./support/random.ts";
 import { connectTo, exchangeBytes, turns } from "./support/raw.ts";
 import { type RunningServer, startServer } from "./support/server.ts";
@@ -423,3 +425,23 @@ async function clientHello(): Promise<Buffer> {
   server.close();
   return hello;
 }
+
+test("a client that has read all, and waits for its next answer, is not taken for one that reads nothing", async (t) => {
+  const say = async ({ value }: { value: string }) => {
+    if (value === "wait") await sleep(600);
+    return { value };
+  };
+  const { url } = await startTls(t, { routes: echoRoutes({ say }), limits: { readRateMs: 100 } });
+  const session = http2.connect(url, { ca: AUTHORITY.cert });
+  t.after(() => session.destroy());
+  const call = async (value: string) => {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/fixture.Echo/Say",
+      "content-type": "application/json",
+    });
+    stream.end(JSON.stringify(value));
+    return Buffer.concat(await stream.toArray()).toString();
+  };
+  assert.deepEqual(await Promise.all([call("wait"), call("quick")]), ['"wait"', '"quick"']);
+});

@@ -52,6 +52,8 @@ export class BoundSocket {
       if (this.#server.time.now - this.#endedAt > LINGER_MS) this.#socket.destroy();
       return;
     }
+    // A TLS socket takes what is written only after the write, and says so only of what was much.
+    this.#connection.flushed(this.#socket.writableLength);
     this.#connection.look();
     this.flush();
   }

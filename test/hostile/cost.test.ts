@@ -66,8 +66,8 @@ for (const http of ["1.1", "2"] as const) {
   for (const lane of [true, false]) {
     for (const kind of KINDS) {
       test(`${kind.name} in pieces of one byte costs what its bytes cost, over HTTP/${http}, ${lane ? "with" : "without"} the lane`, async () => {
-        await victim.serving({ limits: { controlFramesPerSecond: Infinity }, lane }, async (authority) => {
-          const cost = (size: number) => cpuOf(authority, http, kind, size);
+        await victim.serving({ limits: { controlFramesPerSecond: Infinity }, lane }, async (url) => {
+          const cost = (size: number) => cpuOf(url, http, kind, size);
           await cost(LARGE); // warms it
           const small = Math.min(await cost(SMALL), await cost(SMALL));
           const large = Math.min(await cost(LARGE), await cost(LARGE));
@@ -80,10 +80,10 @@ for (const http of ["1.1", "2"] as const) {
 }
 
 /** ms of the server's CPU for some requests of such a size. */
-async function cpuOf(authority: string, http: "1.1" | "2", kind: Kind, size: number): Promise<number> {
+async function cpuOf(url: string, http: "1.1" | "2", kind: Kind, size: number): Promise<number> {
   const before = await victim.tell({ do: "cpu" });
   for (let i = 0; i < ROUNDS; i++) {
-    const peer = await Peer.connect(authority, http, PATIENCE_MS);
+    const peer = await Peer.connect(url, http, PATIENCE_MS);
     const path = `/fixture.Echo/${kind.path}`;
     const encoding = kind.encoding === undefined ? [] : [["content-encoding", kind.encoding] as const];
     if (http === "1.1") {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LimitName, Limits } from "../../../src/server/limits.ts";
+import { SERVER } from "../../support/certificates.ts";
 import { GoodClient } from "./good-client.ts";
 import { Peer } from "./peer.ts";
 import type { Held } from "./server-process.ts";
@@ -14,6 +15,8 @@ export interface Attack {
   /** What the peer does. */
   readonly name: string;
   readonly http: "1.1" | "2";
+  /** The server speaks TLS. Default: false. */
+  readonly tls?: boolean;
   /** Limits other than the defaults: times are shortened. */
   readonly limits?: Partial<Limits>;
   /** The bound that cuts it, as it is turned off; undefined where a plain answer is all that it needs. */
@@ -31,9 +34,11 @@ export interface Attack {
 
 /** What the attacker is given. */
 export interface Target {
-  readonly authority: string;
-  /** A new connection, of the attack's HTTP version. */
+  readonly url: string;
+  /** A new connection, of the attack's HTTP version, over TLS where the server speaks it. */
   connect(...first: (Uint8Array | string)[]): Promise<Peer>;
+  /** A new connection without TLS, whatever the server speaks. */
+  connectBare(...first: (Uint8Array | string)[]): Promise<Peer>;
   /** Waits until the server has given the connection up, if it does; says so for a peer that does not read. */
   dropped(peer: Peer): Promise<"dropped" | "held">;
   /** The answer, or "unanswered" where none comes. */
@@ -63,8 +68,8 @@ const TOLERANCE = 1.05;
 /** With its bound off. */
 export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> {
   const limits = { ...attack.limits, ...attack.off };
-  await victim.serving({ limits, lane: true }, async (authority) => {
-    const seen = await attacked(victim, attack, authority, UNBOUND_MS);
+  await victim.serving({ limits, lane: true, tls: attack.tls ? SERVER : undefined }, async (url) => {
+    const seen = await attacked(victim, attack, url, UNBOUND_MS);
     assert.doesNotMatch(seen, attack.cut, "it is cut without its bound");
     assert.match(seen, attack.uncut ?? /open$/);
   });
@@ -72,13 +77,14 @@ export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> 
 
 /** With its bound, and a good client beside it. */
 export async function tryBound(victim: Victim, attack: Attack): Promise<Result> {
-  const { result, log } = await victim.serving({ limits: attack.limits ?? {}, lane: true }, async (authority) => {
-    const client = new GoodClient(authority, attack.good);
+  const options = { limits: attack.limits ?? {}, lane: true, tls: attack.tls ? SERVER : undefined };
+  const { result, log } = await victim.serving(options, async (url) => {
+    const client = new GoodClient(url, attack.good);
     try {
       await client.connect();
       const before = await victim.tell({ do: "measure" });
       client.start();
-      const seen = await attacked(victim, attack, authority, BOUND_MS);
+      const seen = await attacked(victim, attack, url, BOUND_MS);
       await client.stop();
       const { calls, failures } = client;
       return { seen, calls, failures, before, after: await restored(victim, before) };
@@ -103,21 +109,23 @@ function check(attack: Attack, { seen, met, failures, before, after }: Result): 
   assert.ok(after.sockets <= before.sockets, `${before.sockets} sockets became ${after.sockets}`);
 }
 
-async function attacked(victim: Victim, attack: Attack, authority: string, patience: number): Promise<string> {
+async function attacked(victim: Victim, attack: Attack, url: string, patience: number): Promise<string> {
   const peers: Peer[] = [];
+  const connect = async (bare: boolean, first: readonly (Uint8Array | string)[]): Promise<Peer> => {
+    const peer = await Peer.connect(url, attack.http, patience, bare);
+    peers.push(peer);
+    if (first.length > 0) peer.send(...first);
+    return peer;
+  };
   const target: Target = {
-    authority,
-    async connect(...first) {
-      const peer = await Peer.connect(authority, attack.http, patience);
-      peers.push(peer);
-      if (first.length > 0) peer.send(...first);
-      return peer;
-    },
+    url,
+    connect: (...first) => connect(false, first),
+    connectBare: (...first) => connect(true, first),
     async dropped({ socket }) {
       const end = Date.now() + patience;
-      const port = socket.localPort as number;
+      const ports = { server: Number(new URL(url).port), client: socket.localPort as number };
       while (Date.now() < end) {
-        if (!(await victim.tell({ do: "holds", port }))) return "dropped";
+        if (!(await victim.tell({ do: "holds", ports }))) return "dropped";
         await sleep(10);
       }
       return "held";

@@ -1,9 +1,11 @@
 /** A well-behaved client over both HTTP versions: quick calls and slow ones, on connections that it keeps. */
-import { Agent } from "node:http";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
+import { AUTHORITY } from "../../support/certificates.ts";
 import { Echo } from "../../support/protos.ts";
 
 /** Longer than the times that the attacks shorten: who waits for a handler is no attacker. */
@@ -12,7 +14,7 @@ const SLOW_MS = 300;
 export class GoodClient {
   calls = 0;
   readonly failures: unknown[] = [];
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 2 });
+  readonly #agent: HttpAgent;
   readonly #session: Http2SessionManager;
   readonly #quick: readonly (() => Promise<unknown>)[];
   readonly #slow: readonly (() => Promise<unknown>)[];
@@ -20,9 +22,10 @@ export class GoodClient {
   #loops: Promise<unknown> = Promise.resolve();
 
   /** It calls Echo, or only asks for the server's health. */
-  constructor(authority: string, calls: "echo" | "health" = "echo") {
-    const baseUrl = `http://${authority}`;
-    this.#session = new Http2SessionManager(baseUrl);
+  constructor(baseUrl: string, calls: "echo" | "health" = "echo") {
+    const options = { keepAlive: true, maxSockets: 2, ca: AUTHORITY.cert };
+    this.#agent = baseUrl.startsWith("https:") ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#session = new Http2SessionManager(baseUrl, undefined, { ca: AUTHORITY.cert });
     const transports = [
       createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { agent: this.#agent } }),
       createGrpcTransport({ baseUrl, sessionManager: this.#session }),

@@ -2,8 +2,10 @@
 import { once } from "node:events";
 import net, { type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import tls from "node:tls";
 import { FrameType } from "../../../src/server/http2/frames.ts";
 import { type Frame, inWords, split } from "../../http2/support/wire.ts";
+import { AUTHORITY } from "../../support/certificates.ts";
 
 /** ms in which a server that works has answered. */
 const ANSWER_MS = 20_000;
@@ -28,11 +30,20 @@ export class Peer {
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
   }
 
-  static async connect(authority: string, http: "1.1" | "2", patience: number): Promise<Peer> {
-    const { hostname, port } = new URL(`http://${authority}`);
-    const socket = net.connect({ host: hostname, port: Number(port), noDelay: true });
+  /** Connects to a URL; only to its port where it is to say for itself what TLS is. */
+  static async connect(url: string, http: "1.1" | "2", patience: number, bare = false): Promise<Peer> {
+    const { protocol, hostname, port } = new URL(url);
+    const to = { host: hostname, port: Number(port) };
+    if (protocol === "http:" || bare) {
+      const socket = net.connect({ ...to, noDelay: true });
+      const peer = new Peer(socket, http, patience);
+      await once(socket, "connect");
+      return peer;
+    }
+    const ALPNProtocols = [http === "2" ? "h2" : "http/1.1"];
+    const socket = tls.connect({ ...to, ca: AUTHORITY.cert, ALPNProtocols });
     const peer = new Peer(socket, http, patience);
-    await once(socket, "connect");
+    await once(socket, "secureConnect");
     return peer;
   }
 

@@ -8,11 +8,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Routes } from "../../../src/server/handlers.ts";
 import type { Limits } from "../../../src/server/limits.ts";
 import { createServer, type Server } from "../../../src/server/server.ts";
+import type { TlsCredentials } from "../../../src/server/tls.ts";
 import { echoRoutes } from "../../support/protos.ts";
 
 export interface StartOptions {
   readonly limits: Partial<Limits>;
   readonly lane: boolean;
+  readonly tls?: TlsCredentials | undefined;
 }
 
 /** What the process holds, with its garbage collected. */
@@ -26,14 +28,20 @@ export interface Held {
   readonly sockets: number;
 }
 
+/** A connection's: of this process, and of its client. */
+interface Ports {
+  readonly server: number;
+  readonly client: number;
+}
+
 export type Order =
   | { readonly do: "start"; readonly options: StartOptions }
   | { readonly do: "stop"; readonly id: number }
   | { readonly do: "measure" }
   /** ms of CPU since the process began. */
   | { readonly do: "cpu" }
-  /** Whether the connection from the client's port is open. */
-  | { readonly do: "holds"; readonly port: number };
+  /** Whether the connection is open that has these ports. */
+  | { readonly do: "holds"; readonly ports: Ports };
 
 export interface Reply {
   readonly start: { readonly id: number; readonly port: number };
@@ -52,16 +60,16 @@ interface Running {
 }
 
 const servers = new Map<number, Running>();
-const ports = new Set<number>();
+const connections = new Set<string>();
 const collect = globalThis.gc as () => void;
 let started = 0;
 let peak = 0;
 
 subscribe("net.server.socket", (message) => {
   const { socket } = message as { socket: Socket };
-  const port = socket.remotePort as number;
-  ports.add(port);
-  socket.on("close", () => ports.delete(port));
+  const name = nameOf({ server: socket.localPort as number, client: socket.remotePort as number });
+  connections.add(name);
+  socket.on("close", () => connections.delete(name));
 });
 setInterval(() => {
   peak = Math.max(peak, memory());
@@ -122,7 +130,7 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
       collect();
     }
     const resources = process.getActiveResourcesInfo();
-    const held = { memory: memory(), peak, handles: resources.length, sockets: ports.size };
+    const held = { memory: memory(), peak, handles: resources.length, sockets: connections.size };
     peak = 0;
     return held;
   },
@@ -130,14 +138,18 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;
   },
-  async holds({ port }) {
-    return ports.has(port);
+  async holds({ ports }) {
+    return connections.has(nameOf(ports));
   },
 };
 
 process.on("message", async ({ number, order }: { number: number; order: Order }) => {
   process.send?.({ number, reply: await ORDERS[order.do](order as never) });
 });
+
+function nameOf({ server, client }: Ports): string {
+  return `${server} ${client}`;
+}
 
 function memory(): number {
   const { heapUsed, external } = process.memoryUsage();

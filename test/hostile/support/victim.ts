@@ -33,15 +33,15 @@ export class Victim {
     return Promise.race([reply, this.#failed]);
   }
 
-  /** Starts a server for as long as something is done to it; gives what came of that, and what the server logged. */
+  /** Starts a server for as long as something is done to it, at its URL; gives what came of that, and what the server logged. */
   async serving<T>(
     options: StartOptions,
-    use: (authority: string) => Promise<T>,
+    use: (url: string) => Promise<T>,
   ): Promise<{ readonly result: T; readonly log: readonly string[] }> {
     const { id, port } = await this.tell({ do: "start", options });
     let stopped = false;
     try {
-      const result = await use(`127.0.0.1:${port}`);
+      const result = await use(`http${options.tls === undefined ? "" : "s"}://127.0.0.1:${port}`);
       stopped = true;
       const log = await this.tell({ do: "stop", id });
       for (const entry of log) assert.doesNotMatch(entry, /\n +at /);

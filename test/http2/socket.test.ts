@@ -8,7 +8,7 @@ import { connect as connectTls, createServer as createTlsServer } from "node:tls
 import type { Exchange, Handler } from "../../src/server/exchange.ts";
 import { echo, OK } from "./support/bench.ts";
 import { answerOf, call, connect, createTestHttp2, pause, RawClient, startServer } from "./support/server.ts";
-import { GET, HELLO, headers } from "./support/wire.ts";
+import { GET, HELLO, headers, ping, rstStream } from "./support/wire.ts";
 
 /** Sends back each piece of the body as it comes. */
 const stream: Handler = async (exchange) => {
@@ -220,4 +220,13 @@ test("a client that closes its side is gone, and its calls are abandoned", async
   client.socket.end();
   await abandoned.promise;
   await client.closed;
+});
+
+test("a thousand calls cancelled in one burst leave an honest client its connection", async (t) => {
+  const server = await startServer(t, () => {});
+  const client = await RawClient.connect(t, server);
+  for (let i = 0; i < 1_000; i++) client.send(headers(1 + 2 * i, GET), rstStream(1 + 2 * i));
+  client.send(ping());
+  await client.until(/^Ping ack/);
+  assert.ok(!client.words.some((word) => word.startsWith("Goaway")));
 });

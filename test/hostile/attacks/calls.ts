@@ -120,6 +120,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
       name: "more bodies at once than the server has room for",
       limits: { gatheredBytes: 1_000_000 },
       off: { gatheredBytes: off },
+      good: "health",
       async run({ connect, answer }) {
         const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));
         for (const peer of peers) {

@@ -1,5 +1,6 @@
 /** What a peer can do with HTTP/2's frames (RFC 9113, 10.5). */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Field } from "../../../src/server/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../../src/server/http2/frames.ts";
 import { encodeBlock } from "../../../src/server/http2/hpack-encoder.ts";
@@ -184,6 +185,26 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     },
     cut: /^dropped$/,
     uncut: /^held$/,
+  },
+  {
+    name: "more questions than the server writes answers that nobody reads",
+    limits: { controlFramesPerSecond: off },
+    off: { unsentBytes: off },
+    logged: null, // nothing is cut: the peer's own system holds what is not read
+    async run({ connect }) {
+      const peer = await connect(HELLO);
+      const { socket } = peer;
+      socket.pause();
+      peer.send(Buffer.alloc(17 << 21, ping()));
+      // Until all is taken, or for a second nothing more.
+      for (let still = 0, before = 0; still < 20 && socket.writableLength > 0; await sleep(50)) {
+        still = socket.writableLength === before ? still + 1 : 0;
+        before = socket.writableLength;
+      }
+      return socket.writableLength > 0 ? "not taken" : "taken";
+    },
+    cut: /^not taken$/,
+    uncut: /^taken$/,
   },
   {
     name: "a call under way, and a peer that is dead",

@@ -25,7 +25,7 @@ export interface Attack {
   readonly logged?: LimitName | null;
   /** Attacks, and says what came of it. */
   readonly run: (target: Target) => Promise<string>;
-  /** What the good client calls: Echo, unless the attack takes all the room for calls, where health must still answer. */
+  /** What the good client calls: Echo, unless the attack takes room that all have together, where health must still answer. */
   readonly good?: "health";
   /** What comes of it with the bound, and without. */
   readonly cut: RegExp;

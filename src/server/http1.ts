@@ -4,7 +4,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer, type Ser
 import { Server as NetServer, type Socket } from "node:net";
 import type { Limits } from "./limits.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
-import { nodeListener } from "./node-http.ts";
+import { createNodeListener } from "./node-http.ts";
 
 /** ms between looks at the connections while the server drains. */
 const DRAIN_SWEEP_MS = 20;
@@ -64,10 +64,10 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
     for (const connection of connections.values()) connection.look(now);
   }
 
-  const connectionOf = (req: IncomingMessage): NodeConnection => connections.get(req.socket) as NodeConnection;
-  const listener = nodeListener(state.handler, connectionOf);
+  const listener = createNodeListener(state.handler);
   server.on("request", (req: IncomingMessage, res: ServerResponse) => {
-    if (connectionOf(req).requests < limits.pipelinedRequests) return listener(req, res);
+    const connection = connections.get(req.socket) as NodeConnection;
+    if (connection.requests < limits.pipelinedRequests) return listener(req, res, connection);
     onLimit("pipelinedRequests", `pipelined requests exceed ${limits.pipelinedRequests}`);
     req.socket.pause();
     refuse(res, 429);

@@ -8,19 +8,23 @@ import { SocketPeer } from "./socket-peer.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
 const STEP_BYTES = 16_384;
+const NOTHING = Buffer.alloc(0);
 /** HTTP/2's error codes (RFC 9113, 7). */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
-/** A request listener for Node's http and http2 servers that gives each request to the handler. */
-export function nodeListener(
-  handler: Handler,
-  connectionOf: (req: IncomingMessage) => NodeConnection,
-): (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void {
+/** Gives a request of Node's http or http2 server, which came on the connection, to the handler. */
+export type NodeListener = (
+  req: IncomingMessage | Http2ServerRequest,
+  res: ServerResponse | Http2ServerResponse,
+  connection: NodeConnection,
+) => void;
+
+export function createNodeListener(handler: Handler): NodeListener {
   const heads = new NodeRequestHeads();
-  return (request, response) => {
+  return (request, response, connection) => {
     // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
     const req = request as IncomingMessage;
-    handler(new NodeExchange(heads.of(req), req, response as ServerResponse, connectionOf(req)));
+    handler(new NodeExchange(heads.of(req), req, response as ServerResponse, connection));
   };
 }
 
@@ -35,7 +39,7 @@ class NodeExchange implements Exchange, Awaited {
   /** What was gathered, in a buffer that grows by half or more, and takes its room in the server's budget. */
   #gathered: Buffer | undefined;
   #gatheredBytes = 0;
-  #endGathering: (() => void) | undefined;
+  #isGathering = false;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
   /** The peer was gone first. */
@@ -52,7 +56,7 @@ class NodeExchange implements Exchange, Awaited {
     res.on("error", ignore);
     res.on("close", () => {
       connection.requests--;
-      this.#endGathering?.();
+      if (this.#isGathering) this.#endGathering();
       this.#abandon();
     });
   }
@@ -89,34 +93,37 @@ class NodeExchange implements Exchange, Awaited {
   ): void {
     const { server, awaited } = this.#connection;
     const req = this.#req;
+    this.#isGathering = true;
+    awaited.add(this);
     const onData = (piece: Buffer): void => {
+      if (!this.#isGathering) return;
       if (!server.gathered.take(piece.length)) {
         server.onLimit("gatheredBytes", `bodies exceed ${server.limits.gatheredBytes} bytes`);
         this.#refuse(503);
-      } else {
-        this.#hold(piece);
-        if (this.#gatheredBytes <= maxBytes) return;
-        const held = this.#held();
-        this.#endGathering?.();
-        req.pause().unshift(held);
-        over(this);
+        return;
       }
+      this.#hold(piece);
+      if (this.#gatheredBytes <= maxBytes) return;
+      const held = this.#endGathering();
+      req.off("data", onData).pause().unshift(held);
+      over(this);
     };
-    const onEnd = (): void => {
-      const held = this.#held();
-      this.#endGathering?.();
-      done(held, this);
-    };
-    this.#endGathering = () => {
-      req.off("data", onData).off("end", onEnd);
-      server.gathered.giveBack(this.#gatheredBytes);
-      awaited.delete(this);
-      this.#gathered = undefined;
-      this.#gatheredBytes = 0;
-      this.#endGathering = undefined;
-    };
-    awaited.add(this);
-    req.on("data", onData).on("end", onEnd);
+    req.on("data", onData);
+    req.on("end", () => {
+      if (this.#isGathering) done(this.#endGathering(), this);
+    });
+  }
+
+  /** What was gathered. */
+  #endGathering(): Buffer {
+    const gathered = this.#gathered ?? NOTHING;
+    const held = gathered.length === this.#gatheredBytes ? gathered : gathered.subarray(0, this.#gatheredBytes);
+    this.#connection.server.gathered.giveBack(this.#gatheredBytes);
+    this.#connection.awaited.delete(this);
+    this.#isGathering = false;
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
+    return held;
   }
 
   /** In a buffer of its own: each piece keeps the whole chunk of input alive that it came in. */
@@ -134,10 +141,6 @@ class NodeExchange implements Exchange, Awaited {
     this.#gatheredBytes = size;
   }
 
-  #held(): Buffer {
-    return this.#gathered?.subarray(0, this.#gatheredBytes) ?? Buffer.alloc(0);
-  }
-
   /** The rest of the request took too long. */
   expire(): void {
     if (this.#res.headersSent) this.reset();
@@ -146,7 +149,7 @@ class NodeExchange implements Exchange, Awaited {
 
   /** Answers in the handler's place, where it waits for a request, and ends the connection. */
   #refuse(status: number): void {
-    this.#endGathering?.();
+    if (this.#isGathering) this.#endGathering();
     this.#abandon();
     this.#res.shouldKeepAlive = false;
     this.#res.writeHead(status).end();

@@ -1,21 +1,18 @@
 /** HTTP/2 by node:http2, on sockets that are handed to it. It has none of the limits of our own. */
-import { createServer, type Http2ServerRequest, type ServerHttp2Session } from "node:http2";
+import { createServer, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
-import { nodeListener } from "./node-http.ts";
+import { createNodeListener } from "./node-http.ts";
 
 /** An HTTP/2 server that never listens. */
 export function createNodeHttp2({ limits, ...state }: NodeServerState) {
   // What is not read of a stream costs its window at most.
   const shared = { ...state, limits: { ...limits, discardedBytes: Number.POSITIVE_INFINITY } };
   const sessions = new Map<ServerHttp2Session, NodeConnection>();
-  const server = createServer(
-    nodeListener(
-      state.handler,
-      (req) =>
-        sessions.get((req as unknown as Http2ServerRequest).stream.session as ServerHttp2Session) as NodeConnection,
-    ),
-  );
+  const listener = createNodeListener(state.handler);
+  const server = createServer((req, res) => {
+    listener(req, res, sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
+  });
   let draining = false;
   server.on("session", (session) => {
     sessions.set(session, new NodeConnection(session.socket as Socket, shared));

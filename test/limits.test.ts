@@ -2,9 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { limitsDocument } from "../docs/limits.ts";
 import { HELP, LIMIT_SETTINGS, readConfig } from "../src/config.ts";
-import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS } from "../src/server/limits.ts";
+import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName } from "../src/server/limits.ts";
+import { CELLS, callIn } from "./support/cells.ts";
+import { echoRoutes } from "./support/protos.ts";
+import { startServer } from "./support/server.ts";
 
 test("docs/limits.md is what npm run generate writes", () => {
   assert.equal(readFileSync("docs/limits.md", "utf8"), limitsDocument());
@@ -41,3 +46,20 @@ test("a limit that is none is named with its flag, its unit and what is allowed"
     });
   }
 });
+
+for (const cell of CELLS) {
+  test(`a server with every limit off serves a large message in ${cell.name}`, async (t) => {
+    const off = (name: LimitName) => (LIMITS[name].unit === "bytes/s" ? 0 : Number.POSITIVE_INFINITY);
+    const limits = Object.fromEntries(LIMIT_NAMES.map((name) => [name, off(name)]));
+    const { authority } = await startServer(t, { limits, routes: echoRoutes({ say: (request) => request }) });
+    const text = "x".repeat(cell.protocol === "Connect GET" ? 5_000 : 1_000_000);
+    const message = cell.codec === "json" ? JSON.stringify(text) : toBinary(StringValueSchema, stringValue(text));
+    const { code, body } = await callIn(cell, authority, { path: "/fixture.Echo/Say", message: Buffer.from(message) });
+    assert.equal(code, "ok");
+    assert.deepEqual(body, Buffer.from(message));
+  });
+}
+
+function stringValue(value: string) {
+  return create(StringValueSchema, { value });
+}

@@ -13,7 +13,7 @@ import { shortenTimeouts } from "./long-timeouts.ts";
 import { createOverload } from "./overload.ts";
 import { contextValuesOf } from "./peer.ts";
 import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
-import { Deadlines } from "./unary/deadlines.ts";
+import { Deadlines, type Waiting } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
 
@@ -149,10 +149,12 @@ export function createHandlers(options: HandlersOptions): Handlers {
 type Body = (gone: AbortSignal) => AsyncIterable<Uint8Array>;
 
 /** A call that Connect's handlers answer. */
-class UniversalCall {
+class UniversalCall implements Waiting<UniversalCall> {
   readonly exchange: Exchange;
   /** When it is given up, in ms of performance.now(); Infinity for never. */
   readonly deadline: number;
+  next: UniversalCall | undefined;
+  previous: UniversalCall | undefined;
   readonly abort = new AbortController();
   isAbandoned = false;
 

@@ -4,6 +4,7 @@ import { Budget } from "../budget.ts";
 import type { Handler } from "../exchange.ts";
 import type { Limits, OnLimit } from "../limits.ts";
 import { WriteBuffers } from "./frame-writer.ts";
+import { MAX_31_BITS } from "./frames.ts";
 import { ResponseHeads } from "./response-head.ts";
 import { Time } from "./time.ts";
 
@@ -31,7 +32,12 @@ export class ServerState {
 
   constructor({ handler, limits, gathered, onError, onLimit }: Http2Options) {
     this.handler = handler;
-    this.limits = limits;
+    this.limits = {
+      ...limits,
+      // A window has no more bits (6.9.1), also where its limit is off.
+      streamWindowBytes: Math.min(limits.streamWindowBytes, MAX_31_BITS),
+      connectionWindowBytes: Math.min(limits.connectionWindowBytes, MAX_31_BITS),
+    };
     this.onError = onError;
     this.onLimit = onLimit;
     this.gathered = gathered;

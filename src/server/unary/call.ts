@@ -2,13 +2,16 @@
 import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Exchange } from "../exchange.ts";
 import { contextValuesOf } from "../peer.ts";
+import type { Waiting } from "./deadlines.ts";
 import type { Plan } from "./plan.ts";
 
-export class UnaryCall implements HandlerContext {
+export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
   readonly exchange: Exchange;
   readonly plan: Plan;
   /** When it is given up, in ms of performance.now(); Infinity for never. */
   readonly deadline: number;
+  next: UnaryCall | undefined;
+  previous: UnaryCall | undefined;
   /** Its answer is given: a later one is dropped. */
   answered = false;
   readonly #shutdownSignal: AbortSignal;

@@ -2,10 +2,18 @@
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Things that wait until a deadline, in ms of performance.now(); Infinity is none. */
-export class Deadlines<T extends { readonly deadline: number }> {
+/** One of those that wait, which are a list by themselves: a set would cost each of them more than it does. */
+export interface Waiting<T> {
+  /** ms of performance.now(); Infinity is none. */
+  readonly deadline: number;
+  next: T | undefined;
+  previous: T | undefined;
+}
+
+/** Things that wait until a deadline. */
+export class Deadlines<T extends Waiting<T>> {
   readonly #expire: (expired: T) => void;
-  readonly #waiting = new Set<T>();
+  #first: T | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer looks next. It is not put off for what was removed. */
   #looksAt = Number.POSITIVE_INFINITY;
@@ -16,19 +24,36 @@ export class Deadlines<T extends { readonly deadline: number }> {
   }
 
   add(waiting: T): void {
-    this.#waiting.add(waiting);
+    waiting.next = this.#first;
+    if (this.#first !== undefined) this.#first.previous = waiting;
+    this.#first = waiting;
     if (waiting.deadline < this.#looksAt) this.#lookAt(waiting.deadline);
   }
 
+  /** Does nothing where it does not wait any more. */
   remove(waiting: T): void {
-    this.#waiting.delete(waiting);
+    const { next, previous } = waiting;
+    if (previous !== undefined) previous.next = next;
+    else if (this.#first === waiting) this.#first = next;
+    else return;
+    if (next !== undefined) next.previous = previous;
+    waiting.next = undefined;
+    waiting.previous = undefined;
   }
 
   /** Takes all that waits, before its deadline. */
   takeAll(): T[] {
-    const all = [...this.#waiting];
-    this.#waiting.clear();
-    return all;
+    return this.#take(Number.POSITIVE_INFINITY);
+  }
+
+  /** Takes what has its deadline at a time, or before. */
+  #take(until: number): T[] {
+    const taken: T[] = [];
+    for (let waiting = this.#first; waiting !== undefined; waiting = waiting.next) {
+      if (waiting.deadline <= until) taken.push(waiting);
+    }
+    for (const waiting of taken) this.remove(waiting);
+    return taken;
   }
 
   #lookAt(time: number): void {
@@ -39,13 +64,10 @@ export class Deadlines<T extends { readonly deadline: number }> {
   }
 
   #look(): void {
-    const now = performance.now();
+    for (const expired of this.#take(performance.now())) this.#expire(expired);
     let next = Number.POSITIVE_INFINITY;
-    for (const waiting of this.#waiting) {
-      if (waiting.deadline <= now) {
-        this.#waiting.delete(waiting);
-        this.#expire(waiting);
-      } else next = Math.min(next, waiting.deadline);
+    for (let waiting = this.#first; waiting !== undefined; waiting = waiting.next) {
+      next = Math.min(next, waiting.deadline);
     }
     this.#looksAt = Number.POSITIVE_INFINITY;
     if (next < Number.POSITIVE_INFINITY) this.#lookAt(next);

@@ -21,7 +21,7 @@ ${row(HEADINGS)}
 ${row(HEADINGS.map(() => "---"))}
 ${LIMIT_SETTINGS.map(limitRow).join("\n")}
 
-With \`--http2 node\` those of HTTP/2 do not hold on HTTP/2, nor do headersMs, requestMs, idleMs, keepaliveMs and the rate of reading.
+With \`--http2 node\` those of HTTP/2 do not hold, nor, on HTTP/2, do headersMs, headerListBytes, idleMs, keepaliveMs and readBytesPerSecond.
 `;
 }
 

@@ -61,8 +61,8 @@ function closeOnSignal(server: Server, times: DrainTimes): void {
       first = { signal, at: now };
       void server.close(times).then((cut) => {
         if (cut === undefined) return;
-        console.error(`drain: the time of ${times.graceMs} ms ran out, and ${cut} calls were cut`);
-        process.exitCode = 1;
+        // A handler that did not end may hold the process.
+        fail(1, `drain: the time of ${times.graceMs} ms ran out, and ${cut} calls were cut`);
       });
       setTimeout(() => {}, ECHO_MS / 10); // the process stays to hear the echo: one that is ending would die of it
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
-import { CELLS, callIn, isGrpc } from "./support/cells.ts";
+import { CELLS, type Cell, callIn, isGrpc } from "./support/cells.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
 import { turns } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
@@ -71,8 +72,8 @@ for (const cell of CELLS) {
 }
 
 test("what is thrown that is no Error is logged too", async (t) => {
-  const { authority, log } = await startServer(t, { routes: echoRoutes({ say: () => Promise.reject("a word") }) });
   for (const cell of CELLS) {
+    const { authority, log } = await startServer(t, { routes: echoRoutes({ say: () => Promise.reject("a word") }) });
     const outcome = await callIn(cell, authority, {
       path: SAY,
       message: Buffer.from(cell.codec === "json" ? '""' : ""),
@@ -80,6 +81,16 @@ test("what is thrown that is no Error is logged too", async (t) => {
     assert.deepEqual([outcome.code, outcome.message], ["internal", "internal error"]);
     assert.deepEqual(log.splice(0), [`handle ${SAY} by ${nameOf(cell.protocol)}: a word`]);
   }
+});
+
+test("exceptions that come one after the other are one entry for each procedure and second, which counts them", async (t) => {
+  const { authority, log } = await startServer(t, { routes: echoRoutes({ say: () => Promise.reject("a word") }) });
+  const [cell] = CELLS;
+  for (let i = 0; i < 5; i++) await callIn(cell as Cell, authority, { path: SAY, message: Buffer.from("") });
+  await sleep(1_000);
+  await callIn(cell as Cell, authority, { path: SAY, message: Buffer.from("") });
+  const entry = `handle ${SAY} by grpc: a word`;
+  assert.deepEqual(log.splice(0), [entry, `${entry}, and 4 times before`]);
 });
 
 for (const { name, http, tls, create } of TRANSPORTS) {

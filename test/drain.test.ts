@@ -62,6 +62,30 @@ for (const { idleMs, served } of [
   });
 }
 
+test("pipelined requests that came before the drain's beginning are all answered", async (t) => {
+  let running = 0;
+  const go = Promise.withResolvers<void>();
+  const { server, authority } = await startServer(t, {
+    routes: echoRoutes({
+      async say(request) {
+        running++;
+        await go.promise;
+        return request;
+      },
+    }),
+  });
+  const socket = await connectTo(authority);
+  const call = (n: number) =>
+    `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n"${n}"`;
+  socket.write([1, 2, 3, 4].map(call).join(""));
+  while (running < 4) await turn();
+  const closed = server.close({ idleMs: 100, graceMs: 5_000 });
+  go.resolve();
+  const answers = Buffer.concat(await socket.toArray()).toString();
+  assert.deepEqual(answers.match(/"\d"/g), ['"1"', '"2"', '"3"', '"4"']);
+  assert.equal(await closed, undefined);
+});
+
 test("half a head is waited for no longer than idleMs", async (t) => {
   const { server, authority } = await startServer(t);
   const socket = await connectTo(authority);

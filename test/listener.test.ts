@@ -1,6 +1,7 @@
 /** One port, two HTTP versions: the first bytes decide, however they come. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { envelope } from "./support/cells.ts";
 import { send } from "./support/http.ts";
@@ -150,3 +151,21 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
 function field(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0), ...[name, value].flatMap((text) => [Buffer.of(text.length), Buffer.from(text)])]);
 }
+
+test("CONNECT is answered 501, and its connection ended, whether its peer goes on or not", async (t) => {
+  const { authority } = await startServer(t);
+  const connected = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+  const before = connected();
+  for (const more of ["", "more", "more and then the end"]) {
+    const socket = connect({ port: Number(authority.split(":")[1]), host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => {});
+    socket.write("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n");
+    const [answer] = await once(socket, "data");
+    assert.match(String(answer), /^HTTP\/1\.1 501 Not Implemented\r\n/);
+    if (more !== "") socket.write(more);
+    if (more.endsWith("end")) socket.destroy();
+    // Its own socket stays half open: it is the server's that closes.
+    while (connected() > before + (socket.destroyed ? 0 : 1)) await turns();
+    socket.destroy();
+  }
+});

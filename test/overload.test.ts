@@ -1,13 +1,16 @@
 /** More calls than may be in flight are refused at once, and told when to try again; health and reflection are not. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { Health } from "../gen/health/v1/health_pb.ts";
-import { CELLS, callIn, isGrpc } from "./support/cells.ts";
+import { CELLS, callIn, envelope, isGrpc } from "./support/cells.ts";
+import { send } from "./support/http.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
+import { connectTo, turns } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
 
 const PATH = "/fixture.Echo/Say";
@@ -88,6 +91,83 @@ test("a stream counts until it has ended", async (t) => {
   end.resolve();
   assert.equal((await answers.next()).done, true);
   assert.equal((await client.say({ value: "after" })).value, "after");
+});
+
+for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+  for (const [protocol, timeout] of [
+    ["grpc", { "grpc-timeout": "0S" }],
+    ["grpc-web", { "grpc-timeout": "0m" }],
+    ["connect", { "connect-timeout-ms": "0" }],
+  ] as const) {
+    test(`a stream that is over before it begins takes no room, by ${protocol} over ${http}`, async (t) => {
+      let running = 0;
+      const { url, authority } = await startServer(t, {
+        limits: { callsInFlight: 1 },
+        routes: echoRoutes({
+          async *repeat(request) {
+            running++;
+            yield request;
+          },
+          say: (request) => request,
+        }),
+      });
+      const headers = { "content-type": `application/${protocol}+proto`, ...timeout };
+      for (let i = 0; i < 3; i++) {
+        await send(http, authority, {
+          path: "/fixture.Echo/Repeat",
+          headers,
+          body: envelope(Buffer.from("\x0a\x02hi")),
+        });
+      }
+      const { value } = await createClient(Echo, createGrpcTransport({ baseUrl: url })).say({ value: "after" });
+      assert.equal(value, "after");
+      assert.equal(running, 0);
+    });
+  }
+}
+
+for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+  test(`a stream whose head cannot be sent gives its room back, over ${http}`, async (t) => {
+    const { url, authority, log } = await startServer(t, {
+      http2: "own", // node:http2 sends it
+      limits: { callsInFlight: 1 },
+      routes: echoRoutes({
+        async *repeat(request, { responseHeader }) {
+          responseHeader.set("x-header", "a\x01b"); // which Headers takes
+          yield request;
+        },
+        say: (request) => request,
+      }),
+    });
+    const headers = { "content-type": "application/grpc-web+proto" };
+    const request = { path: "/fixture.Echo/Repeat", headers, body: envelope(Buffer.from("\x0a\x02hi")) };
+    await assert.rejects(send(http, authority, request));
+    assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Repeat: .*x-header/);
+    const { value } = await createClient(Echo, createGrpcTransport({ baseUrl: url })).say({ value: "after" });
+    assert.equal(value, "after");
+  });
+}
+
+test("without the lane the bound is looked at again when the message is there", async (t) => {
+  const handler = holding();
+  const { authority } = await startServer(t, { lane: false, limits: { callsInFlight: 1 }, routes: handler.routes });
+  const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"hi`;
+  const sockets = await Promise.all(Array.from({ length: 3 }, () => connectTo(authority)));
+  for (const socket of sockets) socket.write(head);
+  await turns(10);
+  for (const socket of sockets) {
+    socket.write('"');
+    await turns(10);
+  }
+  while (handler.running < 1) await turn();
+  await turns(10);
+  assert.equal(handler.running, 1);
+  handler.release();
+  const answers = await Promise.all(
+    sockets.map(async (socket) => String((await once(socket, "data"))[0]).split(" ")[1]),
+  );
+  for (const socket of sockets) socket.destroy();
+  assert.deepEqual(answers.sort(), ["200", "503", "503"]);
 });
 
 /** Handlers that run until they are released. */

@@ -4,6 +4,7 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { OnLimit } from "./limits.ts";
+import type { SparseLog } from "./sparse-log.ts";
 
 /** What the log says of a call: nothing that its caller sent but the procedure's name. */
 export interface LoggedCall {
@@ -21,10 +22,10 @@ export interface CallErrors {
 
 /**
  * - A message that cannot be decoded is `invalid_argument`, where Connect says `internal`.
- * - An exception that is no ConnectError is Connect's fixed text "internal error" to the caller, and one entry with
- *   procedure, protocol and stack in the log.
+ * - An exception that is no ConnectError is Connect's fixed text "internal error" to the caller, and an entry with
+ *   procedure, protocol and stack in the log, one for each procedure and second at most.
  */
-export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit, cutSignal: AbortSignal): CallErrors {
+export function createCallErrors(log: SparseLog, onLimit: OnLimit, cutSignal: AbortSignal): CallErrors {
   /** What came out of handlers: there, a code is the handler's word. */
   const fromHandlers = new WeakSet<Error>();
 
@@ -35,7 +36,10 @@ export function createCallErrors(log: (entry: string) => void, onLimit: OnLimit,
     if (error instanceof ConnectError) fromHandlers.add(error);
     // Where the call had ended before, the exception only says so.
     else if (endReason instanceof ConnectError) return endReason;
-    else log(`handle /${method.parent.typeName}/${method.name} by ${protocolName}: ${describe(error)}`);
+    else {
+      const procedure = `/${method.parent.typeName}/${method.name}`;
+      log(procedure, `handle ${procedure} by ${protocolName}: ${describe(error)}`);
+    }
     return error;
   }
 

@@ -1,9 +1,10 @@
 /** The first bytes of connections, by which a port tells what each speaks. */
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "./limits.ts";
+import { endAndLinger } from "./linger.ts";
 
-/** ms in which a peer may close after it was refused, before its socket is destroyed. */
-const LINGER_MS = 1_000;
+/** What every TLS connection begins with: the type of a handshake's record (RFC 8446, 5.1). No method of HTTP's does. */
+export const TLS_START = "\x16";
 
 /** Tells of a connection that is refused: for what reason, of which there are few, and from which address. */
 export type OnRefused = (reason: string, address: string | undefined) => void;
@@ -59,12 +60,7 @@ export class FirstBytes {
 /** Ends a connection that speaks what this port does not, with an answer of HTTP/1.0 to whoever can read it. */
 export function refuse(socket: Socket, message: string): void {
   const head = `HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
-  socket.on("error", ignore);
-  socket.end(`${head}${message}\n`);
-  // What still comes is read and thrown away: to close before would take the answer with it.
-  socket.resume();
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.on("close", () => clearTimeout(cut));
+  endAndLinger(socket, `${head}${message}\n`);
 }
 
 function ignore(): void {}

@@ -1,21 +1,21 @@
 /** Connect's universal handlers over an exchange. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Budget } from "./budget.ts";
+import { deadlineExceeded } from "./call-ends.ts";
 import { blamingCaller, createCallErrors } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelopes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
-import { plainGrpcMessage } from "./grpc-message.ts";
 import type { OnLimit } from "./limits.ts";
-import { shortenTimeouts } from "./long-timeouts.ts";
 import { createOverload } from "./overload.ts";
-import { contextValuesOf } from "./peer.ts";
-import { acceptPost, respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
-import { Deadlines, type Waiting } from "./unary/deadlines.ts";
+import { respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
+import type { SparseLog } from "./sparse-log.ts";
+import { Deadlines } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
+import { gathered, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
 /** What gRPC adds to a message. */
 const ENVELOPE_BYTES = 5;
@@ -34,13 +34,13 @@ export interface HandlersOptions {
   /** Handlers that run, and may. */
   readonly inFlight: Budget;
   /** Whether a service is served whatever runs, and not counted. */
-  readonly isSpared: (service: DescService) => boolean;
+  readonly isExempt: (service: DescService) => boolean;
   /** ms that a unary call may take, whatever its caller says. */
   readonly deadlineMs: number;
   /** Whether valid unary calls take the lane. */
   readonly lane: boolean;
-  /** Takes an entry, of one or more lines, on each exception that was not meant for the caller. */
-  readonly log: (entry: string) => void;
+  /** Takes an entry, of one or more lines, on each exception that was not meant for the caller, by its procedure. */
+  readonly log: SparseLog;
   readonly onLimit: OnLimit;
   /** Tells handlers when it aborts, with its reason, and ends streams. */
   readonly shutdownSignal: AbortSignal;
@@ -56,10 +56,11 @@ export interface Handlers {
 
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { routes, interceptors, inFlight, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
+  const { routes, interceptors, inFlight, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } =
+    options;
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
-  const overload = createOverload(inFlight, options.isSpared, onLimit);
+  const overload = createOverload(inFlight, isExempt, onLimit);
   // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
   const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
   const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
@@ -75,11 +76,9 @@ export function createHandlers(options: HandlersOptions): Handlers {
   });
   const methods = new Map<string, UnaryMethod>();
   routes(lane ? recordUnary(router, readMaxBytes, methods) : router);
-  const waiting = new Deadlines<UniversalCall>(({ abort }) => {
-    abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-  });
+  const waiting = new Deadlines<UniversalCall>((late) => late.end(deadlineExceeded()));
   cutSignal.addEventListener("abort", () => {
-    for (const { abort } of waiting.takeAll()) abort.abort(cutSignal.reason);
+    for (const each of waiting.takeAll()) each.end(cutSignal.reason);
   });
   const procedures = new Map(router.handlers.map((procedure) => [procedure.requestPath, procedure]));
   const services = [...new Set(router.handlers.map((procedure) => procedure.service))];
@@ -102,14 +101,16 @@ export function createHandlers(options: HandlersOptions): Handlers {
     call(exchange, () => inPieces(exchange.body));
   }
 
-  async function call(exchange: Exchange, body: Body): Promise<void> {
+  async function call(exchange: Exchange, body: RequestBody): Promise<void> {
     const procedure = procedureOf(exchange) as UniversalHandler;
-    const underWay = new UniversalCall(exchange, procedure.method.methodKind === "unary" ? deadlineMs : undefined);
+    const { methodKind } = procedure.method;
+    const underWay = new UniversalCall(exchange, methodKind === "unary" ? deadlineMs : Number.POSITIVE_INFINITY);
     waiting.add(underWay);
     try {
-      await answer(procedure, underWay, body);
+      await underWay.answer(procedure, body);
     } catch (error) {
       cannotAnswer(exchange, error);
+      underWay.end(error);
     } finally {
       waiting.remove(underWay);
     }
@@ -117,7 +118,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
 
   function cannotAnswer(exchange: Exchange, error: unknown): void {
     const { requestPath } = procedureOf(exchange) as UniversalHandler;
-    log(`answer ${requestPath}: ${error instanceof Error ? error.stack : error}`);
+    log(requestPath, `answer ${requestPath}: ${error instanceof Error ? error.stack : error}`);
     exchange.reset("internal");
   }
 
@@ -136,6 +137,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
         cutSignal,
         gatheredBytes,
         inFlight,
+        isExempt,
         deadlineMs,
         connect,
         toConnectError,
@@ -143,73 +145,4 @@ export function createHandlers(options: HandlersOptions): Handlers {
       })
     : handle;
   return { services, handler };
-}
-
-/** A request's body, until the caller is gone. */
-type Body = (gone: AbortSignal) => AsyncIterable<Uint8Array>;
-
-/** A call that Connect's handlers answer. */
-class UniversalCall implements Waiting<UniversalCall> {
-  readonly exchange: Exchange;
-  /** When it is given up, in ms of performance.now(); Infinity for never. */
-  readonly deadline: number;
-  next: UniversalCall | undefined;
-  previous: UniversalCall | undefined;
-  readonly abort = new AbortController();
-  isAbandoned = false;
-
-  constructor(exchange: Exchange, deadlineMs: number | undefined) {
-    this.exchange = exchange;
-    this.deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : exchange.startedAt + deadlineMs;
-    exchange.onAbandoned = () => {
-      this.isAbandoned = true;
-      this.abort.abort(new ConnectError("the caller went away", Code.Canceled));
-    };
-  }
-}
-
-async function answer(procedure: UniversalHandler, call: UniversalCall, requestBody: Body): Promise<void> {
-  const { exchange, abort } = call;
-  const { httpVersion, scheme, authority, path, method, fields } = exchange.request;
-  const requestHeader = new Headers(fields as [string, string][]);
-  shortenTimeouts(requestHeader);
-  const { status, header, body, trailer } = await procedure({
-    httpVersion,
-    url: `${scheme}://${authority}${path}`,
-    method,
-    header: requestHeader,
-    body: requestBody(abort.signal),
-    signal: abort.signal,
-    contextValues: contextValuesOf(exchange),
-  });
-  exchange.start({ status, fields: [...(header ?? []), ...(status === 415 ? acceptPost(procedure.method) : [])] });
-  for await (const piece of body ?? []) {
-    if (call.isAbandoned) return exchange.reset();
-    const writable = exchange.write(piece);
-    if (writable !== undefined) await writable;
-  }
-  exchange.end(plainGrpcMessage([...(trailer ?? [])]));
-}
-
-/** The body in one piece, where it has no more than so many bytes. Nothing is waited for until it is asked for. */
-async function* gathered(exchange: Exchange, maxBytes: number, gone: AbortSignal): AsyncIterable<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
-  if (gone.aborted) throw gone.reason;
-  gone.addEventListener("abort", () => reject(gone.reason));
-  exchange.gather(maxBytes, resolve, () => resolve(undefined));
-  const whole = await promise;
-  yield* whole === undefined ? inPieces(exchange.body) : inOne(whole);
-}
-
-async function* inOne(body: Uint8Array): AsyncIterable<Uint8Array> {
-  if (body.length > 0) yield body;
-}
-
-/** The body as it comes, with its failure as the error that Connect has for it. */
-async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  try {
-    yield* body;
-  } catch (cause) {
-    throw new ConnectError("the caller went away", Code.Canceled, undefined, undefined, cause);
-  }
 }

@@ -7,6 +7,8 @@ import { respondMethodNotAllowed, respondOptions } from "./refusals.ts";
 import type { TlsCredentials } from "./tls.ts";
 import { type Address, usageLines } from "./usage.ts";
 
+type ClientNeeds = Pick<Address, "ca" | "mutual">;
+
 const METHODS = ["GET", "HEAD"];
 
 /** The handler of "/", for a server of these services, of these credentials where it speaks TLS, with a page or without. */
@@ -22,6 +24,13 @@ export function createHome(
     ["content-type", "text/plain; charset=utf-8"],
     ...(page === undefined ? [] : [["vary", "Accept"] as const]),
   ];
+  let last: { readonly credentials: TlsCredentials; readonly needs: ClientNeeds } | undefined;
+  function needs(): ClientNeeds {
+    const credentials = tls();
+    if (credentials === undefined) return {};
+    if (last?.credentials !== credentials) last = { credentials, needs: clientNeeds(credentials) };
+    return last.needs;
+  }
   return (exchange) => {
     const { method, authority, scheme } = exchange.request;
     if (method === "OPTIONS") return respondOptions(exchange, METHODS);
@@ -32,7 +41,7 @@ export function createHome(
       ...served,
       "",
       "Call one:",
-      ...usageLines(services, { scheme, authority, ...clientNeeds(tls()) }).map((line) => `  ${line}`),
+      ...usageLines(services, { scheme, authority, ...needs() }).map((line) => `  ${line}`),
       "",
     ];
     exchange.respond({ status: 200, fields }, Buffer.from(method === "HEAD" ? "" : lines.join("\n")));
@@ -40,9 +49,8 @@ export function createHome(
 }
 
 /** What a client needs that is not on its machine: where the files are is its user's to know. */
-function clientNeeds(tls: TlsCredentials | undefined): Pick<Address, "ca" | "mutual"> {
-  if (tls === undefined) return {};
-  const certificate = new X509Certificate(tls.cert);
+function clientNeeds({ cert, clientCa }: TlsCredentials): ClientNeeds {
+  const certificate = new X509Certificate(cert);
   const selfSigned = certificate.checkIssued(certificate);
-  return { ca: selfSigned ? "FILE" : undefined, mutual: tls.clientCa !== undefined };
+  return { ca: selfSigned ? "FILE" : undefined, mutual: clientCa !== undefined };
 }

@@ -2,8 +2,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
-import type { Limits } from "./limits.ts";
+import { LIMITS, type Limits } from "./limits.ts";
+import { endAndLinger } from "./linger.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
+import { NodeConnections } from "./node-connections.ts";
 import { createNodeListener } from "./node-http.ts";
 
 /** ms between looks at the connections while the server drains. */
@@ -38,9 +40,8 @@ export interface Http1 {
 /** tls is what it speaks TLS with; undefined where it is plain. */
 export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 {
   const { limits, onLimit } = state;
-  const connections = new Map<Socket, NodeConnection>();
+  const connections = new NodeConnections<Socket>(state);
   let closing = false;
-  let looking: NodeJS.Timeout | undefined;
 
   const https = tls && createHttpsServer({ ...nodeOptions(limits), ...tls });
   const server: Server | HttpsServer = https ?? createServer(nodeOptions(limits));
@@ -49,20 +50,9 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
   server.on(https === undefined ? "connection" : "secureConnection", (socket: Socket) => {
     const connection = new NodeConnection(socket, state);
     connection.closing = closing;
-    connections.set(socket, connection);
-    looking ??= setInterval(look, Math.max(10, Math.min(1_000, limits.requestMs / 4, limits.readRateMs / 4))).unref();
-    socket.on("close", () => {
-      connections.delete(socket);
-      if (connections.size > 0) return;
-      clearInterval(looking);
-      looking = undefined;
-    });
+    connections.add(socket, connection);
+    socket.on("close", () => connections.delete(socket));
   });
-
-  function look(): void {
-    const now = performance.now();
-    for (const connection of connections.values()) connection.look(now);
-  }
 
   const listener = createNodeListener(state.handler);
   server.on("request", (req: IncomingMessage, res: ServerResponse) => {
@@ -73,26 +63,27 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
     refuse(res, 429);
   });
   // What it asks for is not implemented here (RFC 9110, 15.6.2).
-  server.on("connect", (_, socket) => socket.on("error", ignore).end(rawRefusal(501)));
+  server.on("connect", (req) => endAndLinger(req.socket, rawRefusal(501)));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (socket.writableEnded) return; // it was refused before, and lingers
     const { status, limit } = REFUSALS[error.code ?? ""] ?? { status: 400 };
-    if (limit !== undefined) onLimit(limit, `the head of a request exceeds ${limits[limit]}`);
+    if (limit !== undefined) {
+      onLimit(limit, `the head of a request exceeds ${limits[limit]} ${LIMITS[limit].unit}`);
+    }
     // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
-    if (socket.writable && (connections.get(socket)?.requests ?? 0) === 0) socket.end(rawRefusal(status));
-    socket.destroySoon();
+    if (socket.writable && connections.get(socket)?.requests === 0) endAndLinger(socket, rawRefusal(status));
+    else socket.destroySoon();
   });
 
   return {
     server,
     https,
     get requests() {
-      let requests = 0;
-      for (const connection of connections.values()) requests += connection.requests;
-      return requests;
+      return connections.requests;
     },
     announceClose() {
       closing = true;
-      for (const connection of connections.values()) connection.closing = true;
+      for (const [, connection] of connections) connection.closing = true;
     },
     async drain(idleMs) {
       const idleUntil = performance.now() + idleMs;
@@ -107,7 +98,7 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
       server.close(); // ends its timers
     },
     destroy() {
-      for (const socket of connections.keys()) socket.destroy();
+      for (const [socket] of connections) socket.destroy();
     },
   };
 }
@@ -135,5 +126,3 @@ function nodeOptions(limits: Limits) {
     keepAliveInitialDelay: timer(limits.keepaliveMs),
   };
 }
-
-function ignore(): void {}

@@ -2,8 +2,18 @@
 
 export interface Limit {
   readonly default: number;
-  readonly unit: "bytes" | "bytes/s" | "calls" | "connections" | "frames" | "frames/s" | "handlers" | "ms" | "streams";
-  /** Where it holds. "node:http2" has those of "all" that are of connections or calls. */
+  readonly unit:
+    | "bytes"
+    | "bytes/s"
+    | "calls"
+    | "connections"
+    | "frames"
+    | "frames/s"
+    | "handlers"
+    | "ms"
+    | "streams"
+    | "streams/s";
+  /** Where it holds; docs/limits.md says which of them node:http2 has not. */
   readonly on: "all" | "HTTP/1.1" | "HTTP/2";
   /** What is limited, and what happens over the limit. */
   readonly bounds: string;
@@ -135,8 +145,8 @@ export const LIMITS = {
     default: 1_048_576,
     unit: "bytes",
     on: "HTTP/2",
-    bounds: "all bodies that may be on their way on a connection",
-    over: "GOAWAY (FLOW_CONTROL_ERROR)",
+    bounds: "all bodies that may be on their way on a connection, as it is told its peer; at least 65,535",
+    over: "the peer has to wait",
     reason: "100 Mbit/s at 80 ms round trip",
   },
   gatheredBytesPerConnection: {
@@ -190,9 +200,9 @@ export const LIMITS = {
   },
   resetsPerSecond: {
     default: 500,
-    unit: "streams",
+    unit: "streams/s",
     on: "HTTP/2",
-    bounds: "streams reset in a second, by the peer or for its errors; four seconds' worth may come at once",
+    bounds: "streams reset, by the peer or for its errors; four seconds' worth may come at once",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
     reason: "a client may cancel 1,000 calls at once, and does so once; CVE-2023-44487, CVE-2025-8671",
   },

@@ -1,13 +1,11 @@
 /** One plain port: HTTP/1.1 or HTTP/2, by the first bytes of each connection. */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { FirstBytes, type OnRefused, refuse } from "./first-bytes.ts";
+import { FirstBytes, type OnRefused, refuse, TLS_START } from "./first-bytes.ts";
 import type { Limits, OnLimit } from "./limits.ts";
 
 /** What every HTTP/2 connection begins with (RFC 9113, 3.4) and, since no method is called PRI, no other does. */
 const PREFACE_START = "PRI ";
-/** What every TLS connection begins with: the type of a handshake's record (RFC 8446, 5.1). No method does. */
-const TLS_START = "\x16";
 
 export interface Split {
   /** Serves a connection of HTTP/2, from which nothing was read. */

@@ -1,6 +1,7 @@
 /** Timeouts that are longer than a timer of Node's can be, which would end at once. */
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** What a timer of Node's can be. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Of gRPC's units, those of which eight digits can be too long. */
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
 

@@ -1,14 +1,23 @@
 /** The exchange over Node's (req, res), which node:http and node:http2 share. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "./exchange.ts";
+import {
+  type Exchange,
+  type Field,
+  fieldValue,
+  type Handler,
+  type Peer,
+  type RequestHead,
+  type ResetReason,
+  type ResponseHead,
+} from "./exchange.ts";
+import { GatheredBody } from "./gathered-body.ts";
 import type { Awaited, NodeConnection } from "./node-connection.ts";
 import { NodeRequestHeads } from "./node-request-head.ts";
 import { SocketPeer } from "./socket-peer.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
 const STEP_BYTES = 16_384;
-const NOTHING = Buffer.alloc(0);
 /** HTTP/2's error codes (RFC 9113, 7). */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
@@ -36,10 +45,8 @@ class NodeExchange implements Exchange, Awaited {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
-  /** What was gathered, in a buffer that grows by half or more, and takes its room in the server's budget. */
-  #gathered: Buffer | undefined;
-  #gatheredBytes = 0;
-  #isGathering = false;
+  /** While the body is gathered: its bytes, which have their room in the server's budget. */
+  #gathered: GatheredBody | undefined;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
   /** The peer was gone first. */
@@ -56,7 +63,7 @@ class NodeExchange implements Exchange, Awaited {
     res.on("error", ignore);
     res.on("close", () => {
       connection.requests--;
-      if (this.#isGathering) this.#endGathering();
+      if (this.#gathered !== undefined) this.#endGathering(this.#gathered);
       this.#abandon();
     });
   }
@@ -93,66 +100,52 @@ class NodeExchange implements Exchange, Awaited {
   ): void {
     const { server, awaited } = this.#connection;
     const req = this.#req;
-    this.#isGathering = true;
+    const gathered = new GatheredBody();
+    this.#gathered = gathered;
     awaited.add(this);
     const onData = (piece: Buffer): void => {
-      if (!this.#isGathering) return;
+      if (this.#gathered === undefined) return;
       if (!server.gathered.take(piece.length)) {
         server.onLimit("gatheredBytes", `bodies exceed ${server.limits.gatheredBytes} bytes`);
         this.#refuse(503);
         return;
       }
-      this.#hold(piece);
-      if (this.#gatheredBytes <= maxBytes) return;
-      const held = this.#endGathering();
-      req.off("data", onData).pause().unshift(held);
+      gathered.add(piece);
+      if (gathered.size <= maxBytes) return;
+      this.#endGathering(gathered);
+      req.off("data", onData).pause().unshift(gathered.bytes);
       over(this);
     };
     req.on("data", onData);
     req.on("end", () => {
-      if (this.#isGathering) done(this.#endGathering(), this);
+      if (this.#gathered === undefined) return;
+      this.#endGathering(gathered);
+      done(gathered.bytes, this);
     });
   }
 
-  /** What was gathered. */
-  #endGathering(): Buffer {
-    const gathered = this.#gathered ?? NOTHING;
-    const held = gathered.length === this.#gatheredBytes ? gathered : gathered.subarray(0, this.#gatheredBytes);
-    this.#connection.server.gathered.giveBack(this.#gatheredBytes);
-    this.#connection.awaited.delete(this);
-    this.#isGathering = false;
+  #endGathering({ size }: GatheredBody): void {
+    const { server, awaited } = this.#connection;
     this.#gathered = undefined;
-    this.#gatheredBytes = 0;
-    return held;
-  }
-
-  /** In a buffer of its own: each piece keeps the whole chunk of input alive that it came in. */
-  #hold(piece: Buffer): void {
-    const size = this.#gatheredBytes + piece.length;
-    if (this.#gathered === undefined) this.#gathered = Buffer.from(piece);
-    else {
-      if (this.#gathered.length < size) {
-        const grown = Buffer.allocUnsafe(Math.max(256, size * 2));
-        this.#gathered.copy(grown, 0, 0, this.#gatheredBytes);
-        this.#gathered = grown;
-      }
-      piece.copy(this.#gathered, this.#gatheredBytes);
-    }
-    this.#gatheredBytes = size;
+    server.gathered.giveBack(size);
+    awaited.delete(this);
   }
 
   /** The rest of the request took too long. */
   expire(): void {
-    if (this.#res.headersSent) this.reset();
-    else this.#refuse(408);
+    if (this.#gathered === undefined) this.reset();
+    else {
+      this.#res.shouldKeepAlive = false;
+      this.#refuse(408);
+    }
   }
 
-  /** Answers in the handler's place, where it waits for a request, and ends the connection. */
+  /** Answers in the handler's place, where it waits for a request. */
   #refuse(status: number): void {
-    if (this.#isGathering) this.#endGathering();
+    if (this.#gathered !== undefined) this.#endGathering(this.#gathered);
     this.#abandon();
-    this.#res.shouldKeepAlive = false;
-    this.#res.writeHead(status).end();
+    this.#setHead({ status, fields: [] });
+    this.#finish();
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
@@ -204,6 +197,10 @@ class NodeExchange implements Exchange, Awaited {
 
   /** Writes are told of when they are whole: in small ones it shows whether the peer takes a large piece. */
   async #sendInSteps(piece: Uint8Array): Promise<void> {
+    // Before its turn in the pipeline, Node would keep the callbacks, and forget them where the connection goes.
+    if (this.#res.socket === null) {
+      await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
+    }
     for (let at = 0; at < piece.length && !this.#res.destroyed; at += STEP_BYTES) {
       await new Promise((written) => this.#res.write(piece.subarray(at, at + STEP_BYTES), written));
     }
@@ -223,7 +220,9 @@ class NodeExchange implements Exchange, Awaited {
 
   #setHead({ status, fields }: ResponseHead): void {
     this.#res.statusCode = status;
-    if (this.#connection.closing) this.#res.shouldKeepAlive = false;
+    // It says that it is the last only where it is: Node would cut what the peer still sends, and the answers behind it.
+    const { closing, requests } = this.#connection;
+    if (closing && requests === 1 && (this.#req.complete || !hasBody(this.request))) this.#res.shouldKeepAlive = false;
     for (const [name, value] of fields) this.#res.appendHeader(name, value);
   }
 
@@ -257,6 +256,12 @@ class NodeExchange implements Exchange, Awaited {
 }
 
 function ignore(): void {}
+
+/** RFC 9112, 6.3. */
+function hasBody({ fields }: RequestHead): boolean {
+  const length = fieldValue(fields, "content-length") ?? "0";
+  return length !== "0" || fieldValue(fields, "transfer-encoding") !== undefined;
+}
 
 function valuesByName(fields: readonly Field[]): Record<string, string[]> {
   const values: Record<string, string[]> = Object.create(null);

@@ -1,34 +1,34 @@
 /** HTTP/2 by node:http2, on sockets that are handed to it. It has none of the limits of our own. */
 import { createServer, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import type { Http2 } from "./http2/http2.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
+import { NodeConnections } from "./node-connections.ts";
 import { createNodeListener } from "./node-http.ts";
 
 /** An HTTP/2 server that never listens. */
-export function createNodeHttp2({ limits, ...state }: NodeServerState) {
+export function createNodeHttp2({ limits, ...state }: NodeServerState): Http2 {
   // What is not read of a stream costs its window at most.
   const shared = { ...state, limits: { ...limits, discardedBytes: Number.POSITIVE_INFINITY } };
-  const sessions = new Map<ServerHttp2Session, NodeConnection>();
+  const sessions = new NodeConnections<ServerHttp2Session>(shared);
   const listener = createNodeListener(state.handler);
   const server = createServer((req, res) => {
     listener(req, res, sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
   });
   let draining = false;
   server.on("session", (session) => {
-    sessions.set(session, new NodeConnection(session.socket as Socket, shared));
+    sessions.add(session, new NodeConnection(session.socket as Socket, shared));
     session.on("close", () => sessions.delete(session));
     if (draining) session.close();
   });
   return {
-    /** Serves a connection: a socket from which nothing was read. */
     accept(socket: Socket): void {
       socket.allowHalfOpen = false; // or node:http2 keeps a socket whose peer has ended
       server.emit("connection", socket);
     },
-    /** Takes no new requests on any connection; settles when each is closed, which is when its calls have ended. */
     async drain(): Promise<void> {
       draining = true;
-      const closed = [...sessions.keys()].map((session) => {
+      const closed = Array.from(sessions, ([session]) => {
         // Not by close's own callback, which is dropped where the session is closing already.
         const close = new Promise((resolve) => session.on("close", resolve));
         session.close();
@@ -36,14 +36,11 @@ export function createNodeHttp2({ limits, ...state }: NodeServerState) {
       });
       await Promise.all(closed);
     },
-    /** Ends every connection at once. */
     destroy(): void {
-      for (const session of sessions.keys()) session.destroy();
+      for (const [session] of sessions) session.destroy();
     },
     get streams(): number {
-      let streams = 0;
-      for (const { requests } of sessions.values()) streams += requests;
-      return streams;
+      return sessions.requests;
     },
   };
 }

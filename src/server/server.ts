@@ -1,6 +1,6 @@
 /** The server of any Connect routes: every protocol, over HTTP/1.1 and HTTP/2, on one port. */
 import { once } from "node:events";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
@@ -16,7 +16,7 @@ import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
 import { createHttp1 } from "./http1.ts";
-import { createHttp2 } from "./http2/http2.ts";
+import { createHttp2, type Http2 } from "./http2/http2.ts";
 import { DEFAULT_LIMITS, type Limits, type OnLimit } from "./limits.ts";
 import { type Split, splitByFirstBytes } from "./listener.ts";
 import { PAGE_FILES, type Page } from "./page.ts";
@@ -80,23 +80,23 @@ export function createServer(options: ServerOptions): Server {
   const endOfWatches = new AbortController();
   const cut = new AbortController();
   const health = new HealthStatus();
-  const spared = new Set<DescService>();
+  const exempt = new Set<DescService>();
   let index: DescriptorIndex | undefined;
 
   const { services, handler } = createHandlers({
     routes(router) {
       routes(router);
-      spared.add(mountHealth(router, health, endOfWatches.signal));
+      exempt.add(mountHealth(router, health, endOfWatches.signal));
       for (const service of mountReflection(router, () => (index ??= new DescriptorIndex(services))))
-        spared.add(service);
+        exempt.add(service);
     },
     interceptors,
     messageBytes: limits.messageBytes,
     inFlight: new Budget(limits.callsInFlight),
-    isSpared: (service) => spared.has(service),
+    isExempt: (service) => exempt.has(service),
     deadlineMs: limits.deadlineMs,
     lane,
-    log,
+    log: sparseLog,
     onLimit,
     shutdownSignal: shutdown.signal,
     cutSignal: cut.signal,
@@ -150,7 +150,7 @@ export function createServer(options: ServerOptions): Server {
       if (closing !== undefined) http1.server.close(); // it was told to before it could
       http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
       if (options.http2 === "node")
-        log("HTTP/2 is node:http2's, without the limits that are HTTP/2's in docs/limits.md");
+        log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
       const bound = http1.server.address() as AddressInfo;
       if (tls === undefined && !isLoopback(bound.address))
         log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
@@ -199,12 +199,4 @@ export function createServer(options: ServerOptions): Server {
 /** Whether only this machine gets there (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
 function isLoopback(address: string): boolean {
   return /^(::ffff:)?127\.|^::1$/.test(address);
-}
-
-/** What is asked of HTTP/2, whoever speaks it. */
-interface Http2 {
-  accept(socket: Socket): void;
-  drain(): Promise<void>;
-  destroy(): void;
-  readonly streams: number;
 }

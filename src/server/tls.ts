@@ -3,8 +3,9 @@ import { constants } from "node:crypto";
 import type { Server, ServerOptions } from "node:https";
 import type { Socket } from "node:net";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
-import { FirstBytes, refuse } from "./first-bytes.ts";
+import { FirstBytes, refuse, TLS_START } from "./first-bytes.ts";
 import type { Split, Undecided } from "./listener.ts";
+import { MAX_TIMER_MS } from "./long-timeouts.ts";
 
 export interface TlsCredentials {
   /** The certificate, and behind it those between it and its authority, in PEM. */
@@ -32,9 +33,6 @@ const CIPHERS = [
   "ECDHE-ECDSA-CHACHA20-POLY1305",
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
-/** The type of a handshake's record (RFC 8446, 5.1), with which every TLS connection begins. */
-const HANDSHAKE = "\x16";
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What new connections are served with. It is to be given whole each time: Node's setSecureContext forgets what is left out. */
 export function secureContextOptions({ cert, key, clientCa }: TlsCredentials): SecureContextOptions {
@@ -56,7 +54,7 @@ export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): 
     ALPNProtocols: ALPN,
     requestCert: mutual,
     rejectUnauthorized: mutual,
-    handshakeTimeout: Math.min(handshakeMs, LONGEST_TIMER_MS),
+    handshakeTimeout: Math.min(handshakeMs, MAX_TIMER_MS),
   };
 }
 
@@ -71,8 +69,8 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
 
   https.on("connection", (socket: Socket) => {
     socket.on("error", ignore); // once the handshake has begun, they are the TLS socket's
-    firstBytes.peek(socket, HANDSHAKE, (start) => {
-      if (start !== HANDSHAKE) {
+    firstBytes.peek(socket, TLS_START, (start) => {
+      if (start !== TLS_START) {
         onRefused("it speaks plain text, and this port speaks TLS", socket.remoteAddress);
         return refuse(socket, "this port speaks TLS: use https");
       }

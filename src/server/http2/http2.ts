@@ -11,9 +11,7 @@ export interface Http2 {
   drain(): Promise<void>;
   /** Ends every connection at once. */
   destroy(): void;
-  /** Connections that are open. */
-  readonly connections: number;
-  /** Streams that are open on them: calls under way. */
+  /** Streams that are open: calls under way. */
   readonly streams: number;
 }
 
@@ -56,9 +54,6 @@ export function createHttp2(options: Http2Options): Http2 {
     },
     destroy() {
       for (const socket of sockets) socket.destroy(CLOSING);
-    },
-    get connections() {
-      return sockets.size;
     },
     get streams() {
       let streams = 0;

@@ -76,7 +76,9 @@ export class StreamFrames {
 
   #receive(stream: Stream, piece: Buffer, last: boolean): void {
     const code = stream.receive(piece, last);
-    if (code !== ErrorCode.NoError) this.#streams.error(stream.id, code);
+    // There is no room for it, which all peers share.
+    if (code === ErrorCode.EnhanceYourCalm) this.#streams.giveUp(stream.id, code);
+    else if (code !== ErrorCode.NoError) this.#streams.error(stream.id, code);
   }
 
   /** Takes bytes from a stream's window; padding is given back at once. */
@@ -129,9 +131,11 @@ export class StreamFrames {
     const head = this.#heads.decode(bytes, start, end);
     const last = (flags & Flag.EndStream) !== 0;
     if (flags & DEPENDS_ON_ITSELF || head === MALFORMED) this.#streams.error(id, ErrorCode.Protocol);
+    else if (this.#streams.full) this.#streams.error(id, ErrorCode.RefusedStream);
     // After the last stream of a GOAWAY no more are served (6.8).
-    else if (this.#streams.full || id > this.#departure.lastStreamId) this.#streams.error(id, ErrorCode.RefusedStream);
-    else if (typeof head === "number") {
+    else if (this.#streams.overloaded || id > this.#departure.lastStreamId) {
+      this.#streams.giveUp(id, ErrorCode.RefusedStream);
+    } else if (typeof head === "number") {
       if (head === 431) {
         const { headerListBytes } = this.#server.limits;
         this.#server.onLimit("headerListBytes", `header list exceeds ${headerListBytes} bytes`);

@@ -50,15 +50,17 @@ export class Streams implements StreamHost, SenderHost {
 
   // Their beginning.
 
-  /**
-   * Whether a stream cannot be served: over SETTINGS_MAX_CONCURRENT_STREAMS (5.1.2), or for handlers that still run.
-   */
+  /** Whether the peer has opened all streams that it may (5.1.2). */
   get full(): boolean {
+    const { concurrentStreams } = this.#server.limits;
+    if (this.count < concurrentStreams) return false;
+    this.#server.onLimit("concurrentStreams", `streams of a connection exceed ${concurrentStreams}`);
+    return true;
+  }
+
+  /** Whether all handlers run that may for streams that are gone. */
+  get overloaded(): boolean {
     const { limits, abandoned } = this.#server;
-    if (this.count >= limits.concurrentStreams) {
-      this.#server.onLimit("concurrentStreams", `streams of a connection exceed ${limits.concurrentStreams}`);
-      return true;
-    }
     if (!abandoned.spent) return false;
     this.#server.onLimit("abandonedHandlers", `handlers running for reset streams exceed ${limits.abandonedHandlers}`);
     return true;
@@ -86,10 +88,15 @@ export class Streams implements StreamHost, SenderHost {
 
   /** Resets a stream for its peer's error (5.4.2), open or not. */
   error(id: number, code: ErrorCode): void {
+    this.giveUp(id, code);
+    this.#tolls.reset();
+  }
+
+  /** Resets a stream for what may be other peers' doing: it counts as none of its own peer's resets. */
+  giveUp(id: number, code: ErrorCode): void {
     this.#rst(id, code);
     const stream = this.table.open.get(id);
     if (stream !== undefined) this.abandon(stream, "the stream was in error");
-    this.#tolls.reset();
   }
 
   reset(stream: Stream, code: ErrorCode): void {

@@ -1,5 +1,6 @@
 /** One unary call: the context that its handler gets, each part made when it is first asked for. */
-import { Code, ConnectError, type ContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
+import { callerGone } from "../call-ends.ts";
 import type { Exchange } from "../exchange.ts";
 import { contextValuesOf } from "../peer.ts";
 import type { Waiting } from "./deadlines.ts";
@@ -119,7 +120,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     this.#onShutdown = () => abort.abort(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);
-    this.exchange.onAbandoned = () => abort.abort(new ConnectError("the caller went away", Code.Canceled));
+    this.exchange.onAbandoned = () => abort.abort(callerGone());
     return abort;
   }
 }

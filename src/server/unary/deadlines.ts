@@ -1,6 +1,5 @@
 /** What waits, with its deadline: one timer for all of it. */
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from "../long-timeouts.ts";
 
 /** One of those that wait, which are a list by themselves: a set would cost each of them more than it does. */
 export interface Waiting<T> {

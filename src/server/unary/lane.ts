@@ -3,10 +3,11 @@
  * or finds malformed before the handler runs, it leaves to Connect's handlers, which then answer: errors of a protocol
  * have one author.
  */
-import { create, type Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { create, type DescService, type Message } from "@bufbuild/protobuf";
+import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Budget } from "../budget.ts";
+import { deadlineExceeded } from "../call-ends.ts";
 import type { Exchange, Handler } from "../exchange.ts";
 import { UnaryCall } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -26,6 +27,8 @@ export interface LaneOptions {
   readonly gatheredBytes: number;
   /** Handlers that run; where it is spent, Connect's handlers refuse. */
   readonly inFlight: Budget;
+  /** Whether a service's calls are not counted. */
+  readonly isExempt: (service: DescService) => boolean;
   /** ms that a call may take, whatever its caller says. */
   readonly deadlineMs: number;
   /** Ends every call that waits for its handler when it aborts, with its reason. */
@@ -81,18 +84,19 @@ export function createLane(options: LaneOptions): Handler {
   }
 
   function wait(call: UnaryCall, output: PromiseLike<object>): void {
+    const counted = options.isExempt(call.service) ? 0 : 1;
     deadlines.add(call);
-    inFlight.add(1);
+    inFlight.add(counted);
     output.then(
-      (message) => (settled(call) ? succeed(call, message) : undefined),
-      (error) => (settled(call) ? failFromHandler(call, error) : undefined),
+      (message) => (settled(call, counted) ? succeed(call, message) : undefined),
+      (error) => (settled(call, counted) ? failFromHandler(call, error) : undefined),
     );
   }
 
   /** Its handler has ended. Whether it is to be answered still. */
-  function settled(call: UnaryCall): boolean {
+  function settled(call: UnaryCall, counted: number): boolean {
     deadlines.remove(call);
-    inFlight.giveBack(1);
+    inFlight.giveBack(counted);
     return !call.answered;
   }
 
@@ -145,8 +149,4 @@ function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undef
 /** A handler may return nothing where nobody checks its types; Connect takes that for an empty message. */
 function isPromise(output: Partial<PromiseLike<object>> | null | undefined): output is PromiseLike<object> {
   return typeof output?.then === "function";
-}
-
-function deadlineExceeded(): ConnectError {
-  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }

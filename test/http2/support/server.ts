@@ -13,6 +13,8 @@ import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
 export interface TestServer {
   readonly http2: Http2;
+  /** The sockets that it was handed and that are open. */
+  readonly sockets: ReadonlySet<Socket>;
   readonly port: number;
 }
 
@@ -36,7 +38,13 @@ export async function startServer(
 ): Promise<TestServer> {
   const errors: unknown[] = [];
   const engine = createTestHttp2(handler, changed, errors);
-  const server = net.createServer((socket) => engine.accept(socket)).listen(0, "127.0.0.1");
+  const sockets = new Set<Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    engine.accept(socket);
+  });
+  server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(async () => {
     engine.destroy();
@@ -44,13 +52,13 @@ export async function startServer(
     await once(server, "close");
     assert.deepEqual(errors, []);
   });
-  return { http2: engine, port: (server.address() as AddressInfo).port };
+  return { http2: engine, sockets, port: (server.address() as AddressInfo).port };
 }
 
 /** A client of node:http2, which ends with the test. */
 export function connect(
   t: TestContext,
-  { port }: TestServer,
+  { port }: Pick<TestServer, "port">,
   options: http2.ClientSessionOptions = {},
 ): ClientHttp2Session {
   const session = http2.connect(`http://127.0.0.1:${port}`, options);
@@ -115,7 +123,7 @@ export class RawClient {
   }
 
   /** One that has exchanged SETTINGS, unless it says something else first. */
-  static async connect(t: TestContext, { port }: TestServer, first: Buffer = HELLO): Promise<RawClient> {
+  static async connect(t: TestContext, { port }: Pick<TestServer, "port">, first: Buffer = HELLO): Promise<RawClient> {
     const socket = net.connect(port, "127.0.0.1");
     t.after(() => socket.destroy());
     await once(socket, "connect");

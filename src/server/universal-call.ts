@@ -1,0 +1,87 @@
+/** One call that Connect's universal handler answers, from its exchange to the exchange's end. */
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { callerGone } from "./call-ends.ts";
+import type { Exchange } from "./exchange.ts";
+import { plainGrpcMessage } from "./grpc-message.ts";
+import { shortenTimeouts } from "./long-timeouts.ts";
+import { contextValuesOf } from "./peer.ts";
+import { acceptPost } from "./refusals.ts";
+import type { Waiting } from "./unary/deadlines.ts";
+
+/** A request's body, until the caller is gone. */
+export type RequestBody = (gone: AbortSignal) => AsyncIterable<Uint8Array>;
+
+export class UniversalCall implements Waiting<UniversalCall> {
+  readonly exchange: Exchange;
+  /** When it is given up, in ms of performance.now(); Infinity for never. */
+  readonly deadline: number;
+  next: UniversalCall | undefined;
+  previous: UniversalCall | undefined;
+  readonly #abort = new AbortController();
+  #isAbandoned = false;
+
+  /** deadlineMs is how long it may take, Infinity for ever. */
+  constructor(exchange: Exchange, deadlineMs: number) {
+    this.exchange = exchange;
+    this.deadline = exchange.startedAt + deadlineMs;
+    exchange.onAbandoned = () => {
+      this.#isAbandoned = true;
+      this.end(callerGone());
+    };
+  }
+
+  /** Ends it for its handler, and where that was not done yet, for its caller. */
+  end(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Settles when all of the answer is sent. Rejects where it cannot be. */
+  async answer(procedure: UniversalHandler, body: RequestBody): Promise<void> {
+    const { exchange } = this;
+    const { signal } = this.#abort;
+    const { httpVersion, scheme, authority, path, method, fields } = exchange.request;
+    const header = new Headers(fields as [string, string][]);
+    shortenTimeouts(header);
+    const response = await procedure({
+      httpVersion,
+      url: `${scheme}://${authority}${path}`,
+      method,
+      header,
+      body: body(signal),
+      signal,
+      contextValues: contextValuesOf(exchange),
+    });
+    const { status, trailer } = response;
+    const more = status === 415 ? acceptPost(procedure.method) : [];
+    exchange.start({ status, fields: [...(response.header ?? []), ...more] });
+    for await (const piece of response.body ?? []) {
+      if (this.#isAbandoned) return exchange.reset();
+      const writable = exchange.write(piece);
+      if (writable !== undefined) await writable;
+    }
+    exchange.end(plainGrpcMessage([...(trailer ?? [])]));
+  }
+}
+
+/** The body in one piece, where it has no more than so many bytes. Nothing is waited for until it is asked for. */
+export async function* gathered(exchange: Exchange, maxBytes: number, gone: AbortSignal): AsyncIterable<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+  if (gone.aborted) throw gone.reason;
+  gone.addEventListener("abort", () => reject(gone.reason));
+  exchange.gather(maxBytes, resolve, () => resolve(undefined));
+  const whole = await promise;
+  yield* whole === undefined ? inPieces(exchange.body) : inOne(whole);
+}
+
+export async function* inOne(body: Uint8Array): AsyncIterable<Uint8Array> {
+  if (body.length > 0) yield body;
+}
+
+/** The body as it comes, with its failure as the error that Connect has for it. */
+export async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* body;
+  } catch (cause) {
+    throw callerGone(cause);
+  }
+}

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CELLS, callIn, envelope } from "./support/cells.ts";
 import { HTTP_VERSIONS, send } from "./support/http.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
@@ -269,5 +270,27 @@ for (const lane of [true, false]) {
     const both = `${post()}\r\n\r\n{}${post("Expect: 100-continue", "Connection: close")}\r\n\r\n{}`;
     const answers = await exchangeBytes(authority, both);
     assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200", "HTTP/1.1 100", "HTTP/1.1 200"]);
+  });
+}
+
+for (const { requestMs, cut } of [
+  { requestMs: 100, cut: true },
+  { requestMs: Number.POSITIVE_INFINITY, cut: false },
+]) {
+  test(`over node:http2, with requestMs ${requestMs}, a body that never ends is ${cut ? "answered 408" : "waited for"}`, async (t) => {
+    const { url, limits } = await startServer(t, { http2: "node", limits: { requestMs } });
+    const session = http2.connect(url);
+    session.on("error", () => {});
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/test.Test/GetSum",
+      "content-type": "application/json",
+    });
+    stream.on("error", () => {});
+    stream.write("{");
+    const answer = once(stream, "response").then(([headers]) => headers[":status"]);
+    assert.equal(await Promise.race([answer, sleep(1_000, "none")]), cut ? 408 : "none");
+    assert.equal(limits.length, cut ? 1 : 0);
+    session.destroy(); // the server's close would wait for the call
   });
 }

@@ -26,8 +26,9 @@ export class NodeConnection {
   readonly server: NodeServerState;
   readonly #socket: Socket;
   readonly #readRate: ReadRate;
-  /** Its next answer is its last. */
+  /** It is to end: with the answer to the newest request. */
   closing = false;
+  newest: Awaited | undefined;
   /** Requests that came, and whose answers are not sent. */
   requests = 0;
   /** Those of them whose rest is awaited. */

@@ -58,6 +58,7 @@ class NodeExchange implements Exchange, Awaited {
     this.#connection = connection;
     this.request = request;
     connection.requests++;
+    connection.newest = this;
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
     req.on("error", ignore);
     res.on("error", ignore);
@@ -221,8 +222,9 @@ class NodeExchange implements Exchange, Awaited {
   #setHead({ status, fields }: ResponseHead): void {
     this.#res.statusCode = status;
     // It says that it is the last only where it is: Node would cut what the peer still sends, and the answers behind it.
-    const { closing, requests } = this.#connection;
-    if (closing && requests === 1 && (this.#req.complete || !hasBody(this.request))) this.#res.shouldKeepAlive = false;
+    const { closing, newest } = this.#connection;
+    const isLast = closing && newest === this && (this.#req.complete || !hasBody(this.request));
+    if (isLast) this.#res.shouldKeepAlive = false;
     for (const [name, value] of fields) this.#res.appendHeader(name, value);
   }
 

@@ -299,6 +299,16 @@ test("a request that takes too long is answered 408, and its handler told that i
   assert.equal(bench.server.gathered.taken, 0);
 });
 
+test("what other peers use up costs a peer its request, and none of its resets", () => {
+  const full = Bench.settled(echo, { abandonedHandlers: 0, resetsPerSecond: 5 });
+  const small = Bench.settled(gather, { gatheredBytes: 5, resetsPerSecond: 5 });
+  for (let id = 1; id < 200; id += 2) {
+    assert.deepEqual(full.send(headers(id, GET)), [`RstStream ${id} REFUSED_STREAM`]);
+    const words = small.send(headers(id, POST, 0), data(id, "1234567890", 0));
+    assert.deepEqual(words, [`RstStream ${id} ENHANCE_YOUR_CALM`]);
+  }
+});
+
 test("a streamed body may take as long as it likes", () => {
   const bench = Bench.settled((exchange) => void exchange.body[Symbol.asyncIterator]().next(), { requestMs: 100 });
   bench.send(open, data(1, "a", 0));

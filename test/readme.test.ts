@@ -1,9 +1,10 @@
 /** The README's commands do what it says, at the address that the post's client has in it. */
 import assert from "node:assert/strict";
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { newestResults } from "../bench/newest.ts";
 import { ROOT, run } from "./support/command.ts";
 import { absent, findJudge, findPython, PYTHON } from "./support/judge.ts";
 import { startProcess } from "./support/process.ts";
@@ -35,12 +36,7 @@ test("every link in the README leads to a file", async () => {
 });
 
 test("the README's figures are those of the newest results of the benchmark", async () => {
-  const folder = join(ROOT, "bench/results");
-  const newest = (await readdir(folder))
-    .filter((name) => /^[\dT-]+\.json$/.test(name))
-    .sort()
-    .at(-1);
-  const { cells }: { cells: Cell[] } = JSON.parse(await readFile(join(folder, String(newest)), "utf8"));
+  const { cells }: { cells: Cell[] } = JSON.parse(await readFile(newestResults(), "utf8"));
   const cell = (name: string): Cell => cells.find((each) => each.name === name) as Cell;
   const rows = [...README.matchAll(/^\| (?:JSON|gRPC|Connect JSON) over .*\|$/gm)].map(([row]) =>
     row

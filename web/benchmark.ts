@@ -16,7 +16,7 @@ export interface Benchmark {
 }
 
 export interface Figures {
-  /** That one core of the server has the time for. */
+  /** That one core of the server answered, measured while it did nothing else. */
   readonly callsPerSecond: number;
   /** With all headers, there and back. */
   readonly requestBytes: number;

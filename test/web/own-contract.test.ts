@@ -109,6 +109,7 @@ async function makeOwn(t: TestContext): Promise<string> {
     "web",
     "docs",
     "bench/results",
+    "bench/newest.ts",
     "proto",
     "package.json",
     "buf.yaml",

@@ -1,0 +1,65 @@
+/** What the page says of the benchmark is what the newest whole run measured, and of what was absent nothing. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { newestResults } from "../../bench/newest.ts";
+import type { CellResult, Results } from "../../bench/results.ts";
+import { summarize } from "../../web/summary.ts";
+
+const OWN_GRPC = "this server: gRPC proto over HTTP/2, 64 x 1";
+const COMMITTED: Results = JSON.parse(readFileSync(newestResults(), "utf8"));
+
+test("the newest results are those of the last whole run, whatever parts of runs stand beside it", (t) => {
+  const folder = makeFolder(t, [
+    "2026-01-01T0900.json",
+    "2026-02-03T1000.json",
+    "2026-02-03T1000.svg",
+    "2026-02-03T1000-partial.json",
+    "2026-02-04T1100-partial.json",
+    "notes.json",
+  ]);
+  assert.equal(basename(newestResults(folder)), "2026-02-03T1000.json");
+});
+
+test("a folder with parts of runs alone has no results, and says so", (t) => {
+  const folder = makeFolder(t, ["2026-02-04T1100-partial.json"]);
+  assert.throws(() => newestResults(folder), /none of a whole run in /);
+});
+
+test("calls a second are the ones that were measured, not worked out of the CPU per call", () => {
+  const cells = changeCell(OWN_GRPC, (cell) => ({ ...cell, callsPerSecond: 12_345 }));
+  assert.equal(summarize({ ...COMMITTED, cells }, "").grpc.callsPerSecond, 12_345);
+});
+
+test("where calls a second were not measured, the page is not built", () => {
+  const cells = changeCell(OWN_GRPC, ({ callsPerSecond: _, ...cell }) => cell);
+  assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /"this server: gRPC proto over HTTP\/2, 64 x 1" has no/);
+});
+
+test("where a figure of this server is missing, the page is not built", () => {
+  const cells = COMMITTED.cells.filter(({ name }) => name !== OWN_GRPC);
+  assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /the results have no "this server: gRPC/);
+});
+
+test("a server that was absent has no bar, and the others keep theirs", () => {
+  const { bars } = summarize(COMMITTED, "");
+  assert.ok(bars.some(({ server }) => server === "tonic"));
+  const cells = COMMITTED.cells.filter(({ server }) => server !== "tonic");
+  assert.deepEqual(
+    summarize({ ...COMMITTED, cells }, "").bars,
+    bars.filter(({ server }) => server !== "tonic"),
+  );
+});
+
+function changeCell(name: string, change: (cell: CellResult) => CellResult): CellResult[] {
+  return COMMITTED.cells.map((cell) => (cell.name === name ? change(cell) : cell));
+}
+
+function makeFolder(t: TestContext, names: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "results-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const name of names) writeFileSync(join(folder, name), "{}");
+  return folder;
+}

@@ -6,7 +6,7 @@ import type { Page as BrowserPage, Locator } from "playwright-core";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../../web/call/protocol.ts";
 import { openPage } from "../support/browser.ts";
 import { ENV, ROOT, run } from "../support/command.ts";
-import { findJudge } from "../support/judge.ts";
+import { findJudge, findPython } from "../support/judge.ts";
 import { call, find, hexOf, openRecorded, testInChromium, text, wholeTable } from "../support/page-tests.ts";
 import { startServer } from "../support/server.ts";
 
@@ -124,13 +124,10 @@ testInChromium("the page is read", [
             .locator(".lines figure", { has: page.locator(`figcaption b:text-is("${name}")`) })
             .locator("pre")
             .textContent();
-          const { code, stdout, stderr } = (await runSnippet(t, name, String(snippet))) ?? {
-            code: 0,
-            stdout: "sum: 42",
-            stderr: "",
-          };
-          assert.deepEqual([code, stderr], [0, ""]);
-          assert.match(stdout, /sum"?: ?42\b/);
+          const result = await runSnippet(t, name, String(snippet));
+          if (result === undefined) return;
+          assert.deepEqual([result.code, result.stderr], [0, ""]);
+          assert.match(result.stdout, /sum"?: ?42\b/);
         });
       }
     },
@@ -174,7 +171,7 @@ async function runSnippet(t: TestContext, name: string, snippet: string) {
     if (findJudge(t, program) === undefined) return undefined;
     return run("sh", ["-c", snippet.replace(/^curl/, "curl -s")]);
   }
-  const python = findJudge(t, process.env.PYTHON ?? "python3");
+  const python = await findPython(t, "grpc", "grpc_tools");
   if (python === undefined) return undefined;
   const cwd = join(ROOT, "test/fixtures/post");
   assert.equal((await run("sh", ["-c", `mkdir -p python_out && ${python} run_codegen.py`], { cwd })).code, 0);

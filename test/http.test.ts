@@ -25,7 +25,7 @@ for (const version of HTTP_VERSIONS) {
     assert.match(text, /^ {2}grpc\.reflection\.v1\.ServerReflection: /m);
     const call = `-d '{"a":1,"b":2}' http://${authority}/test.Test/GetSum`;
     assert.ok(text.includes(`curl -H 'Content-Type: application/json' ${call}`), text);
-    assert.ok(text.includes(`buf curl --http2-prior-knowledge ${call}`), text);
+    assert.ok(text.includes(`npx buf curl --http2-prior-knowledge ${call}`), text);
     assert.ok(text.includes(`grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
   });
 
@@ -237,7 +237,7 @@ test("the lines at / are of https for a client that a proxy speaks TLS with", as
   const text = Buffer.concat(await request.toArray()).toString();
   const call = `-d '{"a":1,"b":2}' https://${authority}/test.Test/GetSum`;
   assert.ok(text.includes(`  curl -H 'Content-Type: application/json' ${call}`), text);
-  assert.ok(text.includes(`  buf curl ${call}`), text);
+  assert.ok(text.includes(`  npx buf curl ${call}`), text);
   assert.ok(text.includes(`  grpcurl -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
 });
 

@@ -18,7 +18,7 @@ test("when ready it prints its address, and under it a line for each of grpcurl,
   assert.deepEqual(stdout().split("\n"), [
     `listening on http://${authority}`,
     `  grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`,
-    `  buf curl --http2-prior-knowledge -d '{"a":1,"b":2}' ${url}`,
+    `  npx buf curl --http2-prior-knowledge -d '{"a":1,"b":2}' ${url}`,
     `  curl -H 'Content-Type: application/json' -d '{"a":1,"b":2}' ${url}`,
     "",
   ]);

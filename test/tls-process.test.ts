@@ -158,7 +158,7 @@ for (const [name, certified, ca] of [
       const clientCa = mutual ? ["--tls-client-ca", CA] : [];
       const { authority } = await start(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
       const home = await homeOf(authority, certified.cert + AUTHORITY.cert);
-      const lines = home.split("\n").filter((line) => /^ {2}(grpcurl|buf curl|curl) /.test(line));
+      const lines = home.split("\n").filter((line) => /^ {2}(grpcurl|npx buf curl|curl) /.test(line));
       assert.equal(lines.length, 3);
       for (const line of lines) {
         assert.equal(/-cacert FILE/.test(line), ca, line);

@@ -4,7 +4,7 @@ import { type DescMessage, type DescMethod, type DescService, ScalarType } from 
 /** How a client reaches a server. */
 export interface Address {
   readonly scheme: "http" | "https";
-  /** Host and port. */
+  /** Host and port; without a port it is the scheme's own. */
   readonly authority: string;
   /** A file with the authority that the server's certificate is to be checked by; undefined is the client's own. */
   readonly ca?: string | undefined;
@@ -24,27 +24,34 @@ export function usageLines(services: readonly DescService[], address: Address): 
 export function shellLines(method: DescMethod, json: string, address: Address): string[] {
   const { scheme, authority, ca, serverName, mutual = false } = address;
   const plain = scheme === "http";
-  const data = ["-d", quoted(json)];
+  const data = ["-d", json];
   const procedure = `${method.parent.typeName}/${method.name}`;
-  const port = authority.slice(authority.lastIndexOf(":") + 1);
-  const tls = [...(ca === undefined ? [] : ["--cacert", quoted(ca)]), ...(mutual ? CLIENT_CERTIFICATE : [])];
+  const tls = [...(ca === undefined ? [] : ["--cacert", ca]), ...(mutual ? CLIENT_CERTIFICATE : [])];
 
   const grpcurl = plain ? ["-plaintext"] : tls.map((word) => word.replace(/^--/, "-"));
   const bufCurl = plain ? ["--http2-prior-knowledge"] : tls;
+  const target = withPort(address);
   const [asGrpcurl, asBuf, asCurl] =
     serverName === undefined
       ? [[], [], []]
       : [
           ["-authority", serverName],
           ["--servername", serverName],
-          ["--connect-to", `::${authority}`],
+          ["--connect-to", `::${target}`],
         ];
-  const curlUrl = serverName === undefined ? `${scheme}://${authority}` : `${scheme}://${serverName}:${port}`;
+  const port = target.slice(target.lastIndexOf(":"));
+  const curlUrl = serverName === undefined ? `${scheme}://${authority}` : `${scheme}://${serverName}${port}`;
   return [
-    ["grpcurl", ...grpcurl, ...asGrpcurl, ...data, authority, procedure],
-    ["buf curl", ...bufCurl, ...asBuf, ...data, `${scheme}://${authority}/${procedure}`],
-    ["curl", ...tls, ...asCurl, "-H 'Content-Type: application/json'", ...data, `${curlUrl}/${procedure}`],
-  ].map((words) => words.join(" "));
+    ["grpcurl", ...grpcurl, ...asGrpcurl, ...data, target, procedure],
+    ["npx", "buf", "curl", ...bufCurl, ...asBuf, ...data, `${scheme}://${authority}/${procedure}`],
+    ["curl", ...tls, ...asCurl, "-H", "Content-Type: application/json", ...data, `${curlUrl}/${procedure}`],
+  ].map((words) => words.map(quoted).join(" "));
+}
+
+/** The authority with its port, which it leaves out where it is the scheme's own: a gRPC client takes no URL. */
+export function withPort({ scheme, authority }: Address): string {
+  if (/:\d+$/.test(authority)) return authority;
+  return `${authority.replace(/:$/, "")}:${scheme === "http" ? 80 : 443}`;
 }
 
 const CLIENT_CERTIFICATE = ["--cert", "FILE", "--key", "FILE"];

@@ -2,7 +2,7 @@
 import { type DescField, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { type Address, shellLines } from "../../src/server/usage.ts";
+import { type Address, shellLines, withPort } from "../../src/server/usage.ts";
 import { formFields } from "./input.ts";
 
 export interface Snippet {
@@ -29,10 +29,11 @@ function python({ name, input, parent }: DescMethodUnary, message: ReflectMessag
   const module = parent.file.name.replaceAll("/", ".");
   const local = `${module.split(".").at(-1)}_pb2`;
   const fields = scalarsOf(message).map(([field, value]) => `${field.name}=${pythonLiteral(value)}`);
+  const target = pythonLiteral(withPort(address));
   const channel =
     address.scheme === "http"
-      ? `grpc.insecure_channel('${address.authority}')`
-      : `grpc.secure_channel('${address.authority}', grpc.ssl_channel_credentials())`;
+      ? `grpc.insecure_channel(${target})`
+      : `grpc.secure_channel(${target}, grpc.ssl_channel_credentials())`;
   return `import grpc
 
 import python_out.${module}_pb2 as ${local}
@@ -45,12 +46,13 @@ with ${channel} as channel:
 
 function typescript({ localName, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
   const fields = scalarsOf(message).map(([field, value]) => `${field.localName}: ${typescriptLiteral(value)}`);
+  const baseUrl = typescriptLiteral(`${address.scheme}://${address.authority}`);
   const from = (module: string): string => `from ${JSON.stringify(module)};`;
   return `import { createClient } ${from("@connectrpc/connect")}
 import { createConnectTransport } ${from("@connectrpc/connect-node")}
 import { ${parent.name} } ${from(`./gen/${parent.file.name}_pb.ts`)}
 
-const transport = createConnectTransport({ baseUrl: "${address.scheme}://${address.authority}", httpVersion: "2" });
+const transport = createConnectTransport({ baseUrl: ${baseUrl}, httpVersion: "2" });
 const client = createClient(${parent.name}, transport);
 console.log(await client.${localName}({ ${fields.join(", ")} }));`;
 }

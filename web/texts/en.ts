@@ -111,7 +111,7 @@ export const en: Texts = {
   copy: "Copy",
   copied: "Copied",
   pythonNote: "the tutorial's client; run its run_codegen.py first, and set PYTHONPATH=python_out",
-  typescriptNote: "in the repository's folder",
+  repositoryNote: "in the repository's folder",
 
   costHeading: "What gRPC costs, or gains",
   costIntro:

@@ -63,7 +63,7 @@ export interface Texts {
   readonly copy: string;
   readonly copied: string;
   readonly pythonNote: string;
-  readonly typescriptNote: string;
+  readonly repositoryNote: string;
 
   readonly costHeading: string;
   readonly costIntro: string;

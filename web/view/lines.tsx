@@ -23,9 +23,14 @@ export function Lines({ method, input }: { method: DescMethodUnary; input: Messa
 function Line({ name, text }: Snippet) {
   const texts = useTexts();
   const [copied, setCopied] = useState<string>();
-  const note = { Python: texts.pythonNote, TypeScript: texts.typescriptNote }[name as string];
+  const notes: Partial<Record<Snippet["name"], string>> = {
+    "buf curl": texts.repositoryNote,
+    Python: texts.pythonNote,
+    TypeScript: texts.repositoryNote,
+  };
+  const note = notes[name];
   return (
-    <figure class={note === undefined ? undefined : "program"}>
+    <figure class={text.includes("\n") ? "program" : undefined}>
       <figcaption>
         <span>
           <b>{name}</b> {note && <span class="note">{note}</span>}

@@ -1,0 +1,43 @@
+/** The programs to paste reach the address that is meant, whatever stands in it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { DataSchema, Test } from "../../gen/service_pb.ts";
+import type { Address } from "../../src/server/usage.ts";
+import { createSnippets } from "../../web/call/snippets.ts";
+import { run } from "../support/command.ts";
+import { findJudge, PYTHON } from "../support/judge.ts";
+
+const ADDRESSES: readonly (readonly [address: Address, target: string])[] = [
+  [{ scheme: "http", authority: "it's'+exit(1)+'a:80" }, "it's'+exit(1)+'a:80"],
+  [{ scheme: "https", authority: "$(id)&;*:1" }, "$(id)&;*:1"],
+  [{ scheme: "http", authority: "localhost" }, "localhost:80"],
+  [{ scheme: "https", authority: "[::1]" }, "[::1]:443"],
+];
+
+for (const [address, target] of ADDRESSES) {
+  const { scheme, authority } = address;
+
+  test(`Python's channel is to ${target} for a page of ${scheme}://${authority}`, async (t) => {
+    const python = findJudge(t, PYTHON);
+    if (python === undefined) return;
+    const [, argument] = /_channel\((.*?)(?:, grpc\.ssl.*)?\) as channel:/.exec(snippet("Python", address)) ?? [];
+    const script = "import ast, sys; sys.stdout.write(ast.literal_eval(sys.stdin.read()))";
+    assert.deepEqual(await run(python, ["-c", script], { input: String(argument) }), {
+      code: 0,
+      stdout: target,
+      stderr: "",
+    });
+  });
+
+  test(`TypeScript's transport is to ${scheme}://${authority}`, async () => {
+    const [, argument] = /baseUrl: (.*), httpVersion/.exec(snippet("TypeScript", address)) ?? [];
+    const { stdout, stderr } = await run("node", ["-p", String(argument)]);
+    assert.deepEqual([stdout, stderr], [`${scheme}://${authority}\n`, ""]);
+  });
+}
+
+function snippet(name: string, address: Address): string {
+  const snippets = createSnippets(Test.method.getSum, create(DataSchema, { a: 1, b: 2 }), address);
+  return snippets.find((each) => each.name === name)?.text ?? "";
+}

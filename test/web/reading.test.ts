@@ -1,12 +1,8 @@
-/** What a person reads on the page, and how: by keyboard, by pointing, in two languages; sizes, and lines to paste. */
+/** What a person reads on the page, and how: by keyboard, by pointing, in two languages; and the sizes. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type { Page as BrowserPage, Locator } from "playwright-core";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../../web/call/protocol.ts";
 import { openPage } from "../support/browser.ts";
-import { ENV, ROOT, run } from "../support/command.ts";
-import { findJudge, findPython } from "../support/judge.ts";
 import { call, find, hexOf, openRecorded, testInChromium, text, wholeTable } from "../support/page-tests.ts";
 import { startServer } from "../support/server.ts";
 
@@ -112,27 +108,6 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "the lines to paste make the same call, with the numbers and the address of the page in them",
-    async (t, browser, files) => {
-      const { url } = await startServer(t, { page: files });
-      const { page } = await openPage(t, browser, url);
-      await page.getByLabel("a", { exact: true }).fill("20");
-      await page.getByLabel("b", { exact: true }).fill("22");
-      for (const name of ["grpcurl", "buf curl", "curl", "Python", "TypeScript"]) {
-        await t.test(name, async (t) => {
-          const snippet = await page
-            .locator(".lines figure", { has: page.locator(`figcaption b:text-is("${name}")`) })
-            .locator("pre")
-            .textContent();
-          const result = await runSnippet(t, name, String(snippet));
-          if (result === undefined) return;
-          assert.deepEqual([result.code, result.stderr], [0, ""]);
-          assert.match(result.stdout, /sum"?: ?42\b/);
-        });
-      }
-    },
-  ],
-  [
     "it speaks the language of the browser, and keeps the one that is chosen",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
@@ -161,19 +136,4 @@ testInChromium("the page is read", [
 
 async function isFocused(page: BrowserPage, target: Locator): Promise<boolean> {
   return (await target.and(page.locator(":focus")).count()) > 0;
-}
-
-/** Undefined where it is skipped for want of the tool. */
-async function runSnippet(t: TestContext, name: string, snippet: string) {
-  if (name === "TypeScript") return run("node", ["--input-type=module-typescript", "-"], { input: snippet });
-  if (name !== "Python") {
-    const [program = ""] = name.split(" ");
-    if (findJudge(t, program) === undefined) return undefined;
-    return run("sh", ["-c", snippet.replace(/^curl/, "curl -s")]);
-  }
-  const python = await findPython(t, "grpc", "grpc_tools");
-  if (python === undefined) return undefined;
-  const cwd = join(ROOT, "test/fixtures/post");
-  assert.equal((await run("sh", ["-c", `mkdir -p python_out && ${python} run_codegen.py`], { cwd })).code, 0);
-  return run(python, ["-c", snippet], { cwd, env: { ...ENV, PYTHONPATH: "python_out" } });
 }

@@ -108,6 +108,8 @@ export const en: Texts = {
 
   linesHeading: "The same call from elsewhere",
   linesIntro: "To paste, with the input and the address of this page.",
+  linesOverTls:
+    "If this machine does not know the authority that signed the server's certificate, name its file: -cacert FILE in grpcurl, --cacert FILE in buf curl and curl, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE for Python, NODE_EXTRA_CA_CERTS=FILE for Node. If the server asks for a client certificate, add -cert FILE -key FILE in grpcurl, --cert FILE --key FILE in buf curl and curl.",
   copy: "Copy",
   copied: "Copied",
   pythonNote: "the tutorial's client; run its run_codegen.py first, and set PYTHONPATH=python_out",

@@ -107,6 +107,8 @@ export const ko: Texts = {
 
   linesHeading: "같은 호출을 다른 곳에서",
   linesIntro: "이 페이지의 입력값과 주소가 들어 있으니 그대로 붙여 넣으면 됩니다.",
+  linesOverTls:
+    "서버 인증서를 서명한 인증 기관을 이 컴퓨터가 모른다면 그 인증서 파일을 알려 주세요. grpcurl에는 -cacert FILE, buf curl과 curl에는 --cacert FILE을 덧붙이고, Python에는 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE, Node에는 NODE_EXTRA_CA_CERTS=FILE을 환경 변수로 지정합니다. 서버가 클라이언트 인증서를 요구하면 grpcurl에는 -cert FILE -key FILE, buf curl과 curl에는 --cert FILE --key FILE도 덧붙이세요.",
   copy: "복사",
   copied: "복사됨",
   pythonNote: "튜토리얼의 클라이언트. 먼저 run_codegen.py를 실행하고 PYTHONPATH=python_out을 지정하세요",

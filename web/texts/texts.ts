@@ -60,6 +60,8 @@ export interface Texts {
 
   readonly linesHeading: string;
   readonly linesIntro: string;
+  /** What the lines lack where the page came over TLS, and cannot know. */
+  readonly linesOverTls: string;
   readonly copy: string;
   readonly copied: string;
   readonly pythonNote: string;

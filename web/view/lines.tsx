@@ -11,6 +11,7 @@ export function Lines({ method, input }: { method: DescMethodUnary; input: Messa
   return (
     <>
       <p>{texts.linesIntro}</p>
+      {scheme === "https" && <p class="note">{texts.linesOverTls}</p>}
       <div class="lines">
         {createSnippets(method, input, address).map((snippet) => (
           <Line key={snippet.name} {...snippet} />

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Browser, Page as BrowserPage, Locator } from "playwright-core";
+import { routes as ownRoutes } from "../../src/routes.ts";
 import { type Page, readPage } from "../../src/server/page.ts";
 import { buildPage } from "../../web/build.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
@@ -38,8 +39,9 @@ export async function openRecorded(
   browser: Browser,
   files: Page,
   options = {},
+  routes = ownRoutes,
 ): Promise<OpenPage & { exchanges(text: string): RecordedExchange[] }> {
-  const { port } = await startServer(t, { page: files });
+  const { port } = await startServer(t, { page: files, routes });
   const proxy = await startRecordingProxy(t, port);
   return { ...(await openPage(t, browser, proxy.url, options)), exchanges: proxy.exchanges };
 }

@@ -1,8 +1,10 @@
 /** The page's calls: the answer and the errors in every protocol, and its bytes against those of the wire. */
 import assert from "node:assert/strict";
 import type { Page as BrowserPage } from "playwright-core";
+import { Test } from "../../gen/service_pb.ts";
 import { routes } from "../../src/routes.ts";
 import { createServer } from "../../src/server/server.ts";
+import { getSum } from "../../src/sum.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { openPage } from "../support/browser.ts";
 import { SERVER } from "../support/certificates.ts";
@@ -126,20 +128,57 @@ testInChromium("the page calls", [
       for (const entry of log.splice(0)) assert.match(entry, /it does not trust the certificate here/);
     },
   ],
+  ...[true, false].map(
+    (hasDeliveryType): PageTest => [
+      `an answer out of the browser's cache is marked ${hasDeliveryType ? "" : "where it has no deliveryType "}and nothing crosses the wire for it`,
+      async (t, browser, files) => {
+        const { page, exchanges } = await openRecorded(t, browser, files);
+        if (!hasDeliveryType) {
+          await page.addInitScript("delete PerformanceResourceTiming.prototype.deliveryType");
+          await page.reload();
+        }
+        await choose(page, "connect-get");
+        await call(page, 5, 6);
+        const crossed = exchanges(`${GET_SUM}?`).length;
+        assert.doesNotMatch(await text(page.locator("main")), /from the browser's cache/);
+        await page.getByRole("button", { name: "Call" }).click();
+        await page.getByText("from the browser's cache: nothing crossed the wire").first().waitFor();
+        await wholeTable(page);
+        assert.equal(exchanges(`${GET_SUM}?`).length, crossed);
+        assert.deepEqual(await markedSizes(page), ["Connect GET from the browser's cache"]);
+      },
+    ],
+  ),
   [
-    "an answer out of the browser's cache is marked, and nothing crosses the wire for it",
+    "an answer that the server said is still good is told from one that crossed whole",
     async (t, browser, files) => {
-      const { page, exchanges } = await openRecorded(t, browser, files);
+      const { page, exchanges } = await openRecorded(t, browser, files, {}, (router) => {
+        router.service(Test, {
+          getSum(request, { responseHeader }) {
+            responseHeader.set("Cache-Control", "no-cache");
+            return getSum(request);
+          },
+        });
+      });
       await choose(page, "connect-get");
       await call(page, 5, 6);
-      const crossed = exchanges(`${GET_SUM}?`).length;
-      assert.doesNotMatch(await text(page.locator(".result")), /cache/);
+      assert.doesNotMatch(await text(page.locator("main")), /from the browser's cache/);
       await page.getByRole("button", { name: "Call" }).click();
-      await page.getByText("from the browser's cache: nothing crossed the wire").first().waitFor();
-      assert.equal(exchanges(`${GET_SUM}?`).length, crossed);
+      await page.getByText("the server was asked, and only a 304 crossed the wire").waitFor();
+      await wholeTable(page);
+      const starts = exchanges(`${GET_SUM}?`).map(({ response }) => response.start);
+      assert.deepEqual(starts, ["HTTP/1.1 200 OK", "HTTP/1.1 304 Not Modified"]);
+      assert.match(await text(page.locator(".result")), / ms$/);
+      assert.deepEqual(await markedSizes(page), ["Connect GET from the browser's cache"]);
     },
   ],
 ]);
+
+/** The rows of the sizes that say that their answer did not cross. */
+async function markedSizes(page: BrowserPage): Promise<string[]> {
+  const rows = await page.locator(".sizes th[scope=row]", { has: page.locator(".note") }).allTextContents();
+  return rows.map((row) => row.trim());
+}
 
 async function assertShowsTheWire(
   page: BrowserPage,

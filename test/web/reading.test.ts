@@ -115,10 +115,10 @@ testInChromium("the page is read", [
       await english.page.getByRole("heading", { name: "One call, seen on the wire" }).waitFor();
       assert.equal(await english.page.locator("html").getAttribute("lang"), "en");
       const korean = await openPage(t, browser, url, { locale: "ko-KR" });
-      await korean.page.getByRole("heading", { name: "호출 한 번, 오간 바이트 전부" }).waitFor();
+      await korean.page.getByRole("heading", { name: "호출 한 번, 바이트로 보기" }).waitFor();
       assert.deepEqual(
         [await korean.page.locator("html").getAttribute("lang"), await korean.page.title()],
-        ["ko", "호출 한 번, 오간 바이트 전부"],
+        ["ko", "호출 한 번, 바이트로 보기"],
       );
       await korean.page.getByRole("button", { name: "호출하기" }).click();
       await wholeTable(korean.page);

@@ -17,9 +17,14 @@ export interface ReceivedAnswer {
   readonly body: Uint8Array<ArrayBuffer>;
   /** Like "http/1.1" or "h2"; undefined where the browser does not tell. */
   readonly httpVersion: string | undefined;
-  /** Whether it came out of the browser's cache, and nothing crossed the wire. */
-  readonly isCached: boolean;
+  readonly delivery: Delivery;
 }
+
+/**
+ * How it came: whole; out of the browser's cache, for which nothing crossed the wire; or as a copy in the cache which the
+ * server, when asked again, said is still good. Of the last a script sees 200 and a body, where 304 and none crossed.
+ */
+export type Delivery = "whole" | "cached" | "validated";
 
 export type Header = readonly [name: string, value: string];
 
@@ -66,7 +71,7 @@ export function createRecorder(change: (request: SentRequest) => SentRequest = (
         headers: [...headers],
         body: bytes,
         httpVersion: timing?.nextHopProtocol || undefined,
-        isCached: timing?.deliveryType === "cache",
+        delivery: timing === undefined ? "whole" : deliveryOf(timing),
       };
       return new Response(bytes, { status, statusText, headers });
     },
@@ -77,11 +82,23 @@ async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<Ar
   return new Uint8Array(await new Response(body ?? null).arrayBuffer());
 }
 
+/** The transferSize of an answer without the bytes of its body, whatever its headers took (Resource Timing, 4.4). */
+const HEADERS_SIZE = 300;
+
+/** Only some browsers have a deliveryType; all have sizes, and a body out of the cache counts as no transfer. */
+function deliveryOf({ deliveryType, transferSize, decodedBodySize }: Timing): Delivery {
+  const isCopy = deliveryType === "cache" || (decodedBodySize > 0 && transferSize <= HEADERS_SIZE);
+  if (!isCopy) return "whole";
+  return transferSize === 0 ? "cached" : "validated";
+}
+
+type Timing = PerformanceResourceTiming & { readonly deliveryType?: string };
+
 /** The browser tells of a request a moment after its end. */
-async function timingOf(url: string): Promise<(PerformanceResourceTiming & { deliveryType?: string }) | undefined> {
+async function timingOf(url: string): Promise<Timing | undefined> {
   for (let tries = 0; tries < 10; tries++) {
     const [timing] = performance.getEntriesByName(url, "resource");
-    if (timing !== undefined) return timing as PerformanceResourceTiming;
+    if (timing !== undefined) return timing as Timing;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return undefined;

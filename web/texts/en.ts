@@ -3,7 +3,7 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const en: Texts = {
   title: "One call, seen on the wire",
-  lead: "RPC calls a function on another machine as if it were here. Make the call, in any protocol that a browser can speak, and look at every byte that crosses.",
+  lead: "RPC calls a function on another machine as if it were here. Make the call, in any protocol that a browser can speak, and look at the bytes of its body and its query, one by one.",
   languageLabel: "Language",
 
   callHeading: "Call",
@@ -26,7 +26,11 @@ export const en: Texts = {
   answerIs: "Answer",
   emptyAnswer: "a message with every field at its default",
   took: (milliseconds, httpVersion) => `${milliseconds} ms${httpVersion ? `, ${httpVersion}` : ""}`,
-  fromCache: "from the browser's cache: nothing crossed the wire",
+  delivered: {
+    cached: "from the browser's cache: nothing crossed the wire",
+    validated:
+      "from the browser's cache: the server was asked, and only a 304 crossed the wire, which the browser hides",
+  },
   shortened: "The last byte of the message was cut off after the client had made it.",
   noAnswer: "No answer came. Is the server still running? Start it, and call again.",
 
@@ -34,7 +38,7 @@ export const en: Texts = {
   wireIntro:
     "Recorded in the client's own fetch. Point at a part, or walk through with the arrow keys: it says what it is, and lights up the value it encodes.",
   nothingYet:
-    "Make a call, and all of it stands here: every header, every byte. Then stop the server (^C) and call once more, to see what no answer looks like.",
+    "Make a call, and it stands here: the headers that a script can see, and each byte of body and query. Then stop the server (^C) and call once more, to see what no answer looks like.",
   request: "Request",
   answer: "Answer",
   target: "Target of the request",
@@ -101,6 +105,7 @@ export const en: Texts = {
   framing: "framing",
   bytes: (count) => (count === 1 ? "1 byte" : `${count} bytes`),
   sizeOf: (message, framing) => `${message} message, ${framing} framing`,
+  sizeOfCopy: "from the browser's cache",
   sizesPending: "Make a call, and its sizes in every protocol stand here side by side.",
   grpcNote:
     "No browser can send gRPC itself: fetch has no trailers. Its row is worked out, not measured, and its status travels in HTTP/2 trailers, outside the body.",

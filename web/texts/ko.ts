@@ -2,8 +2,8 @@
 import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const ko: Texts = {
-  title: "호출 한 번, 오간 바이트 전부",
-  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. 브라우저가 쓸 수 있는 프로토콜로 직접 호출해 보고, 그때 오간 바이트를 하나하나 살펴보세요.",
+  title: "호출 한 번, 바이트로 보기",
+  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. 브라우저가 쓸 수 있는 프로토콜로 직접 호출해 보고, 그때 오간 본문과 쿼리를 바이트 하나하나까지 살펴보세요.",
   languageLabel: "언어",
 
   callHeading: "호출",
@@ -26,7 +26,11 @@ export const ko: Texts = {
   answerIs: "응답",
   emptyAnswer: "모든 필드가 기본값인 메시지",
   took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,
-  fromCache: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다",
+  delivered: {
+    cached: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다",
+    validated:
+      "브라우저 캐시에서 가져왔습니다. 서버에 다시 물어 304만 돌려받았지만, 브라우저는 이 응답을 보여 주지 않습니다",
+  },
   shortened: "클라이언트가 만든 메시지에서 마지막 바이트를 잘라 내고 보냈습니다.",
   noAnswer: "응답이 없습니다. 서버가 실행 중인가요? 서버를 켠 다음 다시 호출해 보세요.",
 
@@ -34,7 +38,7 @@ export const ko: Texts = {
   wireIntro:
     "클라이언트가 쓰는 fetch에서 그대로 기록했습니다. 조각을 가리키거나 방향키로 옮겨 다니면 무엇인지 설명하고, 그 조각이 나타내는 값을 강조해 보여 줍니다.",
   nothingYet:
-    "호출하면 헤더와 바이트가 빠짐없이 여기에 나타납니다. 그다음 서버를 끄고(^C) 한 번 더 호출해서, 응답이 없을 때는 어떻게 보이는지도 확인해 보세요.",
+    "호출하면 스크립트가 볼 수 있는 헤더와, 본문과 쿼리의 모든 바이트가 여기에 나타납니다. 그다음 서버를 끄고(^C) 한 번 더 호출해서, 응답이 없을 때는 어떻게 보이는지도 확인해 보세요.",
   request: "요청",
   answer: "응답",
   target: "요청 대상",
@@ -100,6 +104,7 @@ export const ko: Texts = {
   framing: "프레이밍",
   bytes: (count) => `${count}바이트`,
   sizeOf: (message, framing) => `메시지 ${message}, 프레이밍 ${framing}`,
+  sizeOfCopy: "브라우저 캐시에서 가져옴",
   sizesPending: "호출하면 프로토콜별 크기를 나란히 비교해 보여 줍니다.",
   grpcNote:
     "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",

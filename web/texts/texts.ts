@@ -1,6 +1,7 @@
 /** What the page says, in any language. */
 import type { Benchmark } from "../benchmark.ts";
 import type { Protocol } from "../call/protocol.ts";
+import type { Delivery } from "../call/recorder.ts";
 import type { Part, Wanted, What } from "../parts/part.ts";
 
 export interface Texts {
@@ -23,7 +24,7 @@ export interface Texts {
   readonly answerIs: string;
   readonly emptyAnswer: string;
   readonly took: (milliseconds: string, httpVersion: string | undefined) => string;
-  readonly fromCache: string;
+  readonly delivered: Readonly<Record<Exclude<Delivery, "whole">, string>>;
   readonly shortened: string;
   readonly noAnswer: string;
 
@@ -54,6 +55,8 @@ export interface Texts {
   readonly framing: string;
   readonly bytes: (count: number) => string;
   readonly sizeOf: (message: number, framing: number) => string;
+  /** Beside the size of an answer that did not cross. */
+  readonly sizeOfCopy: string;
   readonly sizesPending: string;
   readonly grpcNote: string;
   readonly grpcFrame: string;

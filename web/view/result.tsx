@@ -32,7 +32,9 @@ function Line({ outcome: { method, output, milliseconds, answer, isShortened } }
       )}
       {isShortened && <p class="note">{texts.shortened}</p>}
       {answer === undefined && <p class="note">{texts.noAnswer}</p>}
-      <p class="note">{answer?.isCached ? texts.fromCache : texts.took(time, nameOf(answer?.httpVersion))}</p>
+      <p class="note">
+        {answer?.delivery === "cached" ? texts.delivered.cached : texts.took(time, nameOf(answer?.httpVersion))}
+      </p>
     </>
   );
 }

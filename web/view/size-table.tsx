@@ -2,6 +2,7 @@
 
 import type { Outcome } from "../call/call.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
+import type { Delivery } from "../call/recorder.ts";
 import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "../call/sizes.ts";
 import { frameParts } from "../parts/frames.ts";
 import { Bytes } from "./bytes.tsx";
@@ -11,7 +12,8 @@ interface Row {
   readonly name: string;
   readonly request: Size;
   readonly answer: Size;
-  readonly isMeasured: boolean;
+  /** Undefined where it is worked out. */
+  readonly delivery: Delivery | undefined;
 }
 
 /** Of the same call's outcomes, at most one in each protocol. */
@@ -36,9 +38,12 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ name, request, answer, isMeasured }) => (
-            <tr key={name} class={isMeasured ? undefined : "worked-out"}>
-              <th scope="row">{name}</th>
+          {rows.map(({ name, request, answer, delivery }) => (
+            <tr key={name} class={delivery === undefined ? "worked-out" : undefined}>
+              <th scope="row">
+                {name}
+                {delivery && delivery !== "whole" && <span class="note"> {texts.sizeOfCopy}</span>}
+              </th>
               <SizeCell size={request} most={most} />
               <SizeCell size={answer} most={most} />
             </tr>
@@ -78,9 +83,9 @@ function rowsOf(outcomes: readonly Outcome[]): Row[] {
     if (outcome?.request === undefined || outcome.answer === undefined) return [];
     const request = requestSize(outcome, outcome.request);
     const answer = answerSize(outcome, outcome.answer);
-    return [{ name: PROTOCOL_NAMES[protocol], request, answer, isMeasured: true }];
+    return [{ name: PROTOCOL_NAMES[protocol], request, answer, delivery: outcome.answer.delivery }];
   });
   const [first] = outcomes;
   if (first === undefined || measured.length === 0) return [];
-  return [...measured, { name: "gRPC", ...grpcSizes(first), isMeasured: false }];
+  return [...measured, { name: "gRPC", ...grpcSizes(first), delivery: undefined }];
 }

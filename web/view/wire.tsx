@@ -69,14 +69,14 @@ function Request({ outcome, request }: { outcome: Outcome; request: SentRequest 
 
 function Answer({ outcome, answer }: { outcome: Outcome; answer: ReceivedAnswer }) {
   const texts = useTexts();
-  const { status, statusText, headers, body, httpVersion, isCached } = answer;
+  const { status, statusText, headers, body, httpVersion, delivery } = answer;
   const isDecoded = headers.some(([name]) => name === "content-encoding");
   return (
     <article aria-label={texts.answer}>
       <h3>{texts.answer}</h3>
       <p class="start">
         {[nameOf(httpVersion), status, statusText].filter(Boolean).join(" ")}
-        {isCached && <span class="note"> {texts.fromCache}</span>}
+        {delivery !== "whole" && <span class="note"> {texts.delivered[delivery]}</span>}
       </p>
       <Headers headers={headers} />
       {body.length > 0 ? (

@@ -4,10 +4,11 @@ import { CALL_ATTACKS } from "./attacks/calls.ts";
 import { HTTP1_ATTACKS } from "./attacks/http1.ts";
 import { HTTP2_ATTACKS } from "./attacks/http2.ts";
 import { TLS_ATTACKS } from "./attacks/tls.ts";
+import { ATTACKS_WITHOUT_LANE } from "./attacks/without-lane.ts";
 import { tryBound } from "./support/attack.ts";
 import { Victim } from "./support/victim.ts";
 
-const ATTACKS = [...HTTP1_ATTACKS, ...HTTP2_ATTACKS, ...CALL_ATTACKS, ...TLS_ATTACKS];
+const ATTACKS = [...HTTP1_ATTACKS, ...HTTP2_ATTACKS, ...CALL_ATTACKS, ...ATTACKS_WITHOUT_LANE, ...TLS_ATTACKS];
 
 const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 
@@ -19,7 +20,7 @@ const victim = new Victim();
 for (const attack of ATTACKS) {
   const { seen, met, calls, failures, before, after } = await tryBound(victim, attack);
   const cells = [
-    attack.name,
+    `${attack.name}${attack.lane === false ? ", without the lane" : ""}`,
     `${attack.http}${attack.tls ? " TLS" : ""}`,
     met ?? Object.keys(attack.off ?? {})[0] ?? "-",
     seen,

@@ -127,10 +127,9 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
           if (http === "1.1") peer.send(call(60_000), " ".repeat(50_000));
           else peer.send(HELLO, post(1), ...Array(50).fill(data(1, " ".repeat(1_000), 0)));
         }
-        const words = ["413", "429", "503", "RST_STREAM ENHANCE_YOUR_CALM"];
-        return answer(Promise.any(peers.map((peer) => peer.endingWith(...words))));
+        return answer(Promise.any(peers.map((peer) => peer.endingWith("503", "RST_STREAM ENHANCE_YOUR_CALM"))));
       },
-      cut: /503|429|RST_STREAM ENHANCE_YOUR_CALM|closed/,
+      cut: http === "1.1" ? /^503, / : /^RST_STREAM ENHANCE_YOUR_CALM, /,
       uncut: /^unanswered$|^open$/,
     },
     {
@@ -157,17 +156,18 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
     {
       name: "resets of connections that are being answered",
       off: undefined,
-      async run({ connect }) {
+      async run({ connect, reset }) {
+        const seen = new Set<string>();
         for (let i = 0; i < 20; i++) {
           const peer = await connect();
           if (http === "1.1") peer.send(call('"large 4000000"'));
           else peer.send(HELLO, get(1, "large 4000000"));
           await peer.saw("200");
-          peer.socket.resetAndDestroy();
+          seen.add(await reset(peer));
         }
-        return "reset";
+        return [...seen].join();
       },
-      cut: /^reset$/,
+      cut: /^dropped$/,
     },
     {
       name: "authorities that are none",

@@ -167,7 +167,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
       const peer = await connect();
       const get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
       await peer.flood(20_000, () => get);
-      while (peer.open && peer.count("200") < 20_000) await peer.saw("200", peer.count("200") + 1);
+      await peer.sawOrClosed("200", 20_000);
       return peer.count("200") < 20_000 ? peer.ending() : "all answered, open";
     },
     cut: /closed$/,

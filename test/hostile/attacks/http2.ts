@@ -54,7 +54,7 @@ function flood(
     const peer = await connect(HELLO, before);
     await peer.flood(count, make);
     peer.send(after, get(LAST, "after it"));
-    await peer.saw("200");
+    await peer.sawOrClosed("200");
     return peer.open ? peer.seen() : peer.ending();
   };
 }
@@ -72,10 +72,10 @@ function paced(make: () => Buffer, answer: string): Attack["run"] {
     const peer = await connect(HELLO, post(1));
     for (let i = 1; i <= 300 && peer.open; i++) {
       peer.send(make());
-      await peer.saw(answer, i);
+      await peer.sawOrClosed(answer, i);
     }
     peer.send(get(LAST, "after it"));
-    await peer.saw("200");
+    await peer.sawOrClosed("200");
     return peer.open ? peer.seen() : peer.ending();
   };
 }

@@ -1,5 +1,6 @@
 /** What a peer can do to a server that speaks TLS: with its handshake, and behind it where TLS changes the way of the bytes. */
 import type { Attack } from "../support/attack.ts";
+import { pick } from "../support/pick.ts";
 import { CALL_ATTACKS } from "./calls.ts";
 import { HTTP1_ATTACKS } from "./http1.ts";
 import { HTTP2_ATTACKS } from "./http2.ts";
@@ -63,11 +64,12 @@ const HANDSHAKES: readonly Attack[] = [
     name: "resets of connections that shake hands",
     http: "1.1",
     off: undefined,
-    async run({ connectBare }) {
-      for (let i = 0; i < 50; i++) (await connectBare(HALF_CLIENT_HELLO)).socket.resetAndDestroy();
-      return "reset";
+    async run({ connectBare, reset }) {
+      const seen = new Set<string>();
+      for (let i = 0; i < 50; i++) seen.add(await reset(await connectBare(HALF_CLIENT_HELLO)));
+      return [...seen].join();
     },
-    cut: /^reset$/,
+    cut: /^dropped$/,
   },
 ];
 
@@ -87,5 +89,5 @@ const BEHIND = [
 
 export const TLS_ATTACKS: readonly Attack[] = [
   ...HANDSHAKES,
-  ...[...HTTP1_ATTACKS, ...HTTP2_ATTACKS, ...CALL_ATTACKS].filter(({ name }) => BEHIND.includes(name)),
+  ...pick([...HTTP1_ATTACKS, ...HTTP2_ATTACKS, ...CALL_ATTACKS], BEHIND),
 ].map((attack) => ({ ...attack, tls: true }));

@@ -8,7 +8,7 @@ import type { LimitName, Limits } from "../../../src/server/limits.ts";
 import { SERVER } from "../../support/certificates.ts";
 import { GoodClient } from "./good-client.ts";
 import { Peer } from "./peer.ts";
-import type { Held } from "./server-process.ts";
+import type { Held, StartOptions } from "./server-process.ts";
 import type { Victim } from "./victim.ts";
 
 export interface Attack {
@@ -17,6 +17,8 @@ export interface Attack {
   readonly http: "1.1" | "2";
   /** The server speaks TLS. Default: false. */
   readonly tls?: boolean;
+  /** Unary calls take the lane. Default: true. */
+  readonly lane?: boolean;
   /** Limits other than the defaults: times are shortened. */
   readonly limits?: Partial<Limits>;
   /** The bound that cuts it, as it is turned off; undefined where a plain answer is all that it needs. */
@@ -41,6 +43,8 @@ export interface Target {
   connectBare(...first: (Uint8Array | string)[]): Promise<Peer>;
   /** Waits until the server has given the connection up, if it does; says so for a peer that does not read. */
   dropped(peer: Peer): Promise<"dropped" | "held">;
+  /** Resets the connection, and waits as dropped does. */
+  reset(peer: Peer): Promise<"dropped" | "held">;
   /** The answer, or "unanswered" where none comes. */
   answer(answer: Promise<string>): Promise<string>;
   /** The most bytes that the server held while it ran, over what it held before. */
@@ -68,7 +72,7 @@ const TOLERANCE = 1.05;
 /** With its bound off. */
 export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> {
   const limits = { ...attack.limits, ...attack.off };
-  await victim.serving({ limits, lane: true, tls: attack.tls ? SERVER : undefined }, async (url) => {
+  await victim.serving(optionsOf(attack, limits), async (url) => {
     const seen = await attacked(victim, attack, url, UNBOUND_MS);
     assert.doesNotMatch(seen, attack.cut, "it is cut without its bound");
     assert.match(seen, attack.uncut ?? /open$/);
@@ -77,8 +81,7 @@ export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> 
 
 /** With its bound, and a good client beside it. */
 export async function tryBound(victim: Victim, attack: Attack): Promise<Result> {
-  const options = { limits: attack.limits ?? {}, lane: true, tls: attack.tls ? SERVER : undefined };
-  const { result, log } = await victim.serving(options, async (url) => {
+  const { result, log } = await victim.serving(optionsOf(attack, attack.limits ?? {}), async (url) => {
     const client = new GoodClient(url, attack.good);
     try {
       await client.connect();
@@ -99,6 +102,10 @@ export async function tryBound(victim: Victim, attack: Attack): Promise<Result> 
   return { ...result, met };
 }
 
+function optionsOf({ lane = true, tls }: Attack, limits: Partial<Limits>): StartOptions {
+  return { limits, lane, tls: tls ? SERVER : undefined };
+}
+
 function check(attack: Attack, { seen, met, failures, before, after }: Result): void {
   assert.match(seen, attack.cut);
   if (attack.off !== undefined && attack.logged !== null)
@@ -117,18 +124,24 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
     if (first.length > 0) peer.send(...first);
     return peer;
   };
+  async function dropped({ socket }: Peer): Promise<"dropped" | "held"> {
+    const end = Date.now() + patience;
+    const ports = { server: Number(new URL(url).port), client: socket.localPort as number };
+    while (Date.now() < end) {
+      if (!(await victim.tell({ do: "holds", ports }))) return "dropped";
+      await sleep(10);
+    }
+    return "held";
+  }
   const target: Target = {
     url,
     connect: (...first) => connect(false, first),
     connectBare: (...first) => connect(true, first),
-    async dropped({ socket }) {
-      const end = Date.now() + patience;
-      const ports = { server: Number(new URL(url).port), client: socket.localPort as number };
-      while (Date.now() < end) {
-        if (!(await victim.tell({ do: "holds", ports }))) return "dropped";
-        await sleep(10);
-      }
-      return "held";
+    dropped,
+    reset(peer) {
+      const end = dropped(peer);
+      peer.socket.resetAndDestroy();
+      return end;
     },
     answer: (answer) => Promise.race([answer, sleep(patience, "unanswered", { ref: false })]),
     async growth(run) {

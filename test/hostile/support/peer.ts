@@ -80,10 +80,19 @@ export class Peer {
     return this.#words.get(word) ?? 0;
   }
 
-  /** Waits until the server said it so many times, which it does where nothing cuts the connection. */
+  /** Waits until the server said it so many times; throws where it closes before. */
   async saw(word: string, times = 1): Promise<void> {
+    await this.sawOrClosed(word, times);
+    if (this.count(word) < times) throw new Error(`wait for "${word}": the server said ${this.seen()}`);
+  }
+
+  /** Waits until the server said it so many times or closed; throws where it does neither. */
+  async sawOrClosed(word: string, times = 1): Promise<void> {
     const end = Date.now() + ANSWER_MS;
-    while (this.count(word) < times && !this.socket.destroyed && Date.now() < end) await sleep(2);
+    while (this.count(word) < times && !this.socket.destroyed) {
+      if (Date.now() > end) throw new Error(`wait for "${word}": ${this.count(word)} of ${times} in ${ANSWER_MS} ms`);
+      await sleep(2);
+    }
   }
 
   /** Waits until the server closes, if it does; gives each thing that was seen once, and how it ended. */

@@ -18,6 +18,6 @@ export function testAttacks(attacks: readonly Attack[]): void {
   });
 }
 
-function nameOf({ name, http, tls }: Attack): string {
-  return `${name}, over HTTP/${http}${tls ? " and TLS" : ""}`;
+function nameOf({ name, http, tls, lane = true }: Attack): string {
+  return `${name}, over HTTP/${http}${tls ? " and TLS" : ""}${lane ? "" : ", without the lane"}`;
 }

@@ -1,0 +1,22 @@
+/** What a peer can do with unary calls that Connect's handlers answer: each bound that the lane has, these have too. */
+import type { Attack } from "../support/attack.ts";
+import { pick } from "../support/pick.ts";
+import { CALL_ATTACKS } from "./calls.ts";
+
+/** Where the bytes of a call go another way, or its handler is started in another place. */
+const NAMES = [
+  "a gzip bomb of 60 MB",
+  "a br bomb of 60 MB",
+  "a message over its bytes",
+  "JSON as deep as a message is long",
+  "protobuf groups as deep as a message is long",
+  "a timeout of years, and a handler that never ends",
+  "a timeout, and a handler that does not look at it",
+  "more calls than the server has room for",
+  "more bodies at once than the server has room for",
+];
+
+export const ATTACKS_WITHOUT_LANE: readonly Attack[] = pick(CALL_ATTACKS, NAMES).map((attack) => ({
+  ...attack,
+  lane: false,
+}));

@@ -4,6 +4,9 @@ import type { TestContext } from "node:test";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { findJudge } from "./judge.ts";
 
+/** A host of this machine that is not known as one: a page from there is in no secure context. */
+export const PLAIN_HOST = "plain.test";
+
 /** Without these it looks for its maker's hosts, or for a graphics card; root has no sandbox. */
 const ARGUMENTS = [
   "--no-sandbox",
@@ -13,6 +16,7 @@ const ARGUMENTS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`,
 ];
 const TIMEOUT_MS = 20_000;
 

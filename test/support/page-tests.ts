@@ -39,11 +39,11 @@ export async function openRecorded(
   browser: Browser,
   files: Page,
   options = {},
-  routes = ownRoutes,
+  { host = "127.0.0.1", routes = ownRoutes } = {},
 ): Promise<OpenPage & { exchanges(text: string): RecordedExchange[] }> {
   const { port } = await startServer(t, { page: files, routes });
   const proxy = await startRecordingProxy(t, port);
-  return { ...(await openPage(t, browser, proxy.url, options)), exchanges: proxy.exchanges };
+  return { ...(await openPage(t, browser, proxy.url.replace("127.0.0.1", host), options)), exchanges: proxy.exchanges };
 }
 
 export async function choose(page: BrowserPage, protocol: Protocol): Promise<void> {

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import type { Page as BrowserPage } from "playwright-core";
 import { Test } from "../../gen/service_pb.ts";
 import { routes } from "../../src/routes.ts";
+import type { Routes } from "../../src/server/handlers.ts";
 import { createServer } from "../../src/server/server.ts";
 import { getSum } from "../../src/sum.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
-import { openPage } from "../support/browser.ts";
+import { openPage, PLAIN_HOST } from "../support/browser.ts";
 import { SERVER } from "../support/certificates.ts";
 import {
   assertOnlyRefused,
@@ -25,6 +26,16 @@ import type { RecordedExchange } from "../support/recording-proxy.ts";
 import { startServer } from "../support/server.ts";
 
 const MAX = 2 ** 31 - 1;
+
+/** GetSum, whose answers may be kept, and must be asked for again. */
+const askedAgain: Routes = (router) => {
+  router.service(Test, {
+    getSum(request, { responseHeader }) {
+      responseHeader.set("Cache-Control", "no-cache");
+      return getSum(request);
+    },
+  });
+};
 
 testInChromium("the page calls", [
   ...PROTOCOLS.flatMap((protocol): PageTest[] => [
@@ -69,6 +80,16 @@ testInChromium("the page calls", [
       },
     ],
   ]),
+  [
+    "where a page is in no secure context its call shows the bytes that crossed, and none of the headers that are not sent there",
+    async (t, browser, files) => {
+      const { page, exchanges, takeProblems } = await openRecorded(t, browser, files, {}, { host: PLAIN_HOST });
+      await call(page, 20, 22);
+      assert.doesNotMatch(await text(page.locator(".headers .hidden dt")), /Sec-/);
+      await assertShowsTheWire(page, exchanges, "connect-json");
+      assert.match((await takeProblems()).join(), /^error: The Cross-Origin-Opener-Policy header has been ignored/);
+    },
+  ],
   [
     "a value that no int32 can hold is refused before anything is sent",
     async (t, browser, files) => {
@@ -120,6 +141,7 @@ testInChromium("the page calls", [
         await call(page, i, 40);
         assert.match(await text(page.locator(".result")), / ms, HTTP\/2$/);
         assert.equal(await text(page.getByLabel("Answer", { exact: true }).locator(".start")), "HTTP/2 200");
+        assert.match(await text(page.locator(".headers .hidden dt")), /^User-Agent, .*Sec-\*/);
       }
       for (const line of await page.locator(".lines pre").allInnerTexts()) {
         assert.match(line, /https:\/\/|^grpcurl (?!-plaintext)|secure_channel/);
@@ -152,14 +174,7 @@ testInChromium("the page calls", [
   [
     "an answer that the server said is still good is told from one that crossed whole",
     async (t, browser, files) => {
-      const { page, exchanges } = await openRecorded(t, browser, files, {}, (router) => {
-        router.service(Test, {
-          getSum(request, { responseHeader }) {
-            responseHeader.set("Cache-Control", "no-cache");
-            return getSum(request);
-          },
-        });
-      });
+      const { page, exchanges } = await openRecorded(t, browser, files, {}, { routes: askedAgain });
       await choose(page, "connect-get");
       await call(page, 5, 6);
       assert.doesNotMatch(await text(page.locator("main")), /from the browser's cache/);

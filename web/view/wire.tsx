@@ -8,8 +8,14 @@ import { nameOf } from "./result.tsx";
 import { useTexts } from "./speech.ts";
 
 /** What browsers add to a request, where no script can see it (Fetch, "forbidden request-header"). */
-const HIDDEN = ["Host", "Connection", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Sec-*"];
-const HIDDEN_OF_POST = ["Origin", "Content-Length"];
+function hiddenNames({ method }: SentRequest, httpVersion: string | undefined): string[] {
+  return [
+    ...(httpVersion === "h2" ? [] : ["Host", "Connection"]), // HTTP/2 has :authority, and no Connection (RFC 9113, 8.2.2)
+    ...["User-Agent", "Accept", "Accept-Encoding", "Accept-Language"],
+    ...(isSecureContext ? ["Sec-*"] : []), // sent to trustworthy origins alone (Fetch Metadata, 2)
+    ...(method === "GET" ? [] : ["Origin", "Content-Length"]),
+  ];
+}
 
 export function Wire({ outcome }: { outcome: Outcome }) {
   const texts = useTexts();
@@ -51,7 +57,7 @@ function Request({ outcome, request }: { outcome: Outcome; request: SentRequest 
       )}
       <Headers headers={request.headers}>
         <div class="hidden">
-          <dt>{(request.method === "GET" ? HIDDEN : [...HIDDEN, ...HIDDEN_OF_POST]).join(", ")}</dt>
+          <dt>{hiddenNames(request, outcome.answer?.httpVersion).join(", ")}</dt>
           <dd>{texts.headersHidden}</dd>
         </div>
       </Headers>

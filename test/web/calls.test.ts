@@ -91,6 +91,31 @@ testInChromium("the page calls", [
     },
   ],
   [
+    "a message that is shortened is so in the frame that gRPC would send; an empty one is told apart",
+    async (t, browser, files) => {
+      const { page, takeProblems } = await openRecorded(t, browser, files);
+      const frame = page.getByRole("listbox", { name: "The frame that gRPC would send" });
+      const shorten = async (protocol: Protocol, a: string, b: string): Promise<string> => {
+        await page.reload(); // or the outcome before would do
+        await choose(page, protocol);
+        await page.getByLabel("a", { exact: true }).fill(a);
+        await page.getByLabel("b", { exact: true }).fill(b);
+        await page.getByRole("button", { name: "A message that ends too early" }).click();
+        await wholeTable(page);
+        return text(page.locator(".result"));
+      };
+      assert.match(await shorten("connect-binary", "20", "22"), /The last byte of the message was cut off/);
+      assert.equal((await hexOf(frame)).toString("hex"), "0000000003081410");
+      for (const protocol of ["grpc-web", "connect-binary"] as const) {
+        assert.match(await shorten(protocol, "0", "0"), /a tag was added, which no value follows/);
+        assert.equal((await hexOf(frame)).toString("hex"), "000000000108");
+        assert.match(await text(page.getByLabel("Request", { exact: true })), /Tag: field 1/);
+      }
+      assert.match(await shorten("connect-json", "0", "0"), /The last byte of the message was cut off/);
+      assertOnlyRefused(await takeProblems());
+    },
+  ],
+  [
     "a value that no int32 can hold is refused before anything is sent",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import type { Page as BrowserPage, Locator } from "playwright-core";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../../web/call/protocol.ts";
 import { openPage } from "../support/browser.ts";
-import { call, find, hexOf, openRecorded, testInChromium, text, wholeTable } from "../support/page-tests.ts";
+import {
+  assertOnlyRefused,
+  call,
+  find,
+  hexOf,
+  openRecorded,
+  testInChromium,
+  text,
+  wholeTable,
+} from "../support/page-tests.ts";
 import { startServer } from "../support/server.ts";
 
 testInChromium("the page is read", [
@@ -83,6 +92,22 @@ testInChromium("the page is read", [
     },
   ],
   [
+    "a part that the keyboard is at stays explained when the pointer comes by and leaves",
+    async (t, browser, files) => {
+      const { page } = await openRecorded(t, browser, files);
+      await call(page, 1, 2);
+      const request = page.getByLabel("Request", { exact: true });
+      await request.getByRole("listbox").focus();
+      await request.locator(".part", { hasText: '"b"' }).hover();
+      await page.getByRole("heading", { level: 1 }).hover();
+      assert.match(await text(request.locator(".explanation")), /^The name of the field b/);
+      await request.getByRole("listbox").blur();
+      await request.locator(".part", { hasText: '"b"' }).hover();
+      await page.getByRole("heading", { level: 1 }).hover();
+      assert.equal(await text(request.locator(".explanation")), "Point at a part, or use the arrow keys.");
+    },
+  ],
+  [
     "the sizes stand side by side: those of the wire for each protocol, and gRPC's worked out",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);
@@ -105,6 +130,38 @@ testInChromium("the page is read", [
         (await hexOf(page.getByRole("listbox", { name: "The frame that gRPC would send" }))).toString("hex"),
         "000000000408141016",
       );
+    },
+  ],
+  [
+    "a line is copied, and a person who does not see it is told; so is one who forbade it",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const permissions = ["clipboard-read", "clipboard-write"];
+      const { page } = await openPage(t, browser, url, { permissions });
+      const line = page.locator(".lines figure").first();
+      await page.getByRole("button", { name: "Copy: grpcurl" }).click();
+      await page.getByRole("button", { name: "Copied: grpcurl" }).waitFor();
+      assert.equal(await text(line.getByRole("status")), "Copied: grpcurl");
+      assert.equal(await page.evaluate("navigator.clipboard.readText()"), await line.locator("pre").textContent());
+      await page.evaluate(
+        "navigator.clipboard.writeText = () => Promise.reject(new DOMException('', 'NotAllowedError'))",
+      );
+      await page.getByLabel("a", { exact: true }).fill("7");
+      await page.getByRole("button", { name: "Copy: grpcurl" }).click();
+      await page.getByRole("button", { name: "Not copied: grpcurl" }).waitFor();
+      assert.equal(await text(line.getByRole("status")), "Not copied: grpcurl");
+    },
+  ],
+  [
+    "the words of a server stand in a page in Korean as English",
+    async (t, browser, files) => {
+      const { page, takeProblems } = await openRecorded(t, browser, files, { locale: "ko" });
+      await page.locator(".tries button").first().click();
+      const words = page.locator(".result .error [lang=en]");
+      await words.waitFor();
+      assert.match(await text(words), /^add 2147483647 and /);
+      await wholeTable(page);
+      assertOnlyRefused(await takeProblems());
     },
   ],
   [

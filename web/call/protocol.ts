@@ -26,6 +26,11 @@ export function createTransport(protocol: Protocol, baseUrl: string, fetch: type
   });
 }
 
+/** Whether messages are in protobuf's binary format. */
+export function isBinary(protocol: Protocol): boolean {
+  return protocol === "connect-binary" || protocol === "grpc-web";
+}
+
 /** Only a method without side effects can be called by GET. */
 export function isOffered(protocol: Protocol, { idempotency }: DescMethodUnary): boolean {
   return protocol !== "connect-get" || idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;

@@ -8,6 +8,7 @@ import type { Part } from "../parts/part.ts";
 import { targetParts } from "../parts/target.ts";
 import type { Outcome } from "./call.ts";
 import type { Header, ReceivedAnswer, SentRequest } from "./recorder.ts";
+import { shortenMessage } from "./shorten.ts";
 
 export interface Size {
   readonly message: number;
@@ -36,9 +37,10 @@ export function answerSize(outcome: Outcome, answer: ReceivedAnswer): Size {
   return sizeOf(answerParts(outcome, answer));
 }
 
-/** What gRPC would send, and a browser cannot: the input in a frame. */
-export function grpcFrame({ method, input }: Outcome): Uint8Array {
-  return encodeEnvelope(0, toBinary(method.input, input));
+/** What gRPC would send, and a browser cannot: the input in a frame, shortened as the call's was. */
+export function grpcFrame({ method, input, isShortened }: Outcome): Uint8Array {
+  const message = toBinary(method.input, input);
+  return encodeEnvelope(0, isShortened ? shortenMessage(message) : message);
 }
 
 /** Of gRPC: the frame there; back, one with the output, where there is one. */

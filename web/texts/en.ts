@@ -32,6 +32,7 @@ export const en: Texts = {
       "from the browser's cache: the server was asked, and only a 304 crossed the wire, which the browser hides",
   },
   shortened: "The last byte of the message was cut off after the client had made it.",
+  loneTag: "The client had made an empty message: a tag was added, which no value follows.",
   noAnswer: "No answer came. Is the server still running? Start it, and call again.",
 
   wireHeading: "What crossed the wire",
@@ -117,6 +118,7 @@ export const en: Texts = {
     "If this machine does not know the authority that signed the server's certificate, name its file: -cacert FILE in grpcurl, --cacert FILE in buf curl and curl, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE for Python, NODE_EXTRA_CA_CERTS=FILE for Node. If the server asks for a client certificate, add -cert FILE -key FILE in grpcurl, --cert FILE --key FILE in buf curl and curl.",
   copy: "Copy",
   copied: "Copied",
+  notCopied: "Not copied",
   pythonNote: "the tutorial's client; run its run_codegen.py first, and set PYTHONPATH=python_out",
   repositoryNote: "in the repository's folder",
 

@@ -32,6 +32,7 @@ export const ko: Texts = {
       "브라우저 캐시에서 가져왔습니다. 서버에 다시 물어 304만 돌려받았지만, 브라우저는 이 응답을 보여 주지 않습니다",
   },
   shortened: "클라이언트가 만든 메시지에서 마지막 바이트를 잘라 내고 보냈습니다.",
+  loneTag: "클라이언트가 만든 메시지가 비어 있어서, 뒤에 값이 없는 태그를 덧붙여 보냈습니다.",
   noAnswer: "응답이 없습니다. 서버가 실행 중인가요? 서버를 켠 다음 다시 호출해 보세요.",
 
   wireHeading: "실제로 오간 데이터",
@@ -116,6 +117,7 @@ export const ko: Texts = {
     "서버 인증서를 서명한 인증 기관을 이 컴퓨터가 모른다면 그 인증서 파일을 알려 주세요. grpcurl에는 -cacert FILE, buf curl과 curl에는 --cacert FILE을 덧붙이고, Python에는 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE, Node에는 NODE_EXTRA_CA_CERTS=FILE을 환경 변수로 지정합니다. 서버가 클라이언트 인증서를 요구하면 grpcurl에는 -cert FILE -key FILE, buf curl과 curl에는 --cert FILE --key FILE도 덧붙이세요.",
   copy: "복사",
   copied: "복사됨",
+  notCopied: "복사하지 못함",
   pythonNote: "튜토리얼의 클라이언트. 먼저 run_codegen.py를 실행하고 PYTHONPATH=python_out을 지정하세요",
   repositoryNote: "저장소 폴더에서 실행하세요",
 

@@ -26,6 +26,8 @@ export interface Texts {
   readonly took: (milliseconds: string, httpVersion: string | undefined) => string;
   readonly delivered: Readonly<Record<Exclude<Delivery, "whole">, string>>;
   readonly shortened: string;
+  /** Where there was no byte to cut off. */
+  readonly loneTag: string;
   readonly noAnswer: string;
 
   readonly wireHeading: string;
@@ -67,6 +69,7 @@ export interface Texts {
   readonly linesOverTls: string;
   readonly copy: string;
   readonly copied: string;
+  readonly notCopied: string;
   readonly pythonNote: string;
   readonly repositoryNote: string;
 

@@ -47,11 +47,11 @@ export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
         onKeyDown={onKeyDown}
         onFocus={() => setActive((index) => index ?? 0)}
         onBlur={() => setActive(undefined)}
-        onPointerLeave={() => setActive(undefined)}
+        onPointerLeave={() => list.current?.matches(":focus") || setActive(undefined)}
       >
         {parts.map((each, index) => (
           <div
-            key={each.start}
+            key={index}
             id={`${id}-${index}`}
             role="option"
             tabIndex={-1}

@@ -23,7 +23,9 @@ export function Lines({ method, input }: { method: DescMethodUnary; input: Messa
 
 function Line({ name, text }: Snippet) {
   const texts = useTexts();
-  const [copied, setCopied] = useState<string>();
+  /** What was copied or not, and as which it is told. */
+  const [tried, setTried] = useState<{ readonly text: string; readonly outcome: "copied" | "notCopied" }>();
+  const outcome = tried?.text === text ? tried.outcome : undefined;
   const notes: Partial<Record<Snippet["name"], string>> = {
     "buf curl": texts.repositoryNote,
     Python: texts.pythonNote,
@@ -40,13 +42,21 @@ function Line({ name, text }: Snippet) {
         {navigator.clipboard && (
           <button
             type="button"
-            aria-label={`${texts.copy}: ${name}`}
-            onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(text))}
+            aria-label={`${texts[outcome ?? "copy"]}: ${name}`}
+            onClick={() =>
+              void navigator.clipboard.writeText(text).then(
+                () => setTried({ text, outcome: "copied" }),
+                () => setTried({ text, outcome: "notCopied" }), // the person, or the browser for them, forbade it
+              )
+            }
           >
-            {copied === text ? texts.copied : texts.copy}
+            {texts[outcome ?? "copy"]}
           </button>
         )}
       </figcaption>
+      <p class="unseen" role="status">
+        {outcome && `${texts[outcome]}: ${name}`}
+      </p>
       <pre>
         <code>{text}</code>
       </pre>

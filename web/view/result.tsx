@@ -1,9 +1,10 @@
 /** The outcome of a call in a line: the answer, or the error; said to those who do not see it. */
 
-import { type DescMessage, type Message, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
+import { isBinary } from "../call/protocol.ts";
 import { useTexts } from "./speech.ts";
 
 export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; isCalling: boolean }) {
@@ -15,14 +16,15 @@ export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; i
   );
 }
 
-function Line({ outcome: { method, output, milliseconds, answer, isShortened } }: { outcome: Outcome }) {
+function Line({ outcome }: { outcome: Outcome }) {
+  const { method, output, milliseconds, answer, isShortened } = outcome;
   const texts = useTexts();
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   return (
     <>
       {output instanceof ConnectError ? (
         <p class="error">
-          <code>{codeToString(output.code)}</code> {output.rawMessage}
+          <code>{codeToString(output.code)}</code> <span lang="en">{output.rawMessage}</span>
         </p>
       ) : (
         <p class="answer">
@@ -30,13 +32,18 @@ function Line({ outcome: { method, output, milliseconds, answer, isShortened } }
           {describe(method.output, output) || texts.emptyAnswer}
         </p>
       )}
-      {isShortened && <p class="note">{texts.shortened}</p>}
+      {isShortened && <p class="note">{hadBytes(outcome) ? texts.shortened : texts.loneTag}</p>}
       {answer === undefined && <p class="note">{texts.noAnswer}</p>}
       <p class="note">
         {answer?.delivery === "cached" ? texts.delivered.cached : texts.took(time, nameOf(answer?.httpVersion))}
       </p>
     </>
   );
+}
+
+/** Whether the message took any bytes: in protobuf's binary format one with every field at its default takes none. */
+function hadBytes({ protocol, method, input }: Outcome): boolean {
+  return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
 /** Like "sum = 3"; a field at its default is shown too. */

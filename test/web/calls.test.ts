@@ -165,7 +165,7 @@ testInChromium("the page calls", [
         await choose(page, protocol);
         await call(page, i, 40);
         assert.match(await text(page.locator(".result")), / ms, HTTP\/2$/);
-        assert.equal(await text(page.getByLabel("Answer", { exact: true }).locator(".start")), "HTTP/2 200");
+        assert.equal(await text(page.getByLabel("Response", { exact: true }).locator(".start")), "HTTP/2 200");
         assert.match(await text(page.locator(".headers .hidden dt")), /^User-Agent, .*Sec-\*/);
       }
       for (const line of await page.locator(".lines pre").allInnerTexts()) {
@@ -228,7 +228,7 @@ async function assertShowsTheWire(
   const { request, response } = find(exchanges, protocol);
   const [shownRequest, shownAnswer] = [
     page.getByLabel("Request", { exact: true }),
-    page.getByLabel("Answer", { exact: true }),
+    page.getByLabel("Response", { exact: true }),
   ];
   const [method = "", target = ""] = request.start.split(" ");
   const query = (await shownRequest.locator(".text-only .meaning").allInnerTexts()).join("");

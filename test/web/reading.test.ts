@@ -168,6 +168,8 @@ testInChromium("the page is read", [
     "it speaks the language of the browser, and keeps the one that is chosen",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
+      const konkani = await openPage(t, browser, url, { locale: "kok-IN" });
+      await konkani.page.getByRole("heading", { name: "One call, seen on the wire" }).waitFor();
       const english = await openPage(t, browser, url, { locale: "de" });
       await english.page.getByRole("heading", { name: "One call, seen on the wire" }).waitFor();
       assert.equal(await english.page.locator("html").getAttribute("lang"), "en");

@@ -1,4 +1,5 @@
 /** What a transport's fetch sent and got: bytes as they were, and only what a script can see. */
+import { type Delivery, deliveryOf, type Timing } from "./delivery.ts";
 
 export interface SentRequest {
   readonly method: string;
@@ -17,14 +18,9 @@ export interface ReceivedAnswer {
   readonly body: Uint8Array<ArrayBuffer>;
   /** Like "http/1.1" or "h2"; undefined where the browser does not tell. */
   readonly httpVersion: string | undefined;
+  /** "whole" where the browser does not tell. */
   readonly delivery: Delivery;
 }
-
-/**
- * How it came: whole; out of the browser's cache, for which nothing crossed the wire; or as a copy in the cache which the
- * server, when asked again, said is still good. Of the last a script sees 200 and a body, where 304 and none crossed.
- */
-export type Delivery = "whole" | "cached" | "validated";
 
 export type Header = readonly [name: string, value: string];
 
@@ -82,23 +78,13 @@ async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<Ar
   return new Uint8Array(await new Response(body ?? null).arrayBuffer());
 }
 
-/** The transferSize of an answer without the bytes of its body, whatever its headers took (Resource Timing, 4.4). */
-const HEADERS_SIZE = 300;
-
-/** Only some browsers have a deliveryType; all have sizes, and a body out of the cache counts as no transfer. */
-function deliveryOf({ deliveryType, transferSize, decodedBodySize }: Timing): Delivery {
-  const isCopy = deliveryType === "cache" || (decodedBodySize > 0 && transferSize <= HEADERS_SIZE);
-  if (!isCopy) return "whole";
-  return transferSize === 0 ? "cached" : "validated";
-}
-
-type Timing = PerformanceResourceTiming & { readonly deliveryType?: string };
+type Timed = PerformanceResourceTiming & Timing;
 
 /** The browser tells of a request a moment after its end. */
-async function timingOf(url: string): Promise<Timing | undefined> {
+async function timingOf(url: string): Promise<Timed | undefined> {
   for (let tries = 0; tries < 10; tries++) {
     const [timing] = performance.getEntriesByName(url, "resource");
-    if (timing !== undefined) return timing as Timing;
+    if (timing !== undefined) return timing as Timed;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return undefined;

@@ -41,7 +41,7 @@ export const en: Texts = {
   nothingYet:
     "Make a call, and it stands here: the headers that a script can see, and each byte of body and query. Then stop the server (^C) and call once more, to see what no answer looks like.",
   request: "Request",
-  answer: "Answer",
+  answer: "Response",
   target: "Target of the request",
   headers: "Headers",
   headersHidden: "added by the browser, where no script can see them",
@@ -49,7 +49,7 @@ export const en: Texts = {
   noBody: "No body.",
   noBodyOfGet: "No body: the message is in the target.",
   values: "Values",
-  decoded: "The browser has taken a content coding off: these are not the bytes that crossed.",
+  decoded: "The browser has decoded the body: these are not the bytes that crossed.",
   trailersHidden: "Trailers after the body, where gRPC has its status, are hidden from scripts by every browser.",
   hint: "Point at a part, or use the arrow keys.",
   explain: {
@@ -59,7 +59,7 @@ export const en: Texts = {
     value: ({ type, value }, { start, end }) =>
       `Value: ${String(value)}, ${type}. ${aboutValue(type, value, end - start)}`,
     "group-end": ({ number }) => `End of the group that is field ${number}.`,
-    mark: () => "A mark of JSON's: it holds the text together, and carries no value.",
+    mark: () => "JSON's punctuation: it holds the text together, and carries no value.",
     space: () => "White space, which means nothing in JSON.",
     key: ({ name }) => `The name of the field ${name}, spelled out in every message.`,
     literal: ({ value }) => `Value: ${JSON.stringify(value)}, as text.`,
@@ -99,8 +99,6 @@ export const en: Texts = {
 
   sizesHeading: "The same call in every protocol",
   sizesIntro: "Bytes of body and query, as this page has just sent and received them. Headers come on top.",
-  there: "There",
-  back: "Back",
   protocol: "Protocol",
   message: "message",
   framing: "framing",
@@ -130,12 +128,12 @@ export const en: Texts = {
     ["Code made from it", "client and server, with types", "the same, or none: curl is enough"],
     [
       "Bytes of a call, with headers",
-      `${grpc.requestBytes} there, ${grpc.answerBytes} back`,
-      `${json.requestBytes} there, ${json.answerBytes} back`,
+      `request ${grpc.requestBytes}, response ${grpc.answerBytes}`,
+      `request ${json.requestBytes}, response ${json.answerBytes}`,
     ],
     ["HTTP version", "HTTP/2 only", "HTTP/1.1 or HTTP/2"],
     ["From a browser", "no; gRPC-Web stands in", "yes"],
-    ["Streaming", "there, back, and both at once", "no; Connect's own frames can"],
+    ["Streaming", "requests, responses, and both at once", "no; Connect's own frames can"],
     ["In an HTTP cache", "no", "yes, called by GET"],
     ["For a person to read", "with the contract and a tool", "as it is"],
     [
@@ -155,8 +153,10 @@ export const en: Texts = {
 };
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
-  if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0)
-    return "A negative number takes all ten bytes; as sint32 it would take fewer.";
+  if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {
+    const shorter = type === "enum" ? "" : `; as s${type} it would take fewer, where it is small`;
+    return `A negative number takes all ten bytes${shorter}.`;
+  }
   if (/^sint/.test(type)) return "A zigzag varint: small numbers, below zero too, take few bytes.";
   if (/^(u?int(32|64)|enum|bool)$/.test(type)) {
     return bytes === 1

@@ -20,16 +20,16 @@ export const ko: Texts = {
   calling: "호출 중…",
   tryLabel: "실패하는 경우도 보기",
   tryGreatest: "가장 큰 수 넣기",
-  tryShortened: "중간에 끊긴 메시지 보내기",
+  tryShortened: "끝이 잘린 메시지 보내기",
   leftOut: "목록, 맵, 메시지 타입 필드는 여기에 표시하지 않습니다.",
   onlyRefused: (message) => `클라이언트가 보내기 전에 거절했습니다: ${message}`,
   answerIs: "응답",
   emptyAnswer: "모든 필드가 기본값인 메시지",
   took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,
   delivered: {
-    cached: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다",
+    cached: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다.",
     validated:
-      "브라우저 캐시에서 가져왔습니다. 서버에 다시 물어 304만 돌려받았지만, 브라우저는 이 응답을 보여 주지 않습니다",
+      "브라우저 캐시에서 가져왔습니다. 서버에 다시 물어 304만 돌려받았지만, 브라우저는 이 응답을 보여 주지 않습니다.",
   },
   shortened: "클라이언트가 만든 메시지에서 마지막 바이트를 잘라 내고 보냈습니다.",
   loneTag: "클라이언트가 만든 메시지가 비어 있어서, 뒤에 값이 없는 태그를 덧붙여 보냈습니다.",
@@ -98,8 +98,6 @@ export const ko: Texts = {
 
   sizesHeading: "같은 호출, 프로토콜별 크기",
   sizesIntro: "이 페이지가 방금 주고받은 본문과 쿼리의 바이트 수입니다. 헤더는 포함하지 않았습니다.",
-  there: "요청",
-  back: "응답",
   protocol: "프로토콜",
   message: "메시지",
   framing: "프레이밍",
@@ -155,15 +153,17 @@ export const ko: Texts = {
 };
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
-  if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0)
-    return "음수는 항상 10바이트를 차지합니다. sint32라면 더 짧습니다.";
+  if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {
+    const shorter = type === "enum" ? "" : ` 절댓값이 작으면 s${type}가 더 짧습니다.`;
+    return `음수는 항상 10바이트를 차지합니다.${shorter}`;
+  }
   if (/^sint/.test(type)) return "지그재그 varint입니다. 절댓값이 작으면 음수도 짧게 적습니다.";
   if (/^(u?int(32|64)|enum|bool)$/.test(type)) {
     return bytes === 1
       ? "varint로 적어, 작은 수는 1바이트면 됩니다."
-      : `varint ${bytes}바이트. 바이트마다 7비트씩, 아래 자리부터 담습니다.`;
+      : `varint ${bytes}바이트. 바이트마다 7비트씩, 하위 비트부터 담습니다.`;
   }
   if (type === "string") return "UTF-8 텍스트입니다.";
   if (type === "bytes") return "바이트 그대로입니다.";
-  return `항상 ${bytes}바이트이며, 아래 자리부터 적습니다.`;
+  return `항상 ${bytes}바이트이며, 하위 바이트부터(리틀 엔디언) 적습니다.`;
 }

@@ -1,7 +1,7 @@
 /** What the page says, in any language. */
 import type { Benchmark } from "../benchmark.ts";
+import type { Delivery } from "../call/delivery.ts";
 import type { Protocol } from "../call/protocol.ts";
-import type { Delivery } from "../call/recorder.ts";
 import type { Part, Wanted, What } from "../parts/part.ts";
 
 export interface Texts {
@@ -50,8 +50,6 @@ export interface Texts {
 
   readonly sizesHeading: string;
   readonly sizesIntro: string;
-  readonly there: string;
-  readonly back: string;
   readonly protocol: string;
   readonly message: string;
   readonly framing: string;

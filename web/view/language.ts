@@ -7,8 +7,8 @@ const KEY = "language";
 
 /** The one chosen before, or the first of the browser's that the page has. */
 export function preferredLanguage(): Language {
-  const wanted = [readChoice() ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2).toLowerCase());
-  return wanted.find((tag): tag is Language => Object.hasOwn(LANGUAGES, tag)) ?? "en";
+  const wanted = [readChoice() ?? "", ...navigator.languages].map((tag) => tag.toLowerCase().split("-")[0]);
+  return wanted.find((tag): tag is Language => tag !== undefined && Object.hasOwn(LANGUAGES, tag)) ?? "en";
 }
 
 export function keepLanguage(language: Language): void {

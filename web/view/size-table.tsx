@@ -1,8 +1,8 @@
 /** What a call takes in each protocol, side by side, and in gRPC itself. */
 
 import type { Outcome } from "../call/call.ts";
+import type { Delivery } from "../call/delivery.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
-import type { Delivery } from "../call/recorder.ts";
 import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "../call/sizes.ts";
 import { frameParts } from "../parts/frames.ts";
 import { Bytes } from "./bytes.tsx";
@@ -33,8 +33,8 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
         <thead>
           <tr>
             <th scope="col">{texts.protocol}</th>
-            <th scope="col">{texts.there}</th>
-            <th scope="col">{texts.back}</th>
+            <th scope="col">{texts.request}</th>
+            <th scope="col">{texts.answer}</th>
           </tr>
         </thead>
         <tbody>

@@ -1,0 +1,21 @@
+/** What the page says of a part is true of its type, in both languages. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { en } from "../../web/texts/en.ts";
+import { ko } from "../../web/texts/ko.ts";
+import { explain } from "../../web/texts/texts.ts";
+
+for (const [type, value, bytes, english, korean] of [
+  ["int32", -1, 10, /takes all ten bytes; as sint32 it/, /10바이트를 차지합니다\. 절댓값이 작으면 sint32가/],
+  ["int64", -1n, 10, /takes all ten bytes; as sint64 it/, /10바이트를 차지합니다\. 절댓값이 작으면 sint64가/],
+  ["enum", -1, 10, /takes all ten bytes\.$/, /10바이트를 차지합니다\.$/],
+  ["sint64", -1n, 1, /zigzag/, /지그재그/],
+  ["uint32", 300, 2, /varint of 2 bytes: seven bits in each, the lowest first/, /하위 비트부터/],
+  ["fixed64", 1n, 8, /Always 8 bytes, the lowest first/, /하위 바이트부터\(리틀 엔디언\)/],
+] as const) {
+  test(`${value} as ${type} is explained by what its type does`, () => {
+    const part = { start: 0, end: bytes, what: { kind: "value", type, value } } as const;
+    assert.match(explain(en, part), english);
+    assert.match(explain(ko, part), korean);
+  });
+}

@@ -1,7 +1,8 @@
 /** The client script's arguments: a call to make, or a sentence on what is not allowed. */
-import { readFileSync } from "node:fs";
-import { createSecureContext, type SecureContextOptions } from "node:tls";
+import type { SecureContextOptions } from "node:tls";
 import { parseArgs } from "node:util";
+import { readTls } from "./client-tls.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** What --help prints. */
 export const HELP = `usage: npm run client -- [flags] [A B]
@@ -37,9 +38,6 @@ const CONNECTION_HEADERS = [
   "transfer-encoding",
   "upgrade",
 ];
-
-/** An argument that is not allowed. */
-export class UsageError extends Error {}
 
 export interface CallArguments {
   readonly a: number;
@@ -112,40 +110,6 @@ function readInt32(text: string): number {
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text.trim()) && value >= MIN && value <= MAX) return value;
   throw new UsageError(`add ${JSON.stringify(text.trim())}: must be a whole number from ${MIN} to ${MAX}`);
-}
-
-/** What the connection's TLS has that is not Node's own. */
-function readTls(url: string, { ca, cert, key }: { ca?: string; cert?: string; key?: string }): SecureContextOptions {
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new UsageError(cert === undefined ? "--key: must come with --cert" : "--cert: must come with --key");
-  }
-  const given = ca !== undefined ? "--ca" : cert !== undefined ? "--cert" : undefined;
-  if (given !== undefined && !url.startsWith("https:")) throw new UsageError(`${given}: the URL must be one of https`);
-  const tls = {
-    ...(ca !== undefined && { ca: readPem("--ca", ca, "CERTIFICATE") }),
-    ...(cert !== undefined && { cert: readPem("--cert", cert, "CERTIFICATE") }),
-    ...(key !== undefined && { key: readPem("--key", key, "PRIVATE KEY") }),
-  };
-  try {
-    createSecureContext(tls);
-  } catch (error) {
-    const { reason, message } = error as Error & { reason?: string }; // OpenSSL's
-    const files = Object.entries({ ca, cert, key }).filter(([, file]) => file !== undefined);
-    throw new UsageError(`use ${files.map(([name, file]) => `--${name} ${file}`).join(", ")}: ${reason ?? message}`);
-  }
-  return tls;
-}
-
-function readPem(flag: string, file: string, label: string): string {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${flag} ${JSON.stringify(file)}: cannot be read (${code})`);
-  }
-  if (new RegExp(`^-----BEGIN [A-Z ]*${label}-----`, "m").test(text)) return text;
-  throw new UsageError(`${flag} ${JSON.stringify(file)}: has no ${label.toLowerCase()} in PEM`);
 }
 
 function readUrl(text: string): string {

@@ -3,7 +3,8 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Test } from "../gen/service_pb.ts";
-import { type CallArguments, HELP, readArguments, UsageError } from "./client-arguments.ts";
+import { type CallArguments, HELP, readArguments } from "./client-arguments.ts";
+import { UsageError } from "./usage-error.ts";
 
 const TRANSPORTS = { connect: createConnectTransport, grpc: createGrpcTransport, grpcweb: createGrpcWebTransport };
 

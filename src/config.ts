@@ -1,5 +1,5 @@
 /** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
-import { parseArgs } from "node:util";
+import { readFlags } from "./flags.ts";
 import type { DrainTimes } from "./server/drain.ts";
 import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./server/limits.ts";
 
@@ -177,16 +177,17 @@ export function readConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Config | undefined {
-  const given = readFlags(args);
+  const known = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS].map(({ flag }) => flag);
+  const given = readFlags(args, known, [SETTINGS.page.flag]);
   if (given.help) return undefined;
   const problems = [...given.problems];
 
   function read<T>(setting: Setting<T>): T | undefined {
     const { flag, env: variable, default: fallback, parse, allowed } = setting;
     const fromEnv = env[variable] === "" ? undefined : env[variable]; // empty is how a shell says unset
-    const text = given.flags.get(flag) ?? fromEnv ?? fallback;
+    const text = given.values.get(flag) ?? fromEnv ?? fallback;
     const value = parse(text);
-    const source = given.flags.has(flag) ? `--${flag}` : variable;
+    const source = given.values.has(flag) ? `--${flag}` : variable;
     if (value === undefined) problems.push(`${source}: ${JSON.stringify(text)} must be ${allowed}`);
     return value;
   }
@@ -199,36 +200,6 @@ export function readConfig(
   } else if (tlsCert !== "" && tlsKey === "") problems.push("--tls-key: must be given with --tls-cert");
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
-}
-
-interface Flags {
-  readonly help: boolean;
-  readonly flags: ReadonlyMap<string, string>;
-  readonly problems: readonly string[];
-}
-
-function readFlags(args: readonly string[]): Flags {
-  const known = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS].map(({ flag }) => flag);
-  const options = Object.fromEntries(known.map((flag) => [flag, { type: "string" as const }]));
-  const flags = new Map<string, string>();
-  const problems: string[] = [];
-  const whole = args.filter((arg, i) => {
-    const lacksValue = known.some((flag) => arg === `--${flag}`) && (args[i + 1] ?? "--").startsWith("--");
-    if (lacksValue) problems.push(`${arg}: must have a value behind it`);
-    return !lacksValue;
-  });
-  const { tokens } = parseArgs({ args: whole, options, allowPositionals: true, strict: false, tokens: true });
-  let help = false;
-  for (const token of tokens) {
-    if (token.kind === "positional") problems.push(`${JSON.stringify(token.value)}: must be a flag; see --help`);
-    else if (token.kind === "option") {
-      if (token.name === "help" || token.name === "h") help = true;
-      else if (token.rawName === "--no-page" && token.value === undefined) flags.set("page", "off");
-      else if (!known.includes(token.name)) problems.push(`${token.rawName}: no such flag; see --help`);
-      else flags.set(token.name, token.value ?? "");
-    }
-  }
-  return { help, flags, problems };
 }
 
 /** An address of IPv6 may be in brackets, as in a URL. */

@@ -1,6 +1,6 @@
 /** A handler's function behind Connect's interceptors, with the request and response objects that they get from Connect. */
 import { create, type Message } from "@bufbuild/protobuf";
-import type { HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
 type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;
@@ -12,11 +12,11 @@ export async function intercept(
   interceptors: readonly Interceptor[],
 ): Promise<Message> {
   const { desc, impl } = call.plan.method;
-  const request = requestOf(call, message);
+  const request = new InterceptedRequest(call, message);
   let response: UnaryResponse | undefined;
   let next: UnaryFn = async (given) => {
     const output = await impl(given.message, given === request ? call : contextOf(call, given));
-    response = responseOf(call, create(desc.output, output as never));
+    response = new InterceptedResponse(call, create(desc.output, output as never));
     return response;
   };
   for (let i = interceptors.length - 1; i >= 0; i--) next = (interceptors[i] as Interceptor)(next as never) as UnaryFn;
@@ -28,35 +28,64 @@ export async function intercept(
   return given.message;
 }
 
-// A signal and the response's headers are made when they are asked for: in own getters, so that a copy has them too.
+// A signal and the response's headers are made when they are asked for: in own properties, so that a copy has them too,
+// and with getters that all of them share, because V8 keeps a hidden class for each getter of its own.
 
-function requestOf(call: UnaryCall, message: Message): UnaryRequest {
-  return {
-    stream: false,
-    service: call.service,
-    method: call.plan.method.desc,
-    requestMethod: call.requestMethod,
-    url: call.url,
-    header: call.requestHeader,
-    contextValues: call.values,
-    message,
-    get signal() {
-      return call.signal;
-    },
-  };
+class InterceptedRequest implements UnaryRequest {
+  readonly stream = false;
+  readonly service: UnaryRequest["service"];
+  readonly method: UnaryRequest["method"];
+  readonly requestMethod: string;
+  readonly url: string;
+  readonly header: Headers;
+  readonly contextValues: ContextValues;
+  readonly message: Message;
+  declare readonly signal: AbortSignal;
+  readonly #call: UnaryCall;
+
+  constructor(call: UnaryCall, message: Message) {
+    this.service = call.service;
+    this.method = call.plan.method.desc;
+    this.requestMethod = call.requestMethod;
+    this.url = call.url;
+    this.header = call.requestHeader;
+    this.contextValues = call.values;
+    this.message = message;
+    this.#call = call;
+    Object.defineProperty(this, "signal", InterceptedRequest.#signal);
+  }
+
+  static readonly #signal = lazily((request: InterceptedRequest) => request.#call.signal);
 }
 
-function responseOf(call: UnaryCall, message: Message): UnaryResponse {
+class InterceptedResponse implements UnaryResponse {
+  readonly stream = false;
+  readonly service: UnaryResponse["service"];
+  readonly method: UnaryResponse["method"];
+  readonly message: Message;
+  declare readonly header: Headers;
+  declare readonly trailer: Headers;
+  readonly #call: UnaryCall;
+
+  constructor(call: UnaryCall, message: Message) {
+    this.service = call.service;
+    this.method = call.plan.method.desc;
+    this.message = message;
+    this.#call = call;
+    Object.defineProperty(this, "header", InterceptedResponse.#header);
+    Object.defineProperty(this, "trailer", InterceptedResponse.#trailer);
+  }
+
+  static readonly #header = lazily((response: InterceptedResponse) => response.#call.responseHeader);
+  static readonly #trailer = lazily((response: InterceptedResponse) => response.#call.responseTrailer);
+}
+
+function lazily<T, V>(get: (from: T) => V): PropertyDescriptor {
   return {
-    stream: false,
-    service: call.service,
-    method: call.plan.method.desc,
-    message,
-    get header() {
-      return call.responseHeader;
-    },
-    get trailer() {
-      return call.responseTrailer;
+    enumerable: true,
+    configurable: true,
+    get(this: T) {
+      return get(this);
     },
   };
 }

@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   let start: Start | undefined;
   if (plan.start) {
     console.log("start");
-    start = await measureStart(command("this server") ?? [], cores.server, plan.pairs);
+    start = await measureStart(cores.server, plan.pairs);
   }
   const results: Results = {
     date: new Date().toISOString(),
@@ -88,12 +88,12 @@ function planOrExit(): Plan | undefined {
 }
 
 /** Builds every peer of the plan, and says which cannot be and why. */
-function prepare({ comparisons, memory, start }: Plan) {
+function prepare({ comparisons, memory }: Plan) {
   const commands = new Map<PeerName, readonly string[]>();
   const versions: Record<string, string> = {};
   const absent: Record<string, string> = {};
   const cells = comparisons.flatMap(({ pair }) => pair);
-  const names = new Set([...(start ? ["this server" as const] : []), ...memory, ...cells.map(({ server }) => server)]);
+  const names = new Set([...memory, ...cells.map(({ server }) => server)]);
   for (const name of names) {
     console.log(`prepare ${name}`);
     unlessAbsent(absent, name, () => {

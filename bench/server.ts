@@ -88,10 +88,10 @@ export class RunningServer {
     return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exit = once(this.#child, "exit");
-    this.#child.kill("SIGKILL");
+    this.#child.kill(signal);
     await exit;
   }
 }

@@ -1,7 +1,8 @@
-/** The time from a process's start to its first answer, against an empty script's whole life, in pairs. */
+/** The time from `npm start`'s command to its first answer, against an empty script's whole life, in pairs. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
 import { send } from "../test/support/http.ts";
 import { REQUEST } from "./cells.ts";
 import { RunningServer } from "./server.ts";
@@ -15,36 +16,37 @@ export interface Start {
   readonly ratio: Estimate;
 }
 
-export async function measureStart(command: readonly string[], core: number, pairs: number): Promise<Start> {
+const ROOT = join(import.meta.dirname, "..");
+const COMMAND = ["sh", "-c", `cd "$0" && ${packageJson.scripts.start} "$@"`, ROOT, "--port", "PORT"];
+
+/** Starts it once before, and ends it well: Node then writes the compiled code that `npm start` keeps. */
+export async function measureStart(core: number, pairs: number): Promise<Start> {
+  await (await firstAnswer(core)).stop("SIGTERM");
   const first: number[] = [];
   const empty: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
-    first.push(await elapsed(() => firstAnswer(command, core)));
-    empty.push(await elapsed(() => emptyScript(core)));
+    const since = performance.now();
+    const server = await firstAnswer(core);
+    first.push(performance.now() - since);
+    await server.stop();
+    empty.push(await emptyScript(core));
   }
   const ratio = estimate(first.map((ms, i) => ms / (empty[i] ?? Number.NaN)));
   return { firstAnswer: estimate(first), emptyScript: estimate(empty), ratio };
 }
 
-async function firstAnswer(command: readonly string[], core: number): Promise<() => Promise<void>> {
-  const server = await RunningServer.start(command, core);
+async function firstAnswer(core: number): Promise<RunningServer> {
+  const server = await RunningServer.start(COMMAND, core);
   const headers = { "content-type": "application/json" };
   const { body } = await send("HTTP/1.1", server.authority, { path: PATH, headers, body: REQUEST.json });
   if (body.toString() !== '{"sum":3}') throw new Error(`check the first answer: it came as ${body}`);
-  return () => server.stop();
+  return server;
 }
 
-async function emptyScript(core: number): Promise<() => Promise<void>> {
+/** Its whole life, in milliseconds. */
+async function emptyScript(core: number): Promise<number> {
+  const since = performance.now();
   const script = join(import.meta.dirname, "servers/empty.ts");
   await once(spawn("taskset", ["-c", String(core), process.execPath, script]), "exit");
-  return async () => {};
-}
-
-/** How long the work took, without its clean-up, in milliseconds. */
-async function elapsed(work: () => Promise<() => Promise<void>>): Promise<number> {
-  const since = performance.now();
-  const cleanUp = await work();
-  const ms = performance.now() - since;
-  await cleanUp();
-  return ms;
+  return performance.now() - since;
 }

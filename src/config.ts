@@ -62,7 +62,7 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
     flag: "tls-cert",
     env: "TLS_CERT",
     default: "",
-    help: "file of the certificate, in PEM, which turns TLS on; SIGHUP loads it and the next two anew",
+    help: "file of the certificate, in PEM, which turns TLS on; SIGHUP to node, not npm, loads it and the next two anew",
     allowed: "the path of a file",
     parse: parsePath,
   },
@@ -194,6 +194,10 @@ export function readConfig(
 
   const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])])) as unknown as Config;
   const limits = Object.fromEntries(LIMIT_SETTINGS.map((setting) => [setting.name, read(setting)]));
+  for (const { flag, parse, allowed } of KEYS.map((key) => SETTINGS[key] as Setting<unknown>)) {
+    // As a shell makes it of a variable that is not set: not to be taken for a wish to be without TLS.
+    if (parse === parsePath && given.values.get(flag) === "") problems.push(`--${flag}: "" must be ${allowed}`);
+  }
   const { tlsCert, tlsKey, tlsClientCa } = config;
   if (tlsCert === "" && tlsKey + tlsClientCa !== "") {
     problems.push(`--tls-cert: must be given with ${tlsKey === "" ? "--tls-client-ca" : "--tls-key"}`);

@@ -4,6 +4,7 @@ import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
 import { routes } from "./routes.ts";
 import type { DrainTimes } from "./server/drain.ts";
 import { localAddress } from "./server/local-address.ts";
+import { MAX_TIMER_MS } from "./server/long-timeouts.ts";
 import { readPage } from "./server/page.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/tls-files.ts";
@@ -59,10 +60,15 @@ function closeOnSignal(server: Server, times: DrainTimes): void {
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
+      const ranOut = `drain: the time of ${times.graceMs} ms ran out`;
       void server.close(times).then((cut) => {
-        if (cut === undefined) return;
-        // A handler that did not end may hold the process.
-        fail(1, `drain: the time of ${times.graceMs} ms ran out, and ${cut} calls were cut`);
+        if (cut > 0) fail(1, `${ranOut}; calls that were cut: ${cut}`); // whose handlers may hold the process
+        const left = now + times.delayMs + times.graceMs - performance.now();
+        // No call, but a handler whose caller has gone may hold the process.
+        setTimeout(
+          () => fail(1, `${ranOut} after the last call, and the process had still work`),
+          Math.min(left, MAX_TIMER_MS),
+        ).unref();
       });
       setTimeout(() => {}, ECHO_MS / 10); // the process stays to hear the echo: one that is ending would die of it
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);

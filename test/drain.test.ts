@@ -6,12 +6,14 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/health/v1/health_pb.ts";
+import { createServer } from "../src/server/server.ts";
 import { CELLS, callIn } from "./support/cells.ts";
 import { startProcess } from "./support/process.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
 import { connectTo } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
 
+const ANY_PORT = { host: "127.0.0.1", port: 0 };
 const PATH = "/fixture.Echo/Say";
 const REQUEST = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -25,7 +27,7 @@ test("until its delay is over a draining server takes connections, says that eac
   assert.match(answer, /\r\nConnection: close\r\n/);
   const { status } = await createClient(Health, createGrpcTransport({ baseUrl: url })).check({});
   assert.equal(status, Status.NOT_SERVING);
-  assert.equal(await closed, undefined);
+  assert.equal(await closed, 0);
   await assert.rejects(connectTo(authority), { code: "ECONNREFUSED" });
 });
 
@@ -38,7 +40,7 @@ test("a Watch sees NOT_SERVING before its end, which comes when the delay is ove
   const closed = server.close({ delayMs: 50, graceMs: 5_000 });
   assert.equal((await watch.next()).value?.status, Status.NOT_SERVING);
   await assert.rejects(watch.next(), { code: 14 });
-  assert.equal(await closed, undefined);
+  assert.equal(await closed, 0);
 });
 
 for (const { idleMs, served } of [
@@ -58,7 +60,7 @@ for (const { idleMs, served } of [
       const rest = Buffer.concat(await socket.toArray().catch(() => [])).toString();
       assert.equal(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nConnection: close\r\n/.test(rest), served);
     }
-    assert.equal(await closed, undefined);
+    assert.equal(await closed, 0);
   });
 }
 
@@ -83,7 +85,7 @@ test("pipelined requests that came before the drain's beginning are all answered
   go.resolve();
   const answers = Buffer.concat(await socket.toArray()).toString();
   assert.deepEqual(answers.match(/"\d"/g), ['"1"', '"2"', '"3"', '"4"']);
-  assert.equal(await closed, undefined);
+  assert.equal(await closed, 0);
 });
 
 test("half a head is waited for no longer than idleMs", async (t) => {
@@ -91,8 +93,29 @@ test("half a head is waited for no longer than idleMs", async (t) => {
   const socket = await connectTo(authority);
   socket.on("error", () => {}).write("GET / HTTP/1.1\r\n");
   await turn();
-  assert.equal(await server.close({ idleMs: 50, graceMs: 30_000 }), undefined);
+  assert.equal(await server.close({ idleMs: 50, graceMs: 30_000 }), 0);
 });
+
+test("a connection without a call that is still waited for when the time runs out is no call that was cut", async (t) => {
+  const { server, authority } = await startServer(t);
+  await connectTo(authority);
+  assert.equal(await server.close({ idleMs: 30_000, graceMs: 50, abortMs: 0 }), 0);
+});
+
+for (const version of ["own", "node"] as const) {
+  test(`a server that is closed while it begins to listen does both, and then listens no more, with HTTP/2 by ${version}`, async () => {
+    const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
+    const [{ port }, cut] = await Promise.all([server.listen(ANY_PORT), server.close()]);
+    assert.deepEqual([port > 0, cut], [true, 0]);
+    await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
+  });
+
+  test(`a server that is closed before it listens never does, with HTTP/2 by ${version}`, async () => {
+    const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
+    assert.equal(await server.close(), 0);
+    await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
+  });
+}
 
 for (const lane of [true, false]) {
   for (const cell of CELLS) {
@@ -131,7 +154,7 @@ test("abortMs before the grace's end handlers are told, and may still answer", a
   });
   const call = createClient(Echo, createConnectTransport({ baseUrl: url, httpVersion: "2" })).say({});
   while (running < 1) await turn();
-  assert.equal(await server.close({ graceMs: 10_000, abortMs: 9_950 }), undefined);
+  assert.equal(await server.close({ graceMs: 10_000, abortMs: 9_950 }), 0);
   assert.equal((await call).value, "the server is shutting down");
 });
 
@@ -146,5 +169,14 @@ test("a process whose time to drain runs out says how many calls were cut, and e
   await sleep(100); // it is there
   child.kill("SIGTERM");
   assert.equal(await exit, 1);
-  assert.match(stderr(), /^drain: the time of 200 ms ran out, and 1 calls were cut$/m);
+  assert.match(stderr(), /^drain: the time of 200 ms ran out; calls that were cut: 1$/m);
+});
+
+test("what holds the process after the last call, like a handler whose caller has gone, does so to the grace's end", async (t) => {
+  const handler = "data:text/javascript,setInterval(() => {}, 60_000)";
+  const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100"];
+  const { child, exit, stderr } = await startProcess(t, "node", "--import", handler, "src/main.ts", ...flags);
+  child.kill("SIGTERM");
+  assert.equal(await exit, 1);
+  assert.match(stderr(), /^drain: the time of 200 ms ran out after the last call, and the process had still work$/m);
 });

@@ -47,6 +47,7 @@ const EARLY = await AUTHORITY.issue({ subject: "CN=early", ...FUTURE });
 const EARLY_CERT = await file("early.pem", EARLY.cert);
 const EARLY_KEY = await file("early-key.pem", EARLY.key);
 const OLD_CHAIN = await file("old-chain.pem", SERVER.cert + OLD.cert);
+const CUT_CAS = await file("cut-cas.pem", AUTHORITY.cert + OLD.cert.slice(0, 200));
 const BOTH_CAS = await file("both-cas.pem", OLD.cert + AUTHORITY.cert);
 
 const main = (...args: string[]) => run("node", ["src/main.ts", "--port", "0", ...args]);
@@ -88,6 +89,11 @@ for (const [args, sentence] of [
     ["--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", KEY],
     `read client authority ${KEY}: it has no certificate in PEM`,
   ],
+  [
+    ["--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", CUT_CAS],
+    `read client authority ${CUT_CAS}: a certificate in it has no end`,
+  ],
+  [["--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", ""], '--tls-client-ca: "" must be the path of a file'],
   [
     ["--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", OLD_CERT],
     `use client authority ${OLD_CERT}: "CN=old, O=us" expired at 2002-02-03T00:00:00.000Z`,

@@ -25,17 +25,14 @@ export interface Drainable {
   cut(): Promise<number>;
 }
 
-/** Gives the number of calls that were cut; undefined where all had ended in time. Times are in milliseconds. */
-export async function drain(
-  server: Drainable,
-  { delayMs, idleMs, graceMs, abortMs }: DrainTimes,
-): Promise<number | undefined> {
+/** Gives the number of calls that were cut: 0 where all had ended in time. Times are in milliseconds. */
+export async function drain(server: Drainable, { delayMs, idleMs, graceMs, abortMs }: DrainTimes): Promise<number> {
   server.announce();
   if (delayMs > 0) await sleep(delayMs);
   const left = server.leave(idleMs).then(() => true as const);
-  if (await within(graceMs - abortMs, left)) return undefined;
+  if (await within(graceMs - abortMs, left)) return 0;
   server.abort();
-  if (await within(Math.min(graceMs, abortMs), left)) return undefined;
+  if (await within(Math.min(graceMs, abortMs), left)) return 0;
   const calls = await server.cut();
   await left;
   return calls;

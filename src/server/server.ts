@@ -53,7 +53,7 @@ export interface Server {
   readonly services: readonly DescService[];
   /** The status of the server ("") and of each service: all serve from the start. */
   readonly health: HealthStatus;
-  /** Listens, and gives the address. Port 0 picks a free one. Rejects with Node's error where it cannot. */
+  /** Listens, and gives the address. Port 0 picks a free one. Rejects with Node's error where it cannot, and after close. */
   listen(address: { host: string; port: number }): Promise<AddressInfo>;
   /**
    * Serves new connections with these credentials; those that are open keep theirs. Throws Node's error where they are
@@ -61,10 +61,10 @@ export interface Server {
    */
   renewTls(credentials: TlsCredentials): void;
   /**
-   * Drains (drain.ts) in the given times, or their defaults, and resolves when all connections are closed: with
-   * undefined, or where the time ran out, with the number of calls that were cut.
+   * Drains (drain.ts) in the given times, or their defaults, and resolves when all connections are closed, with the
+   * number of calls that were cut where the time ran out.
    */
-  close(times?: Partial<DrainTimes>): Promise<number | undefined>;
+  close(times?: Partial<DrainTimes>): Promise<number>;
 }
 
 /** ms in which the answers to calls that are cut may leave. */
@@ -133,28 +133,62 @@ export function createServer(options: ServerOptions): Server {
   };
   const undecided = http1.https ? splitByAlpn(http1.https, split) : splitByFirstBytes(http1.server, split);
 
-  let closing: Promise<number | undefined> | undefined;
+  let listening: Promise<AddressInfo> | undefined;
+  let closing: Promise<number> | undefined;
   const unavailable = (what: string): ConnectError => new ConnectError(what, Code.Unavailable);
+
+  async function listen({ host, port }: { host: string; port: number }): Promise<AddressInfo> {
+    http2 =
+      options.http2 === "node"
+        ? (await import("./node-http2.ts")).createNodeHttp2(state)
+        : createHttp2({ ...state, onError });
+    http1.server.listen(port, host);
+    await once(http1.server, "listening");
+    http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
+    if (options.http2 === "node") log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
+    const bound = http1.server.address() as AddressInfo;
+    if (tls === undefined && !isLoopback(bound.address))
+      log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
+    return bound;
+  }
+
+  async function close(times: Partial<DrainTimes> | undefined): Promise<number> {
+    await Promise.allSettled([listening]); // whoever called listen hears of its error
+    return drain(
+      {
+        announce() {
+          health.shutDown();
+          http1.announceClose();
+        },
+        async leave(idleMs) {
+          endOfWatches.abort(unavailable("the server is shutting down"));
+          const idle = setTimeout(() => undecided.close(), idleMs);
+          await Promise.all([http1.drain(idleMs), http2?.drain()]);
+          clearTimeout(idle);
+        },
+        abort: () => shutdown.abort(unavailable("the server is shutting down")),
+        async cut() {
+          const calls = http1.requests + (http2?.streams ?? 0);
+          cut.abort(unavailable("the server has shut down"));
+          await sleep(LAST_ANSWERS_MS);
+          undecided.close();
+          http1.destroy();
+          http2?.destroy();
+          return calls;
+        },
+      },
+      { ...DRAIN_TIMES, ...times },
+    );
+  }
 
   return {
     services,
     health,
 
-    async listen({ host, port }) {
-      http2 =
-        options.http2 === "node"
-          ? (await import("./node-http2.ts")).createNodeHttp2(state)
-          : createHttp2({ ...state, onError });
-      http1.server.listen(port, host);
-      await once(http1.server, "listening");
-      if (closing !== undefined) http1.server.close(); // it was told to before it could
-      http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
-      if (options.http2 === "node")
-        log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
-      const bound = http1.server.address() as AddressInfo;
-      if (tls === undefined && !isLoopback(bound.address))
-        log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
-      return bound;
+    async listen(address) {
+      if (closing !== undefined) throw new Error(`listen on port ${address.port}: the server was closed`);
+      listening = listen(address);
+      return listening;
     },
 
     renewTls(renewed) {
@@ -166,31 +200,7 @@ export function createServer(options: ServerOptions): Server {
     },
 
     close(times) {
-      closing ??= drain(
-        {
-          announce() {
-            health.shutDown();
-            http1.announceClose();
-          },
-          async leave(idleMs) {
-            endOfWatches.abort(unavailable("the server is shutting down"));
-            const idle = setTimeout(() => undecided.close(), idleMs);
-            await Promise.all([http1.drain(idleMs), http2?.drain()]);
-            clearTimeout(idle);
-          },
-          abort: () => shutdown.abort(unavailable("the server is shutting down")),
-          async cut() {
-            const calls = http1.requests + (http2?.streams ?? 0);
-            cut.abort(unavailable("the server has shut down"));
-            await sleep(LAST_ANSWERS_MS);
-            undecided.close();
-            http1.destroy();
-            http2?.destroy();
-            return calls;
-          },
-        },
-        { ...DRAIN_TIMES, ...times },
-      );
+      closing ??= close(times);
       return closing;
     },
   };

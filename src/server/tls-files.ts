@@ -68,6 +68,9 @@ function certificatesIn(what: string, path: string, text: string): [X509Certific
     parse(`${what} ${path}`, "certificate", () => new X509Certificate(block)),
   );
   if (first === undefined) throw new TlsFileError(`read ${what} ${path}: it has no certificate in PEM`);
+  if (blocks.length < text.split("-----BEGIN CERTIFICATE-----").length - 1) {
+    throw new TlsFileError(`read ${what} ${path}: a certificate in it has no end`);
+  }
   return [first, ...others];
 }
 

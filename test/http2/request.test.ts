@@ -111,6 +111,10 @@ const WELL_FORMED: Record<string, readonly Field[]> = {
   "Host instead of :authority (8.3.1)": [...without(":authority"), ["host", "localhost"]],
   "neither Host nor :authority (8.3.1)": without(":authority"),
   "an :authority with an IPv6 address and a port (8.3.1)": request([":authority", "[::1]:8080"]),
+  "an :authority with an IPv6 address, a port and no brackets, as Node's client sends it": request([
+    ":authority",
+    "::1:8080",
+  ]),
   "a scheme of https, which a proxy may have ended (8.3.1)": request([":scheme", "https"]),
   "OPTIONS * (8.3.1)": request([":method", "OPTIONS"], [":path", "*"]),
   "a :path with a query (8.3.1)": request([":path", "/a?b=c&d=%20"]),
@@ -150,6 +154,12 @@ test("a request's head has its parts, and its fields in their order, without the
     ["y", "2"],
     ["x", "3"],
   ]);
+});
+
+test("the brackets that Node's client leaves out of an address of IPv6 are put back", () => {
+  const bench = Bench.settled();
+  bench.send(headers(1, request([":authority", "2001:DB8::1:50051"])));
+  assert.equal(bench.exchanges[0]?.request.authority, "[2001:DB8::1]:50051");
 });
 
 test("the crumbs of a cookie are one field (8.2.3)", () => {

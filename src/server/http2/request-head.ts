@@ -43,6 +43,8 @@ export const MALFORMED = 0;
 
 /** host [ ":" port ] of RFC 3986, 3.2, without userinfo (8.3.1). */
 const AUTHORITY = /^(?:\[[\da-fA-F:.]+\]|(?:[\w\-.~!$&'()*+,;=]|%[\da-fA-F]{2})+)(?::\d{0,5})?$/;
+/** An IPv6 address and a port without the brackets between them, which is how Node's client sends them. */
+const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
 /** A path and an optional query, of visible ASCII and without a fragment (8.3.1). */
 const PATH = /^\/[!"$-~]*$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
@@ -52,8 +54,11 @@ export function requestHead(list: readonly HeaderField[]): Http2RequestHead | nu
   const parts = divide(list);
   if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return MALFORMED;
   // Malformed too, but answered, and as over HTTP/1.1 (RFC 9112, 3.2).
-  const { authority, host } = parts;
-  if (authority !== undefined && !AUTHORITY.test(authority)) return 400;
+  const { host } = parts;
+  if (parts.authority !== undefined && !AUTHORITY.test(parts.authority)) {
+    if (!BARE_IPV6.test(parts.authority)) return 400;
+    parts.authority = parts.authority.replace(BARE_IPV6, "[$1]$2");
+  }
   if (host !== undefined && !AUTHORITY.test(host)) return 400;
   if (parts.method === "CONNECT") return connect(parts);
   // All requests but CONNECT have exactly one :method, :scheme and :path (8.3.1).

@@ -16,7 +16,8 @@ export function readTls(url: string, { ca, cert, key }: TlsFiles): SecureContext
     throw new UsageError(cert === undefined ? "--key: must come with --cert" : "--cert: must come with --key");
   }
   const given = ca !== undefined ? "--ca" : cert !== undefined ? "--cert" : undefined;
-  if (given !== undefined && !url.startsWith("https:")) throw new UsageError(`${given}: the URL must be one of https`);
+  if (given !== undefined && new URL(url).protocol !== "https:")
+    throw new UsageError(`${given}: the URL must be one of https`);
   const tls = {
     ...(ca !== undefined && { ca: readPem("--ca", ca, "CERTIFICATE") }),
     ...(cert !== undefined && { cert: readPem("--cert", cert, "CERTIFICATE") }),
@@ -39,6 +40,9 @@ function readPem(flag: string, file: string, label: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${flag} ${JSON.stringify(file)}: cannot be read (${code})`);
+  }
+  if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text)) {
+    throw new UsageError(`${flag} ${JSON.stringify(file)}: must be without a passphrase`);
   }
   if (new RegExp(`^-----BEGIN [A-Z ]*${label}-----`, "m").test(text)) return text;
   throw new UsageError(`${flag} ${JSON.stringify(file)}: has no ${label.toLowerCase()} in PEM`);

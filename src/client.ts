@@ -40,7 +40,7 @@ const CONNECTION_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string
 function describe(reason: unknown, { url, tls }: CallArguments): string {
   const { code, rawMessage, cause } = ConnectError.from(reason);
   const { code: systemError = "", message = "" } = (cause ?? {}) as NodeJS.ErrnoException;
-  if (url.startsWith("https:")) {
+  if (new URL(url).protocol === "https:") {
     const [, sentence] = CONNECTION_PROBLEMS.find(([problem]) => problem.test(`${systemError} ${message}`)) ?? [];
     if (sentence !== undefined) return `call ${url}: ${sentence}`;
     const endedByServer =

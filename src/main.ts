@@ -86,6 +86,8 @@ function fail(exitCode: number, message: string): never {
   process.exit(exitCode);
 }
 
+// Whoever reads its lines may go before the server does.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
 main().catch((error) => {
   if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
   throw error;

@@ -26,6 +26,10 @@ const STRANGER = await selfSigned({ subject: "CN=a stranger" });
 const STRANGE_CERT = await file("stranger.pem", STRANGER.cert);
 const STRANGE_KEY = await file("stranger-key.pem", STRANGER.key);
 const NO_PEM = await file("no.pem", "nothing");
+const LOCKED = await file(
+  "locked.pem",
+  "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGk\n-----END ENCRYPTED PRIVATE KEY-----\n",
+);
 const HTTPS = ["--url", "https://127.0.0.1:1"];
 
 const client = (...args: string[]) => run("node", ["src/client.ts", ...args]);
@@ -108,6 +112,11 @@ for (const { args, message } of [
   },
   { args: ["--ca", CA], message: "--ca: the URL must be one of https" },
   { args: [...HTTPS, "--cert", CERT], message: "--cert: must come with --key" },
+  { args: ["--url", "HTTPS://127.0.0.1:1", "--key", KEY], message: "--key: must come with --cert" },
+  {
+    args: ["--url", "HTTPS://127.0.0.1:1", "--cert", CERT, "--key", LOCKED],
+    message: `--key "${LOCKED}": must be without a passphrase`,
+  },
   { args: [...HTTPS, "--key", KEY], message: "--key: must come with --cert" },
   { args: [...HTTPS, "--ca", "/no/such.pem"], message: '--ca "/no/such.pem": cannot be read (ENOENT)' },
   { args: [...HTTPS, "--ca", NO_PEM], message: `--ca "${NO_PEM}": has no certificate in PEM` },

@@ -273,6 +273,60 @@ for (const lane of [true, false]) {
   });
 }
 
+for (const [what, chunk, status] of [
+  ["a chunk whose size is no number", "zz\r\n", 400],
+  ["a chunk with more extensions than Node takes", `1;${"a".repeat(40_000)}\r\n`, 413],
+] as const) {
+  test(`${what} is answered ${status}`, async (t) => {
+    const { authority } = await startServer(t);
+    const fields = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+    const answer = await exchangeBytes(authority, `POST ${GET_SUM} HTTP/1.1\r\n${fields}\r\n\r\n`, chunk);
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} .*\r\nConnection: close\r\n`, "s"));
+  });
+}
+
+for (const version of HTTP_VERSIONS) {
+  test(`an expectation that is not known is ignored, over ${version}`, async (t) => {
+    const { authority } = await startServer(t);
+    const headers = { "content-type": "application/json", expect: "x" };
+    const { status, body } = await send(version, authority, { path: GET_SUM, headers, body: Buffer.from('{"a":1}') });
+    assert.deepEqual([status, body.toString()], [200, '{"sum":1}']);
+  });
+}
+
+test("a CONNECT behind a call takes the connection with it, and is not taken for the call's answer", async (t) => {
+  const abandoned = Promise.withResolvers<void>();
+  const { authority } = await startServer(t, {
+    routes: echoRoutes({
+      say(_, { signal }) {
+        signal.addEventListener("abort", () => abandoned.resolve());
+        return new Promise(() => {});
+      },
+    }),
+  });
+  const fields = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 4";
+  const call = `POST /fixture.Echo/Say HTTP/1.1\r\n${fields}\r\n\r\n"hi"`;
+  assert.equal(await exchangeBytes(authority, call, "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n"), "");
+  await abandoned.promise;
+});
+
+test("trailers that cannot be sent behind a large answer end the call, and no more", async (t) => {
+  const { authority, log } = await startServer(t, {
+    routes: echoRoutes({
+      say(_, { responseTrailer }) {
+        responseTrailer.set("x-trailer", "a\x01b"); // which Headers takes
+        return { value: "x".repeat(40_000) };
+      },
+    }),
+  });
+  const headers = { "content-type": "application/grpc+json" };
+  const body = envelope(Buffer.from('"hi"'));
+  for (let i = 0; i < 2; i++) {
+    await assert.rejects(send("HTTP/1.1", authority, { path: "/fixture.Echo/Say", headers, body }));
+  }
+  assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*x-trailer/);
+});
+
 for (const { requestMs, cut } of [
   { requestMs: 100, cut: true },
   { requestMs: Number.POSITIVE_INFINITY, cut: false },

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { createClient } from "@connectrpc/connect";
+import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { Health } from "../gen/health/v1/health_pb.ts";
@@ -56,10 +56,10 @@ for (const lane of [true, false]) {
 
   test(`where no more calls may be in flight, health and reflection still answer, ${way} the lane`, async (t) => {
     const handler = holding();
-    const { url } = await startServer(t, { lane, limits: { callsInFlight: 1 }, routes: handler.routes });
+    const { url } = await startServer(t, { lane, limits: { callsInFlight: 2 }, routes: handler.routes });
     const transport = createGrpcTransport({ baseUrl: url });
-    const call = createClient(Echo, transport).say({ value: "1" });
-    while (handler.running < 1) await turn();
+    const calls = [1, 2].map((value) => createClient(Echo, transport).say({ value: String(value) }));
+    while (handler.running < 2) await turn();
     assert.equal((await createClient(Health, transport).check({})).status, 1);
     const leave = new AbortController();
     const watch = createClient(Health, transport).watch({}, { signal: leave.signal });
@@ -69,7 +69,60 @@ for (const lane of [true, false]) {
     }
     leave.abort();
     handler.release();
-    await call;
+    await Promise.all(calls);
+  });
+}
+
+for (const [streams, limits] of [
+  ["as many streams of health and reflection as calls may be in flight are served", { callsInFlight: 2 }],
+  ["without callsInFlight every stream of health and reflection is served", { callsInFlight: OFF }],
+] as const) {
+  test(`${streams}, and every other call`, async (t) => {
+    const { url } = await startServer(t, { limits, routes: echoRoutes({ say: (request) => request }) });
+    const transport = createGrpcTransport({ baseUrl: url });
+    const leave = new AbortController();
+    const watches = [1, 2, 3].map(() => createClient(Health, transport).watch({}, { signal: leave.signal }));
+    const codes: (Code | undefined)[] = [];
+    for (const watch of watches) {
+      const first = watch[Symbol.asyncIterator]().next();
+      codes.push(
+        await first.then(
+          () => undefined,
+          ({ code }: ConnectError) => code,
+        ),
+      );
+    }
+    assert.deepEqual(codes, [undefined, undefined, limits.callsInFlight === OFF ? undefined : Code.Unavailable]);
+    assert.equal((await createClient(Health, transport).check({})).status, 1);
+    assert.equal((await createClient(Echo, transport).say({ value: "a" })).value, "a");
+    leave.abort();
+  });
+}
+
+for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+  test(`a stream whose handler does not look at its deadline counts until that ends, over ${http}`, async (t) => {
+    const handler = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    const { url, authority } = await startServer(t, {
+      limits: { callsInFlight: 1 },
+      routes: echoRoutes({
+        async *repeat(request, { signal }) {
+          signal.addEventListener("abort", () => aborted.resolve());
+          await handler.promise;
+          yield request;
+        },
+        say: (request) => request,
+      }),
+    });
+    const headers = { "content-type": "application/grpc-web+proto", "grpc-timeout": "20m" };
+    const body = envelope(Buffer.from("\x0a\x02hi"));
+    const stream = send(http, authority, { path: "/fixture.Echo/Repeat", headers, body });
+    await aborted.promise;
+    const client = createClient(Echo, createGrpcTransport({ baseUrl: url }));
+    await assert.rejects(client.say({ value: "beside" }), { code: Code.Unavailable });
+    handler.resolve();
+    await stream;
+    assert.equal((await client.say({ value: "after" })).value, "after");
   });
 }
 

@@ -4,6 +4,8 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LIMIT_SETTINGS } from "../src/config.ts";
 import { ENV, run } from "./support/command.ts";
 import { killGroup, startProcess } from "./support/process.ts";
 
@@ -169,4 +171,33 @@ test("while a call is under way the first signal waits for it, and a second ends
   await once(session, "goaway");
   child.kill("SIGINT");
   assert.equal(await exit, 1);
+});
+
+test("a server goes on whose lines nobody reads any more", async (t) => {
+  const { child, exit, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
+  for (const output of [child.stdout, child.stderr]) output?.destroy();
+  for (let i = 0; i < 3; i++) {
+    // TLS to the plain port, which is worth a line a second.
+    const { hostname, port } = new URL(`http://${authority}`);
+    const stranger = net
+      .connect(Number(port), hostname)
+      .on("error", () => {})
+      .resume();
+    stranger.write(Buffer.of(0x16, 3, 1, 0, 5));
+    await once(stranger, "close");
+    await sleep(1_050);
+  }
+  const answer = await fetch(`http://${authority}/`);
+  assert.equal(answer.status, 200);
+  child.kill("SIGTERM");
+  assert.equal(await exit, 0);
+});
+
+test("the largest value of each limit is no more than Node's timers can be", async (t) => {
+  const flags = Object.values(LIMIT_SETTINGS).flatMap(({ flag }) => [`--${flag}`, String(2 ** 31 - 1)]);
+  const { child, exit, authority, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...flags);
+  await (await fetch(`http://${authority}/`)).text();
+  child.kill("SIGTERM");
+  assert.equal(await exit, 0);
+  assert.equal(stderr(), "");
 });

@@ -1,5 +1,6 @@
 /** The process with TLS: the files it is given, the lines it prints, and SIGHUP, as a person at a shell sees them. */
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import http2 from "node:http2";
 import { tmpdir } from "node:os";
@@ -29,6 +30,8 @@ const OTHER = await AUTHORITY.issue({ subject: "CN=other", names: LOOPBACK });
 const OTHER_KEY = await file("other-key.pem", OTHER.key);
 const NO_PEM = await file("no.pem", "nothing");
 const BROKEN = await file("broken.pem", SERVER.cert.replace(/\n.{10}/, "\n"));
+const { privateKey } = generateKeyPairSync("x25519");
+const AGREEMENT_KEY = await file("x25519.pem", String(privateKey.export({ type: "pkcs8", format: "pem" })));
 const LOCKED = await file(
   "locked.pem",
   "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGk\n-----END ENCRYPTED PRIVATE KEY-----\n",
@@ -65,6 +68,10 @@ for (const [args, sentence] of [
   [["--tls-cert", CERT, "--tls-key", ABSENT], `read key ${ABSENT}: there is no such file`],
   [["--tls-cert", CERT, "--tls-key", CERT], `read key ${CERT}: it has no private key in PEM`],
   [["--tls-cert", CERT, "--tls-key", LOCKED], `read key ${LOCKED}: it must be without a passphrase`],
+  [
+    ["--tls-cert", CERT, "--tls-key", AGREEMENT_KEY],
+    `use key ${AGREEMENT_KEY}: it is of x25519, and must be of RSA, an elliptic curve or EdDSA`,
+  ],
   [
     ["--tls-cert", CERT, "--tls-key", OTHER_KEY],
     `use key ${OTHER_KEY}: it does not belong to the first certificate in ${CERT}`,

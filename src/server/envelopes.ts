@@ -1,4 +1,5 @@
 /** The body of a stream in pieces of whole envelopes, whatever pieces it came in. */
+import type { Budget } from "./budget.ts";
 
 /** A flag, and the length of a message in four bytes (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 const HEAD_BYTES = 5;
@@ -7,8 +8,16 @@ const HEAD_BYTES = 5;
  * Gives each envelope when it is whole, together with those that came with it. Connect's reader adds up all that it holds
  * at every piece, so that a message in many pieces would cost their square. An envelope of over maxBytes is given as it
  * comes, since it is refused by its length, and with it all that follows; so is what is left at the end.
+ *
+ * What it holds it takes from the budget, and throws what noRoom makes where there is none. What it holds when nobody
+ * reads on is the caller's to give back.
  */
-export async function* wholeEnvelopes(pieces: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
+export async function* wholeEnvelopes(
+  pieces: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  budget: Budget,
+  noRoom: () => Error,
+): AsyncIterable<Uint8Array> {
   let held = Buffer.alloc(0);
   let size = 0;
   let refused = false;
@@ -17,6 +26,7 @@ export async function* wholeEnvelopes(pieces: AsyncIterable<Uint8Array>, maxByte
       yield piece;
       continue;
     }
+    if (!budget.take(piece.length)) throw noRoom();
     if (held.length < size + piece.length) {
       const grown = Buffer.allocUnsafe(size === 0 ? piece.length : (size + piece.length) * 2);
       held.copy(grown, 0, 0, size);
@@ -36,6 +46,7 @@ export async function* wholeEnvelopes(pieces: AsyncIterable<Uint8Array>, maxByte
     const whole = held.subarray(0, end);
     held = Buffer.from(held.subarray(end, size));
     size -= end;
+    budget.giveBack(end);
     yield whole;
   }
   if (size > 0) yield held.subarray(0, size);

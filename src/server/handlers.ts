@@ -1,9 +1,16 @@
 /** Connect's universal handlers over an exchange. */
 import type { DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ContextValues,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import type { Budget } from "./budget.ts";
+import { Budget } from "./budget.ts";
 import { deadlineExceeded } from "./call-ends.ts";
 import { blamingCaller, createCallErrors } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelopes.ts";
@@ -15,7 +22,7 @@ import type { SparseLog } from "./sparse-log.ts";
 import { Deadlines } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
-import { gathered, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
+import { gathering, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
 /** What gRPC adds to a message. */
 const ENVELOPE_BYTES = 5;
@@ -31,8 +38,10 @@ export interface HandlersOptions {
   readonly interceptors: readonly Interceptor[];
   /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
   readonly messageBytes: number;
-  /** Handlers that run, and may. */
-  readonly inFlight: Budget;
+  /** Handlers that may run. */
+  readonly callsInFlight: number;
+  /** Bytes of bodies that may be held for handlers. */
+  readonly gathered: Budget;
   /** Whether a service is served whatever runs, and not counted. */
   readonly isExempt: (service: DescService) => boolean;
   /** ms that a unary call may take, whatever its caller says. */
@@ -56,11 +65,12 @@ export interface Handlers {
 
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { routes, interceptors, inFlight, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } =
+  const { routes, interceptors, gathered, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } =
     options;
+  const inFlight = new Budget(options.callsInFlight);
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
-  const overload = createOverload(inFlight, isExempt, onLimit);
+  const overload = createOverload(inFlight, options.callsInFlight, isExempt, onLimit);
   // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
   const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
   const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
@@ -69,11 +79,14 @@ export function createHandlers(options: HandlersOptions): Handlers {
     requestGate(context) {
       callErrors.requestGate(context);
       overload.requestGate(context);
+      // A stream waits for messages no longer than its caller's deadline.
+      if (context.method.methodKind !== "unary") streams.get(context.values)?.endWith(context.signal);
     },
     interceptors: [callErrors.interceptor, overload.interceptor, ...interceptors],
     readMaxBytes,
     shutdownSignal,
   });
+  const streams = new WeakMap<ContextValues, UniversalCall>();
   const methods = new Map<string, UnaryMethod>();
   routes(lane ? recordUnary(router, readMaxBytes, methods) : router);
   const waiting = new Deadlines<UniversalCall>((late) => late.end(deadlineExceeded()));
@@ -89,8 +102,22 @@ export function createHandlers(options: HandlersOptions): Handlers {
     if (procedure === undefined) respondUnknown(exchange, services);
     else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
     else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
-    else if (procedure.method.methodKind === "unary") call(exchange, (gone) => gathered(exchange, gatheredBytes, gone));
-    else call(exchange, () => wholeEnvelopes(inPieces(exchange.body), readMaxBytes));
+    else if (procedure.method.methodKind === "unary")
+      call(exchange, (gone) => gathering(exchange, gatheredBytes, gone));
+    else stream(exchange);
+  }
+
+  /** What it holds of envelopes is given back at its end, whether they were read or not. */
+  async function stream(exchange: Exchange): Promise<void> {
+    const held = new Budget(Number.POSITIVE_INFINITY, gathered);
+    await call(exchange, (gone) => wholeEnvelopes(inPieces(exchange.body, gone), readMaxBytes, held, noRoom));
+    held.giveBack(held.taken);
+  }
+
+  function noRoom(): ConnectError {
+    const message = `bodies exceed ${gathered.limit} bytes`;
+    onLimit("gatheredBytes", message);
+    return new ConnectError(message, Code.Unavailable);
   }
 
   function handleWhole(body: Uint8Array, exchange: Exchange): void {
@@ -98,7 +125,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
   }
 
   function handleInPieces(exchange: Exchange): void {
-    call(exchange, () => inPieces(exchange.body));
+    call(exchange, (gone) => inPieces(exchange.body, gone));
   }
 
   async function call(exchange: Exchange, body: RequestBody): Promise<void> {
@@ -106,6 +133,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     const { methodKind } = procedure.method;
     const underWay = new UniversalCall(exchange, methodKind === "unary" ? deadlineMs : Number.POSITIVE_INFINITY);
     waiting.add(underWay);
+    if (methodKind !== "unary") streams.set(underWay.values, underWay);
     try {
       await underWay.answer(procedure, body);
     } catch (error) {
@@ -113,6 +141,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
       underWay.end(error);
     } finally {
       waiting.remove(underWay);
+      overload.ended(underWay.values);
     }
   }
 

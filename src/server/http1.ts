@@ -4,6 +4,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer, type Ser
 import { Server as NetServer, type Socket } from "node:net";
 import { LIMITS, type Limits } from "./limits.ts";
 import { endAndLinger } from "./linger.ts";
+import { MAX_TIMER_MS } from "./long-timeouts.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
 import { NodeConnections } from "./node-connections.ts";
 import { createNodeListener } from "./node-http.ts";
@@ -55,23 +56,37 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
   });
 
   const listener = createNodeListener(state.handler);
-  server.on("request", (req: IncomingMessage, res: ServerResponse) => {
+  function take(req: IncomingMessage, res: ServerResponse): void {
     const connection = connections.get(req.socket) as NodeConnection;
-    if (connection.requests < limits.pipelinedRequests) return listener(req, res, connection);
-    onLimit("pipelinedRequests", `pipelined requests exceed ${limits.pipelinedRequests}`);
-    req.socket.pause();
-    refuse(res, 429);
-  });
+    if (connection.refused) return;
+    connection.refused = connection.requests.size >= limits.pipelinedRequests;
+    if (connection.refused) {
+      onLimit("pipelinedRequests", `pipelined requests exceed ${limits.pipelinedRequests}`);
+      req.socket.pause();
+      refuse(res, 429);
+    } else listener(req, res, connection);
+  }
+  server.on("request", take);
+  // What else than 100 (Continue) is expected may be ignored (RFC 9110, 10.1.1), and is over HTTP/2.
+  server.on("checkExpectation", take);
   // What it asks for is not implemented here (RFC 9110, 15.6.2).
-  server.on("connect", (req) => endAndLinger(req.socket, rawRefusal(501)));
+  server.on("connect", ({ socket }) => {
+    const { requests } = connections.get(socket) as NodeConnection;
+    if (requests.size === 0) return endAndLinger(socket, rawRefusal(501));
+    // The refusal would be taken for the first of their answers, and Node has forgotten them.
+    for (const request of requests) request.abandon();
+    socket.destroy();
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (socket.writableEnded) return; // it was refused before, and lingers
     const { status, limit } = REFUSALS[error.code ?? ""] ?? { status: 400 };
     if (limit !== undefined) {
       onLimit(limit, `the head of a request exceeds ${limits[limit]} ${LIMITS[limit].unit}`);
     }
+    const { requests, newest } = connections.get(socket) ?? {};
+    if (socket.writable && requests?.size === 0) endAndLinger(socket, rawRefusal(status));
+    else if (newest !== undefined && !newest.isWhole && !newest.waitsForTurn) newest.refuse(status);
     // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
-    if (socket.writable && connections.get(socket)?.requests === 0) endAndLinger(socket, rawRefusal(status));
     else socket.destroySoon();
   });
 
@@ -91,7 +106,7 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
       const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
       const sweep = setInterval(() => {
         if (performance.now() < idleUntil) return;
-        for (const [socket, { requests }] of connections) if (requests === 0) socket.destroy();
+        for (const [socket, { requests }] of connections) if (requests.size === 0) socket.destroy();
       }, DRAIN_SWEEP_MS);
       await closed;
       clearInterval(sweep);
@@ -120,7 +135,7 @@ function nodeOptions(limits: Limits) {
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, limits.headersMs / 4)),
     // A stream may take as long as it wants: the time of a unary request is looked at by its connection.
     requestTimeout: 0,
-    keepAliveTimeout: timer(limits.idleMs),
+    keepAliveTimeout: Math.min(timer(limits.idleMs), MAX_TIMER_MS - 1_000), // to which Node adds a second
     maxHeaderSize: Math.min(limits.headerListBytes, 2 ** 31 - 1),
     keepAlive: Number.isFinite(limits.keepaliveMs),
     keepAliveInitialDelay: timer(limits.keepaliveMs),

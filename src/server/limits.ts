@@ -226,7 +226,7 @@ export const LIMITS = {
     default: 10_000,
     unit: "calls",
     on: "all",
-    bounds: "handlers running; health and reflection are not counted, nor refused",
+    bounds: "handlers running; of health and reflection only streams are, and they for themselves",
     over: "unavailable, with Retry-After and grpc-retry-pushback-ms of a second",
     reason: "more than this wait for something that is not there",
   },
@@ -234,7 +234,8 @@ export const LIMITS = {
     default: 300_000,
     unit: "ms",
     on: "all",
-    bounds: "a unary call, where the caller gave it longer or gave no deadline; streams have none but their caller's",
+    bounds:
+      "a unary call, where the caller gave it longer or gave no deadline, and how long one waits behind another on HTTP/1.1; streams have none but their caller's",
     over: "deadline_exceeded",
     reason: "no proxy waits longer unless it is told to",
   },

@@ -14,12 +14,20 @@ export interface NodeServerState {
   readonly onLimit: OnLimit;
 }
 
-/** A request whose rest has only so much time. */
-export interface Awaited {
+/** A request of a connection. */
+export interface NodeRequest {
   /** ms of performance.now(). */
+  readonly startedAt: number;
+  /** Since when its rest is awaited, where it is, in ms of performance.now(). */
   readonly awaitedSince: number;
-  /** Its time is over. */
-  expire(): void;
+  /** Whether all of it came. */
+  readonly isWhole: boolean;
+  /** Whether its answer waits for that of another, which came before (RFC 9112, 9.3.2). */
+  readonly waitsForTurn: boolean;
+  /** Answers it in its handler's place, and ends the connection; or ends that at once, where the answer has begun. */
+  refuse(status: number): void;
+  /** The connection is gone. */
+  abandon(): void;
 }
 
 export class NodeConnection {
@@ -28,11 +36,13 @@ export class NodeConnection {
   readonly #readRate: ReadRate;
   /** It is to end: with the answer to the newest request. */
   closing = false;
-  newest: Awaited | undefined;
-  /** Requests that came, and whose answers are not sent. */
-  requests = 0;
-  /** Those of them whose rest is awaited. */
-  readonly awaited = new Set<Awaited>();
+  /** A request was refused with which it ends: what still comes is not looked at. */
+  refused = false;
+  newest: NodeRequest | undefined;
+  /** Requests that came, and whose answers are not sent, in their order. */
+  readonly requests = new Set<NodeRequest>();
+  /** Requests whose rest has only so much time. */
+  readonly awaited = new Set<NodeRequest>();
 
   constructor(socket: Socket, server: NodeServerState) {
     this.#socket = socket;
@@ -53,7 +63,14 @@ export class NodeConnection {
       if (now - request.awaitedSince <= limits.requestMs) continue;
       onLimit("requestMs", `the request took over ${limits.requestMs} ms`);
       this.awaited.delete(request);
-      request.expire();
+      request.refuse(408);
+    }
+    for (const request of this.requests) {
+      if (!request.waitsForTurn || now - request.startedAt <= limits.deadlineMs) continue;
+      // Only a stream before it takes so long, and while answers wait Node may read nothing, not even that the peer is gone.
+      onLimit("deadlineMs", `a pipelined request waited over ${limits.deadlineMs} ms for its turn`);
+      this.#socket.destroy();
+      return;
     }
   }
 }

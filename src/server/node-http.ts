@@ -12,7 +12,7 @@ import {
   type ResponseHead,
 } from "./exchange.ts";
 import { GatheredBody } from "./gathered-body.ts";
-import type { Awaited, NodeConnection } from "./node-connection.ts";
+import type { NodeConnection, NodeRequest } from "./node-connection.ts";
 import { NodeRequestHeads } from "./node-request-head.ts";
 import { SocketPeer } from "./socket-peer.ts";
 
@@ -37,7 +37,7 @@ export function createNodeListener(handler: Handler): NodeListener {
   };
 }
 
-class NodeExchange implements Exchange, Awaited {
+class NodeExchange implements Exchange, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
   awaitedSince = this.startedAt;
@@ -57,19 +57,31 @@ class NodeExchange implements Exchange, Awaited {
     this.#res = res;
     this.#connection = connection;
     this.request = request;
-    connection.requests++;
+    connection.requests.add(this);
     connection.newest = this;
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
     req.on("error", ignore);
     res.on("error", ignore);
-    res.on("close", () => {
-      connection.requests--;
-      if (this.#gathered !== undefined) this.#endGathering(this.#gathered);
-      this.#abandon();
-    });
+    res.on("close", () => this.abandon());
   }
 
-  #abandon(): void {
+  get isWhole(): boolean {
+    return this.#req.complete;
+  }
+
+  get waitsForTurn(): boolean {
+    return this.#res.socket === null;
+  }
+
+  abandon(): void {
+    const { requests, awaited } = this.#connection;
+    requests.delete(this);
+    if (!this.#done) awaited.delete(this);
+    this.#endGathering();
+    this.#abandonHandler();
+  }
+
+  #abandonHandler(): void {
     if (this.#done) return;
     this.#done = true;
     this.#abandoned = true;
@@ -108,53 +120,54 @@ class NodeExchange implements Exchange, Awaited {
       if (this.#gathered === undefined) return;
       if (!server.gathered.take(piece.length)) {
         server.onLimit("gatheredBytes", `bodies exceed ${server.limits.gatheredBytes} bytes`);
-        this.#refuse(503);
+        this.#answerInstead(503);
         return;
       }
       gathered.add(piece);
       if (gathered.size <= maxBytes) return;
-      this.#endGathering(gathered);
+      this.#endGathering();
       req.off("data", onData).pause().unshift(gathered.bytes);
       over(this);
     };
     req.on("data", onData);
     req.on("end", () => {
+      awaited.delete(this);
       if (this.#gathered === undefined) return;
-      this.#endGathering(gathered);
+      this.#endGathering();
       done(gathered.bytes, this);
     });
   }
 
-  #endGathering({ size }: GatheredBody): void {
-    const { server, awaited } = this.#connection;
+  #endGathering(): void {
+    if (this.#gathered === undefined) return;
+    this.#connection.server.gathered.giveBack(this.#gathered.size);
     this.#gathered = undefined;
-    server.gathered.giveBack(size);
-    awaited.delete(this);
   }
 
-  /** The rest of the request took too long. */
-  expire(): void {
-    if (this.#gathered === undefined) this.reset();
+  refuse(status: number): void {
+    if (this.#done || this.#res.headersSent) this.reset();
     else {
       this.#res.shouldKeepAlive = false;
-      this.#refuse(408);
+      this.#answerInstead(status);
     }
   }
 
-  /** Answers in the handler's place, where it waits for a request. */
-  #refuse(status: number): void {
-    if (this.#gathered !== undefined) this.#endGathering(this.#gathered);
-    this.#abandon();
+  /** Answers in the handler's place. */
+  #answerInstead(status: number): void {
+    this.#endGathering();
+    this.#abandonHandler();
     this.#setHead({ status, fields: [] });
     this.#finish();
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
     if (trailers.length > 0) {
+      if (this.#done) return;
+      this.#res.addTrailers(valuesByName(trailers)); // first, since it throws where they cannot be sent
       this.start(head);
       const taken = this.write(body);
-      if (taken === undefined) this.end(trailers);
-      else void taken.then(() => this.end(trailers));
+      if (taken === undefined) this.end();
+      else void taken.then(() => this.end());
     } else if (!this.#done) {
       this.#setHead(head);
       if (body.length === 0) this.#finish();

@@ -80,6 +80,7 @@ export function createServer(options: ServerOptions): Server {
   const endOfWatches = new AbortController();
   const cut = new AbortController();
   const health = new HealthStatus();
+  const gathered = new Budget(limits.gatheredBytes);
   const exempt = new Set<DescService>();
   let index: DescriptorIndex | undefined;
 
@@ -92,7 +93,8 @@ export function createServer(options: ServerOptions): Server {
     },
     interceptors,
     messageBytes: limits.messageBytes,
-    inFlight: new Budget(limits.callsInFlight),
+    callsInFlight: limits.callsInFlight,
+    gathered,
     isExempt: (service) => exempt.has(service),
     deadlineMs: limits.deadlineMs,
     lane,
@@ -120,7 +122,7 @@ export function createServer(options: ServerOptions): Server {
     else calls(exchange);
   }
 
-  const state = { handler: handle, limits, gathered: new Budget(limits.gatheredBytes), onLimit };
+  const state = { handler: handle, limits, gathered, onLimit };
   const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
   const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
   let http2: Http2 | undefined;

@@ -11,6 +11,9 @@ export interface TlsFiles {
   readonly clientCa?: string | undefined;
 }
 
+/** Of the kinds of keys that OpenSSL knows, those that our cipher suites sign with. */
+const KEY_TYPES: readonly (string | undefined)[] = ["rsa", "rsa-pss", "ec", "ed25519", "ed448"];
+
 /** A sentence that names the file and what is wrong with it. */
 export class TlsFileError extends Error {}
 
@@ -90,7 +93,11 @@ function privateKeyIn(path: string, text: string): KeyObject {
   if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text)) {
     throw new TlsFileError(`read key ${path}: it must be without a passphrase`);
   }
-  return parse(`key ${path}`, "private key", () => createPrivateKey(text));
+  const key = parse(`key ${path}`, "private key", () => createPrivateKey(text));
+  if (KEY_TYPES.includes(key.asymmetricKeyType)) return key;
+  throw new TlsFileError(
+    `use key ${path}: it is of ${key.asymmetricKeyType}, and must be of RSA, an elliptic curve or EdDSA`,
+  );
 }
 
 function parse<T>(what: string, wanted: string, parser: () => T): T {

@@ -106,3 +106,11 @@ test("a large answer leaves in buffers, none of which is used again", () => {
   bench.send(get(3, 0), get(5, 0));
   assert.deepEqual(Buffer.concat(parts), before);
 });
+
+test("a stream that is reset while its answer waits for the connection's window waits no more", () => {
+  const bench = Bench.settled(sized);
+  bench.send(settings([SettingId.InitialWindowSize, 1 << 20]), get(1, 65_535));
+  assert.deepEqual(bench.send(get(3, 10)), ["Headers 3 200"]);
+  bench.send(rstStream(3));
+  assert.deepEqual(bench.send(get(5, 0)), ["Headers 5 200 end"], "nothing waits before it");
+});

@@ -40,21 +40,25 @@ export function widen(window: number, increment: number): number | undefined {
  * for all others.
  */
 export class Turns {
-  readonly #waiting: Stream[] = [];
+  readonly #waiting = new Set<Stream>();
 
   get none(): boolean {
-    return this.#waiting.length === 0;
+    return this.#waiting.size === 0;
   }
 
+  /** Does nothing where it waits already. */
   add(stream: Stream): void {
-    if (stream.outgoing === undefined || stream.outgoing.inTurn) return;
-    stream.outgoing.inTurn = true;
-    this.#waiting.push(stream);
+    this.#waiting.add(stream);
   }
 
-  next(): Stream {
-    const stream = this.#waiting.shift() as Stream;
-    if (stream.outgoing !== undefined) stream.outgoing.inTurn = false;
-    return stream;
+  delete(stream: Stream): void {
+    this.#waiting.delete(stream);
+  }
+
+  /** Takes the first; undefined where none waits. */
+  next(): Stream | undefined {
+    const [first] = this.#waiting;
+    if (first !== undefined) this.#waiting.delete(first);
+    return first;
   }
 }

@@ -5,7 +5,6 @@ export class Outgoing {
   /** Bytes of the first piece that are sent. */
   at = 0;
   bytes = 0;
-  inTurn = false;
   ended = false;
   trailers: Uint8Array | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;

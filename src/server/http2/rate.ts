@@ -17,11 +17,7 @@ export class Rate {
 
   /** Counts one event at a time in ms; false where it is one too many. */
   spend(now: number): boolean {
-    if (this.#left >= 1) {
-      this.#left--;
-      return true;
-    }
-    this.earn(((now - this.#at) / 1000) * this.#perSecond);
+    if (now > this.#at) this.earn(((now - this.#at) / 1000) * this.#perSecond);
     this.#at = now;
     if (this.#left < 1) return false;
     this.#left--;

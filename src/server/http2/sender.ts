@@ -134,6 +134,7 @@ export class Sender {
   drop(stream: Stream): void {
     const outgoing = stream.outgoing;
     if (outgoing === undefined) return;
+    this.#turns.delete(stream);
     this.waiting -= outgoing.bytes;
     stream.outgoing = undefined;
     outgoing.settle();
@@ -141,10 +142,10 @@ export class Sender {
 
   /** Sends what waits, as far as the windows and the output go. */
   pump(): void {
-    while (!this.#turns.none && this.window > 0 && !this.#full) {
+    while (this.window > 0 && !this.#full) {
       const stream = this.#turns.next();
-      const outgoing = stream.outgoing;
-      if (outgoing !== undefined && stream.sendWindow > 0) this.#turn(stream, outgoing);
+      if (stream === undefined) return;
+      if (stream.outgoing !== undefined && stream.sendWindow > 0) this.#turn(stream, stream.outgoing);
     }
   }
 

@@ -57,6 +57,7 @@ export class Stream implements Exchange, BodyHost {
   #orphaned = false;
   #continued = false;
   #received = 0;
+  #wantedWhole = false;
   #body: Body | undefined;
   #gatherMax = 0;
   #gatherDone: GatherDone | undefined;
@@ -90,6 +91,11 @@ export class Stream implements Exchange, BodyHost {
     return this.#gatherDone !== undefined;
   }
 
+  /** Whether a body has not ended that its handler wanted whole. */
+  get awaited(): boolean {
+    return this.#wantedWhole && this.remoteOpen;
+  }
+
   get body(): Body {
     this.#body ??= new Body(this);
     return this.#body;
@@ -100,6 +106,7 @@ export class Stream implements Exchange, BodyHost {
       this.#stopped();
       return;
     }
+    this.#wantedWhole = true;
     if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > maxBytes) {
       this.#call(over);
     } else if (!this.remoteOpen) {

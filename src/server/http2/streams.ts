@@ -137,10 +137,10 @@ export class Streams implements StreamHost, SenderHost {
     if (this.count === 0) this.#host.idle();
   }
 
-  /** Requests that are gathered and began before a time took too long: they are answered 408 (RFC 9110, 15.5.9). */
+  /** Requests that are awaited and began before a time took too long: they are answered 408 (RFC 9110, 15.5.9). */
   endSlowRequests(begunBefore: number): void {
     for (const stream of this.table.open.values()) {
-      if (!stream.gathering || stream.startedAt >= begunBefore) continue;
+      if (!stream.awaited || stream.startedAt >= begunBefore) continue;
       this.#server.onLimit("requestMs", `the request took over ${this.#server.limits.requestMs} ms`);
       if (stream.unanswered) this.refuse(stream.id, 408, false);
       else this.#rst(stream.id, ErrorCode.Cancel);

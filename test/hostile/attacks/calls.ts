@@ -133,6 +133,56 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
       uncut: /^unanswered$|^open$/,
     },
     {
+      name: "more than a message, and not all of it",
+      limits: { requestMs: 200 },
+      off: { requestMs: off },
+      async run({ connect }) {
+        const body = Buffer.concat([envelope(Buffer.from(JSON.stringify("x".repeat(65_534)))), Buffer.of(0)]);
+        if (http === "1.1") {
+          const head = call(body.length + 1).replace("application/json", "application/grpc-web+json");
+          return (await connect(head, body)).ending();
+        }
+        const frames = [...Array(5).keys()].map((i) => data(1, body.subarray(i * 16_384, (i + 1) * 16_384), 0));
+        return (await connect(HELLO, post(1, "application/grpc-web+json"), ...frames)).endingWith("408");
+      },
+      cut: /^408, /,
+    },
+    {
+      name: "parts of messages of more streams than the server has room for",
+      limits: { gatheredBytes: 1_000_000 },
+      off: { gatheredBytes: off },
+      good: "health",
+      async run({ connect, answer }) {
+        const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));
+        const part = envelope(Buffer.alloc(60_000)).subarray(0, 50_000);
+        const [type, path] = ["application/grpc-web+json", "/fixture.Echo/Join"];
+        for (const peer of peers) {
+          if (http === "1.1") peer.send(call(60_005).replace("application/json", type).replace(SAY, path), part);
+          else {
+            const frames = [...Array(4).keys()].map((i) => data(1, part.subarray(i * 16_384, (i + 1) * 16_384), 0));
+            peer.send(HELLO, post(1, type, path), ...frames);
+          }
+        }
+        return answer(Promise.any(peers.map((peer) => peer.endingWith("200", "RST_STREAM ENHANCE_YOUR_CALM"))));
+      },
+      cut: http === "1.1" ? /^200, / : /^(200|RST_STREAM ENHANCE_YOUR_CALM), /,
+      uncut: /^unanswered$|^open$/,
+    },
+    {
+      name: "more streams of health than the server has room for",
+      limits: { callsInFlight: 20 },
+      off: { callsInFlight: off },
+      run: ({ url, answer }) => {
+        const [protocol, version] = http === "1.1" ? ["gRPC-Web", "HTTP/1.1"] : ["gRPC", "HTTP/2"];
+        const cell = CELLS.find((each) => each.protocol === protocol && each.http === version && each.codec === "json");
+        const watch = { path: "/grpc.health.v1.Health/Watch", message: Buffer.from("{}"), timeout: "2S" };
+        const watches = Array.from({ length: 40 }, async () => (await callIn(cell as Cell, url, watch)).code);
+        return answer(Promise.all(watches).then((codes) => [...new Set(codes)].sort().join(", ")));
+      },
+      cut: /^deadline_exceeded, unavailable$/,
+      uncut: /^unanswered$/,
+    },
+    {
       name: "a stream that is not read",
       limits: { readRateMs: 200 },
       off: { readBytesPerSecond: 0 },

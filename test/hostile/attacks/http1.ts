@@ -3,6 +3,10 @@ import type { Attack, Target } from "../support/attack.ts";
 
 const off = Infinity;
 const ECHO = call('"hello"');
+/** A stream that goes on for as long as the server does. */
+const WATCH = call("\0\0\0\0\x02{}")
+  .replace("/fixture.Echo/Say", "/grpc.health.v1.Health/Watch")
+  .replace("application/json", "application/connect+json");
 /** More than the buffers of both systems hold. */
 const LARGE = 32 << 20;
 
@@ -159,6 +163,31 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
       return peer.ending();
     },
     cut: /^415, closed$/,
+  },
+  {
+    name: "calls behind a stream, and a peer that is gone while nothing is read of it",
+    limits: { deadlineMs: 1_500 },
+    off: { deadlineMs: off },
+    async run({ connect, reset }) {
+      const peer = await connect(WATCH, call('"large 4000"').repeat(60));
+      await peer.saw("200");
+      peer.send(call('"large 4000"').repeat(2_000));
+      return reset(peer);
+    },
+    cut: /^dropped$/,
+    uncut: /^held$/,
+  },
+  {
+    name: "CONNECT behind streams",
+    off: undefined,
+    async run({ connect }) {
+      const peers = await Promise.all(Array.from({ length: 50 }, () => connect()));
+      for (const peer of peers) {
+        peer.send(WATCH.repeat(30), "CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n");
+      }
+      return [...new Set(await Promise.all(peers.map((peer) => peer.ending())))].join();
+    },
+    cut: /^(200, )?closed$/,
   },
   {
     name: "20,000 pipelined GETs",

@@ -14,6 +14,7 @@ const NAMES = [
   "a timeout, and a handler that does not look at it",
   "more calls than the server has room for",
   "more bodies at once than the server has room for",
+  "more than a message, and not all of it",
 ];
 
 export const ATTACKS_WITHOUT_LANE: readonly Attack[] = pick(CALL_ATTACKS, NAMES).map((attack) => ({

@@ -1,6 +1,8 @@
 /** More calls than may be in flight are refused at once, and told when to try again; health and reflection are not. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http1 from "node:http";
+import http2 from "node:http2";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
@@ -8,7 +10,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { Health } from "../gen/health/v1/health_pb.ts";
 import { CELLS, callIn, envelope, isGrpc } from "./support/cells.ts";
-import { send } from "./support/http.ts";
+import { type HttpVersion, send } from "./support/http.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
 import { connectTo, turns } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
@@ -222,6 +224,50 @@ test("without the lane the bound is looked at again when the message is there", 
   for (const socket of sockets) socket.destroy();
   assert.deepEqual(answers.sort(), ["200", "503", "503"]);
 });
+
+for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+  test(`a stream whose caller sends nothing more ends with its deadline, over ${http}`, async (t) => {
+    const ended = Promise.withResolvers<unknown>();
+    const { authority } = await startServer(t, {
+      routes: echoRoutes({
+        async join(requests) {
+          try {
+            for await (const _ of requests);
+          } catch (error) {
+            ended.resolve(error);
+            throw error;
+          }
+          return {};
+        },
+      }),
+    });
+    const { status, trailer } = await unfinished(http, authority, {
+      "content-type": "application/grpc-web+proto",
+      "grpc-timeout": "50m",
+    });
+    assert.deepEqual([status, /grpc-status: ?(\d+)/.exec(trailer)?.[1]], [200, "4"]);
+    assert.equal(((await ended.promise) as ConnectError).code, Code.DeadlineExceeded);
+  });
+}
+
+/** Sends the head of a call of Join and nothing more; gives what is answered. */
+async function unfinished(http: HttpVersion, authority: string, headers: Record<string, string>) {
+  const path = "/fixture.Echo/Join";
+  if (http === "HTTP/2") {
+    const session = http2.connect(`http://${authority}`);
+    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
+    const [answer] = await once(stream, "response");
+    const trailer = Buffer.concat(await stream.toArray()).toString();
+    session.destroy();
+    return { status: answer[":status"], trailer };
+  }
+  const request = http1.request(`http://${authority}${path}`, { method: "POST", headers });
+  request.flushHeaders();
+  const [answer] = await once(request, "response");
+  const [trailer] = await once(answer, "data");
+  request.destroy();
+  return { status: answer.statusCode, trailer: String(trailer) };
+}
 
 /** Handlers that run until they are released. */
 function holding() {

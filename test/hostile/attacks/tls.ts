@@ -85,7 +85,6 @@ const BEHIND = [
   "a flood of empty DATA (CVE-2019-9518)",
   "rapid reset (CVE-2023-44487)",
   "resets of connections that are being answered",
-  "calls behind a stream, and a peer that is gone while nothing is read of it",
   "more connections than are allowed",
 ];
 

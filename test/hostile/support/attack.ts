@@ -140,7 +140,7 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
     dropped,
     reset(peer) {
       const end = dropped(peer);
-      peer.socket.resetAndDestroy();
+      peer.reset();
       return end;
     },
     answer: (answer) => Promise.race([answer, sleep(patience, "unanswered", { ref: false })]),

@@ -21,8 +21,11 @@ export class Peer {
   readonly #words = new Map<string, number>();
   #rest: Buffer = Buffer.alloc(0);
 
-  private constructor(socket: Socket, http: "1.1" | "2", patience: number) {
+  readonly #tcp: Socket;
+
+  private constructor(socket: Socket, tcp: Socket, http: "1.1" | "2", patience: number) {
     this.socket = socket;
+    this.#tcp = tcp;
     this.#http = http;
     this.#patience = patience;
     this.#closed = new Promise((resolve) => socket.on("close", resolve));
@@ -33,22 +36,26 @@ export class Peer {
   /** Connects to a URL; only to its port where it is to say for itself what TLS is. */
   static async connect(url: string, http: "1.1" | "2", patience: number, bare = false): Promise<Peer> {
     const { protocol, hostname, port } = new URL(url);
-    const to = { host: hostname, port: Number(port) };
+    const tcp = net.connect({ host: hostname, port: Number(port), noDelay: true });
     if (protocol === "http:" || bare) {
-      const socket = net.connect({ ...to, noDelay: true });
-      const peer = new Peer(socket, http, patience);
-      await once(socket, "connect");
+      const peer = new Peer(tcp, tcp, http, patience);
+      await once(tcp, "connect");
       return peer;
     }
     const ALPNProtocols = [http === "2" ? "h2" : "http/1.1"];
-    const socket = tls.connect({ ...to, ca: AUTHORITY.cert, ALPNProtocols });
-    const peer = new Peer(socket, http, patience);
+    const socket = tls.connect({ socket: tcp, host: hostname, ca: AUTHORITY.cert, ALPNProtocols });
+    const peer = new Peer(socket, tcp, http, patience);
     await once(socket, "secureConnect");
     return peer;
   }
 
   get open(): boolean {
     return !this.socket.destroyed && this.socket.writable;
+  }
+
+  /** Ends the connection with RST. */
+  reset(): void {
+    this.#tcp.resetAndDestroy();
   }
 
   send(...bytes: (Uint8Array | string)[]): void {

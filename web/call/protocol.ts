@@ -31,7 +31,12 @@ export function isBinary(protocol: Protocol): boolean {
   return protocol === "connect-binary" || protocol === "grpc-web";
 }
 
-/** Only a method without side effects can be called by GET. */
-export function isOffered(protocol: Protocol, { idempotency }: DescMethodUnary): boolean {
-  return protocol !== "connect-get" || idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+/** Whether the contract says that the method has no side effects: who calls it more often than asked for does no harm. */
+export function isSafe({ idempotency }: DescMethodUnary): boolean {
+  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+/** Only a safe method can be called by GET. */
+export function isOffered(protocol: Protocol, method: DescMethodUnary): boolean {
+  return protocol !== "connect-get" || isSafe(method);
 }

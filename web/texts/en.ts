@@ -15,7 +15,10 @@ export const en: Texts = {
     "connect-get": "The message in the URL: an answer that browsers and shared caches can keep.",
     "grpc-web": "gRPC's frames in a form that browsers can send, with the trailers in the body.",
   },
-  notOffered: "Only a method without side effects can be called by GET.",
+  calledInEach:
+    "The contract says that this method has no side effects, so a click calls it in each protocol, to compare their sizes.",
+  calledOnce:
+    "The contract does not say that this method has no side effects, so a click calls it once, and GET cannot call it.",
   call: "Call",
   calling: "Calling…",
   tryLabel: "See what goes wrong",
@@ -97,7 +100,7 @@ export const en: Texts = {
     trailer: "a trailer",
   },
 
-  sizesHeading: "The same call in every protocol",
+  sizesHeading: "The same call, protocol by protocol",
   sizesIntro: "Bytes of body and query, as this page has just sent and received them. Headers come on top.",
   protocol: "Protocol",
   message: "message",
@@ -105,7 +108,7 @@ export const en: Texts = {
   bytes: (count) => (count === 1 ? "1 byte" : `${count} bytes`),
   sizeOf: (message, framing) => `${message} message, ${framing} framing`,
   sizeOfCopy: "from the browser's cache",
-  sizesPending: "Make a call, and its sizes in every protocol stand here side by side.",
+  sizesPending: "Make a call, and its sizes stand here side by side.",
   grpcNote:
     "No browser can send gRPC itself: fetch has no trailers. Its row is worked out, not measured, and its status travels in HTTP/2 trailers, outside the body.",
   grpcFrame: "The frame that gRPC would send",

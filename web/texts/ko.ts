@@ -15,7 +15,10 @@ export const ko: Texts = {
     "connect-get": "메시지를 URL에 담습니다. 브라우저와 공유 캐시가 응답을 저장해 둘 수 있습니다.",
     "grpc-web": "gRPC 프레임을 브라우저가 보낼 수 있는 모양으로 바꾸고, 트레일러는 본문에 담습니다.",
   },
-  notOffered: "GET으로는 부수 효과가 없는 메서드만 호출할 수 있습니다.",
+  calledInEach:
+    "명세에 부수 효과가 없다고 적힌 메서드이므로, 한 번 누르면 크기를 비교할 수 있도록 모든 프로토콜로 호출합니다.",
+  calledOnce:
+    "명세에 부수 효과가 없다고 적혀 있지 않은 메서드이므로, 한 번 누르면 한 번만 호출하며 GET으로는 호출할 수 없습니다.",
   call: "호출하기",
   calling: "호출 중…",
   tryLabel: "실패하는 경우도 보기",
@@ -104,7 +107,7 @@ export const ko: Texts = {
   bytes: (count) => `${count}바이트`,
   sizeOf: (message, framing) => `메시지 ${message}, 프레이밍 ${framing}`,
   sizeOfCopy: "브라우저 캐시에서 가져옴",
-  sizesPending: "호출하면 프로토콜별 크기를 나란히 비교해 보여 줍니다.",
+  sizesPending: "호출하면 크기를 나란히 비교해 보여 줍니다.",
   grpcNote:
     "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",
   grpcFrame: "gRPC라면 보냈을 프레임",

@@ -13,7 +13,9 @@ export interface Texts {
   readonly methodLabel: string;
   readonly protocolLabel: string;
   readonly protocols: Readonly<Record<Protocol, string>>;
-  readonly notOffered: string;
+  /** How often a click calls a method that has no side effects, and any other. */
+  readonly calledInEach: string;
+  readonly calledOnce: string;
   readonly call: string;
   readonly calling: string;
   readonly tryLabel: string;

@@ -2,7 +2,7 @@
 import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
 import { methods } from "../call/contract.ts";
 import { type FormField, formFields, type Texts as Typed } from "../call/input.ts";
-import { isOffered, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useTexts } from "./speech.ts";
 
 export interface CallFormProps {
@@ -76,8 +76,7 @@ export function CallForm(props: CallFormProps) {
           ))}
         </div>
         <p class="note">
-          {texts.protocols[protocol]}
-          {!isOffered("connect-get", method) && ` ${texts.notOffered}`}
+          {texts.protocols[protocol]} {isSafe(method) ? texts.calledInEach : texts.calledOnce}
         </p>
       </fieldset>
       <p class="tries">

@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { makeCall, type Outcome } from "../call/call.ts";
 import { methods } from "../call/contract.ts";
 import { exampleTexts, greatestTexts, readInput, type Texts as Typed } from "../call/input.ts";
-import { isOffered, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+import { isOffered, isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { CallForm } from "./call-form.tsx";
 import { Comparison } from "./comparison.tsx";
 import { keepLanguage, LANGUAGES, type Language, preferredLanguage } from "./language.ts";
@@ -20,10 +20,11 @@ function Page({ first }: { first: DescMethodUnary }) {
   const [method, setMethod] = useState(first);
   const [typed, setTyped] = useState<Typed>(() => exampleTexts(first.input));
   const [protocol, setProtocol] = useState<Protocol>("connect-json");
-  const [outcome, setOutcome] = useState<Outcome>();
-  const [others, setOthers] = useState<readonly Outcome[]>([]);
+  /** Of the same call, in the chosen protocol first. */
+  const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isCalling, setCalling] = useState(false);
   const newest = useRef(0);
+  const [outcome] = outcomes;
   const texts = TEXTS[language];
   const reading = useMemo(() => readInput(method.input, typed), [method, typed]);
 
@@ -32,7 +33,7 @@ function Page({ first }: { first: DescMethodUnary }) {
     document.title = texts.title;
   }, [language]);
 
-  /** Calls in the chosen protocol, then in the others, for their sizes. */
+  /** Calls in the chosen protocol; then, where that does no harm, in the others, for their sizes. */
   async function call(values: Typed, isShortened: boolean): Promise<void> {
     const input = readInput(method.input, values);
     if ("problems" in input) return;
@@ -44,20 +45,17 @@ function Page({ first }: { first: DescMethodUnary }) {
     const result = await callIn(protocol);
     if (own !== newest.current) return;
     setCalling(false);
-    setOutcome(result);
-    setOthers([]);
-    if (result.answer === undefined) return;
-    const rest = PROTOCOLS.filter((each) => each !== protocol && isOffered(each, method));
-    const outcomes = await Promise.all(rest.map(callIn));
-    if (own === newest.current) setOthers(outcomes);
+    setOutcomes([result]);
+    if (result.answer === undefined || !isSafe(method)) return;
+    const others = await Promise.all(PROTOCOLS.filter((each) => each !== protocol).map(callIn));
+    if (own === newest.current) setOutcomes([result, ...others]);
   }
 
   function chooseMethod(chosen: DescMethodUnary): void {
     newest.current += 1;
     setMethod(chosen);
     setTyped(exampleTexts(chosen.input));
-    setOutcome(undefined);
-    setOthers([]);
+    setOutcomes([]);
     if (!isOffered(protocol, chosen)) setProtocol("connect-json");
   }
 
@@ -115,7 +113,7 @@ function Page({ first }: { first: DescMethodUnary }) {
         </section>
         <section aria-labelledby="sizes">
           <h2 id="sizes">{texts.sizesHeading}</h2>
-          <SizeTable outcomes={outcome === undefined ? [] : [outcome, ...others]} />
+          <SizeTable outcomes={outcomes} />
         </section>
         {"message" in reading && (
           <section aria-labelledby="lines">

@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { startBrowser } from "../support/browser.ts";
 import { run } from "../support/command.ts";
-import { makeOwn, type OwnContract, openOwn } from "../support/own-contract.ts";
+import { type Implementation, makeOwn, type OwnContract, openOwn } from "../support/own-contract.ts";
 import { text } from "../support/page-tests.ts";
 
 const SHOP = `
@@ -38,6 +38,27 @@ message CancelRequest {
   bytes receipt = 1;
 }
 message CancelResponse {}
+`;
+
+/** What generates and builds, and is not what a form expects. */
+const ODD = `
+edition = "2023";
+package odd.v1;
+
+service OddService {
+  rpc Pick(Choice) returns (Choice);
+  rpc Insist(Strict) returns (Strict);
+}
+
+message Choice {
+  oneof kind {
+    string name = 1;
+    int32 id = 2;
+  }
+}
+message Strict {
+  string reason = 1 [features.field_presence = LEGACY_REQUIRED];
+}
 `;
 
 type OwnTest = readonly [name: string, body: (t: TestContext, browser: Browser, own: OwnContract) => Promise<void>];
@@ -111,9 +132,48 @@ const OF_THE_SHOP: readonly OwnTest[] = [
   ],
 ];
 
+const OF_THE_ODD: readonly OwnTest[] = [
+  [
+    "an input that is no message is refused before anything is sent, and the page goes on",
+    async (t, browser, own) => {
+      const sent: unknown[] = [];
+      const { page } = await openOwn(t, browser, own, {
+        pick({ kind }: { kind: unknown }) {
+          sent.push(kind);
+          return { kind };
+        },
+      } as Implementation);
+      const call = page.getByRole("button", { name: "Call" });
+      const greatest = page.getByRole("button", { name: "The greatest numbers" });
+      await greatest.click();
+      await page.locator(".result .answer", { hasText: "name = name" }).waitFor();
+      await page.getByLabel("id").fill("5");
+      assert.match(await text(page.getByRole("alert")), /before anything was sent: .*oneof set multiple times/);
+      assert.ok(await call.isDisabled());
+      assert.equal(await page.locator(".lines").count(), 0);
+      await page.getByLabel("id").press("Enter");
+      await greatest.click();
+      await page.getByLabel("name").fill("");
+      await call.click();
+      await page.locator(".result .answer", { hasText: `id = ${2 ** 31 - 1}` }).waitFor();
+      assert.deepEqual(sent, [
+        { case: "name", value: "name" },
+        { case: "id", value: 2 ** 31 - 1 },
+      ]);
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
+      await page.getByLabel("reason").fill("");
+      assert.match(await text(page.getByRole("alert")), /before anything was sent: .*reason/);
+      assert.ok(await call.isDisabled());
+      assert.ok(await page.getByRole("button", { name: "A message that ends too early" }).isDisabled());
+    },
+  ],
+];
+
 test("the page follows a contract that was replaced, in Chromium", { timeout: 120_000 }, async (t) => {
   const browser = await startBrowser(t);
   if (browser === undefined) return;
   const shop = await makeOwn(t, SHOP, "OrderService");
   for (const [name, body] of OF_THE_SHOP) await t.test(name, (t) => body(t, browser, shop));
+  const odd = await makeOwn(t, ODD, "OddService");
+  for (const [name, body] of OF_THE_ODD) await t.test(name, (t) => body(t, browser, odd));
 });

@@ -7,6 +7,8 @@ import {
   type JsonValue,
   type Message,
   ScalarType,
+  toBinary,
+  toJson,
 } from "@bufbuild/protobuf";
 import { exampleOf } from "../../src/server/usage.ts";
 
@@ -15,7 +17,7 @@ export type FormField = DescField & { fieldKind: "scalar" | "enum" };
 /** By the fields' names in JSON. An empty text is a field that is not set. */
 export type Texts = Readonly<Record<string, string>>;
 
-/** The message, or by field why there is none. */
+/** The message, which every protocol can send, or why there is none: by field, and under "" what is wrong with the whole. */
 export type Reading = { readonly message: Message } | { readonly problems: Readonly<Record<string, string>> };
 
 export function formFields({ fields }: DescMessage): FormField[] {
@@ -27,16 +29,16 @@ export function exampleTexts(desc: DescMessage): Texts {
   return Object.fromEntries(Object.entries(exampleOf(desc)).map(([name, value]) => [name, String(value)]));
 }
 
-/** With the greatest number that it can hold in each field of whole numbers. */
+/** With the greatest number that it can hold in each field of whole numbers; of a oneof's only in the one that is set. */
 export function greatestTexts(desc: DescMessage, texts: Texts): Texts {
-  const greatest = formFields(desc).flatMap(({ jsonName, scalar }) => {
+  const greatest = formFields(desc).flatMap(({ jsonName, scalar, oneof }) => {
     const value = scalar === undefined ? undefined : GREATEST[scalar];
-    return value === undefined ? [] : [[jsonName, String(value)]];
+    return value === undefined || (oneof !== undefined && !texts[jsonName]) ? [] : [[jsonName, String(value)]];
   });
   return { ...texts, ...Object.fromEntries(greatest) };
 }
 
-/** Reads the texts by protobuf's rules of JSON, which the client itself holds every value to. */
+/** Reads the texts by protobuf's rules of JSON, which the client itself holds every value to. It never throws. */
 export function readInput(desc: DescMessage, texts: Texts): Reading {
   const values: Record<string, JsonValue> = {};
   const problems: Record<string, string> = {};
@@ -52,7 +54,14 @@ export function readInput(desc: DescMessage, texts: Texts): Reading {
     }
   }
   if (Object.keys(problems).length > 0) return { problems };
-  return { message: Object.keys(values).length === 0 ? create(desc) : fromJson(desc, values) };
+  try {
+    const message = Object.keys(values).length === 0 ? create(desc) : fromJson(desc, values);
+    toJson(desc, message);
+    toBinary(desc, message);
+    return { message };
+  } catch (error) {
+    return { problems: { "": (error as Error).message } }; // two of a oneof are set, or a required field is not
+  }
 }
 
 const GREATEST: Partial<Record<ScalarType, bigint>> = Object.fromEntries(

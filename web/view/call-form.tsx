@@ -10,7 +10,7 @@ export interface CallFormProps {
   readonly chooseMethod: (method: DescMethodUnary) => void;
   readonly typed: Typed;
   readonly type: (typed: Typed) => void;
-  /** By field. */
+  /** Why there is no message: by field, and under "" what is wrong with the whole. */
   readonly problems: Readonly<Record<string, string>>;
   readonly protocol: Protocol;
   readonly chooseProtocol: (protocol: Protocol) => void;

@@ -4,7 +4,7 @@ import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { makeCall, type Outcome } from "../call/call.ts";
 import { methods } from "../call/contract.ts";
-import { exampleTexts, greatestTexts, readInput, type Texts as Typed } from "../call/input.ts";
+import { exampleTexts, greatestTexts, type Reading, readInput, type Texts as Typed } from "../call/input.ts";
 import { isOffered, isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { CallForm } from "./call-form.tsx";
 import { Comparison } from "./comparison.tsx";
@@ -34,8 +34,7 @@ function Page({ first }: { first: DescMethodUnary }) {
   }, [language]);
 
   /** Calls in the chosen protocol; then, where that does no harm, in the others, for their sizes. */
-  async function call(values: Typed, isShortened: boolean): Promise<void> {
-    const input = readInput(method.input, values);
+  async function call(input: Reading, isShortened: boolean): Promise<void> {
     if ("problems" in input) return;
     newest.current += 1;
     const own = newest.current;
@@ -97,19 +96,19 @@ function Page({ first }: { first: DescMethodUnary }) {
             problems={"problems" in reading ? reading.problems : {}}
             protocol={protocol}
             chooseProtocol={setProtocol}
-            call={() => void call(typed, false)}
+            call={() => void call(reading, false)}
             callGreatest={() => {
               const greatest = greatestTexts(method.input, typed);
               setTyped(greatest);
-              void call(greatest, false);
+              void call(readInput(method.input, greatest), false);
             }}
-            callShortened={() => void call(typed, true)}
+            callShortened={() => void call(reading, true)}
           />
           <Result outcome={outcome} isCalling={isCalling} />
         </section>
         <section aria-labelledby="wire">
           <h2 id="wire">{texts.wireHeading}</h2>
-          {outcome === undefined ? <p class="pending">{texts.nothingYet}</p> : <Wire outcome={outcome} />}
+          {outcome?.request === undefined ? <p class="pending">{texts.nothingYet}</p> : <Wire outcome={outcome} />}
         </section>
         <section aria-labelledby="sizes">
           <h2 id="sizes">{texts.sizesHeading}</h2>

@@ -17,7 +17,7 @@ export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; i
 }
 
 function Line({ outcome }: { outcome: Outcome }) {
-  const { method, output, milliseconds, answer, isShortened } = outcome;
+  const { method, output, milliseconds, request, answer, isShortened } = outcome;
   const texts = useTexts();
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   return (
@@ -33,7 +33,7 @@ function Line({ outcome }: { outcome: Outcome }) {
         </p>
       )}
       {isShortened && <p class="note">{hadBytes(outcome) ? texts.shortened : texts.loneTag}</p>}
-      {answer === undefined && <p class="note">{texts.noAnswer}</p>}
+      {request !== undefined && answer === undefined && <p class="note">{texts.noAnswer}</p>}
       <p class="note">
         {answer?.delivery === "cached" ? texts.delivered.cached : texts.took(time, nameOf(answer?.httpVersion))}
       </p>

@@ -7,7 +7,6 @@ import {
   type JsonValue,
   type Message,
   ScalarType,
-  toBinary,
   toJson,
 } from "@bufbuild/protobuf";
 import { exampleOf } from "../../src/server/usage.ts";
@@ -56,11 +55,10 @@ export function readInput(desc: DescMessage, texts: Texts): Reading {
   if (Object.keys(problems).length > 0) return { problems };
   try {
     const message = Object.keys(values).length === 0 ? create(desc) : fromJson(desc, values);
-    toJson(desc, message);
-    toBinary(desc, message);
+    toJson(desc, message); // it and toBinary throw where a required field is not set
     return { message };
   } catch (error) {
-    return { problems: { "": (error as Error).message } }; // two of a oneof are set, or a required field is not
+    return { problems: { "": (error as Error).message } };
   }
 }
 

@@ -167,6 +167,22 @@ const OF_THE_ODD: readonly OwnTest[] = [
       assert.ok(await page.getByRole("button", { name: "A message that ends too early" }).isDisabled());
     },
   ],
+  [
+    "a call that is under way when another method is chosen is waited for no longer",
+    async (t, browser, own) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const { page } = await openOwn(t, browser, own, { pick: () => promise.then(() => ({})) });
+      await page.getByRole("button", { name: "Call" }).click();
+      const result = page.locator(".result");
+      await result.getByText("Calling…").waitFor();
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
+      await page.getByLabel("reason").waitFor();
+      assert.deepEqual([await text(result), await result.getAttribute("aria-busy")], ["", "false"]);
+      resolve();
+      await page.waitForLoadState("networkidle");
+      assert.equal(await text(result), "");
+    },
+  ],
 ];
 
 test("the page follows a contract that was replaced, in Chromium", { timeout: 120_000 }, async (t) => {

@@ -52,6 +52,7 @@ function Page({ first }: { first: DescMethodUnary }) {
 
   function chooseMethod(chosen: DescMethodUnary): void {
     newest.current += 1;
+    setCalling(false);
     setMethod(chosen);
     setTyped(exampleTexts(chosen.input));
     setOutcomes([]);

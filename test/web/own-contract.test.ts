@@ -50,6 +50,10 @@ service OddService {
   rpc Insist(Strict) returns (Strict);
 }
 
+service AlphaService {
+  rpc Ask(Strict) returns (Strict);
+}
+
 message Choice {
   oneof kind {
     string name = 1;
@@ -133,6 +137,16 @@ const OF_THE_SHOP: readonly OwnTest[] = [
 ];
 
 const OF_THE_ODD: readonly OwnTest[] = [
+  [
+    "its methods come in the order of the file, so that the first is that of the server's lines to paste",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, {});
+      const options = await page.getByLabel("Method").locator("option").allInnerTexts();
+      assert.deepEqual([options[0], options.at(-1)], ["odd.v1.OddService.Pick", "odd.v1.AlphaService.Ask"]);
+      const lines = await (await fetch(page.url())).text();
+      assert.match(lines, /odd\.v1\.OddService\/Pick/);
+    },
+  ],
   [
     "an input that is no message is refused before anything is sent, and the page goes on",
     async (t, browser, own) => {

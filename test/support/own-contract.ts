@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { DescService } from "@bufbuild/protobuf";
+import { createRegistry, type DescService } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import type { Routes } from "../../src/server/handlers.ts";
 import { type Page, readPage } from "../../src/server/page.ts";
@@ -55,7 +55,8 @@ export async function openOwn(
   implementation: Implementation,
   options = {},
 ): Promise<OpenPage> {
-  const routes: Routes = (router) => void router.service(service, implementation as object);
+  const routes: Routes = (router) =>
+    void router.service(service, implementation as object, { jsonOptions: { registry: createRegistry(service.file) } });
   const { url } = await startServer(t, { page: files, routes });
   return openPage(t, browser, url, options);
 }

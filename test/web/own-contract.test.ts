@@ -1,6 +1,8 @@
 /** The page of who replaces the contract: made by the README's steps, it has their form, and calls their service. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { create, type DescMessage } from "@bufbuild/protobuf";
+import { anyPack, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Browser } from "playwright-core";
 import { startBrowser } from "../support/browser.ts";
 import { run } from "../support/command.ts";
@@ -45,9 +47,17 @@ const ODD = `
 edition = "2023";
 package odd.v1;
 
+import "google/protobuf/any.proto";
+import "google/protobuf/empty.proto";
+import "google/protobuf/timestamp.proto";
+
 service OddService {
   rpc Pick(Choice) returns (Choice);
   rpc Insist(Strict) returns (Strict);
+  rpc Name(Members) returns (Members);
+  rpc At(google.protobuf.Timestamp) returns (google.protobuf.Timestamp);
+  rpc Pack(google.protobuf.Empty) returns (google.protobuf.Any);
+  rpc PackOther(google.protobuf.Empty) returns (google.protobuf.Any);
 }
 
 service AlphaService {
@@ -60,9 +70,30 @@ message Choice {
     int32 id = 2;
   }
 }
+enum Kind {
+  KIND_UNSPECIFIED = 0;
+  KIND_OTHER = 1;
+}
+message Members {
+  Kind value_of = 1;
+  bytes to_string = 2;
+  string constructor = 3;
+}
 message Strict {
   string reason = 1 [features.field_presence = LEGACY_REQUIRED];
 }
+`;
+
+const STREAMS = `
+syntax = "proto3";
+package streams.v1;
+
+service WatchService {
+  rpc Watch(WatchRequest) returns (stream WatchResponse);
+}
+
+message WatchRequest {}
+message WatchResponse {}
 `;
 
 type OwnTest = readonly [name: string, body: (t: TestContext, browser: Browser, own: OwnContract) => Promise<void>];
@@ -87,7 +118,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       await page.getByLabel("size").selectOption("SIZE_LARGE");
       await page.getByLabel("toGo").check();
       await page.getByLabel("table").fill("-7");
-      await page.getByText("Fields that hold lists, maps or messages are left out here.").waitFor();
+      await page.getByText("Fields that a line of text cannot hold").waitFor();
       for (const protocol of ["Connect JSON", "Connect binary", "gRPC-Web"]) {
         await page.getByLabel(protocol).check();
         await page.getByRole("button", { name: "Call" }).click();
@@ -182,6 +213,49 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
+    "fields may have the names of an object's members",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, { name: (request: object) => request });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Name");
+      await page.getByLabel("valueOf").selectOption("KIND_OTHER");
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: "valueOf = KIND_OTHER, constructor = constructor" }).waitFor();
+    },
+  ],
+  [
+    "a message of protobuf's own is sent as it is at first, and its answer is shown",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, { at: (request: object) => request });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.At");
+      await page.getByText("Fields that a line of text cannot hold").waitFor();
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: '"1970-01-01T00:00:00Z"' }).waitFor();
+    },
+  ],
+  [
+    "an answer of any type is told in JSON where the contract has the type, and why not where it has not",
+    async (t, browser, own) => {
+      const kind = { case: "id", value: 5 };
+      const [choice] = own.service.file.messages as [DescMessage];
+      const { page } = await openOwn(t, browser, own, {
+        pack: () => anyPack(choice, create(choice, { kind } as Record<string, unknown>)),
+        packOther: () => anyPack(TimestampSchema, create(TimestampSchema)),
+      });
+      const answer = page.locator(".result .answer");
+      for (const [method, protocol, expected] of [
+        ["Pack", "Connect JSON", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
+        ["Pack", "Connect binary", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
+        ["PackOther", "gRPC-Web", /google\.protobuf\.Timestamp.* is not in the type registry/],
+      ] as const) {
+        await page.getByLabel("Method").selectOption(`odd.v1.OddService.${method}`);
+        await page.getByLabel(protocol).check();
+        await page.getByRole("button", { name: "Call" }).click();
+        await answer.waitFor();
+        assert.match(await text(answer), expected);
+      }
+    },
+  ],
+  [
     "a call that is under way when another method is chosen is waited for no longer",
     async (t, browser, own) => {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -206,4 +280,8 @@ test("the page follows a contract that was replaced, in Chromium", { timeout: 12
   for (const [name, body] of OF_THE_SHOP) await t.test(name, (t) => body(t, browser, shop));
   const odd = await makeOwn(t, ODD, "OddService");
   for (const [name, body] of OF_THE_ODD) await t.test(name, (t) => body(t, browser, odd));
+  await t.test("a contract that only streams has no page, and is told so", async (t) => {
+    const { page } = await openOwn(t, browser, await makeOwn(t, STREAMS, "WatchService"), {});
+    assert.match(await text(page.locator("main")), /the contract has no unary method/);
+  });
 });

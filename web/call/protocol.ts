@@ -3,6 +3,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { registry } from "./contract.ts";
 
 export const PROTOCOLS = ["connect-json", "connect-binary", "connect-get", "grpc-web"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
@@ -21,6 +22,7 @@ export function createTransport(protocol: Protocol, baseUrl: string, fetch: type
   return createConnectTransport({
     baseUrl,
     fetch,
+    jsonOptions: { registry },
     useBinaryFormat: protocol === "connect-binary",
     useHttpGet: protocol === "connect-get",
   });

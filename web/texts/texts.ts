@@ -22,6 +22,8 @@ export interface Texts {
   readonly tryGreatest: string;
   readonly tryShortened: string;
   readonly leftOut: string;
+  /** In place of the page. */
+  readonly noMethod: string;
   readonly onlyRefused: (message: string) => string;
   readonly answerIs: string;
   readonly emptyAnswer: string;

@@ -1,7 +1,7 @@
 /** The call as it is written in a program, to be filled in: its fields are those of the method's input. */
 import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
 import { methods } from "../call/contract.ts";
-import { type FormField, formFields, type Texts as Typed } from "../call/input.ts";
+import { type FormField, formFields, type Problems, type Texts as Typed } from "../call/input.ts";
 import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useTexts } from "./speech.ts";
 
@@ -10,8 +10,7 @@ export interface CallFormProps {
   readonly chooseMethod: (method: DescMethodUnary) => void;
   readonly typed: Typed;
   readonly type: (typed: Typed) => void;
-  /** Why there is no message: by field, and under "" what is wrong with the whole. */
-  readonly problems: Readonly<Record<string, string>>;
+  readonly problems: Problems;
   readonly protocol: Protocol;
   readonly chooseProtocol: (protocol: Protocol) => void;
   readonly call: () => void;
@@ -23,7 +22,7 @@ export function CallForm(props: CallFormProps) {
   const { method, typed, type, problems, protocol, chooseProtocol, call, callGreatest, callShortened } = props;
   const texts = useTexts();
   const fields = formFields(method.input);
-  const isRefused = Object.keys(problems).length > 0;
+  const isRefused = problems.size > 0;
 
   return (
     <form
@@ -40,9 +39,9 @@ export function CallForm(props: CallFormProps) {
             <label for={`field-${field.jsonName}`}>{field.jsonName}</label>
             <Field
               field={field}
-              text={typed[field.jsonName] ?? ""}
-              problem={problems[field.jsonName]}
-              type={(text) => type({ ...typed, [field.jsonName]: text })}
+              text={typed.get(field.jsonName) ?? ""}
+              problem={problems.get(field.jsonName)}
+              type={(text) => type(new Map(typed).set(field.jsonName, text))}
             />
             {index < fields.length - 1 && <span aria-hidden="true">,</span>}
           </span>
@@ -52,7 +51,7 @@ export function CallForm(props: CallFormProps) {
           {texts.call}
         </button>
       </div>
-      {Object.entries(problems).map(([name, problem]) => (
+      {[...problems].map(([name, problem]) => (
         <p key={name} class="problem" id={`problem-${name}`} role="alert">
           {texts.onlyRefused(problem)}
         </p>

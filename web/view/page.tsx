@@ -94,7 +94,7 @@ function Page({ first }: { first: DescMethodUnary }) {
             chooseMethod={chooseMethod}
             typed={typed}
             type={setTyped}
-            problems={"problems" in reading ? reading.problems : {}}
+            problems={"problems" in reading ? reading.problems : new Map()}
             protocol={protocol}
             chooseProtocol={setProtocol}
             call={() => void call(reading, false)}
@@ -131,6 +131,14 @@ function Page({ first }: { first: DescMethodUnary }) {
   );
 }
 
+function NoPage() {
+  const language = preferredLanguage();
+  return (
+    <main lang={language} class="pending">
+      {TEXTS[language].noMethod}
+    </main>
+  );
+}
+
 const [first] = methods;
-if (first === undefined) throw new Error("show the page: the contract has no unary method");
-render(<Page first={first} />, document.body);
+render(first === undefined ? <NoPage /> : <Page first={first} />, document.body);

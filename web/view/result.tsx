@@ -1,9 +1,10 @@
 /** The outcome of a call in a line: the answer, or the error; said to those who do not see it. */
 
-import { type DescMessage, type Message, toBinary, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type JsonValue, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
+import { registry } from "../call/contract.ts";
 import { isBinary } from "../call/protocol.ts";
 import { useTexts } from "./speech.ts";
 
@@ -46,9 +47,14 @@ function hadBytes({ protocol, method, input }: Outcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
-/** Like "sum = 3"; a field at its default is shown too. */
+/** Like "sum = 3"; a field at its default is shown too. Where the message cannot be told in JSON, why not. */
 function describe(desc: DescMessage, message: Message): string {
-  const json = toJson(desc, message, { alwaysEmitImplicit: true });
+  let json: JsonValue;
+  try {
+    json = toJson(desc, message, { alwaysEmitImplicit: true, registry });
+  } catch (error) {
+    return (error as Error).message; // it holds an Any, of a type that the contract does not have
+  }
   if (json === null || typeof json !== "object" || Array.isArray(json)) return JSON.stringify(json);
   return Object.entries(json)
     .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)

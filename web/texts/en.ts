@@ -121,7 +121,7 @@ export const en: Texts = {
   copy: "Copy",
   copied: "Copied",
   notCopied: "Not copied",
-  pythonNote: "the tutorial's client; run its run_codegen.py first, and set PYTHONPATH=python_out",
+  pythonNote: "in the repository's folder, with grpcio-tools; run the command of its first line first",
   repositoryNote: "in the repository's folder",
 
   costHeading: "What gRPC costs, or gains",

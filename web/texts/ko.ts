@@ -120,7 +120,7 @@ export const ko: Texts = {
   copy: "복사",
   copied: "복사됨",
   notCopied: "복사하지 못함",
-  pythonNote: "튜토리얼의 클라이언트. 먼저 run_codegen.py를 실행하고 PYTHONPATH=python_out을 지정하세요",
+  pythonNote: "grpcio-tools가 필요합니다. 저장소 폴더에서 첫 줄의 명령을 먼저 실행하세요",
   repositoryNote: "저장소 폴더에서 실행하세요",
 
   costHeading: "gRPC로 바꾸면 무엇이 달라질까",

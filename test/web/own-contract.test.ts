@@ -7,7 +7,7 @@ import type { Browser } from "playwright-core";
 import { startBrowser } from "../support/browser.ts";
 import { run } from "../support/command.ts";
 import { type Implementation, makeOwn, type OwnContract, openOwn } from "../support/own-contract.ts";
-import { text } from "../support/page-tests.ts";
+import { text, wholeTable } from "../support/page-tests.ts";
 
 const SHOP = `
 syntax = "proto3";
@@ -56,6 +56,7 @@ service OddService {
   rpc Insist(Strict) returns (Strict);
   rpc Name(Members) returns (Members);
   rpc At(google.protobuf.Timestamp) returns (google.protobuf.Timestamp);
+  rpc Measure(google.protobuf.Empty) returns (Measures);
   rpc Pack(google.protobuf.Empty) returns (google.protobuf.Any);
   rpc PackOther(google.protobuf.Empty) returns (google.protobuf.Any);
 }
@@ -73,6 +74,10 @@ message Choice {
 enum Kind {
   KIND_UNSPECIFIED = 0;
   KIND_OTHER = 1;
+}
+message Measures {
+  double ratio = 1;
+  float most = 2;
 }
 message Members {
   Kind value_of = 1;
@@ -138,6 +143,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       await page.getByLabel("Connect GET").check();
       await page.getByRole("button", { name: "Call" }).click();
       await page.getByText("a message with every field at its default").waitFor();
+      await wholeTable(page);
     },
   ],
   [
@@ -163,6 +169,26 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       await page.getByRole("button", { name: "Call" }).click();
       await rows.nth(4).waitFor();
       assert.equal(calls.cancel, 4);
+    },
+  ],
+  [
+    "the size of an answer that the browser decoded is marked as such",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, {
+        order: ({ dishName }: { dishName: string }) => ({ said: dishName }),
+      });
+      for (const [dishName, names] of [
+        ["soup", ["Connect JSON", "gRPC"]],
+        [
+          "soup".repeat(2_000),
+          ["Connect JSON response decoded by the browser: it had another size when it crossed", "gRPC"],
+        ],
+      ] as const) {
+        await page.getByLabel("dishName").fill(dishName);
+        await page.getByRole("button", { name: "Call" }).click();
+        await page.locator(".result .answer", { hasText: new RegExp(`said = ${dishName}$`) }).waitFor();
+        assert.deepEqual(await page.locator(".sizes tbody th").allInnerTexts(), names);
+      }
     },
   ],
 ];
@@ -220,6 +246,18 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.getByLabel("valueOf").selectOption("KIND_OTHER");
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .answer", { hasText: "valueOf = KIND_OTHER, constructor = constructor" }).waitFor();
+    },
+  ],
+  [
+    "a number that JSON has no number for is shown as what it is",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, { measure: () => ({ ratio: NaN, most: -Infinity }) });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Measure");
+      await page.getByLabel("Connect binary").check();
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: "ratio = NaN, most = -Infinity" }).waitFor();
+      const values = page.getByLabel("Response", { exact: true }).locator(".values li");
+      assert.deepEqual(await values.allInnerTexts(), ["ratio = NaN", "most = -Infinity"]);
     },
   ],
   [

@@ -81,10 +81,7 @@ testInChromium("the page is read", [
       await call(page, 1, 2);
       const request = page.getByLabel("Request", { exact: true });
       await request.locator(".part", { hasText: '"b"' }).hover();
-      assert.equal(
-        await text(request.locator(".explanation")),
-        "The name of the field b, spelled out in every message.",
-      );
+      assert.equal(await text(request.locator(".explanation")), "The name b, spelled out each time.");
       assert.deepEqual(await request.locator(".values [data-lit=true]").allInnerTexts(), ["b = 2"]);
       await request.locator(".values li", { hasText: "a = 1" }).hover();
       const lit = await request.locator(".part[data-lit=true] .meaning").allInnerTexts();
@@ -100,7 +97,7 @@ testInChromium("the page is read", [
       await request.getByRole("listbox").focus();
       await request.locator(".part", { hasText: '"b"' }).hover();
       await page.getByRole("heading", { level: 1 }).hover();
-      assert.match(await text(request.locator(".explanation")), /^The name of the field b/);
+      assert.match(await text(request.locator(".explanation")), /^The name b,/);
       await request.getByRole("listbox").blur();
       await request.locator(".part", { hasText: '"b"' }).hover();
       await page.getByRole("heading", { level: 1 }).hover();

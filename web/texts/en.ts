@@ -48,12 +48,13 @@ export const en: Texts = {
   answer: "Response",
   target: "Target of the request",
   headers: "Headers",
-  headersHidden: "added by the browser, where no script can see them",
+  headersHidden: "added by the browser, where no script can see them; and Cookie, where it has one for this host",
   body: (bytes) => `Body, ${bytes === 1 ? "1 byte" : `${bytes} bytes`}`,
   noBody: "No body.",
   noBodyOfGet: "No body: the message is in the target.",
   values: "Values",
   decoded: "The browser has decoded the body: these are not the bytes that crossed.",
+  errorInJson: "Connect writes an error in JSON, whatever the format of its messages.",
   trailersHidden: "Trailers after the body, where gRPC has its status, are hidden from scripts by every browser.",
   hint: "Point at a part, or use the arrow keys.",
   explain: {
@@ -65,7 +66,7 @@ export const en: Texts = {
     "group-end": ({ number }) => `End of the group that is field ${number}.`,
     mark: () => "JSON's punctuation: it holds the text together, and carries no value.",
     space: () => "White space, which means nothing in JSON.",
-    key: ({ name }) => `The name of the field ${name}, spelled out in every message.`,
+    key: ({ name }) => `The name ${name}, spelled out each time.`,
     literal: ({ value }) => `Value: ${JSON.stringify(value)}, as text.`,
     flag: ({ compressed, trailers }) =>
       trailers
@@ -109,6 +110,7 @@ export const en: Texts = {
   bytes: (count) => (count === 1 ? "1 byte" : `${count} bytes`),
   sizeOf: (message, framing) => `${message} message, ${framing} framing`,
   sizeOfCopy: "from the browser's cache",
+  sizeDecoded: "response decoded by the browser: it had another size when it crossed",
   sizesPending: "Make a call, and its sizes stand here side by side.",
   grpcNote:
     "No browser can send gRPC itself: fetch has no trailers. Its row is worked out, not measured, and its status travels in HTTP/2 trailers, outside the body.",
@@ -126,7 +128,7 @@ export const en: Texts = {
 
   costHeading: "What gRPC costs, or gains",
   costIntro:
-    "The tutorial compares gRPC with JSON over HTTP, and leaves open what a change would bring. On this server:",
+    "The tutorial compares gRPC with JSON over HTTP, and leaves open what a change would bring. On this server, with the figures of the tutorial's GetSum:",
   comparison: ({ contract, benchmark: { grpc, json }, number }) => [
     ["Contract", `${contract}; a client cannot do without it`, `${contract}; a client can do without it`],
     ["Code made from it", "client and server, with types", "the same, or none: curl is enough"],
@@ -158,8 +160,11 @@ export const en: Texts = {
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
   if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {
-    const shorter = type === "enum" ? "" : `; as s${type} it would take fewer, where it is small`;
-    return `A negative number takes all ten bytes${shorter}.`;
+    const shorter = {
+      int32: "; as sint32 it would take five at most",
+      int64: "; as sint64 it would take fewer, where it is small",
+    }[type];
+    return `A negative number takes all ten bytes${shorter ?? ""}.`;
   }
   if (/^sint/.test(type)) return "A zigzag varint: small numbers, below zero too, take few bytes.";
   if (/^(u?int(32|64)|enum|bool)$/.test(type)) {

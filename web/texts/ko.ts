@@ -48,12 +48,13 @@ export const ko: Texts = {
   answer: "응답",
   target: "요청 대상",
   headers: "헤더",
-  headersHidden: "브라우저가 덧붙이며, 스크립트에서는 볼 수 없습니다",
+  headersHidden: "브라우저가 덧붙이며, 스크립트에서는 볼 수 없습니다. 이 호스트의 쿠키가 있으면 Cookie도 보냅니다",
   body: (bytes) => `본문 ${bytes}바이트`,
   noBody: "본문이 없습니다.",
   noBodyOfGet: "본문이 없습니다. 메시지는 요청 대상 안에 있습니다.",
   values: "값",
   decoded: "브라우저가 압축을 푼 뒤의 바이트입니다. 실제로 오간 바이트와는 다릅니다.",
+  errorInJson: "Connect에서는 메시지 형식과 관계없이 오류를 JSON으로 적습니다.",
   trailersHidden: "gRPC는 본문 뒤의 트레일러에 상태를 담지만, 브라우저는 스크립트에 트레일러를 보여 주지 않습니다.",
   hint: "조각을 가리키거나 방향키를 눌러 보세요.",
   explain: {
@@ -65,7 +66,7 @@ export const ko: Texts = {
     "group-end": ({ number }) => `${number}번 필드인 그룹이 여기서 끝납니다.`,
     mark: () => "JSON의 구두점입니다. 구조를 나타낼 뿐 값은 담지 않습니다.",
     space: () => "공백입니다. JSON에서는 아무 뜻이 없습니다.",
-    key: ({ name }) => `필드 이름 ${name}. JSON에서는 메시지마다 이름을 그대로 적습니다.`,
+    key: ({ name }) => `이름 ${name}. JSON에서는 매번 이름을 그대로 적습니다.`,
     literal: ({ value }) => `값: ${JSON.stringify(value)}. 텍스트로 적혀 있습니다.`,
     flag: ({ compressed, trailers }) =>
       trailers
@@ -108,6 +109,7 @@ export const ko: Texts = {
   bytes: (count) => `${count}바이트`,
   sizeOf: (message, framing) => `메시지 ${message}, 프레이밍 ${framing}`,
   sizeOfCopy: "브라우저 캐시에서 가져옴",
+  sizeDecoded: "브라우저가 압축을 푼 응답. 오갈 때의 크기와 다름",
   sizesPending: "호출하면 크기를 나란히 비교해 보여 줍니다.",
   grpcNote:
     "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",
@@ -125,7 +127,7 @@ export const ko: Texts = {
 
   costHeading: "gRPC로 바꾸면 무엇이 달라질까",
   costIntro:
-    "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같습니다.",
+    "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같고, 수치는 튜토리얼의 GetSum을 측정한 것입니다.",
   comparison: ({ contract, benchmark: { grpc, json }, number }) => [
     ["명세", `${contract}. 클라이언트에 꼭 필요`, `${contract}. 없어도 호출 가능`],
     ["생성되는 코드", "타입이 있는 클라이언트와 서버", "같은 코드, 또는 코드 없이 curl로도 충분"],
@@ -158,8 +160,11 @@ export const ko: Texts = {
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
   if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {
-    const shorter = type === "enum" ? "" : ` 절댓값이 작으면 s${type}가 더 짧습니다.`;
-    return `음수는 항상 10바이트를 차지합니다.${shorter}`;
+    const shorter = {
+      int32: " sint32라면 길어도 5바이트입니다.",
+      int64: " 절댓값이 작으면 sint64가 더 짧습니다.",
+    }[type];
+    return `음수는 항상 10바이트를 차지합니다.${shorter ?? ""}`;
   }
   if (/^sint/.test(type)) return "지그재그 varint입니다. 절댓값이 작으면 음수도 짧게 적습니다.";
   if (/^(u?int(32|64)|enum|bool)$/.test(type)) {

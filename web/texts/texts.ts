@@ -47,6 +47,7 @@ export interface Texts {
   readonly noBodyOfGet: string;
   readonly values: string;
   readonly decoded: string;
+  readonly errorInJson: string;
   readonly trailersHidden: string;
   readonly hint: string;
   readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
@@ -61,6 +62,8 @@ export interface Texts {
   readonly sizeOf: (message: number, framing: number) => string;
   /** Beside the size of an answer that did not cross. */
   readonly sizeOfCopy: string;
+  /** Beside that of one that crossed with a content coding. */
+  readonly sizeDecoded: string;
   readonly sizesPending: string;
   readonly grpcNote: string;
   readonly grpcFrame: string;

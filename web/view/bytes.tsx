@@ -149,7 +149,7 @@ function textOf(bytes: Uint8Array): string {
 
 function showValue(value: Value): string {
   if (value instanceof Uint8Array) return hex(value);
-  return typeof value === "bigint" ? String(value) : JSON.stringify(value);
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
 function hex(bytes: Uint8Array): string {

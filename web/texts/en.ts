@@ -56,6 +56,7 @@ export const en: Texts = {
   decoded: "The browser has decoded the body: these are not the bytes that crossed.",
   errorInJson: "Connect writes an error in JSON, whatever the format of its messages.",
   trailersHidden: "Trailers after the body, where gRPC has its status, are hidden from scripts by every browser.",
+  more: (bytes) => `And ${bytes === 1 ? "1 byte" : `${bytes} bytes`} more.`,
   hint: "Point at a part, or use the arrow keys.",
   explain: {
     tag: ({ number, wireType, field }) =>

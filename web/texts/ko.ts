@@ -56,6 +56,7 @@ export const ko: Texts = {
   decoded: "브라우저가 압축을 푼 뒤의 바이트입니다. 실제로 오간 바이트와는 다릅니다.",
   errorInJson: "Connect에서는 메시지 형식과 관계없이 오류를 JSON으로 적습니다.",
   trailersHidden: "gRPC는 본문 뒤의 트레일러에 상태를 담지만, 브라우저는 스크립트에 트레일러를 보여 주지 않습니다.",
+  more: (bytes) => `이 뒤로 ${bytes}바이트가 더 있습니다.`,
   hint: "조각을 가리키거나 방향키를 눌러 보세요.",
   explain: {
     tag: ({ number, wireType, field }) =>

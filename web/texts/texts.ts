@@ -49,6 +49,8 @@ export interface Texts {
   readonly decoded: string;
   readonly errorInJson: string;
   readonly trailersHidden: string;
+  /** After the first of many parts. */
+  readonly more: (bytes: number) => string;
   readonly hint: string;
   readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
   readonly wanted: Readonly<Record<Wanted, string>>;

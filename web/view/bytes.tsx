@@ -1,4 +1,5 @@
 /** Bytes, part by part: each says what it is when it is pointed at, and lights up the value that it encodes. */
+
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { type Part, type Value, valuesIn, type What } from "../parts/part.ts";
 import { explain } from "../texts/texts.ts";
@@ -12,13 +13,18 @@ export interface BytesProps {
   readonly isText?: boolean;
 }
 
-export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
+/** Of the parts; a browser that is to lay out many more does nothing else. */
+const MAX_SHOWN = 500;
+
+export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) {
   const texts = useTexts();
   const id = useId();
   const [active, setActive] = useState<number>();
   const [shownPath, setShownPath] = useState<string>();
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => setActive(undefined), [bytes]);
+  const parts = all.slice(0, MAX_SHOWN);
+  const left = bytes.length - (parts.at(-1)?.end ?? bytes.length);
   const part = active === undefined ? undefined : parts[active];
   const lit = part?.path ?? shownPath;
 
@@ -66,6 +72,7 @@ export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
           </div>
         ))}
       </div>
+      {left > 0 && <p class="note">{texts.more(left)}</p>}
       <p class="explanation">{part === undefined ? texts.hint : explain(texts, part)}</p>
       <ul class="values" aria-label={texts.values}>
         {valuesIn(parts).map(({ path, value }, index) => (

@@ -26,6 +26,9 @@ function Page({ first }: { first: DescMethodUnary }) {
   const newest = useRef(0);
   const [outcome] = outcomes;
   const texts = TEXTS[language];
+  // Made again with what they show alone: it can be large, and a key that is pressed does not change it.
+  const wire = useMemo(() => outcome?.request && <Wire outcome={outcome} />, [outcome]);
+  const sizes = useMemo(() => <SizeTable outcomes={outcomes} />, [outcomes]);
   const reading = useMemo(() => readInput(method.input, typed), [method, typed]);
 
   useEffect(() => {
@@ -109,11 +112,11 @@ function Page({ first }: { first: DescMethodUnary }) {
         </section>
         <section aria-labelledby="wire">
           <h2 id="wire">{texts.wireHeading}</h2>
-          {outcome?.request === undefined ? <p class="pending">{texts.nothingYet}</p> : <Wire outcome={outcome} />}
+          {wire ?? <p class="pending">{texts.nothingYet}</p>}
         </section>
         <section aria-labelledby="sizes">
           <h2 id="sizes">{texts.sizesHeading}</h2>
-          <SizeTable outcomes={outcomes} />
+          {sizes}
         </section>
         {"message" in reading && (
           <section aria-labelledby="lines">

@@ -30,7 +30,7 @@ function Line({ outcome }: { outcome: Outcome }) {
       ) : (
         <p class="answer">
           <span class="unseen">{texts.answerIs}: </span>
-          {describe(method.output, output) || texts.emptyAnswer}
+          {shorten(describe(method.output, output)) || texts.emptyAnswer}
         </p>
       )}
       {isShortened && <p class="note">{hadBytes(outcome) ? texts.shortened : texts.loneTag}</p>}
@@ -47,6 +47,9 @@ function hadBytes({ protocol, method, input }: Outcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
+/** The most of an answer that stands in a line, in characters. */
+const MAX_LENGTH = 1_000;
+
 /** Like "sum = 3"; a field at its default is shown too. Where the message cannot be told in JSON, why not. */
 function describe(desc: DescMessage, message: Message): string {
   let json: JsonValue;
@@ -59,6 +62,10 @@ function describe(desc: DescMessage, message: Message): string {
   return Object.entries(json)
     .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
 }
 
 /** The HTTP version of an ALPN identifier (RFC 7301). */

@@ -28,6 +28,6 @@ test("whatever is typed into fields of every type is a message, or a problem of 
 });
 
 test("the greatest numbers of the example are a message, in which one member of a oneof is set", () => {
-  const reading = readInput(Scalars, greatestTexts(Scalars, exampleTexts(Scalars)));
+  const reading = readInput(Scalars, greatestTexts(Scalars, exampleTexts(Scalars)) ?? new Map());
   assert.deepEqual("problems" in reading && reading.problems, false);
 });

@@ -170,8 +170,11 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       await page.waitForLoadState("networkidle");
       assert.deepEqual(await rows.allInnerTexts(), ["Connect JSON", "gRPC"]);
       assert.equal(calls.order, 1);
+      const greatest = page.getByRole("button", { name: "The greatest numbers" });
+      assert.equal(await greatest.count(), 1);
       await page.getByLabel("Method").selectOption("shop.v1.OrderService.Cancel");
       await page.getByText("so a click calls it in each protocol").waitFor();
+      assert.equal(await greatest.count(), 0, "Cancel is given no number");
       await page.getByRole("button", { name: "Call" }).click();
       await rows.nth(4).waitFor();
       assert.equal(calls.cancel, 4);
@@ -218,16 +221,16 @@ const OF_THE_ODD: readonly OwnTest[] = [
       } as Implementation);
       const call = page.getByRole("button", { name: "Call" });
       const greatest = page.getByRole("button", { name: "The greatest numbers" });
-      await greatest.click();
+      assert.equal(await greatest.count(), 0, "of the oneof the name is set, which is no number");
+      await call.click();
       await page.locator(".result .answer", { hasText: "name = name" }).waitFor();
       await page.getByLabel("id").fill("5");
       assert.match(await text(page.getByRole("alert")), /before anything was sent: .*oneof set multiple times/);
       assert.ok(await call.isDisabled());
       assert.equal(await page.locator(".lines").count(), 0);
       await page.getByLabel("id").press("Enter");
-      await greatest.click();
       await page.getByLabel("name").fill("");
-      await call.click();
+      await greatest.click();
       await page.locator(".result .answer", { hasText: `id = ${2 ** 31 - 1}` }).waitFor();
       assert.deepEqual(sent, [
         { case: "name", value: "name" },

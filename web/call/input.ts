@@ -32,14 +32,14 @@ export function exampleTexts(desc: DescMessage): Texts {
   return new Map(Object.entries(exampleOf(desc)).map(([name, value]) => [name, String(value)]));
 }
 
-/** With the greatest number that it can hold in each field of whole numbers; of a oneof's only in the one that is set. */
-export function greatestTexts(desc: DescMessage, texts: Texts): Texts {
-  const greatest = new Map(texts);
+/** With the greatest number that it can hold in each field of whole numbers; of a oneof's only in the one that is set. Undefined where there is none. */
+export function greatestTexts(desc: DescMessage, texts: Texts): Texts | undefined {
+  const greatest = new Map<string, string>();
   for (const { jsonName, scalar, oneof } of formFields(desc)) {
     const value = scalar === undefined ? undefined : GREATEST[scalar];
     if (value !== undefined && (oneof === undefined || texts.get(jsonName))) greatest.set(jsonName, String(value));
   }
-  return greatest;
+  return greatest.size === 0 ? undefined : new Map([...texts, ...greatest]);
 }
 
 /** Reads the texts by protobuf's rules of JSON, which the client itself holds every value to. It never throws. */

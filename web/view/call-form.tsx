@@ -14,7 +14,8 @@ export interface CallFormProps {
   readonly protocol: Protocol;
   readonly chooseProtocol: (protocol: Protocol) => void;
   readonly call: () => void;
-  readonly callGreatest: () => void;
+  /** Undefined where the method is given no whole number. */
+  readonly callGreatest: (() => void) | undefined;
   readonly callShortened: () => void;
 }
 
@@ -80,9 +81,11 @@ export function CallForm(props: CallFormProps) {
       </fieldset>
       <p class="tries">
         <span>{texts.tryLabel}</span>
-        <button type="button" onClick={callGreatest}>
-          {texts.tryGreatest}
-        </button>
+        {callGreatest && (
+          <button type="button" onClick={callGreatest}>
+            {texts.tryGreatest}
+          </button>
+        )}
         <button type="button" onClick={callShortened} disabled={isRefused}>
           {texts.tryShortened}
         </button>

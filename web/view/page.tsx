@@ -30,6 +30,7 @@ function Page({ first }: { first: DescMethodUnary }) {
   const wire = useMemo(() => outcome?.request && <Wire outcome={outcome} />, [outcome]);
   const sizes = useMemo(() => <SizeTable outcomes={outcomes} />, [outcomes]);
   const reading = useMemo(() => readInput(method.input, typed), [method, typed]);
+  const greatest = greatestTexts(method.input, typed);
 
   useEffect(() => {
     document.documentElement.lang = language;
@@ -101,11 +102,13 @@ function Page({ first }: { first: DescMethodUnary }) {
             protocol={protocol}
             chooseProtocol={setProtocol}
             call={() => void call(reading, false)}
-            callGreatest={() => {
-              const greatest = greatestTexts(method.input, typed);
-              setTyped(greatest);
-              void call(readInput(method.input, greatest), false);
-            }}
+            callGreatest={
+              greatest &&
+              (() => {
+                setTyped(greatest);
+                void call(readInput(method.input, greatest), false);
+              })
+            }
             callShortened={() => void call(reading, true)}
           />
           <Result outcome={outcome} isCalling={isCalling} />

@@ -224,6 +224,9 @@ const OF_THE_ODD: readonly OwnTest[] = [
       assert.equal(await greatest.count(), 0, "of the oneof the name is set, which is no number");
       await call.click();
       await page.locator(".result .answer", { hasText: "name = name" }).waitFor();
+      await page.getByLabel("name").fill("  two spaces  ");
+      await call.click();
+      await page.locator(".result .answer", { hasText: "name =   two spaces" }).waitFor();
       await page.getByLabel("id").fill("5");
       assert.match(await text(page.getByRole("alert")), /before anything was sent: .*oneof set multiple times/);
       assert.ok(await call.isDisabled());
@@ -234,6 +237,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.locator(".result .answer", { hasText: `id = ${2 ** 31 - 1}` }).waitFor();
       assert.deepEqual(sent, [
         { case: "name", value: "name" },
+        { case: "name", value: "  two spaces  " },
         { case: "id", value: 2 ** 31 - 1 },
       ]);
       await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");

@@ -150,7 +150,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "the words of a server stand in a page in Korean as English",
+    "the words of a server and of the client stand in a page in Korean as English",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files, { locale: "ko" });
       await page.locator(".tries button").first().click();
@@ -158,7 +158,17 @@ testInChromium("the page is read", [
       await words.waitFor();
       assert.match(await text(words), /^add 2147483647 and /);
       await wholeTable(page);
+      await page.locator("#field-a").fill("x");
+      assert.match(await text(page.locator("[role=alert] [lang=en]")), /^cannot decode field test\.Data\.a/);
       assertOnlyRefused(await takeProblems());
+    },
+  ],
+  [
+    "a phone is not asked for its keys of digits alone, which have no minus",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url);
+      assert.equal(await page.getByLabel("a", { exact: true }).getAttribute("inputmode"), null);
     },
   ],
   [

@@ -47,7 +47,8 @@ export function readInput(desc: DescMessage, texts: Texts): Reading {
   const values = new Map<string, JsonValue>();
   const problems = new Map<string, string>();
   for (const field of formFields(desc)) {
-    const text = (texts.get(field.jsonName) ?? "").trim();
+    const typed = texts.get(field.jsonName) ?? "";
+    const text = field.scalar === ScalarType.STRING ? typed : typed.trim();
     if (text === "") continue;
     const value = field.scalar === ScalarType.BOOL ? text === "true" : text;
     try {

@@ -26,7 +26,7 @@ export const en: Texts = {
   tryShortened: "A message that ends too early",
   leftOut: "Fields that a line of text cannot hold, such as lists, maps and messages, are left out here.",
   noMethod: "This page makes unary calls, and the contract has no unary method.",
-  onlyRefused: (message) => `Refused by the client before anything was sent: ${message}`,
+  onlyRefused: "Refused by the client before anything was sent",
   answerIs: "Answer",
   emptyAnswer: "a message with every field at its default",
   took: (milliseconds, httpVersion) => `${milliseconds} ms${httpVersion ? `, ${httpVersion}` : ""}`,

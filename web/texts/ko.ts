@@ -26,7 +26,7 @@ export const ko: Texts = {
   tryShortened: "끝이 잘린 메시지 보내기",
   leftOut: "목록, 맵, 메시지처럼 글 한 줄로 적을 수 없는 필드는 여기에 표시하지 않습니다.",
   noMethod: "이 페이지는 단항(unary) 메서드를 호출합니다. 그런데 이 명세에는 단항 메서드가 없습니다.",
-  onlyRefused: (message) => `클라이언트가 보내기 전에 거절했습니다: ${message}`,
+  onlyRefused: "클라이언트가 보내기 전에 거절했습니다",
   answerIs: "응답",
   emptyAnswer: "모든 필드가 기본값인 메시지",
   took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,

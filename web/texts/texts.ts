@@ -24,7 +24,8 @@ export interface Texts {
   readonly leftOut: string;
   /** In place of the page. */
   readonly noMethod: string;
-  readonly onlyRefused: (message: string) => string;
+  /** Before the client's words, which are English. */
+  readonly onlyRefused: string;
   readonly answerIs: string;
   readonly emptyAnswer: string;
   readonly took: (milliseconds: string, httpVersion: string | undefined) => string;

@@ -54,7 +54,7 @@ export function CallForm(props: CallFormProps) {
       </div>
       {[...problems].map(([name, problem]) => (
         <p key={name} class="problem" id={`problem-${name}`} role="alert">
-          {texts.onlyRefused(problem)}
+          {texts.onlyRefused}: <span lang="en">{problem}</span>
         </p>
       ))}
       {fields.length < method.input.fields.length && <p class="note">{texts.leftOut}</p>}
@@ -144,12 +144,10 @@ function Field({ field, text, problem, type }: FieldProps) {
       </select>
     );
   }
-  const isText = field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES;
   return (
     <input
       id={id}
       value={text}
-      inputMode={isText ? "text" : "numeric"}
       size={Math.min(Math.max(text.length, 3), 24)}
       autoComplete="off"
       spellcheck={false}

@@ -130,6 +130,18 @@ testInChromium("the page is read", [
     },
   ],
   [
+    "of an error no byte is counted as the message, in any protocol",
+    async (t, browser, files) => {
+      const { page, takeProblems } = await openRecorded(t, browser, files);
+      await page.getByRole("button", { name: "The greatest numbers" }).click();
+      await wholeTable(page);
+      const sizes = await page.locator(".sizes td:last-child .unseen").allTextContents();
+      assert.equal(sizes.length, PROTOCOLS.length + 1);
+      for (const size of sizes) assert.match(size, /^ \(0 message, \d+ framing\)$/);
+      assertOnlyRefused(await takeProblems());
+    },
+  ],
+  [
     "a line is copied, and a person who does not see it is told; so is one who forbade it",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });

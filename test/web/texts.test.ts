@@ -40,3 +40,11 @@ test("what the page says of a name in JSON is true of an error's names too, whic
 test("the figures of the comparison are said to be GetSum's, whose they are whatever the contract", () => {
   for (const { costIntro } of [en, ko]) assert.match(costIntro, /GetSum/);
 });
+
+test("who knows no gRPC is told what it is, and what trailers are", () => {
+  for (const { lead, protocols } of [en, ko]) {
+    for (const term of ["RPC", "gRPC", "HTTP/2", "protobuf", "gRPC-Web", "Connect"])
+      assert.ok(lead.includes(term), term);
+    assert.match(protocols["grpc-web"], /headers that follow a body|본문 뒤에 오는 헤더/);
+  }
+});

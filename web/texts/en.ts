@@ -3,7 +3,7 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const en: Texts = {
   title: "One call, seen on the wire",
-  lead: "RPC calls a function on another machine as if it were here. Make the call, in any protocol that a browser can speak, and look at the bytes of its body and its query, one by one.",
+  lead: "RPC calls a function on another machine as if it were here. gRPC does so over HTTP/2, with messages in protobuf, a compact binary format; gRPC-Web and Connect do the same in ways that a browser can speak. Make the call in one of these, and look at the bytes of its body and its query, one by one.",
   languageLabel: "Language",
 
   callHeading: "Call",
@@ -13,7 +13,8 @@ export const en: Texts = {
     "connect-json": "JSON in a POST: what any HTTP client can send, and a person can read.",
     "connect-binary": "The same POST with protobuf's binary format in its body.",
     "connect-get": "The message in the URL: an answer that browsers and shared caches can keep.",
-    "grpc-web": "gRPC's frames in a form that browsers can send, with the trailers in the body.",
+    "grpc-web":
+      "gRPC's frames in a form that browsers can send: its trailers, which are headers that follow a body, are in the body itself.",
   },
   calledInEach:
     "The contract says that this method has no side effects, so a click calls it in each protocol, to compare their sizes.",
@@ -106,8 +107,8 @@ export const en: Texts = {
   sizesHeading: "The same call, protocol by protocol",
   sizesIntro: "Bytes of body and query, as this page has just sent and received them. Headers come on top.",
   protocol: "Protocol",
-  message: "message",
-  framing: "framing",
+  message: "message: what the function is given, or gives",
+  framing: "framing: what stands around it, or an error in its place",
   bytes: (count) => (count === 1 ? "1 byte" : `${count} bytes`),
   sizeOf: (message, framing) => `${message} message, ${framing} framing`,
   sizeOfCopy: "from the browser's cache",

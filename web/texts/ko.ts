@@ -3,7 +3,7 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const ko: Texts = {
   title: "호출 한 번, 바이트로 보기",
-  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. 브라우저가 쓸 수 있는 프로토콜로 직접 호출해 보고, 그때 오간 본문과 쿼리를 바이트 하나하나까지 살펴보세요.",
+  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. gRPC는 짧은 바이너리 형식인 protobuf로 메시지를 적어 HTTP/2로 주고받고, gRPC-Web과 Connect는 같은 일을 브라우저에서도 할 수 있게 합니다. 직접 호출해 보고, 그때 오간 본문과 쿼리를 바이트 하나하나까지 살펴보세요.",
   languageLabel: "언어",
 
   callHeading: "호출",
@@ -13,7 +13,8 @@ export const ko: Texts = {
     "connect-json": "POST 본문에 JSON을 담습니다. 어떤 HTTP 클라이언트로도 보낼 수 있고, 사람이 바로 읽을 수 있습니다.",
     "connect-binary": "같은 POST에 JSON 대신 protobuf 바이너리를 담습니다.",
     "connect-get": "메시지를 URL에 담습니다. 브라우저와 공유 캐시가 응답을 저장해 둘 수 있습니다.",
-    "grpc-web": "gRPC 프레임을 브라우저가 보낼 수 있는 모양으로 바꾸고, 트레일러는 본문에 담습니다.",
+    "grpc-web":
+      "gRPC 프레임을 브라우저가 보낼 수 있는 모양으로 바꾸고, 본문 뒤에 오는 헤더인 트레일러도 본문에 담습니다.",
   },
   calledInEach:
     "명세에 부수 효과가 없다고 적힌 메서드이므로, 한 번 누르면 크기를 비교할 수 있도록 모든 프로토콜로 호출합니다.",
@@ -105,8 +106,8 @@ export const ko: Texts = {
   sizesHeading: "같은 호출, 프로토콜별 크기",
   sizesIntro: "이 페이지가 방금 주고받은 본문과 쿼리의 바이트 수입니다. 헤더는 포함하지 않았습니다.",
   protocol: "프로토콜",
-  message: "메시지",
-  framing: "프레이밍",
+  message: "메시지: 함수가 받거나 돌려주는 값",
+  framing: "프레이밍: 메시지를 둘러싼 것, 또는 메시지 대신 온 오류",
   bytes: (count) => `${count}바이트`,
   sizeOf: (message, framing) => `메시지 ${message}, 프레이밍 ${framing}`,
   sizeOfCopy: "브라우저 캐시에서 가져옴",

@@ -3,6 +3,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { type Part, type Value, valuesIn, type What } from "../parts/part.ts";
 import { explain } from "../texts/texts.ts";
+import { cut } from "./cut.ts";
 import { useTexts } from "./speech.ts";
 
 export interface BytesProps {
@@ -13,8 +14,9 @@ export interface BytesProps {
   readonly isText?: boolean;
 }
 
-/** Of the parts; a browser that is to lay out many more does nothing else. */
+/** How many parts are shown, and how much of each, in characters: a browser that is to lay out many more does nothing else. */
 const MAX_SHOWN = 500;
+const MAX_TEXT = 1_000;
 
 export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) {
   const texts = useTexts();
@@ -66,14 +68,14 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
             data-lit={isLit(each.path, lit)}
             onPointerEnter={() => setActive(index)}
           >
-            {!isText && <code class="hex">{hex(bytes.subarray(each.start, each.end))}</code>}
-            <span class="meaning">{meaningOf(each, bytes)}</span>
-            <span class="unseen">{explain(texts, each)}</span>
+            {!isText && <code class="hex">{cut(hex(bytes.subarray(each.start, each.end)), MAX_TEXT)}</code>}
+            <span class="meaning">{cut(meaningOf(each, bytes), MAX_TEXT)}</span>
+            <span class="unseen">{cut(explain(texts, each), MAX_TEXT)}</span>
           </div>
         ))}
       </div>
       {left > 0 && <p class="note">{texts.more(left)}</p>}
-      <p class="explanation">{part === undefined ? texts.hint : explain(texts, part)}</p>
+      <p class="explanation">{part === undefined ? texts.hint : cut(explain(texts, part), MAX_TEXT)}</p>
       <ul class="values" aria-label={texts.values}>
         {valuesIn(parts).map(({ path, value }, index) => (
           <li
@@ -83,7 +85,7 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
             onPointerLeave={() => setShownPath(undefined)}
           >
             {path !== "" && `${path} = `}
-            <b>{showValue(value)}</b>
+            <b>{cut(showValue(value), MAX_TEXT)}</b>
           </li>
         ))}
       </ul>

@@ -6,6 +6,7 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
 import { registry } from "../call/contract.ts";
 import { isBinary } from "../call/protocol.ts";
+import { cut } from "./cut.ts";
 import { useTexts } from "./speech.ts";
 
 export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; isCalling: boolean }) {
@@ -30,7 +31,7 @@ function Line({ outcome }: { outcome: Outcome }) {
       ) : (
         <p class="answer">
           <span class="unseen">{texts.answerIs}: </span>
-          {shorten(describe(method.output, output)) || texts.emptyAnswer}
+          {cut(describe(method.output, output), MAX_LENGTH) || texts.emptyAnswer}
         </p>
       )}
       {isShortened && <p class="note">{hadBytes(outcome) ? texts.shortened : texts.loneTag}</p>}
@@ -48,7 +49,7 @@ function hadBytes({ protocol, method, input }: Outcome): boolean {
 }
 
 /** The most of an answer that stands in a line, in characters. */
-const MAX_LENGTH = 1_000;
+const MAX_LENGTH = 300;
 
 /** Like "sum = 3"; a field at its default is shown too. Where the message cannot be told in JSON, why not. */
 function describe(desc: DescMessage, message: Message): string {
@@ -62,10 +63,6 @@ function describe(desc: DescMessage, message: Message): string {
   return Object.entries(json)
     .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
-}
-
-function shorten(text: string): string {
-  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
 }
 
 /** The HTTP version of an ALPN identifier (RFC 7301). */

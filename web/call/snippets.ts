@@ -58,7 +58,7 @@ function pythonModule({ name }: DescFile, suffix: string): { readonly path: stri
   };
 }
 
-/** Those that a field can be named by as buf would have it, in lower case. */
+/** But for False, None and True: the names of fields are in lower case (buf lint, FIELD_LOWER_SNAKE_CASE). */
 const PYTHON_KEYWORDS =
   /^(and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$/;
 

@@ -1,7 +1,16 @@
 /** Protos compiled by buf: the fixtures as descriptors, and what the compiler makes of any folder of protos. */
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFileRegistry, type DescMessage, type DescService, fromBinary } from "@bufbuild/protobuf";
+import type { TestContext } from "node:test";
+import {
+  createFileRegistry,
+  type DescMessage,
+  type DescService,
+  type FileRegistry,
+  fromBinary,
+} from "@bufbuild/protobuf";
 import type { GenService } from "@bufbuild/protobuf/codegenv2";
 import { type FileDescriptorSet, FileDescriptorSetSchema, type StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -10,10 +19,18 @@ import type { Routes } from "../../src/server/handlers.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const BUF = join(ROOT, "node_modules/@bufbuild/buf/bin/buf");
 
-/** Compiles the protos of a folder, which is named from the root of the repository. */
+/** Compiles the protos of a folder, which is named from the root of the repository, or of the machine. */
 export function compile(folder: string): FileDescriptorSet {
   const args = [BUF, "build", folder, "--exclude-source-info", "--as-file-descriptor-set", "-o", "-#format=binpb"];
   return fromBinary(FileDescriptorSetSchema, execFileSync(process.execPath, args, { cwd: ROOT }));
+}
+
+/** What the compiler makes of one file, which is service.proto. */
+export function compileContract(t: TestContext, contract: string): FileRegistry {
+  const folder = mkdtempSync(join(tmpdir(), "contract-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "service.proto"), contract);
+  return createFileRegistry(compile(folder));
 }
 
 const fixtures = createFileRegistry(compile("test/fixtures/protos"));

@@ -74,6 +74,8 @@ testInChromium("the page calls", [
         assert.match(await text(page.locator(".result .error")), /^invalid_argument \S/);
         assert.match(await text(page.locator(".result")), /The last byte of the message was cut off/);
         await assertShowsTheWire(page, exchanges, protocol);
+        const saysWhyJson = await page.getByText("Connect writes an error in JSON").count();
+        assert.equal(saysWhyJson, protocol === "connect-binary" ? 1 : 0);
         const isBinary = protocol === "connect-binary" || protocol === "grpc-web";
         assert.equal(await page.getByLabel("Request", { exact: true }).locator(".malformed").count(), isBinary ? 1 : 0);
         assertOnlyRefused(await takeProblems());
@@ -88,6 +90,16 @@ testInChromium("the page calls", [
       assert.doesNotMatch(await text(page.locator(".headers .hidden dt")), /Sec-/);
       await assertShowsTheWire(page, exchanges, "connect-json");
       assert.match((await takeProblems()).join(), /^error: The Cross-Origin-Opener-Policy header has been ignored/);
+    },
+  ],
+  [
+    "a cookie for the host crosses with a call, and the page tells of it",
+    async (t, browser, files) => {
+      const { page, exchanges } = await openRecorded(t, browser, files);
+      await page.context().addCookies([{ name: "other", value: "1", url: page.url() }]);
+      await call(page, 20, 22);
+      assert.equal(find(exchanges, "connect-json").request.headers.get("cookie"), "other=1");
+      assert.match(await text(page.locator(".headers .hidden")), /and Cookie, where it has one for this host/);
     },
   ],
   [

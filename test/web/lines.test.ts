@@ -1,5 +1,6 @@
 /** The lines that the page has to paste, each run as a person would: on a plain port, and over TLS with what they need. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { ENV, ROOT, run } from "../support/command.ts";
 import { findJudge, findPython } from "../support/judge.ts";
 import { type PageTest, testInChromium } from "../support/page-tests.ts";
+import { runPython } from "../support/python.ts";
 import { startServer } from "../support/server.ts";
 
 const SNIPPETS = ["grpcurl", "buf curl", "curl", "Python", "TypeScript"];
@@ -98,9 +100,7 @@ async function runSnippet(t: TestContext, name: string, snippet: string, env: No
   }
   const python = await findPython(t, "grpc", "grpc_tools");
   if (python === undefined) return undefined;
-  const cwd = join(ROOT, "test/fixtures/post");
-  assert.equal((await run("sh", ["-c", `mkdir -p python_out && ${python} run_codegen.py`], { cwd })).code, 0);
-  return run(python, ["-c", snippet], { cwd, env: { ...env, PYTHONPATH: "python_out" } });
+  return runPython(t, python, snippet, { contract: readFileSync(join(ROOT, "proto/service.proto"), "utf8"), env });
 }
 
 /** The files of the tests' authority, and of a client that it certified. */

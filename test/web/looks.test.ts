@@ -52,6 +52,30 @@ testInChromium("the page looks right", [
     ],
   ),
   [
+    "in colours that a person forces on every page, bars, the language and what is lit are seen",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url, { forcedColors: "active" });
+      await page.locator(".primary").click();
+      await wholeTable(page);
+      await page.getByRole("listbox").first().focus();
+      const colorOf = (selector: string, property: string): Promise<unknown> =>
+        page.evaluate(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
+      const card = await colorOf("table", "backgroundColor");
+      for (const bar of [".sizes .bar .message", ".sizes .bar .framing", ".chart .bar span", ".chart .own .bar span"]) {
+        assert.notEqual(await colorOf(bar, "backgroundColor"), card, bar);
+      }
+      await page.keyboard.press("ArrowRight"); // off the brace, which is of no value
+      for (const [is, isNot] of [
+        ["button[aria-pressed=true]", "button[aria-pressed=false]"],
+        [".part[data-lit=true]", ".part[data-lit=false]"],
+        [".values [data-lit=true]", ".values [data-lit=false]"],
+      ] as const) {
+        assert.notEqual(await colorOf(is, "borderTopColor"), await colorOf(isNot, "borderTopColor"), is);
+      }
+    },
+  ],
+  [
     "the whole chart of the benchmark is in the page",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });

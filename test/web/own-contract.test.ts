@@ -1,18 +1,15 @@
 /** The page of who replaces the contract: made by the README's steps, it has their form, and calls their service. */
 import assert from "node:assert/strict";
-import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { DescService } from "@bufbuild/protobuf";
+import { create, type DescMessage } from "@bufbuild/protobuf";
+import { anyPack, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Browser } from "playwright-core";
-import { readPage } from "../../src/server/page.ts";
-import { openPage, startBrowser } from "../support/browser.ts";
-import { ROOT, run } from "../support/command.ts";
-import { text } from "../support/page-tests.ts";
-import { startServer } from "../support/server.ts";
+import { startBrowser } from "../support/browser.ts";
+import { run } from "../support/command.ts";
+import { type Implementation, makeOwn, type OwnContract, openOwn } from "../support/own-contract.ts";
+import { text, wholeTable } from "../support/page-tests.ts";
 
-const CONTRACT = `
+const SHOP = `
 syntax = "proto3";
 package shop.v1;
 
@@ -45,81 +42,315 @@ message CancelRequest {
 message CancelResponse {}
 `;
 
-test("the page follows a contract that was replaced, in Chromium", { timeout: 120_000 }, async (t) => {
-  const browser = await startBrowser(t);
-  if (browser === undefined) return;
-  await t.test("it has a form for each unary method, and calls it", (t) => callOwn(t, browser));
-});
+/** What generates and builds, and is not what a form expects. */
+const ODD = `
+edition = "2023";
+package odd.v1;
 
-async function callOwn(t: TestContext, browser: Browser): Promise<void> {
-  const folder = await makeOwn(t);
-  const page = readPage(join(folder, "web/dist"));
-  const { OrderService } = (await import(join(folder, "gen/service_pb.ts"))) as { OrderService: DescService };
-  const { url } = await startServer(t, {
-    page,
-    routes(router) {
-      router.service(OrderService, {
+import "google/protobuf/any.proto";
+import "google/protobuf/empty.proto";
+import "google/protobuf/timestamp.proto";
+
+service OddService {
+  rpc Pick(Choice) returns (Choice);
+  rpc Insist(Strict) returns (Strict);
+  rpc Name(Members) returns (Members);
+  rpc At(google.protobuf.Timestamp) returns (google.protobuf.Timestamp);
+  rpc Measure(google.protobuf.Empty) returns (Measures);
+  rpc List(google.protobuf.Empty) returns (Items) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+  }
+  rpc Pack(google.protobuf.Empty) returns (google.protobuf.Any);
+  rpc PackOther(google.protobuf.Empty) returns (google.protobuf.Any);
+}
+
+service AlphaService {
+  rpc Ask(Strict) returns (Strict);
+}
+
+message Choice {
+  oneof kind {
+    string name = 1;
+    int32 id = 2;
+  }
+}
+enum Kind {
+  KIND_UNSPECIFIED = 0;
+  KIND_OTHER = 1;
+}
+message Measures {
+  double ratio = 1;
+  float most = 2;
+}
+message Items {
+  repeated Members members = 1;
+}
+message Members {
+  Kind value_of = 1;
+  bytes to_string = 2;
+  string constructor = 3;
+}
+message Strict {
+  string reason = 1 [features.field_presence = LEGACY_REQUIRED];
+}
+`;
+
+const STREAMS = `
+syntax = "proto3";
+package streams.v1;
+
+service WatchService {
+  rpc Watch(WatchRequest) returns (stream WatchResponse);
+}
+
+message WatchRequest {}
+message WatchResponse {}
+`;
+
+type OwnTest = readonly [name: string, body: (t: TestContext, browser: Browser, own: OwnContract) => Promise<void>];
+
+const OF_THE_SHOP: readonly OwnTest[] = [
+  [
+    "it has a form for each unary method, and calls it",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, {
         order: ({ dishName, size, toGo, table }: Record<string, unknown>) => ({
           said: [dishName, size, toGo, table].join(" "),
         }),
         cancel: () => ({}),
-      } as object);
+      });
+      const methods = page.getByLabel("Method");
+      assert.deepEqual(await methods.locator("option").allInnerTexts(), [
+        "shop.v1.OrderService.Order",
+        "shop.v1.OrderService.Cancel",
+      ]);
+      assert.ok(await page.getByLabel("Connect GET").isDisabled());
+      await page.getByLabel("dishName").fill("O'Kimbap 김밥");
+      await page.getByLabel("size").selectOption("SIZE_LARGE");
+      await page.getByLabel("toGo").check();
+      await page.getByLabel("table").fill("-7");
+      await page.getByText("Fields that a line of text cannot hold").waitFor();
+      for (const protocol of ["Connect JSON", "Connect binary", "gRPC-Web"]) {
+        await page.getByLabel(protocol).check();
+        await page.getByRole("button", { name: "Call" }).click();
+        await page.locator(".sizes th", { hasText: protocol }).waitFor();
+        assert.equal(await text(page.locator(".result .answer")), "Answer: said = O'Kimbap 김밥 1 true -7", protocol);
+      }
+      const curl = String(await page.locator(".lines pre", { hasText: /^curl / }).textContent());
+      assert.deepEqual(JSON.parse((await run("sh", ["-c", curl])).stdout), { said: "O'Kimbap 김밥 1 true -7" });
+      const program = String(await page.locator(".lines pre", { hasText: /^import \{ createClient/ }).textContent());
+      const printed = await run("node", ["--input-type=module-typescript", "-"], { cwd: own.folder, input: program });
+      assert.match(printed.stdout, /said: "O'Kimbap 김밥 1 true -7"/, printed.stderr);
+
+      await methods.selectOption("shop.v1.OrderService.Cancel");
+      await page.getByLabel("receipt").fill("not base64!");
+      assert.match(await text(page.getByRole("alert")), /shop\.v1\.CancelRequest\.receipt/);
+      await page.getByLabel("receipt").fill("AQI=");
+      await page.getByLabel("Connect GET").check();
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.getByText("a message with every field at its default").waitFor();
+      await wholeTable(page);
     },
+  ],
+  [
+    "a click calls a method that may have side effects once, and one that has none in each protocol, as the page says",
+    async (t, browser, own) => {
+      const calls = { order: 0, cancel: 0 };
+      const { page } = await openOwn(t, browser, own, {
+        order: () => ({ said: String(++calls.order) }),
+        cancel() {
+          calls.cancel++;
+          return {};
+        },
+      });
+      const rows = page.locator(".sizes tbody th");
+      await page.getByText("so a click calls it once").waitFor();
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: "said = 1" }).waitFor();
+      await page.waitForLoadState("networkidle");
+      assert.deepEqual(await rows.allInnerTexts(), ["Connect JSON", "gRPC"]);
+      assert.equal(calls.order, 1);
+      const greatest = page.getByRole("button", { name: "The greatest numbers" });
+      assert.equal(await greatest.count(), 1);
+      await page.getByLabel("Method").selectOption("shop.v1.OrderService.Cancel");
+      await page.getByText("so a click calls it in each protocol").waitFor();
+      assert.equal(await greatest.count(), 0, "Cancel is given no number");
+      await page.getByRole("button", { name: "Call" }).click();
+      await rows.nth(4).waitFor();
+      assert.equal(calls.cancel, 4);
+    },
+  ],
+  [
+    "the size of an answer that the browser decoded is marked as such, and a long text is cut wherever it is shown",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, {
+        order: ({ dishName }: { dishName: string }) => ({ said: dishName }),
+      });
+      const rows = page.locator(".sizes tbody th");
+      const call = page.getByRole("button", { name: "Call" });
+      await call.click();
+      await rows.first().waitFor();
+      assert.deepEqual(await rows.allInnerTexts(), ["Connect JSON", "gRPC"]);
+      await page.getByLabel("dishName").fill("soup".repeat(2_000));
+      await call.click();
+      await rows.filter({ hasText: "decoded by the browser: it had another size when it crossed" }).waitFor();
+      const shown = (await page.locator(".exchange").textContent()) ?? "";
+      assert.ok(shown.length < 12_000, `a text of 8,000 characters takes ${shown.length}`);
+    },
+  ],
+];
+
+const OF_THE_ODD: readonly OwnTest[] = [
+  [
+    "its methods come in the order of the file, so that the first is that of the server's lines to paste",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, {});
+      const options = await page.getByLabel("Method").locator("option").allInnerTexts();
+      assert.deepEqual([options[0], options.at(-1)], ["odd.v1.OddService.Pick", "odd.v1.AlphaService.Ask"]);
+      const lines = await (await fetch(page.url())).text();
+      assert.match(lines, /odd\.v1\.OddService\/Pick/);
+    },
+  ],
+  [
+    "an input that is no message is refused before anything is sent, and the page goes on",
+    async (t, browser, own) => {
+      const sent: unknown[] = [];
+      const { page } = await openOwn(t, browser, own, {
+        pick({ kind }: { kind: unknown }) {
+          sent.push(kind);
+          return { kind };
+        },
+      } as Implementation);
+      const call = page.getByRole("button", { name: "Call" });
+      const greatest = page.getByRole("button", { name: "The greatest numbers" });
+      assert.equal(await greatest.count(), 0, "of the oneof the name is set, which is no number");
+      await call.click();
+      await page.locator(".result .answer", { hasText: "name = name" }).waitFor();
+      await page.getByLabel("name").fill("  two spaces  ");
+      await call.click();
+      await page.locator(".result .answer", { hasText: "name =   two spaces" }).waitFor();
+      await page.getByLabel("id").fill("5");
+      assert.match(await text(page.getByRole("alert")), /before anything was sent: .*oneof set multiple times/);
+      assert.ok(await call.isDisabled());
+      assert.equal(await page.locator(".lines").count(), 0);
+      await page.getByLabel("id").press("Enter");
+      await page.getByLabel("name").fill("");
+      await greatest.click();
+      await page.locator(".result .answer", { hasText: `id = ${2 ** 31 - 1}` }).waitFor();
+      assert.deepEqual(sent, [
+        { case: "name", value: "name" },
+        { case: "name", value: "  two spaces  " },
+        { case: "id", value: 2 ** 31 - 1 },
+      ]);
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
+      await page.getByLabel("reason").fill("");
+      assert.match(await text(page.getByRole("alert")), /before anything was sent: .*reason/);
+      assert.ok(await call.isDisabled());
+      assert.ok(await page.getByRole("button", { name: "A message that ends too early" }).isDisabled());
+    },
+  ],
+  [
+    "fields may have the names of an object's members",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, { name: (request: object) => request });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Name");
+      await page.getByLabel("valueOf").selectOption("KIND_OTHER");
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: "valueOf = KIND_OTHER, constructor = constructor" }).waitFor();
+    },
+  ],
+  [
+    "a number that JSON has no number for is shown as what it is",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, { measure: () => ({ ratio: NaN, most: -Infinity }) });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Measure");
+      await page.getByLabel("Connect binary").check();
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: "ratio = NaN, most = -Infinity" }).waitFor();
+      const values = page.getByLabel("Response", { exact: true }).locator(".values li");
+      assert.deepEqual(await values.allInnerTexts(), ["ratio = NaN", "most = -Infinity"]);
+    },
+  ],
+  [
+    "of a large answer the first parts are shown, how much follows, and its whole size",
+    async (t, browser, own) => {
+      const members = Array.from({ length: 20_000 }, (_, i) => ({ constructor$: `member ${i}` }));
+      const { page } = await openOwn(t, browser, own, { list: () => ({ members }) });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.List");
+      for (const protocol of ["Connect JSON", "gRPC-Web"]) {
+        await page.getByLabel(protocol).check();
+        await page.getByRole("button", { name: "Call" }).click();
+        await wholeTable(page);
+        const response = page.getByLabel("Response", { exact: true });
+        assert.equal(await response.locator(".part").count(), 500);
+        assert.match(await text(response), /And \d{5,} bytes more\./);
+        assert.ok((await text(page.locator(".result .answer"))).length < 400);
+      }
+      for (const size of (await page.locator(".sizes td:last-child .count").allInnerTexts()).map(Number)) {
+        assert.ok(size > 200_000, `${size} bytes`);
+      }
+    },
+  ],
+  [
+    "a message of protobuf's own is sent as it is at first, and its answer is shown",
+    async (t, browser, own) => {
+      const { page } = await openOwn(t, browser, own, { at: (request: object) => request });
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.At");
+      await page.getByText("Fields that a line of text cannot hold").waitFor();
+      await page.getByRole("button", { name: "Call" }).click();
+      await page.locator(".result .answer", { hasText: '"1970-01-01T00:00:00Z"' }).waitFor();
+    },
+  ],
+  [
+    "an answer of any type is told in JSON where the contract has the type, and why not where it has not",
+    async (t, browser, own) => {
+      const kind = { case: "id", value: 5 };
+      const [choice] = own.service.file.messages as [DescMessage];
+      const { page } = await openOwn(t, browser, own, {
+        pack: () => anyPack(choice, create(choice, { kind } as Record<string, unknown>)),
+        packOther: () => anyPack(TimestampSchema, create(TimestampSchema)),
+      });
+      const answer = page.locator(".result .answer");
+      for (const [method, protocol, expected] of [
+        ["Pack", "Connect JSON", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
+        ["Pack", "Connect binary", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
+        ["PackOther", "gRPC-Web", /google\.protobuf\.Timestamp.* is not in the type registry/],
+      ] as const) {
+        await page.getByLabel("Method").selectOption(`odd.v1.OddService.${method}`);
+        await page.getByLabel(protocol).check();
+        await page.getByRole("button", { name: "Call" }).click();
+        await answer.waitFor();
+        assert.match(await text(answer), expected);
+      }
+    },
+  ],
+  [
+    "a call that is under way when another method is chosen is waited for no longer",
+    async (t, browser, own) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const { page } = await openOwn(t, browser, own, { pick: () => promise.then(() => ({})) });
+      await page.getByRole("button", { name: "Call" }).click();
+      const result = page.locator(".result");
+      await result.getByText("Calling…").waitFor();
+      await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
+      await page.getByLabel("reason").waitFor();
+      assert.deepEqual([await text(result), await result.getAttribute("aria-busy")], ["", "false"]);
+      resolve();
+      await page.waitForLoadState("networkidle");
+      assert.equal(await text(result), "");
+    },
+  ],
+];
+
+test("the page follows a contract that was replaced, in Chromium", { timeout: 120_000 }, async (t) => {
+  const browser = await startBrowser(t);
+  if (browser === undefined) return;
+  const shop = await makeOwn(t, SHOP, "OrderService");
+  for (const [name, body] of OF_THE_SHOP) await t.test(name, (t) => body(t, browser, shop));
+  const odd = await makeOwn(t, ODD, "OddService");
+  for (const [name, body] of OF_THE_ODD) await t.test(name, (t) => body(t, browser, odd));
+  await t.test("a contract that only streams has no page, and is told so", async (t) => {
+    const { page } = await openOwn(t, browser, await makeOwn(t, STREAMS, "WatchService"), {});
+    assert.match(await text(page.locator("main")), /the contract has no unary method/);
   });
-  const { page: view } = await openPage(t, browser, url);
-  const methods = view.getByLabel("Method");
-  assert.deepEqual(await methods.locator("option").allInnerTexts(), [
-    "shop.v1.OrderService.Order",
-    "shop.v1.OrderService.Cancel",
-  ]);
-  assert.ok(await view.getByLabel("Connect GET").isDisabled());
-  await view.getByLabel("dishName").fill("O'Kimbap 김밥");
-  await view.getByLabel("size").selectOption("SIZE_LARGE");
-  await view.getByLabel("toGo").check();
-  await view.getByLabel("table").fill("-7");
-  await view.getByText("Fields that hold lists, maps or messages are left out here.").waitFor();
-  for (const protocol of ["Connect JSON", "Connect binary", "gRPC-Web"]) {
-    await view.getByLabel(protocol).check();
-    await view.getByRole("button", { name: "Call" }).click();
-    await view.locator(".sizes tbody tr").nth(3).waitFor();
-    assert.equal(await text(view.locator(".result .answer")), "Answer: said = O'Kimbap 김밥 1 true -7", protocol);
-  }
-  const curl = String(await view.locator(".lines pre", { hasText: /^curl / }).textContent());
-  assert.deepEqual(JSON.parse((await run("sh", ["-c", curl])).stdout), { said: "O'Kimbap 김밥 1 true -7" });
-  const program = String(await view.locator(".lines pre", { hasText: /^import \{ createClient/ }).textContent());
-  const printed = await run("node", ["--input-type=module-typescript", "-"], { cwd: folder, input: program });
-  assert.match(printed.stdout, /said: "O'Kimbap 김밥 1 true -7"/, printed.stderr);
-
-  await methods.selectOption("shop.v1.OrderService.Cancel");
-  await view.getByLabel("receipt").fill("not base64!");
-  assert.match(await text(view.getByRole("alert")), /shop\.v1\.CancelRequest\.receipt/);
-  await view.getByLabel("receipt").fill("AQI=");
-  await view.getByLabel("Connect GET").check();
-  await view.getByRole("button", { name: "Call" }).click();
-  await view.getByText("a message with every field at its default").waitFor();
-}
-
-/** A copy of the repository with a contract of its own, generated and built. */
-async function makeOwn(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "own-"));
-  t.after(() => rm(folder, { recursive: true }));
-  for (const name of [
-    "src",
-    "gen",
-    "web",
-    "docs",
-    "bench/results",
-    "bench/newest.ts",
-    "proto",
-    "package.json",
-    "buf.yaml",
-    "buf.gen.yaml",
-  ]) {
-    await cp(join(ROOT, name), join(folder, name), { recursive: true });
-  }
-  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  await writeFile(join(folder, "proto/service.proto"), CONTRACT);
-  const { code, stderr } = await run("npm", ["run", "generate"], { cwd: folder });
-  assert.equal(code, 0, stderr);
-  return folder;
-}
+});

@@ -149,6 +149,16 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
   ]);
 });
 
+test("a frame of more fields than a call has arguments is read as any", () => {
+  const fields = 200_000;
+  const body = envelope(Buffer.from("0801".repeat(fields), "hex"));
+  const parts = frameParts(body, DataSchema);
+  assertCovers(parts, body.length);
+  assert.equal(parts.length, 2 + 2 * fields);
+  const target = `/a.B/C?encoding=json&message=[${"1,".repeat(fields)}1]`;
+  assertCovers(targetParts(target), target.length);
+});
+
 test("a compressed frame is one part beside its head", () => {
   const parts = frameParts(envelope(Buffer.from("xyz"), 1), DataSchema);
   assert.deepEqual(

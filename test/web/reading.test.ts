@@ -81,10 +81,7 @@ testInChromium("the page is read", [
       await call(page, 1, 2);
       const request = page.getByLabel("Request", { exact: true });
       await request.locator(".part", { hasText: '"b"' }).hover();
-      assert.equal(
-        await text(request.locator(".explanation")),
-        "The name of the field b, spelled out in every message.",
-      );
+      assert.equal(await text(request.locator(".explanation")), "The name b, spelled out each time.");
       assert.deepEqual(await request.locator(".values [data-lit=true]").allInnerTexts(), ["b = 2"]);
       await request.locator(".values li", { hasText: "a = 1" }).hover();
       const lit = await request.locator(".part[data-lit=true] .meaning").allInnerTexts();
@@ -100,7 +97,7 @@ testInChromium("the page is read", [
       await request.getByRole("listbox").focus();
       await request.locator(".part", { hasText: '"b"' }).hover();
       await page.getByRole("heading", { level: 1 }).hover();
-      assert.match(await text(request.locator(".explanation")), /^The name of the field b/);
+      assert.match(await text(request.locator(".explanation")), /^The name b,/);
       await request.getByRole("listbox").blur();
       await request.locator(".part", { hasText: '"b"' }).hover();
       await page.getByRole("heading", { level: 1 }).hover();
@@ -133,6 +130,18 @@ testInChromium("the page is read", [
     },
   ],
   [
+    "of an error no byte is counted as the message, in any protocol",
+    async (t, browser, files) => {
+      const { page, takeProblems } = await openRecorded(t, browser, files);
+      await page.getByRole("button", { name: "The greatest numbers" }).click();
+      await wholeTable(page);
+      const sizes = await page.locator(".sizes td:last-child .unseen").allTextContents();
+      assert.equal(sizes.length, PROTOCOLS.length + 1);
+      for (const size of sizes) assert.match(size, /^ \(0 message, \d+ framing\)$/);
+      assertOnlyRefused(await takeProblems());
+    },
+  ],
+  [
     "a line is copied, and a person who does not see it is told; so is one who forbade it",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
@@ -153,7 +162,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "the words of a server stand in a page in Korean as English",
+    "the words of a server and of the client stand in a page in Korean as English",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files, { locale: "ko" });
       await page.locator(".tries button").first().click();
@@ -161,7 +170,17 @@ testInChromium("the page is read", [
       await words.waitFor();
       assert.match(await text(words), /^add 2147483647 and /);
       await wholeTable(page);
+      await page.locator("#field-a").fill("x");
+      assert.match(await text(page.locator("[role=alert] [lang=en]")), /^cannot decode field test\.Data\.a/);
       assertOnlyRefused(await takeProblems());
+    },
+  ],
+  [
+    "a phone is not asked for its keys of digits alone, which have no minus",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url);
+      assert.equal(await page.getByLabel("a", { exact: true }).getAttribute("inputmode"), null);
     },
   ],
   [

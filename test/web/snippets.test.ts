@@ -1,12 +1,15 @@
 /** The programs to paste reach the address that is meant, whatever stands in it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMethodUnary, type DescService, fromJson } from "@bufbuild/protobuf";
 import { DataSchema, Test } from "../../gen/service_pb.ts";
 import type { Address } from "../../src/server/usage.ts";
 import { createSnippets } from "../../web/call/snippets.ts";
 import { run } from "../support/command.ts";
-import { findJudge, PYTHON } from "../support/judge.ts";
+import { findJudge, findPython, PYTHON } from "../support/judge.ts";
+import { compileContract } from "../support/protos.ts";
+import { runPython } from "../support/python.ts";
+import { startServer } from "../support/server.ts";
 
 const ADDRESSES: readonly (readonly [address: Address, target: string])[] = [
   [{ scheme: "http", authority: "it's'+exit(1)+'a:80" }, "it's'+exit(1)+'a:80"],
@@ -36,6 +39,47 @@ for (const [address, target] of ADDRESSES) {
     assert.deepEqual([stdout, stderr], [`${scheme}://${authority}\n`, ""]);
   });
 }
+
+const LIBRARY = `
+syntax = "proto3";
+package library.v1;
+import "google/protobuf/empty.proto";
+service Library {
+  rpc Move(Book.Way) returns (Book.Way);
+  rpc Open(google.protobuf.Empty) returns (Book.Way);
+}
+message Book {
+  message Way {
+    string from = 1;
+    string to = 2;
+    int32 class = 3;
+  }
+}
+`;
+
+test("Python's program sends fields that are Python's keywords, nested messages, and protobuf's own", async (t) => {
+  const python = await findPython(t, "grpc", "grpc_tools");
+  if (python === undefined) return;
+  const library = compileContract(t, LIBRARY).getService("library.v1.Library") as DescService;
+  const { port } = await startServer(t, {
+    routes: (router) =>
+      void router.service(library, { move: (way: object) => way, open: () => ({ to: "all" }) } as object),
+  });
+  for (const [method, fields, printed] of [
+    [library.method.move, { from: "a", to: "b", class: 3 }, 'from: "a"\nto: "b"\nclass: 3\n\n'],
+    [library.method.open, {}, 'to: "all"\n\n'],
+  ] as const) {
+    const input = fromJson((method as DescMethodUnary).input, fields);
+    const address = { scheme: "http", authority: `127.0.0.1:${port}` } as const;
+    const snippets = createSnippets(method as DescMethodUnary, input, address);
+    const program = snippets.find(({ name }) => name === "Python")?.text ?? "";
+    assert.deepEqual(await runPython(t, python, program, { contract: LIBRARY }), {
+      code: 0,
+      stdout: printed,
+      stderr: "",
+    });
+  }
+});
 
 function snippet(name: string, address: Address): string {
   const snippets = createSnippets(Test.method.getSum, create(DataSchema, { a: 1, b: 2 }), address);

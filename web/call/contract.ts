@@ -1,8 +1,11 @@
 /** What the page can call: the unary methods of the contract that it was built with. */
-import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
-import * as contract from "../../gen/service_pb.ts";
+import { createRegistry, type DescMethodUnary } from "@bufbuild/protobuf";
+import { file_service } from "../../gen/service_pb.ts";
 
-export const methods: readonly DescMethodUnary[] = Object.values<unknown>(contract)
-  .filter((value): value is DescService => (value as { kind?: unknown }).kind === "service")
+/** In the order of the file, whose first the server's lines to paste call too. */
+export const methods: readonly DescMethodUnary[] = file_service.services
   .flatMap((service) => service.methods)
   .filter((method): method is DescMethodUnary => method.methodKind === "unary");
+
+/** What a google.protobuf.Any can hold as JSON: the contract's own types. */
+export const registry = createRegistry(file_service);

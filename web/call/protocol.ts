@@ -3,6 +3,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { registry } from "./contract.ts";
 
 export const PROTOCOLS = ["connect-json", "connect-binary", "connect-get", "grpc-web"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
@@ -21,6 +22,7 @@ export function createTransport(protocol: Protocol, baseUrl: string, fetch: type
   return createConnectTransport({
     baseUrl,
     fetch,
+    jsonOptions: { registry },
     useBinaryFormat: protocol === "connect-binary",
     useHttpGet: protocol === "connect-get",
   });
@@ -31,7 +33,12 @@ export function isBinary(protocol: Protocol): boolean {
   return protocol === "connect-binary" || protocol === "grpc-web";
 }
 
-/** Only a method without side effects can be called by GET. */
-export function isOffered(protocol: Protocol, { idempotency }: DescMethodUnary): boolean {
-  return protocol !== "connect-get" || idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+/** Whether the contract says that the method has no side effects: who calls it more often than asked for does no harm. */
+export function isSafe({ idempotency }: DescMethodUnary): boolean {
+  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+/** Only a safe method can be called by GET. */
+export function isOffered(protocol: Protocol, method: DescMethodUnary): boolean {
+  return protocol !== "connect-get" || isSafe(method);
 }

@@ -14,8 +14,9 @@ export interface ReceivedAnswer {
   /** Like "OK"; empty over HTTP/2. */
   readonly statusText: string;
   readonly headers: readonly Header[];
-  /** Without its content coding, which the browser takes off. */
   readonly body: Uint8Array<ArrayBuffer>;
+  /** Whether the body had a content coding, which the browser took off: what crossed had another size. */
+  readonly isDecoded: boolean;
   /** Like "http/1.1" or "h2"; undefined where the browser does not tell. */
   readonly httpVersion: string | undefined;
   /** "whole" where the browser does not tell. */
@@ -66,6 +67,7 @@ export function createRecorder(change: (request: SentRequest) => SentRequest = (
         statusText,
         headers: [...headers],
         body: bytes,
+        isDecoded: headers.has("content-encoding"),
         httpVersion: timing?.nextHopProtocol || undefined,
         delivery: timing === undefined ? "whole" : deliveryOf(timing),
       };

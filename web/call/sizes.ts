@@ -12,7 +12,7 @@ import { shortenMessage } from "./shorten.ts";
 
 export interface Size {
   readonly message: number;
-  /** Of what stands around the message in the body, or in the query. */
+  /** Of what stands around the message in the body or in the query, or is an error in its place. */
   readonly framing: number;
 }
 
@@ -33,8 +33,10 @@ export function requestSize(outcome: Outcome, request: SentRequest): Size {
   return sizeOf([...target.filter(({ what }) => what.kind !== "procedure"), ...body]);
 }
 
+/** Of an error nothing is the message: Connect writes it in the message's place, gRPC-Web in the trailers. */
 export function answerSize(outcome: Outcome, answer: ReceivedAnswer): Size {
-  return sizeOf(answerParts(outcome, answer));
+  const { message, framing } = sizeOf(answerParts(outcome, answer));
+  return answer.status === 200 ? { message, framing } : { message: 0, framing: message + framing };
 }
 
 /** What gRPC would send, and a browser cannot: the input in a frame, shortened as the call's was. */

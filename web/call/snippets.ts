@@ -1,5 +1,5 @@
 /** The same call as lines to paste, for the tools and languages that people have. */
-import { type DescField, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
+import { type DescField, type DescFile, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { type Address, shellLines, withPort } from "../../src/server/usage.ts";
@@ -24,25 +24,43 @@ export function createSnippets(method: DescMethodUnary, input: Message, address:
   ];
 }
 
-/** The tutorial's client, with this input and address. */
+/** The tutorial's client, with this input and address, after the command that makes what it imports. */
 function python({ name, input, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
-  const module = parent.file.name.replaceAll("/", ".");
-  const local = `${module.split(".").at(-1)}_pb2`;
-  const fields = scalarsOf(message).map(([field, value]) => `${field.name}=${pythonLiteral(value)}`);
+  const [messages, stubs] = [pythonModule(input.file, "_pb2"), pythonModule(parent.file, "_pb2_grpc")];
+  const type = input.typeName.slice(input.file.proto.package === "" ? 0 : input.file.proto.package.length + 1);
+  const fields = scalarsOf(message).map(([field, value]) =>
+    PYTHON_KEYWORDS.test(field.name)
+      ? `**{"${field.name}": ${pythonLiteral(value)}}`
+      : `${field.name}=${pythonLiteral(value)}`,
+  );
   const target = pythonLiteral(withPort(address));
   const channel =
     address.scheme === "http"
       ? `grpc.insecure_channel(${target})`
       : `grpc.secure_channel(${target}, grpc.ssl_channel_credentials())`;
-  return `import grpc
+  return `# python3 -m grpc_tools.protoc -Ipython_out=proto --python_out=. --grpc_python_out=. python_out/${parent.file.name}.proto
+import grpc
 
-import python_out.${module}_pb2 as ${local}
-import python_out.${module}_pb2_grpc as ${local}_grpc
+import ${messages.path} as ${messages.name}
+import ${stubs.path} as ${stubs.name}
 
 with ${channel} as channel:
-    stub = ${local}_grpc.${parent.name}Stub(channel)
-    print(stub.${name}(${local}.${input.name}(${fields.join(", ")})))`;
+    stub = ${stubs.name}.${parent.name}Stub(channel)
+    print(stub.${name}(${messages.name}.${type}(${fields.join(", ")})))`;
 }
+
+/** The module that protoc makes of the file; those of protobuf's own files come with it. */
+function pythonModule({ name }: DescFile, suffix: string): { readonly path: string; readonly name: string } {
+  const path = `${name.replaceAll("-", "_").replaceAll("/", ".")}${suffix}`;
+  return {
+    path: name.startsWith("google/protobuf/") ? path : `python_out.${path}`,
+    name: path.slice(path.lastIndexOf(".") + 1),
+  };
+}
+
+/** But for False, None and True: the names of fields are in lower case (buf lint, FIELD_LOWER_SNAKE_CASE). */
+const PYTHON_KEYWORDS =
+  /^(and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$/;
 
 function typescript({ localName, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
   const fields = scalarsOf(message).map(([field, value]) => `${field.localName}: ${typescriptLiteral(value)}`);

@@ -10,7 +10,7 @@ const TRAILERS = 0x80;
 
 /** Every byte of the body, in one part each. It never throws: what cannot be read is malformed. */
 export function frameParts(body: Uint8Array, message: DescMessage): Part[] {
-  const parts: Part[] = [];
+  let parts: Part[] = [];
   for (let start = 0; start < body.length; ) {
     const contentStart = start + FRAME_HEAD;
     if (contentStart > body.length) return [...parts, rest(body, start)];
@@ -23,8 +23,8 @@ export function frameParts(body: Uint8Array, message: DescMessage): Part[] {
     if (end > body.length) return [...parts, rest(body, contentStart)];
     const content = body.subarray(contentStart, end);
     if (compressed && bytes > 0) parts.push({ start: contentStart, end, what: { kind: "compressed" } });
-    else if (trailers) parts.push(...shift(trailerParts(content), contentStart));
-    else if (!compressed) parts.push(...shift(messageParts(content, message), contentStart));
+    else if (trailers) parts = [...parts, ...shift(trailerParts(content), contentStart)];
+    else if (!compressed) parts = [...parts, ...shift(messageParts(content, message), contentStart)];
     start = end;
   }
   return parts;

@@ -7,14 +7,14 @@ export function targetParts(target: string): Part[] {
   const mark = target.indexOf("?");
   if (mark < 0) return [{ start: 0, end: target.length, what: { kind: "procedure" } }];
   const isJson = /[?&]encoding=json(&|$)/.test(target) && !/[?&]base64=1(&|$)/.test(target);
-  const parts: Part[] = [
+  let parts: Part[] = [
     { start: 0, end: mark, what: { kind: "procedure" } },
     { start: mark, end: mark + 1, what: { kind: "query-mark" } },
   ];
   let start = mark + 1;
   for (const parameter of target.slice(start).split(/(&)/)) {
     if (parameter === "&") parts.push({ start, end: start + 1, what: { kind: "query-mark" } });
-    else parts.push(...parameterParts(parameter, start, isJson));
+    else parts = [...parts, ...parameterParts(parameter, start, isJson)];
     start += parameter.length;
   }
   return parts;

@@ -3,7 +3,7 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const en: Texts = {
   title: "One call, seen on the wire",
-  lead: "RPC calls a function on another machine as if it were here. Make the call, in any protocol that a browser can speak, and look at the bytes of its body and its query, one by one.",
+  lead: "RPC calls a function on another machine as if it were here. gRPC does so over HTTP/2, with messages in protobuf, a compact binary format; gRPC-Web and Connect do the same in ways that a browser can speak. Make the call in one of these, and look at the bytes of its body and its query, one by one.",
   languageLabel: "Language",
 
   callHeading: "Call",
@@ -13,16 +13,21 @@ export const en: Texts = {
     "connect-json": "JSON in a POST: what any HTTP client can send, and a person can read.",
     "connect-binary": "The same POST with protobuf's binary format in its body.",
     "connect-get": "The message in the URL: an answer that browsers and shared caches can keep.",
-    "grpc-web": "gRPC's frames in a form that browsers can send, with the trailers in the body.",
+    "grpc-web":
+      "gRPC's frames in a form that browsers can send: its trailers, which are headers that follow a body, are in the body itself.",
   },
-  notOffered: "Only a method without side effects can be called by GET.",
+  calledInEach:
+    "The contract says that this method has no side effects, so a click calls it in each protocol, to compare their sizes.",
+  calledOnce:
+    "The contract does not say that this method has no side effects, so a click calls it once, and GET cannot call it.",
   call: "Call",
   calling: "Calling…",
   tryLabel: "See what goes wrong",
   tryGreatest: "The greatest numbers",
   tryShortened: "A message that ends too early",
-  leftOut: "Fields that hold lists, maps or messages are left out here.",
-  onlyRefused: (message) => `Refused by the client before anything was sent: ${message}`,
+  leftOut: "Fields that a line of text cannot hold, such as lists, maps and messages, are left out here.",
+  noMethod: "This page makes unary calls, and the contract has no unary method.",
+  onlyRefused: "Refused by the client before anything was sent",
   answerIs: "Answer",
   emptyAnswer: "a message with every field at its default",
   took: (milliseconds, httpVersion) => `${milliseconds} ms${httpVersion ? `, ${httpVersion}` : ""}`,
@@ -44,13 +49,15 @@ export const en: Texts = {
   answer: "Response",
   target: "Target of the request",
   headers: "Headers",
-  headersHidden: "added by the browser, where no script can see them",
+  headersHidden: "added by the browser, where no script can see them; and Cookie, where it has one for this host",
   body: (bytes) => `Body, ${bytes === 1 ? "1 byte" : `${bytes} bytes`}`,
   noBody: "No body.",
   noBodyOfGet: "No body: the message is in the target.",
   values: "Values",
   decoded: "The browser has decoded the body: these are not the bytes that crossed.",
+  errorInJson: "Connect writes an error in JSON, whatever the format of its messages.",
   trailersHidden: "Trailers after the body, where gRPC has its status, are hidden from scripts by every browser.",
+  more: (bytes) => `And ${bytes === 1 ? "1 byte" : `${bytes} bytes`} more.`,
   hint: "Point at a part, or use the arrow keys.",
   explain: {
     tag: ({ number, wireType, field }) =>
@@ -61,7 +68,7 @@ export const en: Texts = {
     "group-end": ({ number }) => `End of the group that is field ${number}.`,
     mark: () => "JSON's punctuation: it holds the text together, and carries no value.",
     space: () => "White space, which means nothing in JSON.",
-    key: ({ name }) => `The name of the field ${name}, spelled out in every message.`,
+    key: ({ name }) => `The name ${name}, spelled out each time.`,
     literal: ({ value }) => `Value: ${JSON.stringify(value)}, as text.`,
     flag: ({ compressed, trailers }) =>
       trailers
@@ -97,15 +104,16 @@ export const en: Texts = {
     trailer: "a trailer",
   },
 
-  sizesHeading: "The same call in every protocol",
+  sizesHeading: "The same call, protocol by protocol",
   sizesIntro: "Bytes of body and query, as this page has just sent and received them. Headers come on top.",
   protocol: "Protocol",
-  message: "message",
-  framing: "framing",
+  message: "message: what the function is given, or gives",
+  framing: "framing: what stands around it, or an error in its place",
   bytes: (count) => (count === 1 ? "1 byte" : `${count} bytes`),
   sizeOf: (message, framing) => `${message} message, ${framing} framing`,
   sizeOfCopy: "from the browser's cache",
-  sizesPending: "Make a call, and its sizes in every protocol stand here side by side.",
+  sizeDecoded: "response decoded by the browser: it had another size when it crossed",
+  sizesPending: "Make a call, and its sizes stand here side by side.",
   grpcNote:
     "No browser can send gRPC itself: fetch has no trailers. Its row is worked out, not measured, and its status travels in HTTP/2 trailers, outside the body.",
   grpcFrame: "The frame that gRPC would send",
@@ -117,12 +125,12 @@ export const en: Texts = {
   copy: "Copy",
   copied: "Copied",
   notCopied: "Not copied",
-  pythonNote: "the tutorial's client; run its run_codegen.py first, and set PYTHONPATH=python_out",
+  pythonNote: "in the repository's folder, with grpcio-tools; run the command of its first line first",
   repositoryNote: "in the repository's folder",
 
   costHeading: "What gRPC costs, or gains",
   costIntro:
-    "The tutorial compares gRPC with JSON over HTTP, and leaves open what a change would bring. On this server:",
+    "The tutorial compares gRPC with JSON over HTTP, and leaves open what a change would bring. On this server, with the figures of the tutorial's GetSum:",
   comparison: ({ contract, benchmark: { grpc, json }, number }) => [
     ["Contract", `${contract}; a client cannot do without it`, `${contract}; a client can do without it`],
     ["Code made from it", "client and server, with types", "the same, or none: curl is enough"],
@@ -154,8 +162,11 @@ export const en: Texts = {
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
   if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {
-    const shorter = type === "enum" ? "" : `; as s${type} it would take fewer, where it is small`;
-    return `A negative number takes all ten bytes${shorter}.`;
+    const shorter = {
+      int32: "; as sint32 it would take five at most",
+      int64: "; as sint64 it would take fewer, where it is small",
+    }[type];
+    return `A negative number takes all ten bytes${shorter ?? ""}.`;
   }
   if (/^sint/.test(type)) return "A zigzag varint: small numbers, below zero too, take few bytes.";
   if (/^(u?int(32|64)|enum|bool)$/.test(type)) {

@@ -3,7 +3,7 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const ko: Texts = {
   title: "호출 한 번, 바이트로 보기",
-  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. 브라우저가 쓸 수 있는 프로토콜로 직접 호출해 보고, 그때 오간 본문과 쿼리를 바이트 하나하나까지 살펴보세요.",
+  lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. gRPC는 짧은 바이너리 형식인 protobuf로 메시지를 적어 HTTP/2로 주고받고, gRPC-Web과 Connect는 같은 일을 브라우저에서도 할 수 있게 합니다. 직접 호출해 보고, 그때 오간 본문과 쿼리를 바이트 하나하나까지 살펴보세요.",
   languageLabel: "언어",
 
   callHeading: "호출",
@@ -13,16 +13,21 @@ export const ko: Texts = {
     "connect-json": "POST 본문에 JSON을 담습니다. 어떤 HTTP 클라이언트로도 보낼 수 있고, 사람이 바로 읽을 수 있습니다.",
     "connect-binary": "같은 POST에 JSON 대신 protobuf 바이너리를 담습니다.",
     "connect-get": "메시지를 URL에 담습니다. 브라우저와 공유 캐시가 응답을 저장해 둘 수 있습니다.",
-    "grpc-web": "gRPC 프레임을 브라우저가 보낼 수 있는 모양으로 바꾸고, 트레일러는 본문에 담습니다.",
+    "grpc-web":
+      "gRPC 프레임을 브라우저가 보낼 수 있는 모양으로 바꾸고, 본문 뒤에 오는 헤더인 트레일러도 본문에 담습니다.",
   },
-  notOffered: "GET으로는 부수 효과가 없는 메서드만 호출할 수 있습니다.",
+  calledInEach:
+    "명세에 부수 효과가 없다고 적힌 메서드이므로, 한 번 누르면 크기를 비교할 수 있도록 모든 프로토콜로 호출합니다.",
+  calledOnce:
+    "명세에 부수 효과가 없다고 적혀 있지 않은 메서드이므로, 한 번 누르면 한 번만 호출하며 GET으로는 호출할 수 없습니다.",
   call: "호출하기",
   calling: "호출 중…",
   tryLabel: "실패하는 경우도 보기",
   tryGreatest: "가장 큰 수 넣기",
   tryShortened: "끝이 잘린 메시지 보내기",
-  leftOut: "목록, 맵, 메시지 타입 필드는 여기에 표시하지 않습니다.",
-  onlyRefused: (message) => `클라이언트가 보내기 전에 거절했습니다: ${message}`,
+  leftOut: "목록, 맵, 메시지처럼 글 한 줄로 적을 수 없는 필드는 여기에 표시하지 않습니다.",
+  noMethod: "이 페이지는 단항(unary) 메서드를 호출합니다. 그런데 이 명세에는 단항 메서드가 없습니다.",
+  onlyRefused: "클라이언트가 보내기 전에 거절했습니다",
   answerIs: "응답",
   emptyAnswer: "모든 필드가 기본값인 메시지",
   took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,
@@ -44,13 +49,15 @@ export const ko: Texts = {
   answer: "응답",
   target: "요청 대상",
   headers: "헤더",
-  headersHidden: "브라우저가 덧붙이며, 스크립트에서는 볼 수 없습니다",
+  headersHidden: "브라우저가 덧붙이며, 스크립트에서는 볼 수 없습니다. 이 호스트의 쿠키가 있으면 Cookie도 보냅니다",
   body: (bytes) => `본문 ${bytes}바이트`,
   noBody: "본문이 없습니다.",
   noBodyOfGet: "본문이 없습니다. 메시지는 요청 대상 안에 있습니다.",
   values: "값",
   decoded: "브라우저가 압축을 푼 뒤의 바이트입니다. 실제로 오간 바이트와는 다릅니다.",
+  errorInJson: "Connect에서는 메시지 형식과 관계없이 오류를 JSON으로 적습니다.",
   trailersHidden: "gRPC는 본문 뒤의 트레일러에 상태를 담지만, 브라우저는 스크립트에 트레일러를 보여 주지 않습니다.",
+  more: (bytes) => `이 뒤로 ${bytes}바이트가 더 있습니다.`,
   hint: "조각을 가리키거나 방향키를 눌러 보세요.",
   explain: {
     tag: ({ number, wireType, field }) =>
@@ -61,7 +68,7 @@ export const ko: Texts = {
     "group-end": ({ number }) => `${number}번 필드인 그룹이 여기서 끝납니다.`,
     mark: () => "JSON의 구두점입니다. 구조를 나타낼 뿐 값은 담지 않습니다.",
     space: () => "공백입니다. JSON에서는 아무 뜻이 없습니다.",
-    key: ({ name }) => `필드 이름 ${name}. JSON에서는 메시지마다 이름을 그대로 적습니다.`,
+    key: ({ name }) => `이름 ${name}. JSON에서는 매번 이름을 그대로 적습니다.`,
     literal: ({ value }) => `값: ${JSON.stringify(value)}. 텍스트로 적혀 있습니다.`,
     flag: ({ compressed, trailers }) =>
       trailers
@@ -99,12 +106,13 @@ export const ko: Texts = {
   sizesHeading: "같은 호출, 프로토콜별 크기",
   sizesIntro: "이 페이지가 방금 주고받은 본문과 쿼리의 바이트 수입니다. 헤더는 포함하지 않았습니다.",
   protocol: "프로토콜",
-  message: "메시지",
-  framing: "프레이밍",
+  message: "메시지: 함수가 받거나 돌려주는 값",
+  framing: "프레이밍: 메시지를 둘러싼 것, 또는 메시지 대신 온 오류",
   bytes: (count) => `${count}바이트`,
   sizeOf: (message, framing) => `메시지 ${message}, 프레이밍 ${framing}`,
   sizeOfCopy: "브라우저 캐시에서 가져옴",
-  sizesPending: "호출하면 프로토콜별 크기를 나란히 비교해 보여 줍니다.",
+  sizeDecoded: "브라우저가 압축을 푼 응답. 오갈 때의 크기와 다름",
+  sizesPending: "호출하면 크기를 나란히 비교해 보여 줍니다.",
   grpcNote:
     "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",
   grpcFrame: "gRPC라면 보냈을 프레임",
@@ -116,12 +124,12 @@ export const ko: Texts = {
   copy: "복사",
   copied: "복사됨",
   notCopied: "복사하지 못함",
-  pythonNote: "튜토리얼의 클라이언트. 먼저 run_codegen.py를 실행하고 PYTHONPATH=python_out을 지정하세요",
+  pythonNote: "grpcio-tools가 필요합니다. 저장소 폴더에서 첫 줄의 명령을 먼저 실행하세요",
   repositoryNote: "저장소 폴더에서 실행하세요",
 
   costHeading: "gRPC로 바꾸면 무엇이 달라질까",
   costIntro:
-    "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같습니다.",
+    "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같고, 수치는 튜토리얼의 GetSum을 측정한 것입니다.",
   comparison: ({ contract, benchmark: { grpc, json }, number }) => [
     ["명세", `${contract}. 클라이언트에 꼭 필요`, `${contract}. 없어도 호출 가능`],
     ["생성되는 코드", "타입이 있는 클라이언트와 서버", "같은 코드, 또는 코드 없이 curl로도 충분"],
@@ -154,8 +162,11 @@ export const ko: Texts = {
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
   if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {
-    const shorter = type === "enum" ? "" : ` 절댓값이 작으면 s${type}가 더 짧습니다.`;
-    return `음수는 항상 10바이트를 차지합니다.${shorter}`;
+    const shorter = {
+      int32: " sint32라면 길어도 5바이트입니다.",
+      int64: " 절댓값이 작으면 sint64가 더 짧습니다.",
+    }[type];
+    return `음수는 항상 10바이트를 차지합니다.${shorter ?? ""}`;
   }
   if (/^sint/.test(type)) return "지그재그 varint입니다. 절댓값이 작으면 음수도 짧게 적습니다.";
   if (/^(u?int(32|64)|enum|bool)$/.test(type)) {

@@ -13,14 +13,19 @@ export interface Texts {
   readonly methodLabel: string;
   readonly protocolLabel: string;
   readonly protocols: Readonly<Record<Protocol, string>>;
-  readonly notOffered: string;
+  /** How often a click calls a method that has no side effects, and any other. */
+  readonly calledInEach: string;
+  readonly calledOnce: string;
   readonly call: string;
   readonly calling: string;
   readonly tryLabel: string;
   readonly tryGreatest: string;
   readonly tryShortened: string;
   readonly leftOut: string;
-  readonly onlyRefused: (message: string) => string;
+  /** In place of the page. */
+  readonly noMethod: string;
+  /** Before the client's words, which are English. */
+  readonly onlyRefused: string;
   readonly answerIs: string;
   readonly emptyAnswer: string;
   readonly took: (milliseconds: string, httpVersion: string | undefined) => string;
@@ -43,7 +48,10 @@ export interface Texts {
   readonly noBodyOfGet: string;
   readonly values: string;
   readonly decoded: string;
+  readonly errorInJson: string;
   readonly trailersHidden: string;
+  /** After the first of many parts. */
+  readonly more: (bytes: number) => string;
   readonly hint: string;
   readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
   readonly wanted: Readonly<Record<Wanted, string>>;
@@ -57,6 +65,8 @@ export interface Texts {
   readonly sizeOf: (message: number, framing: number) => string;
   /** Beside the size of an answer that did not cross. */
   readonly sizeOfCopy: string;
+  /** Beside that of one that crossed with a content coding. */
+  readonly sizeDecoded: string;
   readonly sizesPending: string;
   readonly grpcNote: string;
   readonly grpcFrame: string;

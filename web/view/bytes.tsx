@@ -1,7 +1,9 @@
 /** Bytes, part by part: each says what it is when it is pointed at, and lights up the value that it encodes. */
+
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { type Part, type Value, valuesIn, type What } from "../parts/part.ts";
 import { explain } from "../texts/texts.ts";
+import { cut } from "./cut.ts";
 import { useTexts } from "./speech.ts";
 
 export interface BytesProps {
@@ -12,13 +14,19 @@ export interface BytesProps {
   readonly isText?: boolean;
 }
 
-export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
+/** How many parts are shown, and how much of each, in characters: a browser that is to lay out many more does nothing else. */
+const MAX_SHOWN = 500;
+const MAX_TEXT = 1_000;
+
+export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) {
   const texts = useTexts();
   const id = useId();
   const [active, setActive] = useState<number>();
   const [shownPath, setShownPath] = useState<string>();
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => setActive(undefined), [bytes]);
+  const parts = all.slice(0, MAX_SHOWN);
+  const left = bytes.length - (parts.at(-1)?.end ?? bytes.length);
   const part = active === undefined ? undefined : parts[active];
   const lit = part?.path ?? shownPath;
 
@@ -60,13 +68,14 @@ export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
             data-lit={isLit(each.path, lit)}
             onPointerEnter={() => setActive(index)}
           >
-            {!isText && <code class="hex">{hex(bytes.subarray(each.start, each.end))}</code>}
-            <span class="meaning">{meaningOf(each, bytes)}</span>
-            <span class="unseen">{explain(texts, each)}</span>
+            {!isText && <code class="hex">{cut(hex(bytes.subarray(each.start, each.end)), MAX_TEXT)}</code>}
+            <span class="meaning">{cut(meaningOf(each, bytes), MAX_TEXT)}</span>
+            <span class="unseen">{cut(explain(texts, each), MAX_TEXT)}</span>
           </div>
         ))}
       </div>
-      <p class="explanation">{part === undefined ? texts.hint : explain(texts, part)}</p>
+      {left > 0 && <p class="note">{texts.more(left)}</p>}
+      <p class="explanation">{part === undefined ? texts.hint : cut(explain(texts, part), MAX_TEXT)}</p>
       <ul class="values" aria-label={texts.values}>
         {valuesIn(parts).map(({ path, value }, index) => (
           <li
@@ -76,7 +85,7 @@ export function Bytes({ label, bytes, parts, isText = false }: BytesProps) {
             onPointerLeave={() => setShownPath(undefined)}
           >
             {path !== "" && `${path} = `}
-            <b>{showValue(value)}</b>
+            <b>{cut(showValue(value), MAX_TEXT)}</b>
           </li>
         ))}
       </ul>
@@ -149,7 +158,7 @@ function textOf(bytes: Uint8Array): string {
 
 function showValue(value: Value): string {
   if (value instanceof Uint8Array) return hex(value);
-  return typeof value === "bigint" ? String(value) : JSON.stringify(value);
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,8 +1,8 @@
 /** The call as it is written in a program, to be filled in: its fields are those of the method's input. */
 import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
 import { methods } from "../call/contract.ts";
-import { type FormField, formFields, type Texts as Typed } from "../call/input.ts";
-import { isOffered, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+import { type FormField, formFields, type Problems, type Texts as Typed } from "../call/input.ts";
+import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useTexts } from "./speech.ts";
 
 export interface CallFormProps {
@@ -10,12 +10,12 @@ export interface CallFormProps {
   readonly chooseMethod: (method: DescMethodUnary) => void;
   readonly typed: Typed;
   readonly type: (typed: Typed) => void;
-  /** By field. */
-  readonly problems: Readonly<Record<string, string>>;
+  readonly problems: Problems;
   readonly protocol: Protocol;
   readonly chooseProtocol: (protocol: Protocol) => void;
   readonly call: () => void;
-  readonly callGreatest: () => void;
+  /** Undefined where the method is given no whole number. */
+  readonly callGreatest: (() => void) | undefined;
   readonly callShortened: () => void;
 }
 
@@ -23,7 +23,7 @@ export function CallForm(props: CallFormProps) {
   const { method, typed, type, problems, protocol, chooseProtocol, call, callGreatest, callShortened } = props;
   const texts = useTexts();
   const fields = formFields(method.input);
-  const isRefused = Object.keys(problems).length > 0;
+  const isRefused = problems.size > 0;
 
   return (
     <form
@@ -40,9 +40,9 @@ export function CallForm(props: CallFormProps) {
             <label for={`field-${field.jsonName}`}>{field.jsonName}</label>
             <Field
               field={field}
-              text={typed[field.jsonName] ?? ""}
-              problem={problems[field.jsonName]}
-              type={(text) => type({ ...typed, [field.jsonName]: text })}
+              text={typed.get(field.jsonName) ?? ""}
+              problem={problems.get(field.jsonName)}
+              type={(text) => type(new Map(typed).set(field.jsonName, text))}
             />
             {index < fields.length - 1 && <span aria-hidden="true">,</span>}
           </span>
@@ -52,9 +52,9 @@ export function CallForm(props: CallFormProps) {
           {texts.call}
         </button>
       </div>
-      {Object.entries(problems).map(([name, problem]) => (
+      {[...problems].map(([name, problem]) => (
         <p key={name} class="problem" id={`problem-${name}`} role="alert">
-          {texts.onlyRefused(problem)}
+          {texts.onlyRefused}: <span lang="en">{problem}</span>
         </p>
       ))}
       {fields.length < method.input.fields.length && <p class="note">{texts.leftOut}</p>}
@@ -76,15 +76,16 @@ export function CallForm(props: CallFormProps) {
           ))}
         </div>
         <p class="note">
-          {texts.protocols[protocol]}
-          {!isOffered("connect-get", method) && ` ${texts.notOffered}`}
+          {texts.protocols[protocol]} {isSafe(method) ? texts.calledInEach : texts.calledOnce}
         </p>
       </fieldset>
       <p class="tries">
         <span>{texts.tryLabel}</span>
-        <button type="button" onClick={callGreatest}>
-          {texts.tryGreatest}
-        </button>
+        {callGreatest && (
+          <button type="button" onClick={callGreatest}>
+            {texts.tryGreatest}
+          </button>
+        )}
         <button type="button" onClick={callShortened} disabled={isRefused}>
           {texts.tryShortened}
         </button>
@@ -143,12 +144,10 @@ function Field({ field, text, problem, type }: FieldProps) {
       </select>
     );
   }
-  const isText = field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES;
   return (
     <input
       id={id}
       value={text}
-      inputMode={isText ? "text" : "numeric"}
       size={Math.min(Math.max(text.length, 3), 24)}
       autoComplete="off"
       spellcheck={false}

@@ -4,8 +4,8 @@ import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { makeCall, type Outcome } from "../call/call.ts";
 import { methods } from "../call/contract.ts";
-import { exampleTexts, greatestTexts, readInput, type Texts as Typed } from "../call/input.ts";
-import { isOffered, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+import { exampleTexts, greatestTexts, type Reading, readInput, type Texts as Typed } from "../call/input.ts";
+import { isOffered, isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { CallForm } from "./call-form.tsx";
 import { Comparison } from "./comparison.tsx";
 import { keepLanguage, LANGUAGES, type Language, preferredLanguage } from "./language.ts";
@@ -20,21 +20,25 @@ function Page({ first }: { first: DescMethodUnary }) {
   const [method, setMethod] = useState(first);
   const [typed, setTyped] = useState<Typed>(() => exampleTexts(first.input));
   const [protocol, setProtocol] = useState<Protocol>("connect-json");
-  const [outcome, setOutcome] = useState<Outcome>();
-  const [others, setOthers] = useState<readonly Outcome[]>([]);
+  /** Of the same call, in the chosen protocol first. */
+  const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isCalling, setCalling] = useState(false);
   const newest = useRef(0);
+  const [outcome] = outcomes;
   const texts = TEXTS[language];
+  // Made again with what they show alone: it can be large, and a key that is pressed does not change it.
+  const wire = useMemo(() => outcome?.request && <Wire outcome={outcome} />, [outcome]);
+  const sizes = useMemo(() => <SizeTable outcomes={outcomes} />, [outcomes]);
   const reading = useMemo(() => readInput(method.input, typed), [method, typed]);
+  const greatest = greatestTexts(method.input, typed);
 
   useEffect(() => {
     document.documentElement.lang = language;
     document.title = texts.title;
   }, [language]);
 
-  /** Calls in the chosen protocol, then in the others, for their sizes. */
-  async function call(values: Typed, isShortened: boolean): Promise<void> {
-    const input = readInput(method.input, values);
+  /** Calls in the chosen protocol; then, where that does no harm, in the others, for their sizes. */
+  async function call(input: Reading, isShortened: boolean): Promise<void> {
     if ("problems" in input) return;
     newest.current += 1;
     const own = newest.current;
@@ -44,20 +48,18 @@ function Page({ first }: { first: DescMethodUnary }) {
     const result = await callIn(protocol);
     if (own !== newest.current) return;
     setCalling(false);
-    setOutcome(result);
-    setOthers([]);
-    if (result.answer === undefined) return;
-    const rest = PROTOCOLS.filter((each) => each !== protocol && isOffered(each, method));
-    const outcomes = await Promise.all(rest.map(callIn));
-    if (own === newest.current) setOthers(outcomes);
+    setOutcomes([result]);
+    if (result.answer === undefined || !isSafe(method)) return;
+    const others = await Promise.all(PROTOCOLS.filter((each) => each !== protocol).map(callIn));
+    if (own === newest.current) setOutcomes([result, ...others]);
   }
 
   function chooseMethod(chosen: DescMethodUnary): void {
     newest.current += 1;
+    setCalling(false);
     setMethod(chosen);
     setTyped(exampleTexts(chosen.input));
-    setOutcome(undefined);
-    setOthers([]);
+    setOutcomes([]);
     if (!isOffered(protocol, chosen)) setProtocol("connect-json");
   }
 
@@ -96,26 +98,28 @@ function Page({ first }: { first: DescMethodUnary }) {
             chooseMethod={chooseMethod}
             typed={typed}
             type={setTyped}
-            problems={"problems" in reading ? reading.problems : {}}
+            problems={"problems" in reading ? reading.problems : new Map()}
             protocol={protocol}
             chooseProtocol={setProtocol}
-            call={() => void call(typed, false)}
-            callGreatest={() => {
-              const greatest = greatestTexts(method.input, typed);
-              setTyped(greatest);
-              void call(greatest, false);
-            }}
-            callShortened={() => void call(typed, true)}
+            call={() => void call(reading, false)}
+            callGreatest={
+              greatest &&
+              (() => {
+                setTyped(greatest);
+                void call(readInput(method.input, greatest), false);
+              })
+            }
+            callShortened={() => void call(reading, true)}
           />
           <Result outcome={outcome} isCalling={isCalling} />
         </section>
         <section aria-labelledby="wire">
           <h2 id="wire">{texts.wireHeading}</h2>
-          {outcome === undefined ? <p class="pending">{texts.nothingYet}</p> : <Wire outcome={outcome} />}
+          {wire ?? <p class="pending">{texts.nothingYet}</p>}
         </section>
         <section aria-labelledby="sizes">
           <h2 id="sizes">{texts.sizesHeading}</h2>
-          <SizeTable outcomes={outcome === undefined ? [] : [outcome, ...others]} />
+          {sizes}
         </section>
         {"message" in reading && (
           <section aria-labelledby="lines">
@@ -133,6 +137,14 @@ function Page({ first }: { first: DescMethodUnary }) {
   );
 }
 
+function NoPage() {
+  const language = preferredLanguage();
+  return (
+    <main lang={language} class="pending">
+      {TEXTS[language].noMethod}
+    </main>
+  );
+}
+
 const [first] = methods;
-if (first === undefined) throw new Error("show the page: the contract has no unary method");
-render(<Page first={first} />, document.body);
+render(first === undefined ? <NoPage /> : <Page first={first} />, document.body);

@@ -1,10 +1,12 @@
 /** The outcome of a call in a line: the answer, or the error; said to those who do not see it. */
 
-import { type DescMessage, type Message, toBinary, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type JsonValue, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
+import { registry } from "../call/contract.ts";
 import { isBinary } from "../call/protocol.ts";
+import { cut } from "./cut.ts";
 import { useTexts } from "./speech.ts";
 
 export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; isCalling: boolean }) {
@@ -17,7 +19,7 @@ export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; i
 }
 
 function Line({ outcome }: { outcome: Outcome }) {
-  const { method, output, milliseconds, answer, isShortened } = outcome;
+  const { method, output, milliseconds, request, answer, isShortened } = outcome;
   const texts = useTexts();
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   return (
@@ -29,11 +31,11 @@ function Line({ outcome }: { outcome: Outcome }) {
       ) : (
         <p class="answer">
           <span class="unseen">{texts.answerIs}: </span>
-          {describe(method.output, output) || texts.emptyAnswer}
+          {cut(describe(method.output, output), MAX_LENGTH) || texts.emptyAnswer}
         </p>
       )}
       {isShortened && <p class="note">{hadBytes(outcome) ? texts.shortened : texts.loneTag}</p>}
-      {answer === undefined && <p class="note">{texts.noAnswer}</p>}
+      {request !== undefined && answer === undefined && <p class="note">{texts.noAnswer}</p>}
       <p class="note">
         {answer?.delivery === "cached" ? texts.delivered.cached : texts.took(time, nameOf(answer?.httpVersion))}
       </p>
@@ -46,9 +48,17 @@ function hadBytes({ protocol, method, input }: Outcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
-/** Like "sum = 3"; a field at its default is shown too. */
+/** The most of an answer that stands in a line, in characters. */
+const MAX_LENGTH = 300;
+
+/** Like "sum = 3"; a field at its default is shown too. Where the message cannot be told in JSON, why not. */
 function describe(desc: DescMessage, message: Message): string {
-  const json = toJson(desc, message, { alwaysEmitImplicit: true });
+  let json: JsonValue;
+  try {
+    json = toJson(desc, message, { alwaysEmitImplicit: true, registry });
+  } catch (error) {
+    return (error as Error).message; // it holds an Any, of a type that the contract does not have
+  }
   if (json === null || typeof json !== "object" || Array.isArray(json)) return JSON.stringify(json);
   return Object.entries(json)
     .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)

@@ -1,8 +1,8 @@
 /** What a call takes in each protocol, side by side, and in gRPC itself. */
 
 import type { Outcome } from "../call/call.ts";
-import type { Delivery } from "../call/delivery.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
+import type { ReceivedAnswer } from "../call/recorder.ts";
 import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "../call/sizes.ts";
 import { frameParts } from "../parts/frames.ts";
 import { Bytes } from "./bytes.tsx";
@@ -13,7 +13,7 @@ interface Row {
   readonly request: Size;
   readonly answer: Size;
   /** Undefined where it is worked out. */
-  readonly delivery: Delivery | undefined;
+  readonly received: ReceivedAnswer | undefined;
 }
 
 /** Of the same call's outcomes, at most one in each protocol. */
@@ -38,11 +38,12 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ name, request, answer, delivery }) => (
-            <tr key={name} class={delivery === undefined ? "worked-out" : undefined}>
+          {rows.map(({ name, request, answer, received }) => (
+            <tr key={name} class={received === undefined ? "worked-out" : undefined}>
               <th scope="row">
                 {name}
-                {delivery && delivery !== "whole" && <span class="note"> {texts.sizeOfCopy}</span>}
+                {received && received.delivery !== "whole" && <span class="note"> {texts.sizeOfCopy}</span>}
+                {received?.isDecoded && <span class="note"> {texts.sizeDecoded}</span>}
               </th>
               <SizeCell size={request} most={most} />
               <SizeCell size={answer} most={most} />
@@ -83,9 +84,9 @@ function rowsOf(outcomes: readonly Outcome[]): Row[] {
     if (outcome?.request === undefined || outcome.answer === undefined) return [];
     const request = requestSize(outcome, outcome.request);
     const answer = answerSize(outcome, outcome.answer);
-    return [{ name: PROTOCOL_NAMES[protocol], request, answer, delivery: outcome.answer.delivery }];
+    return [{ name: PROTOCOL_NAMES[protocol], request, answer, received: outcome.answer }];
   });
   const [first] = outcomes;
   if (first === undefined || measured.length === 0) return [];
-  return [...measured, { name: "gRPC", ...grpcSizes(first), delivery: undefined }];
+  return [...measured, { name: "gRPC", ...grpcSizes(first), received: undefined }];
 }

@@ -75,8 +75,7 @@ function Request({ outcome, request }: { outcome: Outcome; request: SentRequest 
 
 function Answer({ outcome, answer }: { outcome: Outcome; answer: ReceivedAnswer }) {
   const texts = useTexts();
-  const { status, statusText, headers, body, httpVersion, delivery } = answer;
-  const isDecoded = headers.some(([name]) => name === "content-encoding");
+  const { status, statusText, headers, body, isDecoded, httpVersion, delivery } = answer;
   return (
     <article aria-label={texts.answer}>
       <h3>{texts.answer}</h3>
@@ -89,6 +88,7 @@ function Answer({ outcome, answer }: { outcome: Outcome; answer: ReceivedAnswer 
         <>
           <h4>{texts.body(body.length)}</h4>
           {isDecoded && <p class="note">{texts.decoded}</p>}
+          {outcome.protocol === "connect-binary" && status !== 200 && <p class="note">{texts.errorInJson}</p>}
           <Bytes
             label={`${texts.answer}: ${texts.body(body.length)}`}
             bytes={body}

@@ -1,0 +1,62 @@
+/** Copies of the repository with a contract of their own, made by the README's steps, and a server's page of each. */
+import assert from "node:assert/strict";
+import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { createRegistry, type DescService } from "@bufbuild/protobuf";
+import type { Browser } from "playwright-core";
+import type { Routes } from "../../src/server/handlers.ts";
+import { type Page, readPage } from "../../src/server/page.ts";
+import { type OpenPage, openPage } from "./browser.ts";
+import { ROOT, run } from "./command.ts";
+import { startServer } from "./server.ts";
+
+export interface OwnContract {
+  readonly folder: string;
+  readonly service: DescService;
+  readonly files: Page;
+}
+
+/** The methods of the service, by their names in code; what they are given and give is not typed here. */
+export type Implementation = Readonly<Record<string, (request: never) => unknown>>;
+
+/** A copy with the contract, generated and built, whose first service is the one that is named. */
+export async function makeOwn(t: TestContext, contract: string, service: string): Promise<OwnContract> {
+  const folder = await mkdtemp(join(tmpdir(), "own-"));
+  t.after(() => rm(folder, { recursive: true }));
+  for (const name of [
+    "src",
+    "gen",
+    "web",
+    "docs",
+    "bench/results",
+    "bench/newest.ts",
+    "proto",
+    "package.json",
+    "buf.yaml",
+    "buf.gen.yaml",
+  ]) {
+    await cp(join(ROOT, name), join(folder, name), { recursive: true });
+  }
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  await writeFile(join(folder, "proto/service.proto"), contract);
+  const { code, stderr } = await run("npm", ["run", "generate"], { cwd: folder });
+  assert.equal(code, 0, stderr);
+  const generated = (await import(join(folder, "gen/service_pb.ts"))) as Record<string, DescService>;
+  return { folder, service: generated[service] as DescService, files: readPage(join(folder, "web/dist")) as Page };
+}
+
+/** Opens the page of a server of the contract's service. */
+export async function openOwn(
+  t: TestContext,
+  browser: Browser,
+  { service, files }: OwnContract,
+  implementation: Implementation,
+  options = {},
+): Promise<OpenPage> {
+  const routes: Routes = (router) =>
+    void router.service(service, implementation as object, { jsonOptions: { registry: createRegistry(service.file) } });
+  const { url } = await startServer(t, { page: files, routes });
+  return openPage(t, browser, url, options);
+}

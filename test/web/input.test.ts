@@ -1,0 +1,33 @@
+/** What a person types becomes a message that every protocol can send, or words about why not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { toBinary, toJson } from "@bufbuild/protobuf";
+import { exampleTexts, formFields, greatestTexts, readInput, type Texts } from "../../web/call/input.ts";
+import { Scalars } from "../support/protos.ts";
+import { Random } from "../support/random.ts";
+
+const TYPED = ["", " ", "1", "-1", "1.5", "1e400", "NaN", "true", "9".repeat(30), "a b", "AQI=", "{}", "null"];
+
+test("whatever is typed into fields of every type is a message, or a problem of a field or of the whole", () => {
+  const random = new Random(1);
+  const seen = { message: 0, ofField: 0, ofWhole: 0 };
+  for (let run = 0; run < 2_000; run++) {
+    const fields = formFields(Scalars).filter(() => random.chance(8));
+    const texts: Texts = new Map(fields.map(({ jsonName }) => [jsonName, random.pick(TYPED)]));
+    const reading = readInput(Scalars, texts);
+    if ("message" in reading) {
+      seen.message++;
+      toBinary(Scalars, reading.message);
+      toJson(Scalars, reading.message);
+    } else {
+      seen[reading.problems.has("") ? "ofWhole" : "ofField"]++;
+      assert.ok(reading.problems.values().every((problem) => problem !== ""));
+    }
+  }
+  assert.ok(Math.min(...Object.values(seen)) > 0, JSON.stringify(seen));
+});
+
+test("the greatest numbers of the example are a message, in which one member of a oneof is set", () => {
+  const reading = readInput(Scalars, greatestTexts(Scalars, exampleTexts(Scalars)) ?? new Map());
+  assert.deepEqual("problems" in reading && reading.problems, false);
+});

@@ -70,10 +70,11 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const inFlight = new Budget(options.callsInFlight);
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
-  const overload = createOverload(inFlight, options.callsInFlight, isExempt, onLimit);
+  const overload = createOverload(inFlight, isExempt, onLimit);
   // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
   const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
   const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
+  const streams = new WeakMap<ContextValues, UniversalCall>();
   const router = createConnectRouter({
     acceptCompression: compressions,
     requestGate(context) {
@@ -86,7 +87,6 @@ export function createHandlers(options: HandlersOptions): Handlers {
     readMaxBytes,
     shutdownSignal,
   });
-  const streams = new WeakMap<ContextValues, UniversalCall>();
   const methods = new Map<string, UnaryMethod>();
   routes(lane ? recordUnary(router, readMaxBytes, methods) : router);
   const waiting = new Deadlines<UniversalCall>((late) => late.end(deadlineExceeded()));

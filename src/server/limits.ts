@@ -226,7 +226,7 @@ export const LIMITS = {
     default: 10_000,
     unit: "calls",
     on: "all",
-    bounds: "handlers running; of health and reflection only streams are, and they for themselves",
+    bounds: "handlers running; health and reflection have as many for themselves",
     over: "unavailable, with Retry-After and grpc-retry-pushback-ms of a second",
     reason: "more than this wait for something that is not there",
   },

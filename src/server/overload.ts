@@ -19,20 +19,16 @@ export interface Overload {
 }
 
 /**
- * inFlight is how many handlers run, and may, and callsInFlight how many calls may wait for their requests here, and how
- * many of either kind the services may have that are exempt.
+ * inFlight is how many handlers run, and may. As many unary calls may be under way here, which may wait for their requests
+ * still; and of the services that are exempt as many unary calls and as many streams.
  */
 export function createOverload(
   inFlight: Budget,
-  callsInFlight: number,
   isExempt: (service: DescService) => boolean,
   onLimit: OnLimit,
 ): Overload {
-  const [waiting, exemptUnary, exemptStreams] = [1, 2, 3].map(() => new Budget(callsInFlight)) as [
-    Budget,
-    Budget,
-    Budget,
-  ];
+  const unary = new Budget(inFlight.limit);
+  const exempt = { unary: new Budget(inFlight.limit), streams: new Budget(inFlight.limit) };
   /** By each call that is under way, what it is counted in. */
   const counts = new WeakMap<ContextValues, Budget>();
 
@@ -47,11 +43,10 @@ export function createOverload(
   return {
     requestGate(context) {
       const { service, method, signal, values } = context;
-      const exempt = isExempt(service);
-      const unary = method.methodKind === "unary";
-      const counted = exempt ? (unary ? exemptUnary : exemptStreams) : unary ? waiting : inFlight;
+      const budgets = isExempt(service) ? exempt : { unary, streams: inFlight };
+      const counted = method.methodKind === "unary" ? budgets.unary : budgets.streams;
       refuseOverload(context, counted);
-      if (!exempt) refuseOverload(context, inFlight);
+      if (!isExempt(service)) refuseOverload(context, inFlight);
       if (signal.aborted) throw signal.reason; // it was over before it began
       counted.add(1);
       counts.set(values, counted);

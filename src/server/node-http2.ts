@@ -1,5 +1,5 @@
 /** HTTP/2 by node:http2, on sockets that are handed to it. It has none of the limits of our own. */
-import { createServer, type ServerHttp2Session } from "node:http2";
+import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Http2 } from "./http2/http2.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
@@ -12,9 +12,10 @@ export function createNodeHttp2({ limits, ...state }: NodeServerState): Http2 {
   const shared = { ...state, limits: { ...limits, discardedBytes: Number.POSITIVE_INFINITY } };
   const sessions = new NodeConnections<ServerHttp2Session>(shared);
   const listener = createNodeListener(state.handler);
-  const server = createServer((req, res) => {
+  function take(req: Http2ServerRequest, res: Http2ServerResponse): void {
     listener(req, res, sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
-  });
+  }
+  const server = createServer(take).on("checkExpectation", take);
   let draining = false;
   server.on("session", (session) => {
     sessions.add(session, new NodeConnection(session.socket as Socket, shared));

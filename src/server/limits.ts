@@ -162,7 +162,7 @@ export const LIMITS = {
     unit: "bytes",
     on: "all",
     bounds: "bodies held for all handlers",
-    over: "503, or RST_STREAM (ENHANCE_YOUR_CALM)",
+    over: "503, or RST_STREAM (ENHANCE_YOUR_CALM); unavailable to a stream",
     reason: "an eighth of 2 GiB, which Node's heap may have on most machines",
   },
   unsentBytes: {
@@ -236,7 +236,7 @@ export const LIMITS = {
     on: "all",
     bounds:
       "a unary call, where the caller gave it longer or gave no deadline, and how long one waits behind another on HTTP/1.1; streams have none but their caller's",
-    over: "deadline_exceeded",
+    over: "deadline_exceeded; the connection of one that waits is closed",
     reason: "no proxy waits longer unless it is told to",
   },
   idleMs: {

@@ -66,7 +66,7 @@ function closeOnSignal(server: Server, times: DrainTimes): void {
         const left = now + times.delayMs + times.graceMs - performance.now();
         // No call, but a handler whose caller has gone may hold the process.
         setTimeout(
-          () => fail(1, `${ranOut} after the last call, and the process had still work`),
+          () => fail(1, `${ranOut} after the last call, and something still held the process`),
           Math.min(left, MAX_TIMER_MS),
         ).unref();
       });

@@ -32,9 +32,11 @@ async function main(): Promise<void> {
   const tls = files && readTlsFiles(files);
   const page = config.page ? readPage(PAGE) : undefined;
   const server = createServer({ routes, tls, ...config, page });
-  closeOnSignal(server, config);
+  let listening = false;
+  closeOnSignal(server, config, () => listening);
   if (files !== undefined) renewTlsOnSignal(server, files);
   const bound = await server.listen(config).catch((error) => fail(1, listenProblem(config, error)));
+  listening = true;
   const address = localAddress(bound, tls && { credentials: tls, certFile: cert });
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
@@ -54,9 +56,11 @@ function renewTlsOnSignal(server: Server, files: TlsFiles): void {
   });
 }
 
-function closeOnSignal(server: Server, times: DrainTimes): void {
+/** Before it listens there is nothing to drain. */
+function closeOnSignal(server: Server, times: DrainTimes, isListening: () => boolean): void {
   let first: { signal: string; at: number } | undefined;
   function onSignal(signal: string): void {
+    if (!isListening()) process.exit(0);
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
@@ -67,7 +71,7 @@ function closeOnSignal(server: Server, times: DrainTimes): void {
         // No call, but a handler whose caller has gone may hold the process.
         setTimeout(
           () => fail(1, `${ranOut} after the last call, and something still held the process`),
-          Math.min(left, MAX_TIMER_MS),
+          Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
         ).unref();
       });
       setTimeout(() => {}, ECHO_MS / 10); // the process stays to hear the echo: one that is ending would die of it

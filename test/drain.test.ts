@@ -183,3 +183,10 @@ test("what holds the process after the last call, like a handler whose caller ha
     /^drain: the time of 200 ms ran out after the last call, and something still held the process$/m,
   );
 });
+
+test("without connections the exit is clean, however short the grace", async (t) => {
+  const { child, exit, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--grace-ms", "0");
+  child.kill("SIGTERM");
+  assert.equal(await exit, 0);
+  assert.doesNotMatch(stderr(), /drain|Warning/);
+});

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CELLS, callIn, envelope } from "./support/cells.ts";
 import { HTTP_VERSIONS, send } from "./support/http.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
-import { exchangeBytes } from "./support/raw.ts";
+import { connectTo, exchangeBytes, turns } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
 
 const GET_SUM = "/test.Test/GetSum";
@@ -308,6 +308,34 @@ test("a CONNECT behind a call takes the connection with it, and is not taken for
   const call = `POST /fixture.Echo/Say HTTP/1.1\r\n${fields}\r\n\r\n"hi"`;
   assert.equal(await exchangeBytes(authority, call, "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n"), "");
   await abandoned.promise;
+});
+
+test("a CONNECT behind streams ends those that wait to write", async (t) => {
+  const ended: string[] = [];
+  const { authority } = await startServer(t, {
+    routes: echoRoutes({
+      async *repeat({ value }) {
+        try {
+          for (;;) yield { value: "x".repeat(20_000) };
+        } finally {
+          ended.push(value);
+        }
+      },
+    }),
+  });
+  const stream = (value: string): string => {
+    const body = envelope(Buffer.from(JSON.stringify(value))).toString("latin1");
+    const fields = `Host: x\r\nContent-Type: application/connect+json\r\nContent-Length: ${body.length}`;
+    return `POST /fixture.Echo/Repeat HTTP/1.1\r\n${fields}\r\n\r\n${body}`;
+  };
+  const socket = await connectTo(authority);
+  socket.on("error", () => {}).pause();
+  socket.write(stream("a") + stream("b") + stream("c"), "latin1");
+  await turns(50);
+  socket.write("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n");
+  while (ended.length < 3) await turns(1);
+  socket.destroy();
+  assert.deepEqual(ended.sort(), ["a", "b", "c"]);
 });
 
 test("trailers that cannot be sent behind a large answer end the call, and no more", async (t) => {

@@ -88,6 +88,29 @@ function noting(name: string, passed: string[]): Interceptor {
   };
 }
 
+test("an interceptor may put a proxy of the request in its place, or what has it as its prototype", async (t) => {
+  for (const lane of [true, false]) {
+    const seen: unknown[] = [];
+    const standIn =
+      (make: (request: object) => object): Interceptor =>
+      (next) =>
+      async (request) => {
+        const given = make(request) as typeof request;
+        seen.push(given.header.get("x-a"), given.signal.aborted);
+        const response = make(await next(given)) as Awaited<ReturnType<typeof next>>;
+        response.header.set("x-b", "c");
+        return response;
+      };
+    const interceptors = [standIn((one) => new Proxy(one, {})), standIn((one) => Object.create(one))];
+    const { authority } = await startServer(t, { lane, interceptors });
+    const headers = { "content-type": "application/json", "x-a": "b" };
+    const request = { path: "/test.Test/GetSum", headers, body: Buffer.from('{"a":1,"b":2}') };
+    const { status, headers: answered, body } = await send("HTTP/2", authority, request);
+    assert.deepEqual([status, String(body), answered["x-b"]], [200, '{"sum":3}', "c"]);
+    assert.deepEqual(seen, ["b", false, "b", false]);
+  }
+});
+
 /** Gives on a copy of the request with another header, and a copy of the response. */
 const copying: Interceptor = (next) => async (request) => {
   const header = new Headers(request.header);

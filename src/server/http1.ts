@@ -58,13 +58,14 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
   const listener = createNodeListener(state.handler);
   function take(req: IncomingMessage, res: ServerResponse): void {
     const connection = connections.get(req.socket) as NodeConnection;
-    if (connection.refused) return;
-    connection.refused = connection.requests.size >= limits.pipelinedRequests;
-    if (connection.refused) {
+    if (connection.refused > 0 || connection.requests.size >= limits.pipelinedRequests) connection.refused++;
+    if (connection.refused === 0) listener(req, res, connection);
+    else if (connection.refused === 1) {
       onLimit("pipelinedRequests", `pipelined requests exceed ${limits.pipelinedRequests}`);
       req.socket.pause();
       refuse(res, 429);
-    } else listener(req, res, connection);
+      // What was on its way is passed over. Node reads on, and keeps all of it until it is that answer's turn.
+    } else if (connection.refused > limits.pipelinedRequests) req.socket.destroy();
   }
   server.on("request", take);
   // What else than 100 (Continue) is expected may be ignored (RFC 9110, 10.1.1), and is over HTTP/2.

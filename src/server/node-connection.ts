@@ -26,7 +26,7 @@ export interface NodeRequest {
   readonly waitsForTurn: boolean;
   /** Answers it in its handler's place, and ends the connection; or ends that at once, where the answer has begun. */
   refuse(status: number): void;
-  /** The connection is gone. */
+  /** The connection is gone, and Node has forgotten the request. */
   abandon(): void;
 }
 
@@ -36,8 +36,8 @@ export class NodeConnection {
   readonly #readRate: ReadRate;
   /** It is to end: with the answer to the newest request. */
   closing = false;
-  /** A request was refused with which it ends: what still comes is not looked at. */
-  refused = false;
+  /** Requests that were refused: with the first it is to end, and what still comes is not looked at. */
+  refused = 0;
   newest: NodeRequest | undefined;
   /** Requests that came, and whose answers are not sent, in their order. */
   readonly requests = new Set<NodeRequest>();

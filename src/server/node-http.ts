@@ -62,7 +62,7 @@ class NodeExchange implements Exchange, NodeRequest {
     // Unheard, an error would end the process. What broke also closes the response, and that is heard.
     req.on("error", ignore);
     res.on("error", ignore);
-    res.on("close", () => this.abandon());
+    res.on("close", () => this.#closed());
   }
 
   get isWhole(): boolean {
@@ -74,6 +74,11 @@ class NodeExchange implements Exchange, NodeRequest {
   }
 
   abandon(): void {
+    this.#res.destroy();
+    this.#res.emit("close"); // which Node would not, and who waits to write waits for it
+  }
+
+  #closed(): void {
     const { requests, awaited } = this.#connection;
     requests.delete(this);
     if (!this.#done) awaited.delete(this);

@@ -3,6 +3,9 @@ import { create, type Message } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
+/** Not private: who asks may be a proxy of the request, or have it as its prototype. */
+const CALL = Symbol("call");
+
 type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;
 
 /** Calls the handler through the interceptors, the first of them outermost. */
@@ -41,7 +44,7 @@ class InterceptedRequest implements UnaryRequest {
   readonly contextValues: ContextValues;
   readonly message: Message;
   declare readonly signal: AbortSignal;
-  readonly #call: UnaryCall;
+  readonly [CALL]: UnaryCall;
 
   constructor(call: UnaryCall, message: Message) {
     this.service = call.service;
@@ -51,11 +54,11 @@ class InterceptedRequest implements UnaryRequest {
     this.header = call.requestHeader;
     this.contextValues = call.values;
     this.message = message;
-    this.#call = call;
+    this[CALL] = call;
     Object.defineProperty(this, "signal", InterceptedRequest.#signal);
   }
 
-  static readonly #signal = lazily((request: InterceptedRequest) => request.#call.signal);
+  static readonly #signal = lazily((request: InterceptedRequest) => request[CALL].signal);
 }
 
 class InterceptedResponse implements UnaryResponse {
@@ -65,19 +68,19 @@ class InterceptedResponse implements UnaryResponse {
   readonly message: Message;
   declare readonly header: Headers;
   declare readonly trailer: Headers;
-  readonly #call: UnaryCall;
+  readonly [CALL]: UnaryCall;
 
   constructor(call: UnaryCall, message: Message) {
     this.service = call.service;
     this.method = call.plan.method.desc;
     this.message = message;
-    this.#call = call;
+    this[CALL] = call;
     Object.defineProperty(this, "header", InterceptedResponse.#header);
     Object.defineProperty(this, "trailer", InterceptedResponse.#trailer);
   }
 
-  static readonly #header = lazily((response: InterceptedResponse) => response.#call.responseHeader);
-  static readonly #trailer = lazily((response: InterceptedResponse) => response.#call.responseTrailer);
+  static readonly #header = lazily((response: InterceptedResponse) => response[CALL].responseHeader);
+  static readonly #trailer = lazily((response: InterceptedResponse) => response[CALL].responseTrailer);
 }
 
 function lazily<T, V>(get: (from: T) => V): PropertyDescriptor {

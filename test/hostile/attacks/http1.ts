@@ -171,7 +171,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     async run({ connect, reset }) {
       const peer = await connect(WATCH, call('"large 4000"').repeat(60));
       await peer.saw("200");
-      peer.send(call('"large 4000"').repeat(2_000));
+      peer.send(call('"large 4000"').repeat(2));
       return reset(peer);
     },
     cut: /^dropped$/,
@@ -188,6 +188,18 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
       return [...new Set(await Promise.all(peers.map((peer) => peer.ending())))].join();
     },
     cut: /^(200, )?closed$/,
+  },
+  {
+    name: "pipelined GETs behind a stream",
+    off: { pipelinedRequests: off },
+    async run({ connect }) {
+      const peer = await connect(WATCH);
+      await peer.saw("200");
+      await peer.flood(20_000, () => "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      return peer.ending();
+    },
+    cut: /closed$/,
+    uncut: /^200, open$/,
   },
   {
     name: "20,000 pipelined GETs",

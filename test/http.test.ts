@@ -285,6 +285,13 @@ for (const [what, chunk, status] of [
   });
 }
 
+test("a broken chunk of a request that was answered before is not answered again", async (t) => {
+  const { authority } = await startServer(t);
+  const fields = "Host: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked";
+  const answers = await exchangeBytes(authority, `POST ${GET_SUM} HTTP/1.1\r\n${fields}\r\n\r\n`, "zz\r\n");
+  assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 415"]);
+});
+
 for (const version of HTTP_VERSIONS) {
   test(`an expectation that is not known is ignored, over ${version}`, async (t) => {
     const { authority } = await startServer(t);

@@ -79,14 +79,18 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
     socket.destroy();
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (socket.writableEnded) return; // it was refused before, and lingers
+    const connection = connections.get(socket);
+    if (connection === undefined || socket.writableEnded) return; // it is gone; or was refused before, and lingers
+    const { requests, newest } = connection;
     const { status, limit } = REFUSALS[error.code ?? ""] ?? { status: 400 };
     if (limit !== undefined) {
       onLimit(limit, `the head of a request exceeds ${limits[limit]} ${LIMITS[limit].unit}`);
     }
-    const { requests, newest } = connections.get(socket) ?? {};
-    if (socket.writable && requests?.size === 0) endAndLinger(socket, rawRefusal(status));
-    else if (newest !== undefined && !newest.isWhole && !newest.waitsForTurn) newest.refuse(status);
+    if (newest !== undefined && !newest.isWhole) {
+      // It is in the rest of a request, which may have its answer already.
+      if (requests.has(newest) && !newest.waitsForTurn) newest.refuse(status);
+      else socket.destroySoon();
+    } else if (socket.writable && requests.size === 0) endAndLinger(socket, rawRefusal(status));
     // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
     else socket.destroySoon();
   });

@@ -1,6 +1,7 @@
 /** The client's TLS: its authorities and its certificate, out of the files that its flags name. */
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
+import { needsPassphrase } from "./server/pem.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The files that --ca, --cert and --key name, in PEM. */
@@ -41,7 +42,7 @@ function readPem(flag: string, file: string, label: string): string {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${flag} ${JSON.stringify(file)}: cannot be read (${code})`);
   }
-  if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text)) {
+  if (needsPassphrase(text)) {
     throw new UsageError(`${flag} ${JSON.stringify(file)}: must be without a passphrase`);
   }
   if (new RegExp(`^-----BEGIN [A-Z ]*${label}-----`, "m").test(text)) return text;

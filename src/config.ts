@@ -6,10 +6,10 @@ import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./server/limit
 export interface Config extends DrainTimes {
   readonly host: string;
   readonly port: number;
-  /** Paths of files in PEM; empty for none. A key comes with its certificate, an authority of clients with both. */
-  readonly tlsCert: string;
-  readonly tlsKey: string;
-  readonly tlsClientCa: string;
+  /** Paths of files in PEM. A key comes with its certificate, an authority of clients with both. */
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsClientCa: string | undefined;
   /** Origins like "https://example.com", or "*". */
   readonly corsOrigins: readonly string[];
   /** Our own HTTP/2, or node:http2. */
@@ -25,7 +25,8 @@ export class ConfigError extends Error {}
 interface Setting<T> {
   readonly flag: string;
   readonly env: string;
-  readonly default: string;
+  /** Undefined where it is not set unless it is given. */
+  readonly default: string | undefined;
   readonly help: string;
   /** What is allowed, to stand after "must be". */
   readonly allowed: string;
@@ -61,7 +62,7 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
   tlsCert: {
     flag: "tls-cert",
     env: "TLS_CERT",
-    default: "",
+    default: undefined,
     help: "file of the certificate, in PEM, which turns TLS on; SIGHUP to node, not npm, loads it and the next two anew",
     allowed: "the path of a file",
     parse: parsePath,
@@ -69,7 +70,7 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
   tlsKey: {
     flag: "tls-key",
     env: "TLS_KEY",
-    default: "",
+    default: undefined,
     help: "file of the certificate's private key, in PEM",
     allowed: "the path of a file",
     parse: parsePath,
@@ -77,7 +78,7 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
   tlsClientCa: {
     flag: "tls-client-ca",
     env: "TLS_CLIENT_CA",
-    default: "",
+    default: undefined,
     help: "file of authorities, in PEM: a client without a certificate of theirs is refused",
     allowed: "the path of a file",
     parse: parsePath,
@@ -140,7 +141,7 @@ type Key = keyof typeof SETTINGS;
 const KEYS = Object.keys(SETTINGS) as Key[];
 
 /** The setting of a limit: its name in a flag's spelling, and in a variable's. */
-function limitSetting(name: LimitName): Setting<number> {
+function limitSetting(name: LimitName): Setting<number> & { readonly default: string } {
   const { default: value, unit, bounds } = LIMITS[name];
   const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return {
@@ -186,6 +187,7 @@ export function readConfig(
     const { flag, env: variable, default: fallback, parse, allowed } = setting;
     const fromEnv = env[variable] === "" ? undefined : env[variable]; // empty is how a shell says unset
     const text = given.values.get(flag) ?? fromEnv ?? fallback;
+    if (text === undefined) return undefined;
     const value = parse(text);
     const source = given.values.has(flag) ? `--${flag}` : variable;
     if (value === undefined) problems.push(`${source}: ${JSON.stringify(text)} must be ${allowed}`);
@@ -194,14 +196,10 @@ export function readConfig(
 
   const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])])) as unknown as Config;
   const limits = Object.fromEntries(LIMIT_SETTINGS.map((setting) => [setting.name, read(setting)]));
-  for (const { flag, parse, allowed } of KEYS.map((key) => SETTINGS[key] as Setting<unknown>)) {
-    // As a shell makes it of a variable that is not set: not to be taken for a wish to be without TLS.
-    if (parse === parsePath && given.values.get(flag) === "") problems.push(`--${flag}: "" must be ${allowed}`);
-  }
   const { tlsCert, tlsKey, tlsClientCa } = config;
-  if (tlsCert === "" && tlsKey + tlsClientCa !== "") {
-    problems.push(`--tls-cert: must be given with ${tlsKey === "" ? "--tls-client-ca" : "--tls-key"}`);
-  } else if (tlsCert !== "" && tlsKey === "") problems.push("--tls-key: must be given with --tls-cert");
+  if (tlsCert === undefined && (tlsKey ?? tlsClientCa) !== undefined) {
+    problems.push(`--tls-cert: must be given with ${tlsKey === undefined ? "--tls-client-ca" : "--tls-key"}`);
+  } else if (tlsCert !== undefined && tlsKey === undefined) problems.push("--tls-key: must be given with --tls-cert");
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
 }
@@ -225,15 +223,15 @@ function isOrigin(text: string): boolean {
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text;
 }
 
+/** An empty flag is what a shell makes of a variable that is not set, and no wish to be without TLS. */
 function parsePath(text: string): string | undefined {
-  return text.includes("\0") ? undefined : text;
+  return text === "" || text.includes("\0") ? undefined : text;
 }
 
 function describe({ flag, env, default: fallback, help }: Setting<unknown>): string {
-  const unset = fallback === "" ? "none" : fallback;
-  return `  --${flag.padEnd(14)} ${help} (${env}; default ${unset})`;
+  return `  --${flag.padEnd(14)} ${help} (${env}; default ${fallback || "none"})`;
 }
 
-function describeLimit({ flag, default: fallback, help }: Setting<number>): string {
+function describeLimit({ flag, default: fallback, help }: (typeof LIMIT_SETTINGS)[number]): string {
   return `  --${flag.padEnd(33)} ${fallback.padStart(9)} ${help}`;
 }

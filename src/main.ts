@@ -26,9 +26,8 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   if (config === undefined) return console.log(HELP);
-  const { tlsCert: cert, tlsKey: key, tlsClientCa } = config;
-  const files: TlsFiles | undefined =
-    cert === "" ? undefined : { cert, key, clientCa: tlsClientCa === "" ? undefined : tlsClientCa };
+  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
+  const files: TlsFiles | undefined = cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
   const tls = files && readTlsFiles(files);
   const page = config.page ? readPage(PAGE) : undefined;
   const server = createServer({ routes, tls, ...config, page });
@@ -37,7 +36,7 @@ async function main(): Promise<void> {
   if (files !== undefined) renewTlsOnSignal(server, files);
   const bound = await server.listen(config).catch((error) => fail(1, listenProblem(config, error)));
   listening = true;
-  const address = localAddress(bound, tls && { credentials: tls, certFile: cert });
+  const address = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
   if (config.page && page === undefined) console.error("no page at /: it is not built; npm run build builds it");

@@ -1,5 +1,6 @@
 /** A server ends without losing a call that can still be answered, and says how many it lost. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
@@ -8,6 +9,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../gen/health/v1/health_pb.ts";
 import { createServer } from "../src/server/server.ts";
 import { CELLS, callIn } from "./support/cells.ts";
+import { ENV, ROOT } from "./support/command.ts";
 import { startProcess } from "./support/process.ts";
 import { Echo, echoRoutes } from "./support/protos.ts";
 import { connectTo } from "./support/raw.ts";
@@ -189,4 +191,14 @@ test("without connections the exit is clean, however short the grace", async (t)
   child.kill("SIGTERM");
   assert.equal(await exit, 0);
   assert.doesNotMatch(stderr(), /drain|Warning/);
+});
+
+test("a signal before the server listens ends it at once, and cleanly", async (t) => {
+  const slow = `data:text/javascript,import dns from "node:dns"; dns.lookup = () => console.log("looking it up");
+    setInterval(() => {}, 60_000)`;
+  const child = spawn("node", ["--import", slow, "src/main.ts", "--port", "0"], { cwd: ROOT, env: ENV });
+  t.after(() => child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
 });

@@ -2,6 +2,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { needsPassphrase } from "./pem.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls.ts";
 
 /** Paths of files in PEM. */
@@ -90,7 +91,7 @@ function checkTime(what: string, path: string, certificate: X509Certificate): vo
 }
 
 function privateKeyIn(path: string, text: string): KeyObject {
-  if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(text)) {
+  if (needsPassphrase(text)) {
     throw new TlsFileError(`read key ${path}: it must be without a passphrase`);
   }
   const key = parse(`key ${path}`, "private key", () => createPrivateKey(text));

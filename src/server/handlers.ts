@@ -36,6 +36,8 @@ export interface HandlersOptions {
   readonly routes: Routes;
   /** Connect's interceptors, the first of them outermost. */
   readonly interceptors: readonly Interceptor[];
+  /** True if calls of the service pass by the interceptors. */
+  readonly isUnintercepted: (service: DescService) => boolean;
   /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
   readonly messageBytes: number;
   /** Handlers that may run. */
@@ -65,8 +67,8 @@ export interface Handlers {
 
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { routes, interceptors, gathered, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } =
-    options;
+  const { routes, gathered, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
+  const interceptors = options.interceptors.map((interceptor) => unless(options.isUnintercepted, interceptor));
   const inFlight = new Budget(options.callsInFlight);
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
@@ -174,4 +176,9 @@ export function createHandlers(options: HandlersOptions): Handlers {
       })
     : handle;
   return { services, handler };
+}
+
+/** Runs the interceptor only for calls of services for which `skips` returns false. */
+function unless(skips: (service: DescService) => boolean, interceptor: Interceptor): Interceptor {
+  return (next) => (request) => (skips(request.service) ? next(request) : interceptor(next)(request));
 }

@@ -32,8 +32,10 @@ export interface ServerOptions {
   readonly routes: Routes;
   /** Origins whose pages may call, each like "https://example.com", or "*" for every one. Default: none. */
   readonly corsOrigins?: readonly string[];
-  /** Connect's interceptors, the first of them outermost. Default: none. */
+  /** Connect's interceptors, the first of them outermost. The server's health service passes by them. Default: none. */
   readonly interceptors?: readonly Interceptor[];
+  /** Runs the interceptors for calls of the health service too, which probes make without credentials. Default: false. */
+  readonly interceptHealth?: boolean;
   /** Whether valid unary calls take the short way, or Connect's handlers answer all. Default: true. */
   readonly lane?: boolean;
   /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
@@ -73,6 +75,7 @@ const LAST_ANSWERS_MS = 50;
 /** Builds a server, which listens only when it is told to. */
 export function createServer(options: ServerOptions): Server {
   const { routes, corsOrigins = [], interceptors = [], lane = true, tls, log = console.error } = options;
+  const { interceptHealth = false } = options;
   const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
   const sparseLog = createSparseLog(log);
   const onLimit: OnLimit = (limit, what) => sparseLog(limit, `limit ${limit}: ${what}`);
@@ -82,16 +85,19 @@ export function createServer(options: ServerOptions): Server {
   const health = new HealthStatus();
   const gathered = new Budget(limits.gatheredBytes);
   const exempt = new Set<DescService>();
+  let healthService: DescService | undefined;
   let index: DescriptorIndex | undefined;
 
   const { services, handler } = createHandlers({
     routes(router) {
       routes(router);
-      exempt.add(mountHealth(router, health, endOfWatches.signal));
+      healthService = mountHealth(router, health, endOfWatches.signal);
+      exempt.add(healthService);
       for (const service of mountReflection(router, () => (index ??= new DescriptorIndex(services))))
         exempt.add(service);
     },
     interceptors,
+    isUnintercepted: (service) => !interceptHealth && service === healthService,
     messageBytes: limits.messageBytes,
     callsInFlight: limits.callsInFlight,
     gathered,

@@ -1,8 +1,8 @@
 /** Writes limits.md: the table of src/server/limits.ts, for people. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LIMIT_SETTINGS } from "../src/config.ts";
-import { LIMITS } from "../src/server/limits.ts";
+import { LIMIT_SETTINGS, type LimitSetting } from "../src/limit-settings.ts";
+import { LIMITS, type Limit } from "../src/server/limits.ts";
 
 const HEADINGS = ["option of `limits`, and flag", "default", "what it bounds", "over it", "why so"];
 
@@ -13,8 +13,10 @@ export function limitsDocument(): string {
 What a peer may cost, and all of them together. \`npm run generate\` writes this file from
 [src/server/limits.ts](../src/server/limits.ts), which the server and \`npm start -- --help\` read as well.
 
-Each is an option of \`createServer({ routes, limits: { messageBytes: 1_000_000 } })\`, where \`Infinity\` turns it off (and 0 a
-rate that is asked of the peer), a flag, \`--message-bytes 1000000\`, and a variable, \`MESSAGE_BYTES=1000000\`, where \`off\` does.
+Each limit is an option, \`createServer({ routes, limits: { messageBytes: 1_048_576 } })\`, a flag, \`--message-bytes 1MiB\`, and a
+variable, \`MESSAGE_BYTES=1MiB\`. An option is a number of bytes, ms or the unit below; \`Infinity\` turns it off, or 0 if it is a
+rate in bytes per second. A flag or variable is such a number, or one with a unit (ms, s, m, h; KiB, MiB, GiB), or \`off\`. A value that
+a limit cannot take is refused: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
 Over a limit the log has one line for each kind and second at most.
 
 ${row(HEADINGS)}
@@ -25,10 +27,11 @@ With \`--http2 node\` those of HTTP/2 do not hold, nor, on HTTP/2, do headersMs,
 `;
 }
 
-function limitRow({ name, flag, default: value }: (typeof LIMIT_SETTINGS)[number]): string {
-  const { unit, on, bounds, over, reason } = LIMITS[name];
-  const amount = `${Number(value).toLocaleString("en")} ${unit}`;
-  return row([`${name}<br>\`--${flag}\``, amount, on === "all" ? bounds : `${on}: ${bounds}`, over, reason]);
+function limitRow({ name, flag, takes, default: value, help }: LimitSetting): string {
+  const { unit, over, reason, min }: Limit = LIMITS[name];
+  const amount = takes === "NUMBER" ? `${Number(value).toLocaleString("en")} ${unit}` : value;
+  const atLeast = min === undefined ? "" : `; at least ${min.toLocaleString("en")} ${unit}`;
+  return row([`${name}<br>\`--${flag}\``, amount, help + atLeast, over, reason]);
 }
 
 function row(cells: readonly string[]): string {

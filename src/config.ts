@@ -1,7 +1,10 @@
 /** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
 import { readFlags } from "./flags.ts";
+import { LIMIT_SETTINGS } from "./limit-settings.ts";
 import type { DrainTimes } from "./server/drain.ts";
-import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./server/limits.ts";
+import type { Limits } from "./server/limits.ts";
+import type { Setting } from "./setting.ts";
+import { DURATION_EXAMPLES, parseDuration } from "./units.ts";
 
 export interface Config extends DrainTimes {
   readonly host: string;
@@ -22,38 +25,34 @@ export interface Config extends DrainTimes {
 /** A message that names every bad setting, the value given and what is allowed. */
 export class ConfigError extends Error {}
 
-interface Setting<T> {
-  readonly flag: string;
-  readonly env: string;
-  /** Undefined where it is not set unless it is given. */
-  readonly default: string | undefined;
-  readonly help: string;
-  /** What is allowed, to stand after "must be". */
-  readonly allowed: string;
-  /** The value, or undefined where the text is not allowed. */
-  readonly parse: (text: string) => T | undefined;
-}
+/** The longest time that Node's timers can wait. */
+const MAX_MS = 2 ** 31 - 1;
 
-/** What Node's timers and HTTP/2's settings can take. */
-const MAX_NUMBER = 2 ** 31 - 1;
-
-const MS = {
-  allowed: `a whole number of ms from 0 to ${MAX_NUMBER}`,
-  parse: (text: string) => (/^\d{1,10}$/.test(text) && Number(text) <= MAX_NUMBER ? Number(text) : undefined),
+/** A time during shutdown, which may be 0. */
+const DURATION = {
+  takes: "DURATION",
+  allowed: `a whole number of ms from 0 to ${MAX_MS} or with a unit (${DURATION_EXAMPLES})`,
+  parse(text: string) {
+    const ms = parseDuration(text);
+    return ms !== undefined && ms <= MAX_MS ? ms : undefined;
+  },
 };
 
-const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K]> } = {
+/** The settings besides the limits, in the order of `--help`. */
+export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K]> } = {
   host: {
     flag: "host",
     env: "HOST",
+    takes: "HOST",
     default: "127.0.0.1",
-    help: "address or name to listen on; 0.0.0.0 or :: is every address",
+    help: "address or name to listen on; 0.0.0.0 or :: for every address",
     allowed: "an IP address or a host name",
     parse: parseHost,
   },
   port: {
     flag: "port",
     env: "PORT",
+    takes: "PORT",
     default: "50051",
     help: "port to listen on; 0 picks a free one",
     allowed: "a whole number from 0 to 65535",
@@ -62,48 +61,54 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
   tlsCert: {
     flag: "tls-cert",
     env: "TLS_CERT",
+    takes: "FILE",
     default: undefined,
-    help: "file of the certificate, in PEM, which turns TLS on; SIGHUP to node, not npm, loads it and the next two anew",
+    help: "certificate file in PEM; turns TLS on. SIGHUP to the node process, not to npm, reloads all three files",
     allowed: "the path of a file",
     parse: parsePath,
   },
   tlsKey: {
     flag: "tls-key",
     env: "TLS_KEY",
+    takes: "FILE",
     default: undefined,
-    help: "file of the certificate's private key, in PEM",
+    help: "file of the certificate's private key in PEM, without a passphrase",
     allowed: "the path of a file",
     parse: parsePath,
   },
   tlsClientCa: {
     flag: "tls-client-ca",
     env: "TLS_CLIENT_CA",
+    takes: "FILE",
     default: undefined,
-    help: "file of authorities, in PEM: a client without a certificate of theirs is refused",
+    help: "file of certificate authorities in PEM; turns mutual TLS on: clients need a certificate signed by one of them",
     allowed: "the path of a file",
     parse: parsePath,
   },
   corsOrigins: {
     flag: "cors-origins",
     env: "CORS_ORIGINS",
+    takes: "ORIGINS",
     default: "",
-    help: "origins whose pages may call, separated by commas; * is every origin",
+    help: "origins whose pages may call, separated by commas; * for every origin",
     allowed: "origins like https://example.com separated by commas, or *",
     parse: parseOrigins,
   },
   http2: {
     flag: "http2",
     env: "HTTP2",
+    takes: "own|node",
     default: "own",
-    help: "own, or node for node:http2, which bounds its peers less",
+    help: "HTTP/2 implementation: own is this project's; node is node:http2, which enforces fewer limits",
     allowed: "own or node",
     parse: (text) => (text === "own" || text === "node" ? text : undefined),
   },
   page: {
     flag: "page",
     env: "PAGE",
+    takes: "on|off",
     default: "on",
-    help: "on, or off for no page to browsers; --no-page is off",
+    help: "serve the page to browsers at /; --no-page turns it off",
     allowed: "on or off",
     parse: (text) => (text === "on" || text === "off" ? text === "on" : undefined),
   },
@@ -111,76 +116,39 @@ const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K
     flag: "drain-delay-ms",
     env: "DRAIN_DELAY_MS",
     default: "0",
-    help: "after SIGTERM or SIGINT, ms in which connections are still taken, while health says not serving",
-    ...MS,
+    help: "time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING",
+    ...DURATION,
   },
   idleMs: {
     flag: "drain-idle-ms",
     env: "DRAIN_IDLE_MS",
-    default: "1000",
-    help: "after that, ms in which connections without a call may bring one that is on its way",
-    ...MS,
+    default: "1s",
+    help: "time after the delay during which a connection without a call may still bring one that is on its way",
+    ...DURATION,
   },
   graceMs: {
     flag: "grace-ms",
     env: "GRACE_MS",
-    default: "10000",
-    help: "from then on, ms in which calls under way may end",
-    ...MS,
+    default: "10s",
+    help: "time after the delay for calls in flight to finish",
+    ...DURATION,
   },
   abortMs: {
     flag: "abort-ms",
     env: "ABORT_MS",
-    default: "1000",
-    help: "of these, the last ms, in which handlers are told to stop and streams are ended",
-    ...MS,
+    default: "1s",
+    help: "last part of that time, at whose start handlers are told to stop and streams are ended",
+    ...DURATION,
   },
 };
 
 type Key = keyof typeof SETTINGS;
 const KEYS = Object.keys(SETTINGS) as Key[];
 
-/** The setting of a limit: its name in a flag's spelling, and in a variable's. */
-function limitSetting(name: LimitName): Setting<number> & { readonly default: string } {
-  const { default: value, unit, bounds } = LIMITS[name];
-  const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return {
-    flag,
-    env: flag.toUpperCase().replaceAll("-", "_"),
-    default: String(value),
-    help: `${unit}: ${bounds}`,
-    allowed: `a whole number of ${unit} from 1 to ${MAX_NUMBER}, or off`,
-    parse(text) {
-      if (text === "off") return unit === "bytes/s" ? 0 : Number.POSITIVE_INFINITY;
-      return /^\d{1,10}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_NUMBER ? Number(text) : undefined;
-    },
-  };
-}
-
-/** The setting of each limit, in the order of the table. */
-export const LIMIT_SETTINGS = LIMIT_NAMES.map((name) => ({ name, ...limitSetting(name) }));
-
-/** What --help prints. */
-export const HELP = `usage: npm start -- [flags]
-
-Each flag may also be set in the environment; the flag wins.
-
-${KEYS.map((key) => describe(SETTINGS[key])).join("\n")}
-  --help           print this
-
-Limits of what a peer may cost; off turns one off. docs/limits.md says what happens over each, and why it is what it is.
-
-${LIMIT_SETTINGS.map(describeLimit).join("\n")}
-`;
-
-/** Reads the settings, or undefined where help is asked for. Throws ConfigError. */
-export function readConfig(
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): Config | undefined {
+/** Reads the settings. Throws ConfigError. */
+export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
   const known = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS].map(({ flag }) => flag);
   const given = readFlags(args, known, [SETTINGS.page.flag]);
-  if (given.help) return undefined;
   const problems = [...given.problems];
 
   function read<T>(setting: Setting<T>): T | undefined {
@@ -226,12 +194,4 @@ function isOrigin(text: string): boolean {
 /** An empty flag is what a shell makes of a variable that is not set, and no wish to be without TLS. */
 function parsePath(text: string): string | undefined {
   return text === "" || text.includes("\0") ? undefined : text;
-}
-
-function describe({ flag, env, default: fallback, help }: Setting<unknown>): string {
-  return `  --${flag.padEnd(14)} ${help} (${env}; default ${fallback || "none"})`;
-}
-
-function describeLimit({ flag, default: fallback, help }: (typeof LIMIT_SETTINGS)[number]): string {
-  return `  --${flag.padEnd(33)} ${fallback.padStart(9)} ${help}`;
 }

@@ -1,6 +1,8 @@
 /** The process: arguments and environment in; signals and exit codes out. */
 import { join } from "node:path";
-import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { asksFor } from "./flags.ts";
+import { HELP } from "./help.ts";
 import { routes } from "./routes.ts";
 import type { DrainTimes } from "./server/drain.ts";
 import { localAddress } from "./server/local-address.ts";
@@ -9,6 +11,7 @@ import { readPage } from "./server/page.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/tls-files.ts";
 import { usageLines } from "./server/usage.ts";
+import { versionLine } from "./version.ts";
 
 /** What npm run build makes of web/. */
 const PAGE = join(import.meta.dirname, "../web/dist");
@@ -24,8 +27,10 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 async function main(): Promise<void> {
-  const config = readConfig(process.argv.slice(2), process.env);
-  if (config === undefined) return console.log(HELP);
+  const args = process.argv.slice(2);
+  const asked = asksFor(args);
+  if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
+  const config = readConfig(args, process.env);
   const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
   const files: TlsFiles | undefined = cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
   const tls = files && readTlsFiles(files);

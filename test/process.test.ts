@@ -1,12 +1,14 @@
 /** The process: its lines, settings, exit codes and signals, as a person at a shell sees them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import http2 from "node:http2";
 import net from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LIMIT_SETTINGS } from "../src/config.ts";
-import { ENV, run } from "./support/command.ts";
+import { LIMIT_SETTINGS } from "../src/limit-settings.ts";
+import { ENV, ROOT, run } from "./support/command.ts";
 import { killGroup, startProcess } from "./support/process.ts";
 
 const main = (...args: string[]) => run("node", ["src/main.ts", ...args]);
@@ -61,6 +63,14 @@ test("--help names every flag, its variable and its default, and exits 0", async
   }
 });
 
+for (const flag of ["--version", "-V"]) {
+  test(`${flag} prints the name and version of package.json, and exits 0`, async () => {
+    const { name, version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+    const line = `${name} ${version} (node ${process.versions.node})\n`;
+    assert.deepEqual(await main("--port", "0", flag), { code: 0, stdout: line, stderr: "" });
+  });
+}
+
 test("one message names every bad setting, the value given and what is allowed, and it exits 2", async () => {
   const args = [
     "--port",
@@ -77,7 +87,7 @@ test("one message names every bad setting, the value given and what is allowed, 
   const { code, stdout, stderr } = await main(...args);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
-    "--nope: no such flag; see --help",
+    "--nope: unknown flag; see --help",
     '"extra": must be a flag; see --help',
     '--host: "a b" must be an IP address or a host name',
     '--port: "65536" must be a whole number from 0 to 65535',

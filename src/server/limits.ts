@@ -1,7 +1,23 @@
 /** The one table of limits: what a peer, and all peers together, may cost, over every HTTP version. */
 
+/** The groups of limits and their headings, in the order of `--help`. */
+export const LIMIT_GROUPS = {
+  connections: "Connections",
+  requests: "Requests",
+  responses: "Responses",
+  memory: "Memory",
+  calls: "Calls in flight and deadlines",
+  floods: "Flood control",
+} as const;
+
+/** 1 TiB, more than a machine has. */
+const MAX_MEMORY = 2 ** 40;
+
 export interface Limit {
   readonly default: number;
+  /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (limit-values.ts). */
+  readonly min?: number;
+  readonly max?: number;
   readonly unit:
     | "bytes"
     | "bytes/s"
@@ -13,6 +29,8 @@ export interface Limit {
     | "ms"
     | "streams"
     | "streams/s";
+  /** The heading under which `--help` lists the limit. */
+  readonly group: keyof typeof LIMIT_GROUPS;
   /** Where it holds; docs/limits.md says which of them node:http2 has not. */
   readonly on: "all" | "HTTP/1.1" | "HTTP/2";
   /** What is limited, and what happens over the limit. */
@@ -30,6 +48,7 @@ export const LIMITS = {
   connections: {
     default: 10_000,
     unit: "connections",
+    group: "connections",
     on: "all",
     bounds: "connections open at once",
     over: "a new one is closed",
@@ -38,6 +57,7 @@ export const LIMITS = {
   firstBytesMs: {
     default: 10_000,
     unit: "ms",
+    group: "connections",
     on: "all",
     bounds: "from a connection's beginning to the bytes that tell what it speaks",
     over: "it is closed",
@@ -46,6 +66,7 @@ export const LIMITS = {
   handshakeMs: {
     default: 10_000,
     unit: "ms",
+    group: "connections",
     on: "all",
     bounds: "a TLS handshake",
     over: "the connection is closed",
@@ -54,6 +75,7 @@ export const LIMITS = {
   settingsMs: {
     default: 10_000,
     unit: "ms",
+    group: "connections",
     on: "HTTP/2",
     bounds: "from a connection's beginning to the client's SETTINGS and its acknowledgement of ours",
     over: "GOAWAY (SETTINGS_TIMEOUT)",
@@ -62,6 +84,7 @@ export const LIMITS = {
   headersMs: {
     default: 10_000,
     unit: "ms",
+    group: "requests",
     on: "all",
     bounds: "from the first byte of a request's head, or on HTTP/2 of any frame but DATA, to its last",
     over: "408, or GOAWAY (ENHANCE_YOUR_CALM)",
@@ -70,6 +93,7 @@ export const LIMITS = {
   headerListBytes: {
     default: 16_384,
     unit: "bytes",
+    group: "requests",
     on: "all",
     bounds: "a request's header fields, on HTTP/2 as HPACK counts them (RFC 9113, 6.5.2)",
     over: "431",
@@ -78,6 +102,7 @@ export const LIMITS = {
   headerBlockBytes: {
     default: 65_536,
     unit: "bytes",
+    group: "requests",
     on: "HTTP/2",
     bounds: "a field block as it is sent, over all its frames",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
@@ -86,6 +111,7 @@ export const LIMITS = {
   continuationFrames: {
     default: 16,
     unit: "frames",
+    group: "requests",
     on: "HTTP/2",
     bounds: "CONTINUATION frames of one field block (CVE-2024-27316)",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
@@ -94,6 +120,7 @@ export const LIMITS = {
   concurrentStreams: {
     default: 128,
     unit: "streams",
+    group: "requests",
     on: "HTTP/2",
     bounds: "streams open at once on a connection",
     over: "RST_STREAM (REFUSED_STREAM), which clients try again",
@@ -102,6 +129,7 @@ export const LIMITS = {
   pipelinedRequests: {
     default: 64,
     unit: "calls",
+    group: "requests",
     on: "HTTP/1.1",
     bounds: "requests of a connection that wait for their answers",
     over: "429, and it is closed",
@@ -110,6 +138,7 @@ export const LIMITS = {
   requestMs: {
     default: 60_000,
     unit: "ms",
+    group: "requests",
     on: "all",
     bounds:
       "from a unary request's head to the end of its body, and from an early answer to the end of what it did not need",
@@ -119,6 +148,7 @@ export const LIMITS = {
   messageBytes: {
     default: 65_536,
     unit: "bytes",
+    group: "requests",
     on: "all",
     bounds: "a caller's message, before and after decompression",
     over: "resource_exhausted",
@@ -128,6 +158,7 @@ export const LIMITS = {
   discardedBytes: {
     default: 4_194_304,
     unit: "bytes",
+    group: "requests",
     on: "HTTP/1.1",
     bounds: "what is read and thrown away of a request after its answer, so that the peer gets to read that",
     over: "the connection is closed",
@@ -136,6 +167,7 @@ export const LIMITS = {
   streamWindowBytes: {
     default: 262_144,
     unit: "bytes",
+    group: "requests",
     on: "HTTP/2",
     bounds: "a stream's body that may come before it is read (RFC 9113, 6.9)",
     over: "RST_STREAM (FLOW_CONTROL_ERROR)",
@@ -143,15 +175,19 @@ export const LIMITS = {
   },
   connectionWindowBytes: {
     default: 1_048_576,
+    min: 65_535,
     unit: "bytes",
+    group: "requests",
     on: "HTTP/2",
-    bounds: "all bodies that may be on their way on a connection, as it is told its peer; at least 65,535",
+    bounds: "all bodies that may be on their way on a connection, as it is told its peer",
     over: "the peer has to wait",
     reason: "100 Mbit/s at 80 ms round trip",
   },
   gatheredBytesPerConnection: {
     default: 67_108_864,
+    max: MAX_MEMORY,
     unit: "bytes",
+    group: "memory",
     on: "HTTP/2",
     bounds: "bodies held for a connection's handlers",
     over: "RST_STREAM (ENHANCE_YOUR_CALM)",
@@ -159,7 +195,9 @@ export const LIMITS = {
   },
   gatheredBytes: {
     default: 268_435_456,
+    max: MAX_MEMORY,
     unit: "bytes",
+    group: "memory",
     on: "all",
     bounds: "bodies held for all handlers",
     over: "503, or RST_STREAM (ENHANCE_YOUR_CALM); unavailable to a stream",
@@ -167,15 +205,18 @@ export const LIMITS = {
   },
   unsentBytes: {
     default: 1_048_576,
+    min: 65_535,
     unit: "bytes",
+    group: "memory",
     on: "HTTP/2",
-    bounds: "what was written to a connection and its peer did not take; at least 65,535",
+    bounds: "what was written to a connection and its peer did not take",
     over: "nothing more is read from it until it does",
     reason: "connectionWindowBytes, in the other direction",
   },
   readBytesPerSecond: {
     default: 1_024,
     unit: "bytes/s",
+    group: "responses",
     on: "all",
     bounds: "what a peer must take of what waits for it, over readRateMs",
     over: "the connection is closed, on HTTP/2 with GOAWAY (ENHANCE_YOUR_CALM)",
@@ -184,6 +225,7 @@ export const LIMITS = {
   readRateMs: {
     default: 60_000,
     unit: "ms",
+    group: "responses",
     on: "all",
     bounds: "the time over which that rate is measured",
     over: "",
@@ -192,6 +234,7 @@ export const LIMITS = {
   controlFramesPerSecond: {
     default: 1_000,
     unit: "frames/s",
+    group: "floods",
     on: "HTTP/2",
     bounds:
       "frames that ask for work and bring none: SETTINGS, PING, PRIORITY, empty DATA; four seconds' worth may come at once, and what is sent earns more",
@@ -201,6 +244,7 @@ export const LIMITS = {
   resetsPerSecond: {
     default: 500,
     unit: "streams/s",
+    group: "floods",
     on: "HTTP/2",
     bounds: "streams reset, by the peer or for its errors; four seconds' worth may come at once",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
@@ -209,6 +253,7 @@ export const LIMITS = {
   abandonedHandlersPerConnection: {
     default: 2_000,
     unit: "handlers",
+    group: "calls",
     on: "HTTP/2",
     bounds: "handlers still running for a connection's reset streams",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
@@ -217,6 +262,7 @@ export const LIMITS = {
   abandonedHandlers: {
     default: 10_000,
     unit: "handlers",
+    group: "calls",
     on: "HTTP/2",
     bounds: "handlers still running for reset streams, over all connections",
     over: "RST_STREAM (REFUSED_STREAM)",
@@ -225,6 +271,7 @@ export const LIMITS = {
   callsInFlight: {
     default: 10_000,
     unit: "calls",
+    group: "calls",
     on: "all",
     bounds: "handlers running; health and reflection have as many for themselves",
     over: "unavailable, with Retry-After and grpc-retry-pushback-ms of a second",
@@ -233,6 +280,7 @@ export const LIMITS = {
   deadlineMs: {
     default: 300_000,
     unit: "ms",
+    group: "calls",
     on: "all",
     bounds:
       "a unary call, where the caller gave it longer or gave no deadline, and how long one waits behind another on HTTP/1.1; streams have none but their caller's",
@@ -242,6 +290,7 @@ export const LIMITS = {
   idleMs: {
     default: 300_000,
     unit: "ms",
+    group: "connections",
     on: "all",
     bounds: "a connection without a call under way",
     over: "it is closed, on HTTP/2 after GOAWAY",
@@ -250,6 +299,7 @@ export const LIMITS = {
   keepaliveMs: {
     default: 60_000,
     unit: "ms",
+    group: "connections",
     on: "all",
     bounds: "a connection with a call under way and without a byte from the peer",
     over: "the peer is asked whether it is there, on HTTP/2 by PING, on HTTP/1.1 by TCP",
@@ -258,6 +308,7 @@ export const LIMITS = {
   pingAnswerMs: {
     default: 20_000,
     unit: "ms",
+    group: "connections",
     on: "HTTP/2",
     bounds: "from a PING to any byte from the peer",
     over: "GOAWAY, and it is closed",
@@ -266,6 +317,7 @@ export const LIMITS = {
   farewellMs: {
     default: 2_000,
     unit: "ms",
+    group: "connections",
     on: "HTTP/2",
     bounds: "from the PING after a first GOAWAY to its answer, after which the last stream is known",
     over: "the second GOAWAY is sent without it",

@@ -17,7 +17,8 @@ import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2, type Http2 } from "./http2/http2.ts";
-import { DEFAULT_LIMITS, type Limits, type OnLimit } from "./limits.ts";
+import { completeLimits } from "./limit-values.ts";
+import type { Limits, OnLimit } from "./limits.ts";
 import { type Split, splitByFirstBytes } from "./listener.ts";
 import { PAGE_FILES, type Page } from "./page.ts";
 import { mountReflection } from "./reflection.ts";
@@ -72,11 +73,14 @@ export interface Server {
 /** ms in which the answers to calls that are cut may leave. */
 const LAST_ANSWERS_MS = 50;
 
-/** Builds a server, which listens only when it is told to. */
+/**
+ * Builds a server, which listens only when it is told to. Throws TypeError or RangeError for a limit that is unknown or
+ * has a value that it cannot take.
+ */
 export function createServer(options: ServerOptions): Server {
   const { routes, corsOrigins = [], interceptors = [], lane = true, tls, log = console.error } = options;
   const { interceptHealth = false } = options;
-  const limits = Object.freeze({ ...DEFAULT_LIMITS, ...options.limits });
+  const limits = completeLimits(options.limits);
   const sparseLog = createSparseLog(log);
   const onLimit: OnLimit = (limit, what) => sparseLog(limit, `limit ${limit}: ${what}`);
   const shutdown = new AbortController();

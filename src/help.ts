@@ -1,0 +1,52 @@
+/** The text that `npm start -- --help` prints. */
+import { SETTINGS } from "./config.ts";
+import { LIMIT_SETTINGS } from "./limit-settings.ts";
+import { LIMIT_GROUPS, LIMITS } from "./server/limits.ts";
+import type { Setting } from "./setting.ts";
+
+const WIDTH = 100;
+const INDENT = "      ";
+
+const GROUPS = Object.entries(LIMIT_GROUPS).map(([group, heading]) => {
+  const settings = LIMIT_SETTINGS.filter(({ name }) => LIMITS[name].group === group);
+  return `${heading}:\n\n${settings.map(describe).join("\n")}`;
+});
+
+export const HELP = `usage: npm start -- [flags]
+
+Every flag has an environment variable, named in brackets. The flag wins.
+A DURATION is a number of ms or has a unit: ms, s, m or h. A SIZE is a number of bytes or has a
+unit: KiB, MiB or GiB.
+
+Settings:
+
+${Object.values(SETTINGS).map(describe).join("\n")}
+  --help, -h
+${INDENT}print this text
+  --version, -V
+${INDENT}print the version
+
+The limits below bound what clients can use up. The value off turns a limit off.
+docs/limits.md says what happens above each limit and gives the reason for its default.
+
+${GROUPS.join("\n\n")}
+`;
+
+function describe({ flag, env, takes, default: value, help }: Setting<unknown>): string {
+  const byDefault = value ? `, default ${value}` : "";
+  return `  --${flag} ${takes}  [${env}${byDefault}]\n${wrap(help)}`;
+}
+
+/** Breaks a text into indented lines of at most WIDTH columns. */
+function wrap(text: string): string {
+  const lines: string[] = [];
+  let line = INDENT;
+  for (const word of text.split(" ")) {
+    if (line.length + word.length > WIDTH) {
+      lines.push(line.trimEnd());
+      line = INDENT;
+    }
+    line += `${word} `;
+  }
+  return [...lines, line.trimEnd()].join("\n");
+}

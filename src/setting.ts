@@ -1,0 +1,15 @@
+/** A setting of the process: its flag, its variable and the values that both take. */
+
+export interface Setting<T> {
+  readonly flag: string;
+  readonly env: string;
+  /** The word for its value in `--help`, like PORT. */
+  readonly takes: string;
+  /** Undefined if the setting has no value unless it is given. */
+  readonly default: string | undefined;
+  readonly help: string;
+  /** The values that are allowed, as text that follows "must be". */
+  readonly allowed: string;
+  /** Returns the value, or undefined if the text is not allowed. */
+  readonly parse: (text: string) => T | undefined;
+}

@@ -4,6 +4,7 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { OnLimit } from "./limits.ts";
+import { errorText } from "./log-entry.ts";
 import type { SparseLog } from "./sparse-log.ts";
 
 /** What the log says of a call: nothing that its caller sent but the procedure's name. */
@@ -38,7 +39,7 @@ export function createCallErrors(log: SparseLog, onLimit: OnLimit, cutSignal: Ab
     else if (endReason instanceof ConnectError) return endReason;
     else {
       const procedure = `/${method.parent.typeName}/${method.name}`;
-      log(procedure, `handle ${procedure} by ${protocolName}: ${describe(error)}`);
+      log(procedure, `handle ${procedure} by ${protocolName}: ${errorText(error)}`);
     }
     return error;
   }
@@ -150,8 +151,4 @@ async function* mapError<T>(values: AsyncIterable<T>, map: (error: unknown) => u
   } catch (error) {
     throw map(error);
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

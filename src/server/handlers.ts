@@ -16,6 +16,7 @@ import { blamingCaller, createCallErrors } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelopes.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import type { OnLimit } from "./limits.ts";
+import { errorText } from "./log-entry.ts";
 import { createOverload } from "./overload.ts";
 import { respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
 import type { SparseLog } from "./sparse-log.ts";
@@ -149,7 +150,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
 
   function cannotAnswer(exchange: Exchange, error: unknown): void {
     const { requestPath } = procedureOf(exchange) as UniversalHandler;
-    log(requestPath, `answer ${requestPath}: ${error instanceof Error ? error.stack : error}`);
+    log(requestPath, `answer ${requestPath}: ${errorText(error)}`);
     exchange.reset("internal");
   }
 

@@ -20,6 +20,7 @@ import { createHttp2, type Http2 } from "./http2/http2.ts";
 import { completeLimits } from "./limit-values.ts";
 import type { Limits, OnLimit } from "./limits.ts";
 import { type Split, splitByFirstBytes } from "./listener.ts";
+import { errorText, logEntry } from "./log-entry.ts";
 import { PAGE_FILES, type Page } from "./page.ts";
 import { mountReflection } from "./reflection.ts";
 import { respondBadAuthority, respondOptions } from "./refusals.ts";
@@ -47,7 +48,10 @@ export interface ServerOptions {
   readonly tls?: TlsCredentials | undefined;
   /** What a peer may cost, where it is to be other than the default. */
   readonly limits?: Partial<Limits>;
-  /** Takes an entry, of one or more lines, on what an operator should know. Default: console.error. */
+  /**
+   * Takes an entry on what an operator should know. Default: console.error. An entry has one or more lines, and those
+   * after the first begin with a space. Control characters in it are escaped.
+   */
   readonly log?: Log;
 }
 
@@ -78,9 +82,11 @@ const LAST_ANSWERS_MS = 50;
  * has a value that it cannot take.
  */
 export function createServer(options: ServerOptions): Server {
-  const { routes, corsOrigins = [], interceptors = [], lane = true, tls, log = console.error } = options;
+  const { routes, corsOrigins = [], interceptors = [], lane = true, tls } = options;
   const { interceptHealth = false } = options;
   const limits = completeLimits(options.limits);
+  const write = options.log ?? console.error;
+  const log: Log = (entry) => write(logEntry(entry));
   const sparseLog = createSparseLog(log);
   const onLimit: OnLimit = (limit, what) => sparseLog(limit, `limit ${limit}: ${what}`);
   const shutdown = new AbortController();
@@ -133,7 +139,7 @@ export function createServer(options: ServerOptions): Server {
   }
 
   const state = { handler: handle, limits, gathered, onLimit };
-  const onError = (error: unknown): void => log(`serve HTTP/2: ${error instanceof Error ? error.stack : error}`);
+  const onError = (error: unknown): void => log(`serve HTTP/2: ${errorText(error)}`);
   const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
   let http2: Http2 | undefined;
   const split: Split = {

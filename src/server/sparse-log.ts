@@ -16,6 +16,6 @@ export function createSparseLog(log: (line: string) => void): SparseLog {
     }
     const more = before === undefined || before.leftOut === 0 ? "" : `, and ${before.leftOut} times before`;
     last.set(kind, { at: now, leftOut: 0 });
-    log(line.replace(/$/m, more)); // behind the first line of an entry of many
+    log(line.replace(/\n|$/, (end) => more + end)); // at the end of the first line
   };
 }

@@ -2,24 +2,27 @@
 import type { SecureContextOptions } from "node:tls";
 import { parseArgs } from "node:util";
 import { readTls } from "./client-tls.ts";
+import { flagsTakenByNpm } from "./npm-flags.ts";
+import { DURATION_EXAMPLES, parseDuration } from "./units.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** What --help prints. */
+/** The text that `--help` prints. */
 export const HELP = `usage: npm run client -- [flags] [A B]
 
 Prints the sum of A and B, two int32; of 1 and 2 without them.
 
-  --url URL            where the service is (default http://127.0.0.1:50051)
+  --url URL            address of the service (default http://127.0.0.1:50051)
   --protocol PROTOCOL  connect, grpc or grpcweb (default connect)
-  --json               speak JSON instead of binary protobuf
-  --get                call by HTTP GET; for connect only
+  --json               send JSON instead of binary protobuf
+  --get                call by HTTP GET; connect only
   --http VERSION       1.1 or 2 (default 2); grpc needs 2
-  --ca FILE            for https: trust the authorities in this file, in PEM, instead of the well-known ones
-  --cert FILE          for https: the client's certificate, in PEM, where the server wants one
-  --key FILE           its private key, in PEM
-  --timeout MS         give up after this many milliseconds
+  --ca FILE            with https: trust the certificate authorities in this PEM file, not the well-known ones
+  --cert FILE          with https: client certificate in PEM, if the server requires one
+  --key FILE           private key of --cert in PEM
+  --timeout DURATION   give up after this time: ms, or with a unit (${DURATION_EXAMPLES})
   --header NAME:VALUE  send this header; may be repeated
-  --help, -h           print this
+  --help, -h           print this text
+  --version, -V        print the version
 `;
 
 const PROTOCOLS = ["connect", "grpc", "grpcweb"] as const;
@@ -53,11 +56,34 @@ export interface CallArguments {
   readonly tls: SecureContextOptions;
 }
 
-/** Undefined where help is asked for. Throws UsageError. */
-export function readArguments(args: readonly string[]): CallArguments | undefined {
+const STRING = { type: "string" } as const;
+const BOOLEAN = { type: "boolean", default: false } as const;
+const OPTIONS = {
+  url: { ...STRING, default: "http://127.0.0.1:50051" },
+  protocol: { ...STRING, default: "connect" },
+  json: BOOLEAN,
+  get: BOOLEAN,
+  http: { ...STRING, default: "2" },
+  timeout: STRING,
+  header: { ...STRING, multiple: true, default: [] as string[] },
+  ca: STRING,
+  cert: STRING,
+  key: STRING,
+} as const;
+
+/** Reads the arguments. Throws UsageError. */
+export function readArguments(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CallArguments {
+  const flags = Object.entries(OPTIONS).map(([flag, { type }]) => ({
+    flag,
+    takes: type === "string" ? "..." : undefined,
+  }));
+  const taken = flagsTakenByNpm(["client"], flags, env);
+  if (taken !== undefined) throw new UsageError(taken);
   const { values, positionals } = parse(args);
   const { json, get, timeout } = values;
-  if (values.help) return undefined;
   const numbers = readNumbers(positionals);
   const url = readUrl(values.url);
   const protocol = readOneOf(PROTOCOLS, "--protocol", values.protocol);
@@ -70,38 +96,32 @@ export function readArguments(args: readonly string[]): CallArguments | undefine
 }
 
 function parse(args: readonly string[]) {
-  const string = { type: "string" } as const;
-  const boolean = { type: "boolean", default: false } as const;
   try {
     return parseArgs({
-      // A number below zero looks like a flag. With a space before it, it is none, and a number still.
+      // A number below zero looks like a flag. With a space before it, it is still a number, and not a flag.
       args: args.map((arg) => (/^-[\d.]/.test(arg) ? ` ${arg}` : arg)),
-      options: {
-        url: { ...string, default: "http://127.0.0.1:50051" },
-        protocol: { ...string, default: "connect" },
-        json: boolean,
-        get: boolean,
-        http: { ...string, default: "2" },
-        timeout: string,
-        header: { ...string, multiple: true, default: [] },
-        ca: string,
-        cert: string,
-        key: string,
-        help: { ...boolean, short: "h" },
-      },
+      options: OPTIONS,
       allowPositionals: true,
     });
   } catch (error) {
-    const [sentence = ""] = (error as Error).message.split(/\. |\n/); // what follows is advice of parseArgs
-    throw new UsageError(`${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}; see --help`);
+    throw new UsageError(flagProblem((error as Error).message));
   }
+}
+
+/** Says what parseArgs found wrong with a flag, in the words of the server's command line. */
+function flagProblem(message: string): string {
+  const [, flag = message] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
+  if (message.startsWith("Unknown option")) return `${flag}: unknown flag; see --help`;
+  if (message.includes("does not take an argument")) return `${flag}: takes no value; see --help`;
+  return `${flag}: must have a value behind it; see --help`;
 }
 
 function readNumbers(positionals: readonly string[]): { a: number; b: number } {
   if (positionals.length === 0) return { a: 1, b: 2 };
   const [a, b] = positionals;
   if (a === undefined || b === undefined || positionals.length > 2) {
-    throw new UsageError(`add ${positionals.length} numbers: must be two`);
+    const given = positionals.map((text) => JSON.stringify(text.trim())).join(" ");
+    throw new UsageError(`expected two numbers to add, or none for 1 and 2; got ${positionals.length}: ${given}`);
   }
   return { a: readInt32(a), b: readInt32(b) };
 }
@@ -125,8 +145,10 @@ function readOneOf<T extends string>(allowed: readonly T[], flag: string, text: 
 }
 
 function readTimeout(text: string): number {
-  if (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_TIMEOUT_MS) return Number(text);
-  throw new UsageError(`--timeout ${JSON.stringify(text.trim())}: must be milliseconds from 1 to ${MAX_TIMEOUT_MS}`);
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms >= 1 && ms <= MAX_TIMEOUT_MS) return ms;
+  const allowed = `a whole number of ms from 1 to ${MAX_TIMEOUT_MS} or with a unit (${DURATION_EXAMPLES})`;
+  throw new UsageError(`--timeout ${JSON.stringify(text.trim())}: must be ${allowed}`);
 }
 
 function readHeaders(lines: readonly string[]): Headers {

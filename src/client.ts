@@ -4,13 +4,16 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Test } from "../gen/service_pb.ts";
 import { type CallArguments, HELP, readArguments } from "./client-arguments.ts";
+import { asksFor } from "./flags.ts";
 import { UsageError } from "./usage-error.ts";
+import { versionLine } from "./version.ts";
 
 const TRANSPORTS = { connect: createConnectTransport, grpc: createGrpcTransport, grpcweb: createGrpcWebTransport };
 
 async function main(args: readonly string[]): Promise<void> {
-  const call = readArguments(args);
-  if (call === undefined) return console.log(HELP);
+  const asked = asksFor(args);
+  if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
+  const call = readArguments(args, process.env);
   const { a, b, url: baseUrl, httpVersion, json, get, headers, timeoutMs, tls: nodeOptions } = call;
   const options = { baseUrl, httpVersion, useBinaryFormat: !json, useHttpGet: get, nodeOptions };
   const client = createClient(Test, TRANSPORTS[call.protocol](options));

@@ -1,6 +1,7 @@
 /** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
 import { readFlags } from "./flags.ts";
 import { LIMIT_SETTINGS } from "./limit-settings.ts";
+import { flagsTakenByNpm } from "./npm-flags.ts";
 import type { DrainTimes } from "./server/drain.ts";
 import type { Limits } from "./server/limits.ts";
 import type { Setting } from "./setting.ts";
@@ -147,7 +148,10 @@ const KEYS = Object.keys(SETTINGS) as Key[];
 
 /** Reads the settings. Throws ConfigError. */
 export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
-  const known = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS].map(({ flag }) => flag);
+  const settings: readonly Setting<unknown>[] = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS];
+  const taken = flagsTakenByNpm(["start", "dev"], settings, env);
+  if (taken !== undefined) throw new ConfigError(taken);
+  const known = settings.map(({ flag }) => flag);
   const given = readFlags(args, known, [SETTINGS.page.flag]);
   const problems = [...given.problems];
 

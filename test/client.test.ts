@@ -74,20 +74,22 @@ test("each flag changes what crosses the wire", async (t) => {
     ["--get", "--json"],
     ["--protocol", "grpcweb"],
     ["--timeout", "1500", "--header", "X-One: 1"],
+    ["--timeout", "2m"],
   ]) {
     await client("--url", url, "--http", "1.1", ...args);
   }
-  const [plain, json, get, web, extras] = seen;
+  const [plain, json, get, web, extras, minutes] = seen;
   assert.deepEqual([plain?.method, plain?.headers["content-type"]], ["POST", "application/proto"]);
   assert.deepEqual([json?.method, json?.headers["content-type"]], ["POST", "application/json"]);
   assert.match(`${get?.method} ${get?.path}`, /^GET \/test\.Test\/GetSum\?.*encoding=json/);
   assert.equal(web?.headers["content-type"], "application/grpc-web+proto");
   assert.deepEqual([extras?.headers["connect-timeout-ms"], extras?.headers["x-one"]], ["1500", "1"]);
+  assert.equal(minutes?.headers["connect-timeout-ms"], "120000");
 });
 
 for (const { args, message } of [
-  { args: ["1"], message: "add 1 numbers: must be two" },
-  { args: ["1", "2", "3"], message: "add 3 numbers: must be two" },
+  { args: ["-1"], message: 'expected two numbers to add, or none for 1 and 2; got 1: "-1"' },
+  { args: ["1", "2", "3"], message: 'expected two numbers to add, or none for 1 and 2; got 3: "1" "2" "3"' },
   { args: ["2147483648", "1"], message: 'add "2147483648": must be a whole number from -2147483648 to 2147483647' },
   { args: ["1", "-2147483649"], message: 'add "-2147483649": must be a whole number from -2147483648 to 2147483647' },
   { args: ["1.5", "1"], message: 'add "1.5": must be a whole number from -2147483648 to 2147483647' },
@@ -98,8 +100,10 @@ for (const { args, message } of [
   { args: ["--protocol", "grpc", "--http", "1.1"], message: "--http 1.1: gRPC needs HTTP/2" },
   { args: ["--protocol", "grpc", "--get"], message: "--get: grpc has no GET; connect has" },
   { args: ["--protocol", "grpcweb", "--get"], message: "--get: grpcweb has no GET; connect has" },
-  { args: ["--timeout", "0"], message: '--timeout "0": must be milliseconds from 1 to 99999999' },
-  { args: ["--timeout", "-1"], message: '--timeout "-1": must be milliseconds from 1 to 99999999' },
+  ...["0", "-1", "0s", "5 s", "28h", "1KiB", "off"].map((text) => ({
+    args: ["--timeout", text],
+    message: `--timeout "${text}": must be a whole number of ms from 1 to 99999999 or with a unit (500ms, 5s, 1m, 1h)`,
+  })),
   { args: ["--header", "nothing"], message: '--header "nothing": must be like name: value' },
   { args: ["--header", ": nameless"], message: '--header ": nameless": must be like name: value' },
   {
@@ -126,8 +130,12 @@ for (const { args, message } of [
     args: [...HTTPS, "--cert", CERT, "--key", STRANGE_KEY],
     message: `use --cert ${CERT}, --key ${STRANGE_KEY}: key values mismatch`,
   },
-  { args: ["--nope"], message: "unknown option '--nope'; see --help" },
-  { args: ["--url"], message: "option '--url <value>' argument missing; see --help" },
+  { args: ["--nope"], message: "--nope: unknown flag; see --help" },
+  { args: ["-n"], message: "-n: unknown flag; see --help" },
+  { args: ["--nope=1"], message: "--nope: unknown flag; see --help" },
+  { args: ["--url"], message: "--url: must have a value behind it; see --help" },
+  { args: ["--url", "--json"], message: "--url: must have a value behind it; see --help" },
+  { args: ["--json=yes"], message: "--json: takes no value; see --help" },
 ]) {
   test(`${args.join(" ")} is refused with a sentence and exit 2`, async () => {
     assert.deepEqual(await client(...args), { code: 2, stdout: "", stderr: `${message}\n` });
@@ -245,6 +253,14 @@ for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } o
       if (logged !== undefined) assert.match(log.splice(0).join("\n"), logged);
     });
   }
+}
+
+for (const flag of ["--version", "-V"]) {
+  test(`${flag} prints the name and version of package.json, and exits 0`, async () => {
+    const { name, version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+    const line = `${name} ${version} (node ${process.versions.node})\n`;
+    assert.deepEqual(await client("1", "2", flag), { code: 0, stdout: line, stderr: "" });
+  });
 }
 
 test("-h is --help", async () => {

@@ -1,0 +1,53 @@
+/** Flags of ours that npm took for its own, since they stood before `--`: `npm run client --json 1 2`. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** A flag, and the word for its value; undefined if it has none. */
+export interface FlagName {
+  readonly flag: string;
+  readonly takes?: string | undefined;
+}
+
+/**
+ * Returns a sentence that names the flags and the right command, or undefined if npm took none of them.
+ *
+ * npm passes each flag that it takes to its script as `npm_config_` and the flag's name. It does the same with lines of
+ * npmrc files, so a flag that one of these files sets does not count. Nor do scripts other than `scripts`: a test that
+ * npm runs may start the program too, with the variables of `npm test`.
+ */
+export function flagsTakenByNpm(scripts: readonly string[], flags: readonly FlagName[], env: Env): string | undefined {
+  const script = scripts.find((each) => each === env.npm_lifecycle_event);
+  if (script === undefined) return undefined;
+  const npmrc = readNpmrcFiles(env);
+  const taken = flags.filter(({ flag }) => {
+    const value = env[variableOf(flag)];
+    if (value === undefined || value.includes("-----BEGIN ")) return false; // npm's own ca, cert and key are PEM
+    return !new RegExp(`^\\s*${flag.replaceAll("-", "[-_]")}\\s*(\\[\\s*\\]\\s*)?(=|$)`, "m").test(npmrc);
+  });
+  if (taken.length === 0) return undefined;
+  const command = script === "start" ? "npm start" : `npm run ${script}`;
+  const spelled = taken.map(({ flag, takes }) => (takes === undefined ? `--${flag}` : `--${flag} ${takes}`));
+  const names = taken.map(({ flag }) => `--${flag}`).join(", ");
+  return `${names}: npm took this for a flag of its own; flags go behind --, as in: ${command} -- ${spelled.join(" ")}`;
+}
+
+function variableOf(flag: string): string {
+  return `npm_config_${flag.replaceAll("-", "_")}`;
+}
+
+/** Returns the text of npm's files for the user, the machine and the project. A file that cannot be read is empty. */
+function readNpmrcFiles(env: Env): string {
+  const { npm_config_userconfig: user, npm_config_globalconfig: machine, npm_config_local_prefix: project } = env;
+  const paths = [user, machine, project && join(project, ".npmrc")].filter((path) => path !== undefined);
+  return paths.map(readIfPresent).join("\n");
+}
+
+function readIfPresent(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // npm read nothing from it either; few machines have all three
+  }
+}

@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const config = readConfig(args, process.env);
   const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
   const files: TlsFiles | undefined = cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
-  const tls = files && readTlsFiles(files);
+  const tls = files && (await readTlsFiles(files));
   const page = config.page ? readPage(PAGE) : undefined;
   const server = createServer({ routes, tls, ...config, page });
   let listening = false;
@@ -47,17 +47,33 @@ async function main(): Promise<void> {
   if (config.page && page === undefined) console.error("no page at /: it is not built; npm run build builds it");
 }
 
-/** Without TLS SIGHUP has its default action: it ends the process. */
+/**
+ * Reads the files again after each SIGHUP. A signal that arrives during a reading starts one more reading after it, so the
+ * files as they were at the last signal win. Without TLS SIGHUP has its default action: it ends the process.
+ */
 function renewTlsOnSignal(server: Server, files: TlsFiles): void {
-  process.on("SIGHUP", () => {
-    try {
-      const credentials = readTlsFiles(files);
-      server.renewTls(credentials);
-      console.log(`loaded certificate ${files.cert}, valid until ${validUntil(credentials).toISOString()}`);
-    } catch (error) {
-      console.error(`keep the TLS credentials that were loaded before: ${(error as Error).message}`);
+  let reading = false;
+  let asked = false;
+  process.on("SIGHUP", async () => {
+    asked = true;
+    if (reading) return;
+    reading = true;
+    while (asked) {
+      asked = false;
+      await renewTls(server, files);
     }
+    reading = false;
   });
+}
+
+async function renewTls(server: Server, files: TlsFiles): Promise<void> {
+  try {
+    const credentials = await readTlsFiles(files);
+    server.renewTls(credentials);
+    console.log(`loaded certificate ${files.cert}, valid until ${validUntil(credentials).toISOString()}`);
+  } catch (error) {
+    console.error(`keep the TLS credentials that were loaded before: ${(error as Error).message}`);
+  }
 }
 
 /** Before it listens there is nothing to drain. */

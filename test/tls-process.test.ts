@@ -1,7 +1,7 @@
 /** The process with TLS: the files it is given, the lines it prints, and SIGHUP, as a person at a shell sees them. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -226,6 +226,77 @@ test("after SIGHUP with a bad file the old certificate serves on, and the log sa
   await printed(server.stderr, RegExp(`^${kept} read certificate ${cert}: there is no such file$`, "m"));
   assert.equal(await subject(server), "the tests' server");
 });
+
+// Files that are not plain files.
+
+const onPosix = { skip: process.platform === "win32" && "Windows has no such files" };
+
+/** Makes a pipe in the file system, in place of the file if there is one, and returns its path. */
+async function pipe(name: string): Promise<string> {
+  await rm(join(FOLDER, name), { force: true });
+  assert.equal((await run("mkfifo", [join(FOLDER, name)])).code, 0);
+  return join(FOLDER, name);
+}
+
+test("a certificate out of a pipe is read, in one part or two", onPosix, async (t) => {
+  const cert = await pipe("cert.fifo");
+  const started = start(t, "--tls-cert", cert, "--tls-key", KEY);
+  const writer = await open(cert, "w");
+  await writer.write(SERVER.cert.slice(0, 100));
+  await sleep(200);
+  await writer.write(SERVER.cert.slice(100));
+  await writer.close();
+  assert.equal(await subject(await started), "the tests' server");
+});
+
+test("a certificate of a shell's <(command) is read", onPosix, async (t) => {
+  if ((await run("bash", ["-c", "true"])).code !== 0) return t.skip("bash is not installed");
+  const command = `exec node src/main.ts --port 0 --tls-cert <(cat '${CERT.replaceAll("'", "'\\''")}') --tls-key "$1"`;
+  const server = await startProcess(t, "bash", "-c", command, "bash", KEY);
+  assert.equal(await subject(server), "the tests' server");
+  // There is no second reading of it.
+  server.child.kill("SIGHUP");
+  await printed(server.stderr, /^keep the TLS credentials .*: read certificate \/dev\/fd\/\d+: /m);
+  assert.equal(await subject(server), "the tests' server");
+});
+
+for (const [name, path, problem] of [
+  ["a device without an end", async () => "/dev/zero", "it is larger than 1048576 bytes"],
+  ["an empty device", async () => "/dev/null", "it has no certificate in PEM"],
+  ["a file of 2 MiB", () => file("large.pem", "x".repeat(2 ** 21)), "it is larger than 1048576 bytes"],
+  ["a pipe without a writer", () => pipe("silent.fifo"), "it was not read to its end in 5000 ms"],
+] as const) {
+  test(`${name} as certificate is a sentence and exit 2`, onPosix, async () => {
+    const cert = await path();
+    const stderr = `read certificate ${cert}: ${problem}\n`;
+    assert.deepEqual(await main("--tls-cert", cert, "--tls-key", KEY), { code: 2, stdout: "", stderr });
+  });
+}
+
+test(
+  "while SIGHUP reads a pipe that says nothing, calls are served, and a second SIGHUP reads again",
+  onPosix,
+  async (t) => {
+    const [cert, key] = await serverFiles("waited", SERVER);
+    const server = await start(t, "--tls-cert", cert, "--tls-key", key);
+    await pipe("waited.pem");
+    server.child.kill("SIGHUP");
+    await sleep(500); // the reading has begun
+    assert.equal(await subject(server), "the tests' server");
+    await rm(cert); // the pipe stays open, without a name
+    await serverFiles("waited", OTHER);
+    for (let signals = 0; signals < 3; signals++) server.child.kill("SIGHUP");
+    assert.equal(await subject(server), "the tests' server");
+    await printed(server.stdout, /^loaded certificate /m);
+    assert.match(
+      server.stderr(),
+      /^keep the TLS .*: read certificate .*waited\.pem: it was not read to its end in 5000 ms$/m,
+    );
+    assert.equal(await subject(server), "other");
+    await sleep(200);
+    assert.equal(server.stdout().match(/^loaded certificate /gm)?.length, 1);
+  },
+);
 
 test("without TLS SIGHUP ends the process, as it does any", async (t) => {
   const { child, exit } = await start(t);

@@ -1,7 +1,7 @@
 /** Certificates and keys in files: what TLS credentials are read from, and what may be wrong with them. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { boundedRead } from "./bounded-read.ts";
 import { needsPassphrase } from "./pem.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls.ts";
 
@@ -18,20 +18,26 @@ const KEY_TYPES: readonly (string | undefined)[] = ["rsa", "rsa-pss", "ec", "ed2
 /** A sentence that names the file and what is wrong with it. */
 export class TlsFileError extends Error {}
 
+/** All the authorities of an operating system take a quarter of these bytes. */
+const READ_BOUNDS = { maxBytes: 1_048_576, ms: 5_000 };
+
 const READ_PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EACCES: "no permission to read it",
   EISDIR: "it is a directory",
+  ENXIO: "it is a socket",
 };
 
 /**
  * Reads credentials and checks that they can serve: that each certificate is valid now, and that the key belongs to the
- * first. Throws TlsFileError.
+ * first. Rejects with TlsFileError, at the latest after the time for reading.
  */
-export function readTlsFiles(files: TlsFiles): TlsCredentials {
-  const cert = read("certificate", files.cert);
-  const key = read("key", files.key);
-  const clientCa = files.clientCa === undefined ? undefined : read("client authority", files.clientCa);
+export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
+  const [cert, key, clientCa] = await Promise.all([
+    read("certificate", files.cert),
+    read("key", files.key),
+    files.clientCa === undefined ? undefined : read("client authority", files.clientCa),
+  ]);
   const chain = certificatesIn("certificate", files.cert, cert);
   for (const each of chain) checkTime("certificate", files.cert, each);
   if (!chain[0].checkPrivateKey(privateKeyIn(files.key, key))) {
@@ -57,9 +63,9 @@ export function validUntil({ cert }: TlsCredentials): Date {
   return new X509Certificate(cert).validToDate;
 }
 
-function read(what: string, path: string): string {
+async function read(what: string, path: string): Promise<string> {
   try {
-    return readFileSync(path, "utf8");
+    return (await boundedRead(path, READ_BOUNDS)).toString();
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
     throw new TlsFileError(`read ${what} ${path}: ${READ_PROBLEMS[code] ?? message}`);

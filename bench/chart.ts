@@ -1,10 +1,11 @@
-/** The chart of one run: each server's CPU time per call as a bar, in SVG that is read on light and dark. */
+/** The chart of one run: the CPU time per call of each server as a dot on a logarithmic axis, in SVG for light and dark. */
+import { powersOf10, protocolOf } from "./labels.ts";
 import type { CellResult, Results } from "./results.ts";
 
 const WIDTH = 840;
-const LABEL = 400;
+const LABEL = 460;
 const ROW = 22;
-const TOP = 64;
+const TOP = 88;
 const SPAN = WIDTH - LABEL - 80;
 
 const STYLE = `
@@ -14,15 +15,17 @@ const STYLE = `
   .peer { fill: #8c959f }
   .own { fill: #0969da }
   .interval { stroke: #1f2328 }
+  .tick { stroke: #d1d9e0 }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc }
     .note { fill: #9198a1 }
     .peer { fill: #656c76 }
     .own { fill: #4493f8 }
     .interval { stroke: #f0f6fc }
+    .tick { stroke: #3d444d }
   }`;
 
-/** Of the cells at the usual shape and load, the cheapest first, on a logarithmic scale. */
+/** Draws the cells at the usual shape and load, the cheapest first. */
 export function chart({ cells, date, machine }: Pick<Results, "cells" | "date" | "machine">): string {
   const rows = cells
     .filter(
@@ -33,35 +36,40 @@ export function chart({ cells, date, machine }: Pick<Results, "cells" | "date" |
   const [least, most] = [Math.min, Math.max].map((pick) =>
     pick(...rows.map(({ cpuMicroseconds: { median } }) => median)),
   );
-  const start = 10 ** Math.floor(Math.log10(least ?? 1) - 0.01);
-  const scale = (us: number) => Math.max(0, (SPAN * Math.log(us / start)) / Math.log((most ?? 1) / start));
+  const ticks = rows.length === 0 ? [] : powersOf10(least as number, most as number);
+  const [start = 1, end = 10] = [ticks[0], ticks.at(-1)];
+  const scale = (us: number) => LABEL + (SPAN * Math.log(us / start)) / Math.log(end / start);
   const title = "Server CPU per call, microseconds (less is better)";
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img">
 <title>${title}</title>
 <style>${STYLE}
 </style>
 <text class="title" x="16" y="26">${title}</text>
-<text class="note" x="16" y="46">${escapeText(`64 calls in flight, medians, logarithmic; ${machine.cpu}, ${date.slice(0, 10)}`)}</text>
-${rows.map((row, i) => bar(row, TOP + i * ROW, scale)).join("\n")}
+<text class="note" x="16" y="46">${escapeText(`Medians, logarithmic axis, 64 calls in flight; ${machine.cpu}, ${date.slice(0, 10)}`)}</text>
+${ticks.map((us) => tick(us, scale(us), height)).join("\n")}
+${rows.map((row, i) => dot(row, TOP + i * ROW, scale)).join("\n")}
 </svg>
 `;
 }
 
-function bar(
-  { server, wire, deadline, cpuMicroseconds }: CellResult,
-  y: number,
-  scale: (us: number) => number,
-): string {
-  const { median, low, high } = cpuMicroseconds;
-  const label = escapeText(`${server}: ${wire}${deadline ? ", deadline" : ""}`);
+function tick(us: number, x: number, height: number): string {
+  return `<path class="tick" d="M${x.toFixed(1)} ${TOP - 8}V${height - 12}"/>
+<text class="note" x="${x.toFixed(1)}" y="${TOP - 14}" text-anchor="middle">${us}</text>`;
+}
+
+function dot(row: CellResult, y: number, scale: (us: number) => number): string {
+  const { server, shape, deadline } = row;
+  const { median, low, high } = row.cpuMicroseconds;
+  const connections = shape.replace(/ x .*/, " connections");
+  const label = escapeText(`${server}: ${protocolOf(row)}, ${connections}${deadline ? ", deadline" : ""}`);
   const style = server.startsWith("this server") ? "own" : "peer";
-  const [end, from, to] = [median, low, high].map((us) => (LABEL + scale(us)).toFixed(1));
+  const [at, from, to] = [median, low, high].map((us) => scale(us).toFixed(1));
   const middle = y + ROW / 2;
   const value = median < 10 ? median.toFixed(1) : median.toFixed(0);
   return `<text x="${LABEL - 8}" y="${middle + 4}" text-anchor="end">${label}</text>
-<rect class="${style}" x="${LABEL}" y="${y + 3}" width="${scale(median).toFixed(1)}" height="${ROW - 6}"/>
 <path class="interval" d="M${from} ${middle}H${to}"/>
-<text x="${Math.max(Number(end), Number(to)) + 6}" y="${middle + 4}">${value}</text>`;
+<circle class="${style}" cx="${at}" cy="${middle}" r="5"/>
+<text x="${Math.max(Number(at), Number(to)) + 10}" y="${middle + 4}">${value}</text>`;
 }
 
 function escapeText(text: string): string {

@@ -165,12 +165,15 @@ test("the report has each cell, each bar and what was left out", () => {
   assert.match(text, /^tonic: cargo is not on PATH; install Rust$/m);
 });
 
-test("the chart has a bar for each cell of the usual shape, the cheapest first, and no bare < or &", () => {
+test("the chart has a dot for each cell of the usual shape, the cheapest first, and no bare < or &", () => {
   const svg = chart(RESULTS);
   const labels = [...svg.matchAll(/text-anchor="end">(.*)</g)].map(([, label]) => label);
-  assert.deepEqual(labels, ["this server: gRPC proto over HTTP/2", "grpc-go: gRPC proto over HTTP/2"]);
-  const widths = [...svg.matchAll(/<rect .* width="([\d.]+)"/g)].map(([, width]) => Number(width));
-  assert.ok((widths[0] ?? 0) > 0 && (widths[0] ?? 0) < (widths[1] ?? 0), String(widths));
+  assert.deepEqual(labels, [
+    "this server: gRPC proto over HTTP/2, 4 connections",
+    "grpc-go: gRPC proto over HTTP/2, 4 connections",
+  ]);
+  const dots = [...svg.matchAll(/<circle .* cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+  assert.ok((dots[0] ?? 0) > 0 && (dots[0] ?? 0) < (dots[1] ?? 0), String(dots));
   assert.match(svg, /A &lt;CPU> &amp; more/);
   assert.match(svg, /prefers-color-scheme: dark/);
 });

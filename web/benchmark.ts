@@ -9,8 +9,10 @@ export interface Benchmark {
   /** Of GetSum over 64 connections, a call at a time on each. */
   readonly grpc: Figures;
   readonly json: Figures;
-  /** The cheapest first. */
-  readonly bars: readonly Bar[];
+  /** The servers of the chart, the cheapest first. */
+  readonly rows: readonly Row[];
+  /** The powers of ten, in microseconds, that the chart's axis marks. */
+  readonly ticks: readonly number[];
   /** The path of the picture of all that was measured. */
   readonly chart: string;
 }
@@ -23,9 +25,12 @@ export interface Figures {
   readonly answerBytes: number;
 }
 
-export interface Bar {
+export interface Row {
   readonly server: string;
-  readonly wire: string;
+  /** Protocol, codec and HTTP version, like "gRPC proto over HTTP/2". */
+  readonly protocol: string;
+  /** Connections that the 64 calls in flight shared. */
+  readonly connections: number;
   readonly isOwn: boolean;
   /** Of the server, per call. */
   readonly cpuMicroseconds: number;

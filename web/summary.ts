@@ -1,12 +1,13 @@
-/** What the page says of a run of the benchmark: a few figures of this server, and bars beside what people run. */
+/** Summarizes a run of the benchmark for the page: a few figures of this server, and its CPU time beside that of other servers. */
+import { powersOf10, protocolOf } from "../bench/labels.ts";
 import type { CellResult, Results } from "../bench/results.ts";
-import type { Bar, Benchmark, Figures } from "./benchmark.ts";
+import type { Benchmark, Figures, Row } from "./benchmark.ts";
 
 const GRPC = "gRPC proto over HTTP/2";
 const JSON_1 = "Connect json over HTTP/1.1";
 const JSON_2 = "Connect json over HTTP/2";
-/** The bars, at the usual load: of this server, and of what people run. */
-const BARS: readonly (readonly [server: string, wire: string])[] = [
+/** The chart's rows, at the usual load: this server, and servers that people run. */
+const ROWS: readonly (readonly [server: string, wire: string])[] = [
   ["this server", GRPC],
   ["this server", JSON_2],
   ["this server", JSON_1],
@@ -20,17 +21,18 @@ const BARS: readonly (readonly [server: string, wire: string])[] = [
 ];
 
 /**
- * The run's figures, with the path of its chart. A bar of which nothing was measured, since its server was absent, is
- * left out; throws where a figure of this server is missing.
+ * Returns the run's figures, with the path of its chart. Leaves out a server that was absent in the run. Throws if a
+ * figure of this server is missing.
  */
 export function summarize({ date, machine, cells }: Results, chart: string): Benchmark {
-  const bars = BARS.flatMap(([server, wire]): Bar[] => {
-    const cell = cells.find(
-      ({ name }) => name === `${server}: ${wire}, ${wire.endsWith("HTTP/2") ? "4 x 16" : "64 x 1"}`,
-    );
+  const rows = ROWS.flatMap(([server, wire]): Row[] => {
+    const connections = wire.endsWith("HTTP/2") ? 4 : 64;
+    const cell = cells.find(({ name }) => name === `${server}: ${wire}, ${connections} x ${64 / connections}`);
     if (cell === undefined) return [];
-    return [{ server, wire, isOwn: server === "this server", cpuMicroseconds: cell.cpuMicroseconds.median }];
+    const { median: cpuMicroseconds } = cell.cpuMicroseconds;
+    return [{ server, protocol: protocolOf(cell), connections, isOwn: server === "this server", cpuMicroseconds }];
   });
+  const times = rows.map(({ cpuMicroseconds }) => cpuMicroseconds);
   return {
     date: date.slice(0, 10),
     cpu: machine.cpu,
@@ -38,7 +40,8 @@ export function summarize({ date, machine, cells }: Results, chart: string): Ben
     node: machine.node,
     grpc: figures(cells, `this server: ${GRPC}, 64 x 1`),
     json: figures(cells, `this server: ${JSON_1}, 64 x 1`),
-    bars: bars.toSorted((a, b) => a.cpuMicroseconds - b.cpuMicroseconds),
+    rows: rows.toSorted((a, b) => a.cpuMicroseconds - b.cpuMicroseconds),
+    ticks: powersOf10(Math.min(...times), Math.max(...times)),
     chart,
   };
 }

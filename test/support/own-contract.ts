@@ -31,6 +31,7 @@ export async function makeOwn(t: TestContext, contract: string, service: string)
     "web",
     "docs",
     "bench/results",
+    "bench/labels.ts",
     "bench/newest.ts",
     "proto",
     "package.json",

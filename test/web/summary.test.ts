@@ -43,14 +43,33 @@ test("where a figure of this server is missing, the page is not built", () => {
   assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /the results have no "this server: gRPC/);
 });
 
-test("a server that was absent has no bar, and the others keep theirs", () => {
-  const { bars } = summarize(COMMITTED, "");
-  assert.ok(bars.some(({ server }) => server === "tonic"));
+test("a server that was absent has no row, and the others keep theirs", () => {
+  const { rows } = summarize(COMMITTED, "");
+  assert.ok(rows.some(({ server }) => server === "tonic"));
   const cells = COMMITTED.cells.filter(({ server }) => server !== "tonic");
   assert.deepEqual(
-    summarize({ ...COMMITTED, cells }, "").bars,
-    bars.filter(({ server }) => server !== "tonic"),
+    summarize({ ...COMMITTED, cells }, "").rows,
+    rows.filter(({ server }) => server !== "tonic"),
   );
+});
+
+test("each row names its protocol and its connections, and a plain route is not called Connect", () => {
+  const rows = summarize(COMMITTED, "").rows.map(
+    ({ server, protocol, connections }) => `${server}: ${protocol}, ${connections}`,
+  );
+  for (const row of [
+    "fastify: JSON over HTTP/1.1, 64",
+    "this server: Connect json over HTTP/1.1, 64",
+    "this server: gRPC proto over HTTP/2, 4",
+  ]) {
+    assert.ok(rows.includes(row), row);
+  }
+});
+
+test("the axis begins below the cheapest server and ends above the dearest", () => {
+  const { rows, ticks } = summarize(COMMITTED, "");
+  assert.ok((ticks[0] as number) <= (rows[0]?.cpuMicroseconds as number));
+  assert.ok((ticks.at(-1) as number) > (rows.at(-1)?.cpuMicroseconds as number));
 });
 
 function changeCell(name: string, change: (cell: CellResult) => CellResult): CellResult[] {

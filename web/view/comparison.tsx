@@ -1,4 +1,4 @@
-/** The tutorial's comparison, of gRPC with JSON over HTTP: facts of this server, and what the benchmark measured. */
+/** The tutorial's comparison of gRPC with JSON over HTTP: facts about this server, and the benchmark's figures. */
 import { benchmark } from "../benchmark.ts";
 import type { Language } from "./language.ts";
 import { useTexts } from "./speech.ts";
@@ -34,24 +34,35 @@ export function Comparison({ contract, language }: { contract: string; language:
 
 function Chart() {
   const texts = useTexts();
-  const { bars, chart } = benchmark;
-  const times = bars.map(({ cpuMicroseconds }) => cpuMicroseconds);
-  const start = 10 ** Math.floor(Math.log10(Math.min(...times)) - 0.01);
-  const scale = (microseconds: number) => Math.log(microseconds / start) / Math.log(Math.max(...times) / start);
+  const { rows, ticks, chart } = benchmark;
+  const [start = 1, end = 10] = [ticks[0], ticks.at(-1)];
+  const at = (us: number) => ({ left: `${(100 * Math.log(us / start)) / Math.log(end / start)}%` });
   return (
     <figure class="chart">
       <figcaption>
         <h3>{texts.chartHeading}</h3>
         <p class="note">{texts.chartUnit}</p>
       </figcaption>
-      <ol>
-        {bars.map(({ server, wire, isOwn, cpuMicroseconds }) => (
-          <li key={server + wire} class={isOwn ? "own" : undefined}>
-            <span class="server">
-              {isOwn ? texts.own : server} <span class="note">{wire}</span>
+      <p class="row axis" aria-hidden="true">
+        <span class="track">
+          {ticks.map((us) => (
+            <span key={us} class="tick" style={at(us)}>
+              {us}
             </span>
-            <span class="bar" aria-hidden="true">
-              <span style={{ width: `${100 * scale(cpuMicroseconds)}%` }} />
+          ))}
+        </span>
+      </p>
+      <ol>
+        {rows.map(({ server, protocol, connections, isOwn, cpuMicroseconds }) => (
+          <li key={server + protocol} class={isOwn ? "row own" : "row"}>
+            <span class="server">
+              {isOwn ? texts.own : server}{" "}
+              <span class="note">
+                {protocol}, {texts.connections(connections)}
+              </span>
+            </span>
+            <span class="track" aria-hidden="true">
+              <span class="dot" style={at(cpuMicroseconds)} />
             </span>
             <span class="count">{cpuMicroseconds.toPrecision(3)}</span>
           </li>

@@ -1,0 +1,16 @@
+/** The labels and the axis of a chart, for the chart of a whole run and for the page's. */
+import type { CellResult } from "./results.ts";
+
+/** Servers that answer JSON from a plain HTTP route, without a Connect library. */
+const PLAIN_ROUTES = ["fastify", "node:http"];
+
+/** Returns the protocol that a cell measures, like "JSON over HTTP/1.1". */
+export function protocolOf({ server, wire }: Pick<CellResult, "server" | "wire">): string {
+  return PLAIN_ROUTES.includes(server) ? wire.replace("Connect json", "JSON") : wire;
+}
+
+/** Returns the powers of ten from the last one that is not above `least` to the first one above `most`. */
+export function powersOf10(least: number, most: number): number[] {
+  const [from, to] = [Math.floor(Math.log10(least)), Math.floor(Math.log10(most)) + 1];
+  return Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));
+}

@@ -45,7 +45,7 @@ testInChromium("the page calls", [
         const { page, exchanges } = await openRecorded(t, browser, files);
         await choose(page, protocol);
         await call(page, 20, 22);
-        assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 42");
+        assert.equal(await text(page.locator(".result .answer")), "Response: sum = 42");
         await assertShowsTheWire(page, exchanges, protocol);
       },
     ],
@@ -69,12 +69,12 @@ testInChromium("the page calls", [
       async (t, browser, files) => {
         const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
         await choose(page, protocol);
-        await page.getByRole("button", { name: "A message that ends too early" }).click();
+        await page.getByRole("button", { name: "A message that is cut short" }).click();
         await wholeTable(page);
         assert.match(await text(page.locator(".result .error")), /^invalid_argument \S/);
-        assert.match(await text(page.locator(".result")), /The last byte of the message was cut off/);
+        assert.match(await text(page.locator(".result")), /The page cut off the last byte of the message/);
         await assertShowsTheWire(page, exchanges, protocol);
-        const saysWhyJson = await page.getByText("Connect writes an error in JSON").count();
+        const saysWhyJson = await page.getByText("Connect sends unary errors in JSON").count();
         assert.equal(saysWhyJson, protocol === "connect-binary" ? 1 : 0);
         const isBinary = protocol === "connect-binary" || protocol === "grpc-web";
         assert.equal(await page.getByLabel("Request", { exact: true }).locator(".malformed").count(), isBinary ? 1 : 0);
@@ -99,7 +99,7 @@ testInChromium("the page calls", [
       await page.context().addCookies([{ name: "other", value: "1", url: page.url() }]);
       await call(page, 20, 22);
       assert.equal(find(exchanges, "connect-json").request.headers.get("cookie"), "other=1");
-      assert.match(await text(page.locator(".headers .hidden")), /and Cookie, where it has one for this host/);
+      assert.match(await text(page.locator(".headers .hidden")), /Cookie too, if the browser has one for this host/);
     },
   ],
   [
@@ -112,18 +112,18 @@ testInChromium("the page calls", [
         await choose(page, protocol);
         await page.getByLabel("a", { exact: true }).fill(a);
         await page.getByLabel("b", { exact: true }).fill(b);
-        await page.getByRole("button", { name: "A message that ends too early" }).click();
+        await page.getByRole("button", { name: "A message that is cut short" }).click();
         await wholeTable(page);
         return text(page.locator(".result"));
       };
-      assert.match(await shorten("connect-binary", "20", "22"), /The last byte of the message was cut off/);
+      assert.match(await shorten("connect-binary", "20", "22"), /The page cut off the last byte of the message/);
       assert.equal((await hexOf(frame)).toString("hex"), "0000000003081410");
       for (const protocol of ["grpc-web", "connect-binary"] as const) {
-        assert.match(await shorten(protocol, "0", "0"), /a tag was added, which no value follows/);
+        assert.match(await shorten(protocol, "0", "0"), /the page added a tag without a value/);
         assert.equal((await hexOf(frame)).toString("hex"), "000000000108");
         assert.match(await text(page.getByLabel("Request", { exact: true })), /Tag: field 1/);
       }
-      assert.match(await shorten("connect-json", "0", "0"), /The last byte of the message was cut off/);
+      assert.match(await shorten("connect-json", "0", "0"), /The page cut off the last byte of the message/);
       assertOnlyRefused(await takeProblems());
     },
   ],
@@ -135,7 +135,7 @@ testInChromium("the page calls", [
         await page.getByLabel("a", { exact: true }).fill(value);
         assert.match(
           await text(page.getByRole("alert")),
-          /^Refused by the client before anything was sent: .*test\.Data\.a/,
+          /^Rejected by the client before it sent anything: .*test\.Data\.a/,
         );
         assert.ok(await page.getByRole("button", { name: "Call" }).isDisabled());
         await page.getByLabel("a", { exact: true }).press("Enter");
@@ -149,6 +149,22 @@ testInChromium("the page calls", [
     },
   ],
   [
+    "malformed bytes that are not UTF-8 are shown by a question mark alone, beside their hexadecimal digits",
+    async (t, browser, files) => {
+      const { page, takeProblems } = await openRecorded(t, browser, files);
+      await choose(page, "connect-binary");
+      await page.getByLabel("b", { exact: true }).fill("300");
+      await page.getByRole("button", { name: "A message that is cut short" }).click();
+      await page.locator(".result .error").waitFor();
+      const malformed = page.getByLabel("Request", { exact: true }).locator(".part.malformed");
+      assert.equal(await text(malformed.locator(".hex")), "ac");
+      assert.equal(await text(malformed.locator(".meaning")), "?");
+      assert.doesNotMatch(await text(page.locator("main")), /\ufffd/);
+      await wholeTable(page);
+      assertOnlyRefused(await takeProblems());
+    },
+  ],
+  [
     "a server that is gone is an error that says so, and calls succeed when it is back",
     async (t, browser, files) => {
       const { server, url, port } = await startServer(t, { page: files });
@@ -158,14 +174,15 @@ testInChromium("the page calls", [
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .error").waitFor();
       assert.match(await text(page.locator(".result .error")), /^(unknown|unavailable|internal) \S/);
-      assert.match(await text(page.locator(".result")), /No answer came\. Is the server still running\?/);
+      assert.match(await text(page.locator(".result")), /No response came\. Is the server still running\?/);
       assert.match(await text(page.getByLabel("Request", { exact: true })), /POST \/test\.Test\/GetSum/);
+      await page.getByText("No response came, so there are no sizes to compare.").waitFor();
       assert.match((await takeProblems()).join(), /^error: Failed to load resource: net::ERR_CONNECTION_REFUSED$/);
       const again = createServer({ routes, page: files });
       await again.listen({ host: "127.0.0.1", port });
       t.after(() => again.close({ idleMs: 0 }));
       await call(page, 2, 3);
-      assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 5");
+      assert.equal(await text(page.locator(".result .answer")), "Response: sum = 5");
     },
   ],
   [
@@ -201,7 +218,7 @@ testInChromium("the page calls", [
         const crossed = exchanges(`${GET_SUM}?`).length;
         assert.doesNotMatch(await text(page.locator("main")), /from the browser's cache/);
         await page.getByRole("button", { name: "Call" }).click();
-        await page.getByText("from the browser's cache: nothing crossed the wire").first().waitFor();
+        await page.getByText("from the browser's cache: nothing was sent or received").first().waitFor();
         await wholeTable(page);
         assert.equal(exchanges(`${GET_SUM}?`).length, crossed);
         assert.deepEqual(await markedSizes(page), ["Connect GET from the browser's cache"]);
@@ -216,7 +233,7 @@ testInChromium("the page calls", [
       await call(page, 5, 6);
       assert.doesNotMatch(await text(page.locator("main")), /from the browser's cache/);
       await page.getByRole("button", { name: "Call" }).click();
-      await page.getByText("the server was asked, and only a 304 crossed the wire").waitFor();
+      await page.getByText("the server was asked and sent only a 304").waitFor();
       await wholeTable(page);
       const starts = exchanges(`${GET_SUM}?`).map(({ response }) => response.start);
       // The proxy has them by connection, and the browser has several.

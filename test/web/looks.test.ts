@@ -52,6 +52,15 @@ testInChromium("the page looks right", [
     ],
   ),
   [
+    "at 360 pixels the call button begins where the line begins",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url, { viewport: { width: 360, height: 800 } });
+      const left = async (selector: string) => (await page.locator(selector).first().boundingBox())?.x;
+      assert.equal(await left(".function .primary"), await left(".function .name"));
+    },
+  ],
+  [
     "in colours that a person forces on every page, bars, the language and what is lit are seen",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
@@ -62,7 +71,7 @@ testInChromium("the page looks right", [
       const colorOf = (selector: string, property: string): Promise<unknown> =>
         page.evaluate(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
       const card = await colorOf("table", "backgroundColor");
-      for (const bar of [".sizes .bar .message", ".sizes .bar .framing", ".chart .bar span", ".chart .own .bar span"]) {
+      for (const bar of [".sizes .bar .message", ".sizes .bar .framing", ".chart .dot", ".chart .own .dot"]) {
         assert.notEqual(await colorOf(bar, "backgroundColor"), card, bar);
       }
       await page.keyboard.press("ArrowRight"); // off the brace, which is of no value
@@ -80,8 +89,8 @@ testInChromium("the page looks right", [
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url);
-      await page.getByText("Everything that was measured").click();
-      const picture = page.getByRole("img", { name: "Processor time of the server per call" });
+      await page.getByText("All measurements").click();
+      const picture = page.getByRole("img", { name: "CPU time of the server per call" });
       await picture.scrollIntoViewIfNeeded();
       await picture.and(page.locator("img[src$='.svg']")).waitFor();
       const width =

@@ -129,12 +129,12 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       await page.getByLabel("size").selectOption("SIZE_LARGE");
       await page.getByLabel("toGo").check();
       await page.getByLabel("table").fill("-7");
-      await page.getByText("Fields that a line of text cannot hold").waitFor();
+      await page.getByText("This form leaves out fields that do not fit on a line").waitFor();
       for (const protocol of ["Connect JSON", "Connect binary", "gRPC-Web"]) {
         await page.getByLabel(protocol).check();
         await page.getByRole("button", { name: "Call" }).click();
         await page.locator(".sizes th", { hasText: protocol }).waitFor();
-        assert.equal(await text(page.locator(".result .answer")), "Answer: said = O'Kimbap 김밥 1 true -7", protocol);
+        assert.equal(await text(page.locator(".result .answer")), "Response: said = O'Kimbap 김밥 1 true -7", protocol);
       }
       const curl = String(await page.locator(".lines pre", { hasText: /^curl / }).textContent());
       assert.deepEqual(JSON.parse((await run("sh", ["-c", curl])).stdout), { said: "O'Kimbap 김밥 1 true -7" });
@@ -164,7 +164,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
         },
       });
       const rows = page.locator(".sizes tbody th");
-      await page.getByText("so a click calls it once").waitFor();
+      await page.getByText("so one click calls it once").waitFor();
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .answer", { hasText: "said = 1" }).waitFor();
       await page.waitForLoadState("networkidle");
@@ -173,7 +173,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       const greatest = page.getByRole("button", { name: "The greatest numbers" });
       assert.equal(await greatest.count(), 1);
       await page.getByLabel("Method").selectOption("shop.v1.OrderService.Cancel");
-      await page.getByText("so a click calls it in each protocol").waitFor();
+      await page.getByText("so one click calls it in each protocol").waitFor();
       assert.equal(await greatest.count(), 0, "Cancel is given no number");
       await page.getByRole("button", { name: "Call" }).click();
       await rows.nth(4).waitFor();
@@ -193,7 +193,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       assert.deepEqual(await rows.allInnerTexts(), ["Connect JSON", "gRPC"]);
       await page.getByLabel("dishName").fill("soup".repeat(2_000));
       await call.click();
-      await rows.filter({ hasText: "decoded by the browser: it had another size when it crossed" }).waitFor();
+      await rows.filter({ hasText: "decompressed by the browser: it was received in another size" }).waitFor();
       const shown = (await page.locator(".exchange").textContent()) ?? "";
       assert.ok(shown.length < 12_000, `a text of 8,000 characters takes ${shown.length}`);
     },
@@ -230,7 +230,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await call.click();
       await page.locator(".result .answer", { hasText: "name =   two spaces" }).waitFor();
       await page.getByLabel("id").fill("5");
-      assert.match(await text(page.getByRole("alert")), /before anything was sent: .*oneof set multiple times/);
+      assert.match(await text(page.getByRole("alert")), /before it sent anything: .*oneof set multiple times/);
       assert.ok(await call.isDisabled());
       assert.equal(await page.locator(".lines").count(), 0);
       await page.getByLabel("id").press("Enter");
@@ -244,9 +244,9 @@ const OF_THE_ODD: readonly OwnTest[] = [
       ]);
       await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
       await page.getByLabel("reason").fill("");
-      assert.match(await text(page.getByRole("alert")), /before anything was sent: .*reason/);
+      assert.match(await text(page.getByRole("alert")), /before it sent anything: .*reason/);
       assert.ok(await call.isDisabled());
-      assert.ok(await page.getByRole("button", { name: "A message that ends too early" }).isDisabled());
+      assert.ok(await page.getByRole("button", { name: "A message that is cut short" }).isDisabled());
     },
   ],
   [
@@ -296,7 +296,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { at: (request: object) => request });
       await page.getByLabel("Method").selectOption("odd.v1.OddService.At");
-      await page.getByText("Fields that a line of text cannot hold").waitFor();
+      await page.getByText("This form leaves out fields that do not fit on a line").waitFor();
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .answer", { hasText: '"1970-01-01T00:00:00Z"' }).waitFor();
     },

@@ -35,7 +35,7 @@ testInChromium("the page is read", [
       await page.keyboard.type("-1");
       await page.keyboard.press("Enter");
       await wholeTable(page);
-      assert.equal(await text(page.locator(".result .answer")), "Answer: sum = 299");
+      assert.equal(await text(page.locator(".result .answer")), "Response: sum = 299");
       await tabTo(page.getByLabel("Connect JSON"));
       await page.keyboard.press("ArrowRight");
       assert.ok(await page.getByLabel("Connect binary").isChecked());
@@ -102,6 +102,41 @@ testInChromium("the page is read", [
       await request.locator(".part", { hasText: '"b"' }).hover();
       await page.getByRole("heading", { level: 1 }).hover();
       assert.equal(await text(request.locator(".explanation")), "Point at a part, or use the arrow keys.");
+    },
+  ],
+  [
+    "on a touch screen a tap selects a part and keeps it, a swipe selects nothing, and the hint speaks of tapping",
+    async (t, browser, files) => {
+      const { url } = await startServer(t, { page: files });
+      const { page } = await openPage(t, browser, url, { hasTouch: true, isMobile: true, ...PHONE });
+      await page.getByRole("button", { name: "Call" }).tap();
+      await wholeTable(page);
+      const request = page.getByLabel("Request", { exact: true });
+      const explanation = request.locator(".explanation");
+      assert.equal(await text(explanation), "Tap a part.");
+      await request.locator(".part", { hasText: '"b"' }).tap();
+      assert.equal(await text(explanation), "The name b, spelled out each time.");
+      assert.deepEqual(await request.locator(".values [data-lit=true]").allInnerTexts(), ["b = 2"]);
+      await request.locator(".part", { hasText: '"a"' }).tap();
+      assert.equal(await text(explanation), "The name a, spelled out each time.");
+      await request.locator(".values li", { hasText: "b = 2" }).tap();
+      await page.getByRole("heading", { level: 1 }).tap();
+      assert.equal(await text(explanation), "Tap a part.");
+      const lit = await request.locator(".part[data-lit=true] .meaning").allInnerTexts();
+      assert.deepEqual(lit, ['"b"', ":", "2"]);
+      await swipe(page, request.locator(".part", { hasText: '"b"' }));
+      assert.equal(await text(explanation), "Tap a part.");
+    },
+  ],
+  [
+    "a part that is clicked stays explained when the pointer leaves",
+    async (t, browser, files) => {
+      const { page } = await openRecorded(t, browser, files);
+      await call(page, 1, 2);
+      const request = page.getByLabel("Request", { exact: true });
+      await request.locator(".part", { hasText: '"b"' }).click();
+      await page.getByRole("heading", { level: 1 }).hover();
+      assert.match(await text(request.locator(".explanation")), /^The name b,/);
     },
   ],
   [
@@ -188,9 +223,9 @@ testInChromium("the page is read", [
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const konkani = await openPage(t, browser, url, { locale: "kok-IN" });
-      await konkani.page.getByRole("heading", { name: "One call, seen on the wire" }).waitFor();
+      await konkani.page.getByRole("heading", { name: "One call, byte by byte" }).waitFor();
       const english = await openPage(t, browser, url, { locale: "de" });
-      await english.page.getByRole("heading", { name: "One call, seen on the wire" }).waitFor();
+      await english.page.getByRole("heading", { name: "One call, byte by byte" }).waitFor();
       assert.equal(await english.page.locator("html").getAttribute("lang"), "en");
       const korean = await openPage(t, browser, url, { locale: "ko-KR" });
       await korean.page.getByRole("heading", { name: "호출 한 번, 바이트로 보기" }).waitFor();
@@ -211,6 +246,21 @@ testInChromium("the page is read", [
     },
   ],
 ]);
+
+/** The viewport of a small phone, in CSS pixels. */
+const PHONE = { viewport: { width: 360, height: 740 } };
+
+/** Moves a finger over the target, as a person does to scroll. */
+async function swipe(page: BrowserPage, target: Locator): Promise<void> {
+  await target.scrollIntoViewIfNeeded();
+  const { x, y } = (await target.boundingBox()) as { x: number; y: number };
+  const session = await page.context().newCDPSession(page);
+  const at = (dy: number) => ({ touchPoints: [{ x: x + 5, y: y + 5 + dy }] });
+  await session.send("Input.dispatchTouchEvent", { type: "touchStart", ...at(0) });
+  for (let dy = -10; dy >= -60; dy -= 10)
+    await session.send("Input.dispatchTouchEvent", { type: "touchMove", ...at(dy) });
+  await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+}
 
 async function isFocused(page: BrowserPage, target: Locator): Promise<boolean> {
   return (await target.and(page.locator(":focus")).count()) > 0;

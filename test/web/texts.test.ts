@@ -11,14 +11,20 @@ for (const [type, value, bytes, english, korean] of [
     "int32",
     -(2 ** 31),
     10,
-    /takes all ten bytes; as sint32 it would take five at most\.$/,
+    /takes ten bytes; as sint32 it would take five at most\.$/,
     /sint32라면 길어도 5바이트입니다\.$/,
   ],
-  ["int64", -1n, 10, /takes all ten bytes; as sint64 it/, /10바이트를 차지합니다\. 절댓값이 작으면 sint64가/],
-  ["enum", -1, 10, /takes all ten bytes\.$/, /10바이트를 차지합니다\.$/],
+  [
+    "int64",
+    -1n,
+    10,
+    /takes ten bytes; as sint64 a small one takes fewer/,
+    /10바이트를 차지합니다\. 절댓값이 작으면 sint64가/,
+  ],
+  ["enum", -1, 10, /takes ten bytes\.$/, /10바이트를 차지합니다\.$/],
   ["sint64", -1n, 1, /zigzag/, /지그재그/],
-  ["uint32", 300, 2, /varint of 2 bytes: seven bits in each, the lowest first/, /하위 비트부터/],
-  ["fixed64", 1n, 8, /Always 8 bytes, the lowest first/, /하위 바이트부터\(리틀 엔디언\)/],
+  ["uint32", 300, 2, /varint of 2 bytes: seven bits in each, least significant first/, /하위 비트부터/],
+  ["fixed64", 1n, 8, /Always 8 bytes, little-endian/, /하위 바이트부터\(리틀 엔디언\)/],
 ] as const) {
   test(`${value} as ${type} is explained by what its type does`, () => {
     const part = { start: 0, end: bytes, what: { kind: "value", type, value } } as const;

@@ -1,4 +1,4 @@
-/** What the page says in Korean. */
+/** The texts of the page in Korean. */
 import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const ko: Texts = {
@@ -42,7 +42,7 @@ export const ko: Texts = {
 
   wireHeading: "실제로 오간 데이터",
   wireIntro:
-    "클라이언트가 쓰는 fetch에서 그대로 기록했습니다. 조각을 가리키거나 방향키로 옮겨 다니면 무엇인지 설명하고, 그 조각이 나타내는 값을 강조해 보여 줍니다.",
+    "클라이언트가 쓰는 fetch에서 그대로 기록했습니다. 조각을 고르면 무엇인지 설명하고, 그 조각이 나타내는 값을 강조해 보여 줍니다.",
   nothingYet:
     "호출하면 스크립트가 볼 수 있는 헤더와, 본문과 쿼리의 모든 바이트가 여기에 나타납니다. 그다음 서버를 끄고(^C) 한 번 더 호출해서, 응답이 없을 때는 어떻게 보이는지도 확인해 보세요.",
   request: "요청",
@@ -58,7 +58,7 @@ export const ko: Texts = {
   errorInJson: "Connect에서는 메시지 형식과 관계없이 오류를 JSON으로 적습니다.",
   trailersHidden: "gRPC는 본문 뒤의 트레일러에 상태를 담지만, 브라우저는 스크립트에 트레일러를 보여 주지 않습니다.",
   more: (bytes) => `이 뒤로 ${bytes}바이트가 더 있습니다.`,
-  hint: "조각을 가리키거나 방향키를 눌러 보세요.",
+  hint: { pointer: "조각을 가리키거나 방향키를 눌러 보세요.", touch: "조각을 눌러 보세요." },
   explain: {
     tag: ({ number, wireType, field }) =>
       `태그: ${number}번 필드${field ? `(${field})` : "(명세에 없는 필드)"}, 와이어 타입 ${wireType}(${WIRE_TYPES[wireType]}). ${number} × 8 + ${wireType} = ${number * 8 + wireType}.`,
@@ -113,6 +113,7 @@ export const ko: Texts = {
   sizeOfCopy: "브라우저 캐시에서 가져옴",
   sizeDecoded: "브라우저가 압축을 푼 응답. 오갈 때의 크기와 다름",
   sizesPending: "호출하면 크기를 나란히 비교해 보여 줍니다.",
+  noSizes: "응답이 오지 않아 비교할 크기가 없습니다.",
   grpcNote:
     "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",
   grpcFrame: "gRPC라면 보냈을 프레임",
@@ -125,6 +126,7 @@ export const ko: Texts = {
   copied: "복사됨",
   notCopied: "복사하지 못함",
   pythonNote: "grpcio-tools가 필요합니다. 저장소 폴더에서 첫 줄의 명령을 먼저 실행하세요",
+  typescriptNote: "저장소 폴더에서 Node 22.18 이상으로 실행하세요",
   repositoryNote: "저장소 폴더에서 실행하세요",
 
   costHeading: "gRPC로 바꾸면 무엇이 달라질까",
@@ -144,7 +146,7 @@ export const ko: Texts = {
     ["HTTP 캐시", "불가", "GET으로 호출하면 가능"],
     ["사람이 읽기", "명세와 도구가 있어야 가능", "그대로 읽을 수 있음"],
     [
-      "코어 하나의 초당 호출 수",
+      "코어 하나의 초당 호출 수(연결 64개)",
       number(Math.round(grpc.callsPerSecond / 1000) * 1000),
       number(Math.round(json.callsPerSecond / 1000) * 1000),
     ],
@@ -152,7 +154,8 @@ export const ko: Texts = {
   chartHeading: "호출 한 번에 드는 서버 CPU 시간",
   chartUnit: "µs, 짧을수록 좋음, 로그 눈금",
   chartNote: ({ date, cpu, os, node }) =>
-    `GetSum 호출 기준, ${date} 측정. ${cpu}, 서버에 코어 하나, ${os}, Node ${node}. HTTP/1.1은 연결 64개, HTTP/2는 연결 4개이며 표의 값은 둘 다 연결 64개입니다. 이득은 대부분 protobuf의 적은 바이트가 아니라, 연결 하나로 여러 호출을 동시에 처리하는 HTTP/2에서 나옵니다. 그리고 프로토콜보다 라이브러리가 더 큰 차이를 만듭니다.`,
+    `GetSum 호출 기준, ${date} 측정. ${cpu}, 서버에 코어 하나, ${os}, Node ${node}. 동시 호출은 64개입니다. 이득은 대부분 protobuf의 적은 바이트가 아니라, 연결 하나로 여러 호출을 동시에 처리하는 HTTP/2에서 나옵니다. 그리고 프로토콜보다 라이브러리가 더 큰 차이를 만듭니다.`,
+  connections: (count) => `연결 ${count}개`,
   own: "이 서버",
   wholeChart: "측정한 결과 전체 보기",
 

@@ -1,4 +1,4 @@
-/** What the page says, in any language. */
+/** The texts of the page, in any language. */
 import type { Benchmark } from "../benchmark.ts";
 import type { Delivery } from "../call/delivery.ts";
 import type { Protocol } from "../call/protocol.ts";
@@ -52,7 +52,8 @@ export interface Texts {
   readonly trailersHidden: string;
   /** After the first of many parts. */
   readonly more: (bytes: number) => string;
-  readonly hint: string;
+  /** How a part is selected, on a device with a pointer and on a touch screen. */
+  readonly hint: { readonly pointer: string; readonly touch: string };
   readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
   readonly wanted: Readonly<Record<Wanted, string>>;
 
@@ -68,6 +69,8 @@ export interface Texts {
   /** Beside that of one that crossed with a content coding. */
   readonly sizeDecoded: string;
   readonly sizesPending: string;
+  /** In place of the sizes of a call without a response. */
+  readonly noSizes: string;
   readonly grpcNote: string;
   readonly grpcFrame: string;
 
@@ -79,6 +82,7 @@ export interface Texts {
   readonly copied: string;
   readonly notCopied: string;
   readonly pythonNote: string;
+  readonly typescriptNote: string;
   readonly repositoryNote: string;
 
   readonly costHeading: string;
@@ -87,6 +91,7 @@ export interface Texts {
   readonly chartHeading: string;
   readonly chartUnit: string;
   readonly chartNote: (benchmark: Benchmark) => string;
+  readonly connections: (count: number) => string;
   readonly own: string;
   readonly wholeChart: string;
 

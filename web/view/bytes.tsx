@@ -1,6 +1,5 @@
-/** Bytes, part by part: each says what it is when it is pointed at, and lights up the value that it encodes. */
-
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+/** A view of bytes, part by part. A part that is pointed at or tapped is explained, and the value that it encodes is highlighted. */
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { type Part, type Value, valuesIn, type What } from "../parts/part.ts";
 import { explain } from "../texts/texts.ts";
 import { cut } from "./cut.ts";
@@ -28,7 +27,15 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
   const parts = all.slice(0, MAX_SHOWN);
   const left = bytes.length - (parts.at(-1)?.end ?? bytes.length);
   const part = active === undefined ? undefined : parts[active];
+  const hasHover = useMemo(() => matchMedia("(hover: hover)").matches, []);
   const lit = part?.path ?? shownPath;
+
+  function onClick({ target }: MouseEvent): void {
+    const index = [...(list.current?.children ?? [])].findIndex((each) => each.contains(target as Node));
+    if (index < 0) return;
+    setActive(index);
+    list.current?.focus({ preventScroll: true });
+  }
 
   function onKeyDown(event: KeyboardEvent): void {
     const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
@@ -53,9 +60,10 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
         aria-orientation="horizontal"
         aria-activedescendant={active === undefined ? undefined : `${id}-${active}`}
         onKeyDown={onKeyDown}
+        onClick={onClick}
         onFocus={() => setActive((index) => index ?? 0)}
         onBlur={() => setActive(undefined)}
-        onPointerLeave={() => list.current?.matches(":focus") || setActive(undefined)}
+        onPointerLeave={(event) => hovers(event) && !list.current?.matches(":focus") && setActive(undefined)}
       >
         {parts.map((each, index) => (
           <div
@@ -66,23 +74,26 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
             aria-selected={index === active}
             class={`part ${groupOf(each.what)}`}
             data-lit={isLit(each.path, lit)}
-            onPointerEnter={() => setActive(index)}
+            onPointerEnter={(event) => hovers(event) && setActive(index)}
           >
             {!isText && <code class="hex">{cut(hex(bytes.subarray(each.start, each.end)), MAX_TEXT)}</code>}
-            <span class="meaning">{cut(meaningOf(each, bytes), MAX_TEXT)}</span>
+            <span class="meaning">{cut(meaningOf(each, bytes, isText), MAX_TEXT)}</span>
             <span class="unseen">{cut(explain(texts, each), MAX_TEXT)}</span>
           </div>
         ))}
       </div>
       {left > 0 && <p class="note">{texts.more(left)}</p>}
-      <p class="explanation">{part === undefined ? texts.hint : cut(explain(texts, part), MAX_TEXT)}</p>
+      <p class="explanation">
+        {part === undefined ? texts.hint[hasHover ? "pointer" : "touch"] : cut(explain(texts, part), MAX_TEXT)}
+      </p>
       <ul class="values" aria-label={texts.values}>
         {valuesIn(parts).map(({ path, value }, index) => (
           <li
             key={`${path} ${index}`}
             data-lit={isLit(path, lit)}
-            onPointerEnter={() => setShownPath(path)}
-            onPointerLeave={() => setShownPath(undefined)}
+            onPointerEnter={(event) => hovers(event) && setShownPath(path)}
+            onPointerLeave={(event) => hovers(event) && setShownPath(undefined)}
+            onPointerUp={() => setShownPath(path)}
           >
             {path !== "" && `${path} = `}
             <b>{cut(showValue(value), MAX_TEXT)}</b>
@@ -93,7 +104,12 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
   );
 }
 
-/** Whether one is the value of the path, or in it. */
+/** True if the pointer can be over a part without touching it. A finger enters and leaves with each tap, and selects by its click. */
+function hovers(event: PointerEvent): boolean {
+  return event.pointerType !== "touch";
+}
+
+/** True if one is the value of the path, or in it. */
 function isLit(path: string | undefined, lit: string | undefined): boolean {
   if (path === undefined || lit === undefined || lit === "") return false;
   return path === lit || path.startsWith(`${lit}.`) || path.startsWith(`${lit}[`);
@@ -128,7 +144,7 @@ function groupOf(what: What): Group {
   return GROUPS[what.kind];
 }
 
-function meaningOf({ start, end, what }: Part, bytes: Uint8Array): string {
+function meaningOf({ start, end, what }: Part, bytes: Uint8Array, isText: boolean): string {
   switch (what.kind) {
     case "tag":
       return what.field ?? `#${what.number}`;
@@ -144,16 +160,31 @@ function meaningOf({ start, end, what }: Part, bytes: Uint8Array): string {
     case "compressed":
       return "…";
     case "malformed":
-      return start === end ? "?" : `? ${textOf(bytes.subarray(start, end))}`;
+      return start === end || (!isText && decode(bytes.subarray(start, end)) === undefined)
+        ? "?"
+        : `? ${textOf(bytes.subarray(start, end))}`;
     default:
       return textOf(bytes.subarray(start, end));
   }
 }
 
-/** Text, with what has no shape of its own spelled out. */
+/** Returns the text of the bytes; undefined if they are not UTF-8. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Text, with control characters, spaces and bytes that are not UTF-8 spelled out. */
 function textOf(bytes: Uint8Array): string {
-  const text = new TextDecoder().decode(bytes);
+  const text = decode(bytes) ?? Array.from(bytes, byteInText).join("");
   return text.replaceAll(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1)).replaceAll(" ", "·");
+}
+
+function byteInText(byte: number): string {
+  return byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`;
 }
 
 function showValue(value: Value): string {

@@ -29,7 +29,7 @@ function Line({ name, text }: Snippet) {
   const notes: Partial<Record<Snippet["name"], string>> = {
     "buf curl": texts.repositoryNote,
     Python: texts.pythonNote,
-    TypeScript: texts.repositoryNote,
+    TypeScript: texts.typescriptNote,
   };
   const note = notes[name];
   return (

@@ -21,7 +21,8 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
   const texts = useTexts();
   const rows = rowsOf(outcomes);
   const [first] = outcomes;
-  if (rows.length === 0 || first === undefined) return <p class="pending">{texts.sizesPending}</p>;
+  if (first === undefined) return <p class="pending">{texts.sizesPending}</p>;
+  if (rows.length === 0) return <p class="pending">{texts.noSizes}</p>;
   const most = Math.max(
     ...rows.flatMap(({ request, answer }) => [request, answer].map(({ message, framing }) => message + framing)),
   );

@@ -5,6 +5,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { Test } from "../gen/service_pb.ts";
 import { type CallArguments, HELP, readArguments } from "./client-arguments.ts";
 import { asksFor } from "./flags.ts";
+import { retryRefused } from "./retry-refused.ts";
 import { UsageError } from "./usage-error.ts";
 import { versionLine } from "./version.ts";
 
@@ -15,7 +16,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
   const call = readArguments(args, process.env);
   const { a, b, url: baseUrl, httpVersion, json, get, headers, timeoutMs, tls: nodeOptions } = call;
-  const options = { baseUrl, httpVersion, useBinaryFormat: !json, useHttpGet: get, nodeOptions };
+  const format = { useBinaryFormat: !json, useHttpGet: get };
+  const options = { baseUrl, httpVersion, ...format, nodeOptions, interceptors: [retryRefused] };
   const client = createClient(Test, TRANSPORTS[call.protocol](options));
   const { sum } = await client
     .getSum({ a, b }, { headers, ...(timeoutMs !== undefined && { timeoutMs }) })

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
+import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -150,6 +151,26 @@ for (const protocol of ["connect", "grpc", "grpcweb"]) {
     assert.deepEqual(result, { code: 1, stdout: "", stderr });
   });
 }
+
+test("a call that the server refused before it ran is sent again", async (t) => {
+  const { port } = await startServer(t);
+  let streams = 0;
+  const proxy = http2.createServer().on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+    stream.on("error", () => {});
+    if (++streams === 1) return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+    const upstream = http2.connect(`http://127.0.0.1:${port}`);
+    const request = upstream.request({ ...headers, ":authority": `127.0.0.1:${port}` });
+    stream.pipe(request).on("response", (response) => {
+      stream.respond(response);
+      request.pipe(stream).on("close", () => upstream.close());
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  t.after(() => proxy.close());
+  const url = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+  assert.deepEqual(await client("--url", url, "20", "22"), { code: 0, stdout: transcript(42), stderr: "" });
+  assert.equal(streams, 2);
+});
 
 test("where no server is, it says so, with the address and what to start, and exits 1", async (t) => {
   const { url, server } = await startServer(t);

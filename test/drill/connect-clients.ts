@@ -4,6 +4,7 @@ import { type Code, ConnectError, createClient, type Interceptor, type Transport
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Test } from "../../gen/service_pb.ts";
+import { retryRefused } from "../../src/retry-refused.ts";
 import { CALLERS, type Client, callOnAndOn, type Loss, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
@@ -31,11 +32,11 @@ export const CONNECT_CLIENTS: readonly Client[] = [
   client("Connect over HTTP/1.1, connect-node, slow calls", connectHttp1, { slow: true }),
   client("Connect over HTTP/2, connect-node", http2(createConnectTransport), UNSENT),
   client("gRPC, connect-node", http2(createGrpcTransport), UNSENT),
-  client("Connect over HTTP/2, connect-node, retries", http2(createConnectTransport, [retryUnsent])),
-  client("Connect over HTTP/2, connect-node, retries, slow calls", http2(createConnectTransport, [retryUnsent]), {
+  client("Connect over HTTP/2, connect-node, retries", http2(createConnectTransport, [retryRefused])),
+  client("Connect over HTTP/2, connect-node, retries, slow calls", http2(createConnectTransport, [retryRefused]), {
     slow: true,
   }),
-  client("gRPC, connect-node, retries", http2(createGrpcTransport, [retryUnsent])),
+  client("gRPC, connect-node, retries", http2(createGrpcTransport, [retryRefused])),
 ];
 
 function connectHttp1(baseUrl: string): ReturnType<Open> {
@@ -53,15 +54,6 @@ function http2(
     const transport = create({ baseUrl, httpVersion: "2", interceptors, sessionManager });
     return { transport, close: () => sessionManager.abort() };
   };
-}
-
-/** Makes a call again that was dropped before it was sent, as gRPC's own clients do (gRPC, "transparent retries"). */
-function retryUnsent(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
-  return (request) =>
-    next(request).catch((error) => {
-      if (/NGHTTP2_REFUSED_STREAM/.test(String(error))) return next(request);
-      throw error;
-    });
 }
 
 function client(name: string, open: Open, { mayLose, note, slow = false }: Options = {}): Client {

@@ -3,6 +3,7 @@ import { readFlags } from "./flags.ts";
 import { LIMIT_SETTINGS } from "./limit-settings.ts";
 import { flagsTakenByNpm } from "./npm-flags.ts";
 import type { DrainTimes } from "./server/drain.ts";
+import { ALLOWED_HOST, allowedHost } from "./server/host-check.ts";
 import type { Limits } from "./server/limits.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, parseDuration } from "./units.ts";
@@ -16,6 +17,8 @@ export interface Config extends DrainTimes {
   readonly tlsClientCa: string | undefined;
   /** Origins like "https://example.com", or "*". */
   readonly corsOrigins: readonly string[];
+  /** Hosts that browsers may name; undefined follows the address that the server listens on. */
+  readonly allowedHosts: readonly string[] | undefined;
   /** Our own HTTP/2, or node:http2. */
   readonly http2: "own" | "node";
   /** Whether browsers get a page at "/". */
@@ -94,6 +97,15 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     help: "origins whose pages may call, separated by commas; * for every origin",
     allowed: "origins like https://example.com separated by commas, or *",
     parse: parseOrigins,
+  },
+  allowedHosts: {
+    flag: "allowed-hosts",
+    env: "ALLOWED_HOSTS",
+    takes: "HOSTS",
+    default: undefined,
+    help: "host names that browsers may use to get here besides localhost, separated by commas; .example.com for all names of a domain, * for every host. Without it: only loopback names when listening on loopback, otherwise every host",
+    allowed: `hosts separated by commas, each ${ALLOWED_HOST}`,
+    parse: parseHosts,
   },
   http2: {
     flag: "http2",
@@ -188,6 +200,13 @@ function parseOrigins(text: string): string[] | undefined {
   if (text.trim() === "") return [];
   const valid = origins.every((origin) => origin === "*" || isOrigin(origin));
   return valid ? origins : undefined;
+}
+
+/** Returns undefined if one of them is not a host. */
+function parseHosts(text: string): string[] | undefined {
+  const hosts = text.split(",").map((host) => host.trim());
+  if (text.trim() === "") return [];
+  return hosts.every((host) => allowedHost(host) !== undefined) ? hosts : undefined;
 }
 
 function isOrigin(text: string): boolean {

@@ -17,7 +17,7 @@ import { startServer } from "./support/server.ts";
 
 const ANY_PORT = { host: "127.0.0.1", port: 0 };
 const PATH = "/fixture.Echo/Say";
-const REQUEST = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 test("until its delay is over a draining server takes connections, says that each answer is the last, and that it does not serve", async (t) => {
   const { server, authority, url } = await startServer(t);

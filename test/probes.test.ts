@@ -36,7 +36,7 @@ for (const { name, tls, http, create } of TRANSPORTS) {
         const watch = client.watch({}, { signal: abort.signal })[Symbol.asyncIterator]();
         const calls = [client.check({}), client.list({}), watch.next()] as const;
         if (interceptHealth) {
-          for (const call of calls) await assert.rejects(call, UNAUTHENTICATED);
+          await Promise.all(calls.map((call) => assert.rejects(call as Promise<unknown>, UNAUTHENTICATED)));
         } else {
           const [{ status }, { statuses }, { value }] = await Promise.all(calls);
           assert.deepEqual([status, statuses["test.Test"]?.status, value?.status], [SERVING, SERVING, SERVING]);

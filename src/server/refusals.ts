@@ -14,6 +14,17 @@ export function respondBadAuthority(exchange: Exchange): void {
   exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
 }
 
+/**
+ * 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server answer. 421 would have it
+ * try once more on another connection (RFC 9110, 15.5.20).
+ */
+export function respondForbiddenHost(exchange: Exchange): void {
+  const { authority, method } = exchange.request;
+  const message = `serve host ${JSON.stringify(authority)}: not one of the allowed hosts (--allowed-hosts)\n`;
+  const fields = [["content-type", "text/plain; charset=utf-8"]] as const;
+  exchange.respond({ status: 403, fields }, Buffer.from(method === "HEAD" ? "" : message));
+}
+
 /** `unimplemented`, naming what was asked for and what is served, in the protocol that the request speaks. */
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
   const { path, fields } = exchange.request;

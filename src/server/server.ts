@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { isAuthority } from "./authority.ts";
 import { Budget } from "./budget.ts";
 import { withCaching } from "./cache.ts";
 import { withCors } from "./cors.ts";
@@ -15,6 +14,7 @@ import { createHandlers, type Routes } from "./handlers.ts";
 import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
 import { createHome } from "./home.ts";
+import { HostCheck } from "./host-check.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2, type Http2 } from "./http2/http2.ts";
 import { completeLimits } from "./limit-values.ts";
@@ -23,7 +23,7 @@ import { type Split, splitByFirstBytes } from "./listener.ts";
 import { errorText, logEntry } from "./log-entry.ts";
 import { PAGE_FILES, type Page } from "./page.ts";
 import { mountReflection } from "./reflection.ts";
-import { respondBadAuthority, respondOptions } from "./refusals.ts";
+import { respondOptions } from "./refusals.ts";
 import { createSparseLog } from "./sparse-log.ts";
 import { httpsOptions, secureContextOptions, splitByAlpn, type TlsCredentials } from "./tls.ts";
 
@@ -34,6 +34,12 @@ export interface ServerOptions {
   readonly routes: Routes;
   /** Origins whose pages may call, each like "https://example.com", or "*" for every one. Default: none. */
   readonly corsOrigins?: readonly string[];
+  /**
+   * Hosts that browsers may name to get here, beside those of loopback: names and addresses without ports, ".example.com"
+   * for all names below one and itself, or "*" for every host. Others get 403, as pages that attack by DNS rebinding do.
+   * Calls of other clients may name any. Default: no more than loopback if the server listens there, otherwise "*".
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
   /** Connect's interceptors, the first of them outermost. The server's health service passes by them. Default: none. */
   readonly interceptors?: readonly Interceptor[];
   /** Runs the interceptors for calls of the health service too, which probes make without credentials. Default: false. */
@@ -124,16 +130,21 @@ export function createServer(options: ServerOptions): Server {
   let credentials = tls;
   const home = createHome(services, () => credentials, options.page);
   const calls = withCors(corsOrigins, withCaching(handler));
-  let lastAuthority: string | undefined; // was checked, and most callers name the same
+  const isHome = (path: string): boolean => path === "/" || path.startsWith("/?");
+  const isFile = (path: string): boolean => options.page !== undefined && path.startsWith(PAGE_FILES);
+  const hostChecks = (allowedHosts: readonly string[] | undefined): HostCheck =>
+    new HostCheck({
+      allowedHosts,
+      corsOrigins,
+      isPage: (path) => isHome(path) || isFile(path),
+      onRefused: (host) => sparseLog("host", `refuse a browser that names host ${JSON.stringify(host)}: not allowed`),
+    });
+  let hosts = hostChecks(options.allowedHosts); // and once it listens on loopback only, at least those of loopback
   function handle(exchange: Exchange): void {
-    const { authority, path } = exchange.request;
-    if (authority !== lastAuthority && !isAuthority(authority)) {
-      respondBadAuthority(exchange);
-      return;
-    }
-    lastAuthority = authority;
-    if (path === "/" || path.startsWith("/?")) home(exchange);
-    else if (options.page !== undefined && path.startsWith(PAGE_FILES)) options.page.files(exchange);
+    if (!hosts.passes(exchange)) return;
+    const { path } = exchange.request;
+    if (isHome(path)) home(exchange);
+    else if (isFile(path)) options.page?.files(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
     else calls(exchange);
   }
@@ -165,6 +176,7 @@ export function createServer(options: ServerOptions): Server {
     http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
     if (options.http2 === "node") log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
     const bound = http1.server.address() as AddressInfo;
+    if (options.allowedHosts === undefined && isLoopback(bound.address)) hosts = hostChecks([]);
     if (tls === undefined && !isLoopback(bound.address))
       log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
     return bound;

@@ -1,6 +1,7 @@
 /** One call that Connect's universal handler answers, from its exchange to the exchange's end. */
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { urlOf } from "./authority.ts";
 import { callerGone } from "./call-ends.ts";
 import type { Exchange } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
@@ -47,12 +48,12 @@ export class UniversalCall implements Waiting<UniversalCall> {
   async answer(procedure: UniversalHandler, body: RequestBody): Promise<void> {
     const { exchange } = this;
     const { signal } = this.#abort;
-    const { httpVersion, scheme, authority, path, method, fields } = exchange.request;
+    const { httpVersion, method, fields } = exchange.request;
     const header = new Headers(fields as [string, string][]);
     shortenTimeouts(header);
     const response = await procedure({
       httpVersion,
-      url: `${scheme}://${authority}${path}`,
+      url: urlOf(exchange.request),
       method,
       header,
       body: body(signal),

@@ -41,7 +41,8 @@ export async function startFuzzed(lane: boolean): Promise<FuzzedServer> {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   };
-  const server = createServer({ routes, lane, log: (entry) => entry.startsWith("limit ") || log.push(entry) });
+  const expected = /^(?:limit |refuse a browser that names host )/;
+  const server = createServer({ routes, lane, log: (entry) => expected.test(entry) || log.push(entry) });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   subscribe("net.server.socket", onSocket);
   const authority = `127.0.0.1:${port}`;

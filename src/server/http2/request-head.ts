@@ -41,8 +41,11 @@ interface Parts {
 /** A malformed request, which is a stream error of PROTOCOL_ERROR (8.1.1). */
 export const MALFORMED = 0;
 
-/** host [ ":" port ] of RFC 3986, 3.2, without userinfo (8.3.1). */
-const AUTHORITY = /^(?:\[[\da-fA-F:.]+\]|(?:[\w\-.~!$&'()*+,;=]|%[\da-fA-F]{2})+)(?::\d{0,5})?$/;
+/**
+ * Visible ASCII. More than an authority of RFC 3986 (8.3.1) is taken, as by grpc-go: gRPC's health checkers send the names
+ * of clusters, such as "outbound|50051||sum.default.svc".
+ */
+const AUTHORITY = /^[!-~]+$/;
 /** An IPv6 address and a port without the brackets between them, which is how Node's client sends them. */
 const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
 /** A path and an optional query, of visible ASCII and without a fragment (8.3.1). */
@@ -55,9 +58,10 @@ export function requestHead(list: readonly HeaderField[]): Http2RequestHead | nu
   if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return MALFORMED;
   // Malformed too, but answered, and as over HTTP/1.1 (RFC 9112, 3.2).
   const { host } = parts;
-  if (parts.authority !== undefined && !AUTHORITY.test(parts.authority)) {
-    if (!BARE_IPV6.test(parts.authority)) return 400;
-    parts.authority = parts.authority.replace(BARE_IPV6, "[$1]$2");
+  const { authority } = parts;
+  if (authority !== undefined) {
+    if (!AUTHORITY.test(authority)) return 400;
+    if (BARE_IPV6.test(authority)) parts.authority = authority.replace(BARE_IPV6, "[$1]$2");
   }
   if (host !== undefined && !AUTHORITY.test(host)) return 400;
   if (parts.method === "CONNECT") return connect(parts);

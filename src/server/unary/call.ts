@@ -1,5 +1,6 @@
 /** One unary call: the context that its handler gets, each part made when it is first asked for. */
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
+import { urlOf } from "../authority.ts";
 import { callerGone } from "../call-ends.ts";
 import type { Exchange } from "../exchange.ts";
 import { contextValuesOf } from "../peer.ts";
@@ -49,8 +50,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     return this.exchange.request.method;
   }
   get url() {
-    const { scheme, authority, path } = this.exchange.request;
-    return `${scheme}://${authority}${path}`;
+    return urlOf(this.exchange.request);
   }
   get requestHeader(): Headers {
     if (this.#requestHeader === undefined) {

@@ -21,6 +21,7 @@ Prints the sum of A and B, two int32; of 1 and 2 without them.
   --key FILE           private key of --cert in PEM
   --timeout DURATION   give up after this time: ms, or with a unit (${DURATION_EXAMPLES})
   --header NAME:VALUE  send this header; may be repeated
+  --verbose, -v        print the call to stderr as it crosses the wire: headers, trailers, sizes and times
   --help, -h           print this text
   --version, -V        print the version
 `;
@@ -52,6 +53,7 @@ export interface CallArguments {
   readonly get: boolean;
   readonly timeoutMs: number | undefined;
   readonly headers: Headers;
+  readonly verbose: boolean;
   /** Empty where Node's own is meant. */
   readonly tls: SecureContextOptions;
 }
@@ -69,6 +71,7 @@ const OPTIONS = {
   ca: STRING,
   cert: STRING,
   key: STRING,
+  verbose: { ...BOOLEAN, short: "v" },
 } as const;
 
 /** Reads the arguments. Throws UsageError. */
@@ -83,7 +86,7 @@ export function readArguments(
   const taken = flagsTakenByNpm(["client"], flags, env);
   if (taken !== undefined) throw new UsageError(taken);
   const { values, positionals } = parse(args);
-  const { json, get, timeout } = values;
+  const { json, get, timeout, verbose } = values;
   const numbers = readNumbers(positionals);
   const url = readUrl(values.url);
   const protocol = readOneOf(PROTOCOLS, "--protocol", values.protocol);
@@ -92,7 +95,8 @@ export function readArguments(
   if (protocol !== "connect" && get) throw new UsageError(`--get: ${protocol} has no GET; connect has`);
   const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout);
   const headers = readHeaders(values.header);
-  return { ...numbers, url, protocol, httpVersion, json, get, timeoutMs, headers, tls: readTls(url, values) };
+  const tls = readTls(url, values);
+  return { ...numbers, url, protocol, httpVersion, json, get, timeoutMs, headers, verbose, tls };
 }
 
 function parse(args: readonly string[]) {

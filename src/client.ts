@@ -7,9 +7,11 @@ import { type CallArguments, HELP, readArguments } from "./client-arguments.ts";
 import { asksFor } from "./flags.ts";
 import { retryRefused } from "./retry-refused.ts";
 import { UsageError } from "./usage-error.ts";
+import { printCalls } from "./verbose/verbose.ts";
 import { versionLine } from "./version.ts";
 
 const TRANSPORTS = { connect: createConnectTransport, grpc: createGrpcTransport, grpcweb: createGrpcWebTransport };
+const PROTOCOL_NAMES = { connect: "Connect", grpc: "gRPC", grpcweb: "gRPC-Web" };
 
 async function main(args: readonly string[]): Promise<void> {
   const asked = asksFor(args);
@@ -18,6 +20,12 @@ async function main(args: readonly string[]): Promise<void> {
   const { a, b, url: baseUrl, httpVersion, json, get, headers, timeoutMs, tls: nodeOptions } = call;
   const format = { useBinaryFormat: !json, useHttpGet: get };
   const options = { baseUrl, httpVersion, ...format, nodeOptions, interceptors: [retryRefused] };
+  if (call.verbose) {
+    console.error(
+      `* ${PROTOCOL_NAMES[call.protocol]} with ${json ? "JSON" : "binary protobuf"} over HTTP/${httpVersion} to ${baseUrl}`,
+    );
+    printCalls((line) => console.error(line));
+  }
   const client = createClient(Test, TRANSPORTS[call.protocol](options));
   const { sum } = await client
     .getSum({ a, b }, { headers, ...(timeoutMs !== undefined && { timeoutMs }) })

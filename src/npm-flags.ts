@@ -22,19 +22,17 @@ export function flagsTakenByNpm(scripts: readonly string[], flags: readonly Flag
   if (script === undefined) return undefined;
   const npmrc = readNpmrcFiles(env);
   const taken = flags.filter(({ flag }) => {
-    const value = env[variableOf(flag)];
-    if (value === undefined || value.includes("-----BEGIN ")) return false; // npm's own ca, cert and key are PEM
-    return !new RegExp(`^\\s*${flag.replaceAll("-", "[-_]")}\\s*(\\[\\s*\\]\\s*)?(=|$)`, "m").test(npmrc);
+    const name = flag === "verbose" ? "loglevel" : flag; // npm has the one as a short form of the other
+    const value = env[`npm_config_${name.replaceAll("-", "_")}`];
+    if (value === undefined || (flag === "verbose" && value !== "verbose")) return false;
+    if (value.includes("-----BEGIN ")) return false; // npm's own ca, cert and key are PEM
+    return !new RegExp(`^\\s*${name.replaceAll("-", "[-_]")}\\s*(\\[\\s*\\]\\s*)?(=|$)`, "m").test(npmrc);
   });
   if (taken.length === 0) return undefined;
   const command = script === "start" ? "npm start" : `npm run ${script}`;
   const spelled = taken.map(({ flag, takes }) => (takes === undefined ? `--${flag}` : `--${flag} ${takes}`));
   const names = taken.map(({ flag }) => `--${flag}`).join(", ");
   return `${names}: npm took this for a flag of its own; flags go behind --, as in: ${command} -- ${spelled.join(" ")}`;
-}
-
-function variableOf(flag: string): string {
-  return `npm_config_${flag.replaceAll("-", "_")}`;
 }
 
 /** Returns the text of npm's files for the user, the machine and the project. A file that cannot be read is empty. */

@@ -27,6 +27,13 @@ test("a flag that npm took is named, with the command that passes it on", () => 
   assert.equal(taken(both, "dev"), `--json, --idle-ms: ${SENTENCE}npm run dev -- --json --idle-ms DURATION`);
 });
 
+test("--verbose, which npm turns into its loglevel, is named if the program has it too", () => {
+  const flags = [{ flag: "verbose" }];
+  const env = { npm_lifecycle_event: "client", npm_config_loglevel: "verbose" };
+  assert.equal(flagsTakenByNpm(["client"], flags, env), `--verbose: ${SENTENCE}npm run client -- --verbose`);
+  assert.equal(flagsTakenByNpm(["client"], flags, { ...env, npm_config_loglevel: "silly" }), undefined);
+});
+
 test("variables of npm that are not flags of ours, or belong to another script, are not named", () => {
   assert.equal(
     taken({ npm_config_loglevel: "verbose", npm_config_prefix: "/usr", NPM_CONFIG_JSON: "true" }),

@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "./limits.ts";
 import { endAndLinger } from "./linger.ts";
+import { runningTimeout } from "./running-time.ts";
 
 /** What every TLS connection begins with: the type of a handshake's record (RFC 8446, 5.1). No method of HTTP's does. */
 export const TLS_START = "\x16";
@@ -31,9 +32,9 @@ export class FirstBytes {
       this.#onLimit("firstBytesMs", `a connection's first bytes took over ${ms} ms`);
       socket.destroy();
     };
-    const timer = Number.isFinite(ms) ? setTimeout(expire, ms) : undefined;
+    const cancel = Number.isFinite(ms) ? runningTimeout(ms, expire) : ignore;
     const stop = (): void => {
-      clearTimeout(timer);
+      cancel();
       this.#undecided.delete(socket);
       socket.off("data", onData).off("end", onEnd).off("error", ignore).off("close", stop);
     };

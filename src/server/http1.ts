@@ -8,6 +8,7 @@ import { MAX_TIMER_MS } from "./long-timeouts.ts";
 import { NodeConnection, type NodeServerState } from "./node-connection.ts";
 import { NodeConnections } from "./node-connections.ts";
 import { createNodeListener } from "./node-http.ts";
+import { lostWithin } from "./running-time.ts";
 
 /** ms between looks at the connections while the server drains. */
 const DRAIN_SWEEP_MS = 20;
@@ -55,9 +56,23 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
     socket.on("close", () => connections.delete(socket));
   });
 
+  // Node asks for its value at each check. A head that began before a gap in running time gets that much longer.
+  Object.defineProperty(server, "headersTimeout", {
+    get: () => (Number.isFinite(limits.headersMs) ? Math.ceil(limits.headersMs + lostWithin(limits.headersMs)) : 0),
+  });
+  server.on("timeout", (socket: Socket) => {
+    // Only a connection without a request has a timer. A request may wait unread since before a gap in running time.
+    const connection = connections.get(socket);
+    const more = connection === undefined || connection.idleExtended ? 0 : lostWithin(limits.idleMs);
+    if (connection === undefined || more === 0) return socket.destroy();
+    connection.idleExtended = true;
+    socket.setTimeout(Math.min(more, MAX_TIMER_MS));
+  });
+
   const listener = createNodeListener(state.handler);
   function take(req: IncomingMessage, res: ServerResponse): void {
     const connection = connections.get(req.socket) as NodeConnection;
+    connection.idleExtended = false;
     if (connection.refused > 0 || connection.requests.size >= limits.pipelinedRequests) connection.refused++;
     if (connection.refused === 0) listener(req, res, connection);
     else if (connection.refused === 1) {

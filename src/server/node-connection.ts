@@ -18,7 +18,7 @@ export interface NodeServerState {
 export interface NodeRequest {
   /** ms of performance.now(). */
   readonly startedAt: number;
-  /** Since when its rest is awaited, where it is, in ms of performance.now(). */
+  /** Since when its rest is awaited, where it is, in ms of runningTime(). */
   readonly awaitedSince: number;
   /** Whether all of it came. */
   readonly isWhole: boolean;
@@ -38,6 +38,8 @@ export class NodeConnection {
   closing = false;
   /** Requests that were refused: with the first it is to end, and what still comes is not looked at. */
   refused = 0;
+  /** True if it was given more idle time, since the process did not run in some of it. */
+  idleExtended = false;
   newest: NodeRequest | undefined;
   /** Requests that came, and whose answers are not sent, in their order. */
   readonly requests = new Set<NodeRequest>();
@@ -50,7 +52,7 @@ export class NodeConnection {
     this.#readRate = new ReadRate(server.limits);
   }
 
-  /** Looks at the time, in ms of performance.now(). */
+  /** Looks at the time, in ms of runningTime(). */
   look(now: number): void {
     const { limits, onLimit } = this.server;
     const { writableLength, bytesWritten } = this.#socket;
@@ -66,7 +68,7 @@ export class NodeConnection {
       request.refuse(408);
     }
     for (const request of this.requests) {
-      if (!request.waitsForTurn || now - request.startedAt <= limits.deadlineMs) continue;
+      if (!request.waitsForTurn || performance.now() - request.startedAt <= limits.deadlineMs) continue;
       // Only a stream before it takes so long, and while answers wait Node may read nothing, not even that the peer is gone.
       onLimit("deadlineMs", `a pipelined request waited over ${limits.deadlineMs} ms for its turn`);
       this.#socket.destroy();

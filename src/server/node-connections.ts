@@ -1,5 +1,6 @@
 /** The connections of one of Node's servers, and a look at their time now and then. */
 import type { NodeConnection, NodeServerState } from "./node-connection.ts";
+import { runningTime } from "./running-time.ts";
 
 /** By what Node has for each: a socket, or a session. */
 export class NodeConnections<K> {
@@ -39,7 +40,6 @@ export class NodeConnections<K> {
   }
 
   #look(): void {
-    const now = performance.now();
-    for (const connection of this.#connections.values()) connection.look(now);
+    for (const connection of this.#connections.values()) connection.look(runningTime());
   }
 }

@@ -14,6 +14,7 @@ import {
 import { GatheredBody } from "./gathered-body.ts";
 import type { NodeConnection, NodeRequest } from "./node-connection.ts";
 import { NodeRequestHeads } from "./node-request-head.ts";
+import { runningTime } from "./running-time.ts";
 import { SocketPeer } from "./socket-peer.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
@@ -40,7 +41,7 @@ export function createNodeListener(handler: Handler): NodeListener {
 class NodeExchange implements Exchange, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
-  awaitedSince = this.startedAt;
+  awaitedSince = runningTime(this.startedAt);
   #onAbandoned: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
@@ -258,7 +259,7 @@ class NodeExchange implements Exchange, NodeRequest {
     if (!this.#req.complete) {
       const { awaited, server } = this.#connection;
       let left = server.limits.discardedBytes;
-      this.awaitedSince = performance.now();
+      this.awaitedSince = runningTime();
       awaited.add(this);
       this.#req.on("close", () => awaited.delete(this));
       this.#req.on("data", (piece: Buffer) => {

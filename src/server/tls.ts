@@ -6,6 +6,7 @@ import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { FirstBytes, refuse, TLS_START } from "./first-bytes.ts";
 import type { Split, Undecided } from "./listener.ts";
 import { MAX_TIMER_MS } from "./long-timeouts.ts";
+import { lostWithin } from "./running-time.ts";
 
 export interface TlsCredentials {
   /** The certificate, and behind it those between it and its authority, in PEM. */
@@ -67,6 +68,11 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
   https.removeAllListeners("connection").removeAllListeners("secureConnection");
   https.removeAllListeners("tlsClientError"); // Node's own takes it for an error of HTTP/1.1
 
+  function tooSlow(this: TLSSocket): void {
+    onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
+    this.destroy();
+  }
+
   https.on("connection", (socket: Socket) => {
     socket.on("error", ignore); // once the handshake has begun, they are the TLS socket's
     firstBytes.peek(socket, TLS_START, (start) => {
@@ -82,6 +88,7 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
   });
   https.on("secureConnection", (socket) => {
     handshakes.delete(endpoint(socket));
+    socket.off("timeout", tooSlow);
     if (socket.alpnProtocol === "h2") return http2(socket);
     socket.allowHalfOpen = true; // a client may have nothing more to send than its request
     for (const accept of acceptHttp1) accept.call(https, socket);
@@ -89,8 +96,13 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
   https.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
     const reason = handshakeProblem(error, socket);
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
-    } else if (reason !== undefined) onRefused(reason, socket.remoteAddress);
+      const more = lostWithin(limits.handshakeMs);
+      if (more === 0) return tooSlow.call(socket);
+      // Node goes on with the handshake, and tells of no further error of it.
+      socket.on("timeout", tooSlow).setTimeout(Math.min(more, MAX_TIMER_MS));
+      return;
+    }
+    if (reason !== undefined) onRefused(reason, socket.remoteAddress);
     socket.destroy();
   });
 

@@ -48,7 +48,7 @@ export class Connection implements StreamsHost, Standing {
     this.peer = peer;
     this.#server = server;
     this.#writer = writer;
-    this.#clocks = new Clocks(limits, time.now);
+    this.#clocks = new Clocks(limits, time.running);
     this.#departure = departure;
     this.#streams = streams;
     const parts = { server, writer, streams, peer: this.#peer, departure, tolls };
@@ -74,7 +74,7 @@ export class Connection implements StreamsHost, Standing {
   /** Takes bytes that came. */
   receive(chunk: Buffer): void {
     if (this.closed) return;
-    const { now } = this.#server.time;
+    const { running: now } = this.#server.time;
     const begins = !this.#reader.midFrame;
     this.#frames.count = 0;
     try {
@@ -109,13 +109,15 @@ export class Connection implements StreamsHost, Standing {
     if (this.closed) return;
     const { time, limits } = this.#server;
     if (this.#wantsToLeave !== undefined) this.#leaveIfBegun(this.#wantsToLeave);
-    const due = this.#clocks.look(time.now, this);
+    const due = this.#clocks.look(time.running, this);
     if (due === "ping") this.#writer.ping(PING, 0);
     else if (due instanceof ConnectionError) this.fail(due);
-    else if (due !== undefined) this.#departure.begin(due.leave, time.now);
+    else if (due !== undefined) this.#departure.begin(due.leave, time.running);
     // A peer that does not answer the farewell has had the time to.
-    if (this.#departure.waited(time.now) > limits.farewellMs) this.#departure.finish(this.#streams.table.lastId);
-    if (limits.requestMs < Number.POSITIVE_INFINITY) this.#streams.endSlowRequests(time.now - limits.requestMs);
+    if (this.#departure.waited(time.running) > limits.farewellMs) this.#departure.finish(this.#streams.table.lastId);
+    const { requestMs } = limits;
+    if (requestMs < Number.POSITIVE_INFINITY)
+      this.#streams.endSlowRequests(time.now - requestMs - time.lostWithin(requestMs));
     this.#endIfLeft();
   }
 
@@ -125,7 +127,7 @@ export class Connection implements StreamsHost, Standing {
   }
 
   #leaveIfBegun(reason: string): void {
-    const { now } = this.#server.time;
+    const { running: now } = this.#server.time;
     const begun = this.#streams.table.lastId > 0 || now - this.#clocks.openedAt > FIRST_STREAM_MS;
     this.#wantsToLeave = begun ? undefined : reason;
     if (begun) this.#departure.begin(reason, now);
@@ -151,7 +153,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** The last stream is gone. */
   idle(): void {
-    this.#clocks.idle(this.#server.time.now);
+    this.#clocks.idle(this.#server.time.running);
     this.#endIfLeft();
   }
 

@@ -1,6 +1,7 @@
 /** An HTTP/2 server over sockets that it is given: the door of this folder. */
 import type { Socket } from "node:net";
 import type { Limits } from "../limits.ts";
+import { lostWithin } from "../running-time.ts";
 import { type Http2Options, ServerState } from "./server-state.ts";
 import { BoundSocket, readClock } from "./socket.ts";
 
@@ -17,6 +18,7 @@ export interface Http2 {
 
 export function createHttp2(options: Http2Options): Http2 {
   const server = new ServerState(options);
+  server.time.lostWithin = lostWithin;
   const sockets = new Set<BoundSocket>();
   const sweepMs = sweepInterval(server.limits);
   let sweep: NodeJS.Timeout | undefined;

@@ -1,5 +1,6 @@
 /** Binds a connection to a socket, plain or TLS, and to the clock. */
 import type { Socket } from "node:net";
+import { runningTime } from "../running-time.ts";
 import { SocketPeer } from "../socket-peer.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
@@ -113,5 +114,6 @@ function flush(bound: BoundSocket): void {
 
 /** Hands the time to the connections. */
 export function readClock({ time }: ServerState): void {
-  time.set(Math.floor(performance.now()), Date.now);
+  const now = performance.now();
+  time.set(Math.floor(now), Date.now, Math.floor(runningTime(now)));
 }

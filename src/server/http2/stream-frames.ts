@@ -104,7 +104,7 @@ export class StreamFrames {
     if (flags & Flag.EndHeaders) {
       this.#whole(marks, id, bytes, from, to);
     } else {
-      this.block = new FieldBlock(id, marks, this.#server.time.now, this.#server.limits);
+      this.block = new FieldBlock(id, marks, this.#server.time.running, this.#server.limits);
       this.block.add(bytes.subarray(from, to));
     }
   }

@@ -196,7 +196,7 @@ test("without connections the exit is clean, however short the grace", async (t)
 test("a signal before the server listens ends it at once, and cleanly", async (t) => {
   const slow = `data:text/javascript,import dns from "node:dns"; dns.lookup = () => console.log("looking it up");
     setInterval(() => {}, 60_000)`;
-  const child = spawn("node", ["--import", slow, "src/main.ts", "--port", "0"], { cwd: ROOT, env: ENV });
+  const child = spawn(process.execPath, ["--import", slow, "src/main.ts", "--port", "0"], { cwd: ROOT, env: ENV });
   t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
   child.kill("SIGTERM");

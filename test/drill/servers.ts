@@ -56,7 +56,7 @@ export class Servers {
 
   async #start(): Promise<RunningServer> {
     const command = ["--import", "./test/drill/slow.ts", "src/main.ts", "--port", "0", ...this.#args];
-    const child = spawn("node", command, { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, command, { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.on("exit", kill);
     child.on("exit", () => process.off("exit", kill));

@@ -4,8 +4,15 @@ import { delimiter, join } from "node:path";
 
 /** The repository's root. */
 export const ROOT = join(import.meta.dirname, "../..");
-/** The environment of npm's scripts: the packages' programs come first on PATH. */
-export const ENV = { ...process.env, PATH: [join(ROOT, "node_modules/.bin"), process.env.PATH].join(delimiter) };
+/**
+ * The environment of npm's scripts: the packages' programs come first on PATH. npm's warnings are off, since they are about
+ * the user's ~/.npmrc.
+ */
+export const ENV = {
+  ...process.env,
+  PATH: [join(ROOT, "node_modules/.bin"), process.env.PATH].join(delimiter),
+  npm_config_loglevel: "error",
+};
 
 export interface Result {
   /** The exit code; null where a signal ended it. */
@@ -14,14 +21,19 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** Rejects where the program cannot be started. */
+/** Returns the path of a program. `node` is the Node that runs this test: PATH may have another one, or none. */
+export function programPath(name: string): string {
+  return name === "node" ? process.execPath : name;
+}
+
+/** Rejects if the program cannot be started. */
 export function run(
   command: string,
   args: readonly string[],
   options: SpawnOptions & { input?: string } = {},
 ): Promise<Result> {
   const { input = "", ...rest } = options;
-  const child = spawn(command, args, { cwd: ROOT, env: ENV, timeout: 30_000, ...rest, stdio: "pipe" });
+  const child = spawn(programPath(command), args, { cwd: ROOT, env: ENV, timeout: 30_000, ...rest, stdio: "pipe" });
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   let stdout = "";
   let stderr = "";

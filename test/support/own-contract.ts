@@ -21,8 +21,8 @@ export interface OwnContract {
 /** The methods of the service, by their names in code; what they are given and give is not typed here. */
 export type Implementation = Readonly<Record<string, (request: never) => unknown>>;
 
-/** A copy with the contract, generated and built, whose first service is the one that is named. */
-export async function makeOwn(t: TestContext, contract: string, service: string): Promise<OwnContract> {
+/** A copy of all that serves, generates and builds, with the packages of this repository. */
+export async function copyRepository(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "own-"));
   t.after(() => rm(folder, { recursive: true }));
   for (const name of [
@@ -30,6 +30,7 @@ export async function makeOwn(t: TestContext, contract: string, service: string)
     "gen",
     "web",
     "docs",
+    "tools",
     "bench/results",
     "bench/labels.ts",
     "bench/newest.ts",
@@ -41,6 +42,12 @@ export async function makeOwn(t: TestContext, contract: string, service: string)
     await cp(join(ROOT, name), join(folder, name), { recursive: true });
   }
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}
+
+/** A copy with the contract, generated and built, whose first service is the one that is named. */
+export async function makeOwn(t: TestContext, contract: string, service: string): Promise<OwnContract> {
+  const folder = await copyRepository(t);
   await writeFile(join(folder, "proto/service.proto"), contract);
   const { code, stderr } = await run("npm", ["run", "generate"], { cwd: folder });
   assert.equal(code, 0, stderr);

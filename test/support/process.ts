@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
-import { ENV, ROOT } from "./command.ts";
+import { ENV, programPath, ROOT } from "./command.ts";
 
 export interface RunningProcess {
   readonly child: ChildProcess;
@@ -15,9 +15,20 @@ export interface RunningProcess {
   readonly exit: Promise<number | NodeJS.Signals>;
 }
 
+/** Starts the command in the repository. */
+export function startProcess(t: TestContext, command: string, ...args: string[]): Promise<RunningProcess> {
+  return startProcessIn(t, ROOT, ENV, command, ...args);
+}
+
 /** Starts the command and waits for the line that says where it listens. It leads a process group of its own. */
-export async function startProcess(t: TestContext, command: string, ...args: string[]): Promise<RunningProcess> {
-  const child = spawn(command, args, { cwd: ROOT, env: ENV, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+export async function startProcessIn(
+  t: TestContext,
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  command: string,
+  ...args: string[]
+): Promise<RunningProcess> {
+  const child = spawn(programPath(command), args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   t.after(() => child.exitCode ?? killGroup(child, "SIGKILL"));
   const exit = once(child, "exit").then(([code, signal]) => code ?? signal);
   let stdout = "";

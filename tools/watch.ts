@@ -1,0 +1,61 @@
+/** Watches folders, not files: a watched file is lost as soon as an editor renames a new one over it. */
+import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import { join } from "node:path";
+
+const RESCAN_MS = 50;
+
+/**
+ * Calls `changed` with the path, from `root`, of each file or folder that comes, goes or changes. `wanted` selects the
+ * paths to report, and the folders to look into. Returns a function that ends it.
+ */
+export function watchFolders(
+  root: string,
+  wanted: (path: string) => boolean,
+  changed: (path: string) => void,
+): () => void {
+  const watchers = new Map<string, { readonly inode: number; readonly watcher: FSWatcher }>();
+  let rescan: NodeJS.Timeout | undefined;
+
+  function scan(): void {
+    rescan = undefined;
+    const folders = new Map(listFolders(root, "", wanted));
+    for (const [folder, { inode, watcher }] of watchers) {
+      if (folders.get(folder) === inode) continue;
+      watcher.close();
+      watchers.delete(folder);
+    }
+    for (const [folder, inode] of folders) {
+      if (!watchers.has(folder)) watchers.set(folder, { inode, watcher: watchOne(folder) });
+    }
+  }
+  function watchOne(folder: string): FSWatcher {
+    const watcher = watch(join(root, folder), (event, name) => {
+      const path = join(folder, name ?? "");
+      if (!wanted(path)) return;
+      if (event === "rename") rescan ??= setTimeout(scan, RESCAN_MS); // it may be a folder
+      changed(path);
+    });
+    return watcher.on("error", () => watcher.close()); // the folder is gone, which its parent reports
+  }
+
+  scan();
+  return () => {
+    clearTimeout(rescan);
+    for (const { watcher } of watchers.values()) watcher.close();
+  };
+}
+
+/** The wanted folders below `root`, and it itself, each with its inode: a folder of the same name may be a new one. */
+function listFolders(root: string, folder: string, wanted: (path: string) => boolean): [string, number][] {
+  const path = join(root, folder);
+  try {
+    const folders = readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(folder, name))
+      .filter(wanted);
+    return [[folder, statSync(path).ino], ...folders.flatMap((each) => listFolders(root, each, wanted))];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // it went while it was read
+    throw error;
+  }
+}

@@ -288,13 +288,14 @@ export const LIMITS = {
     reason: "no proxy waits longer unless it is told to",
   },
   idleMs: {
-    default: 300_000,
+    default: 3_900_000,
     unit: "ms",
     group: "connections",
     on: "all",
     bounds: "a connection without a call under way",
     over: "it is closed, on HTTP/2 after GOAWAY",
-    reason: "longer than the minute or so for which clients and proxies keep theirs, so that it is they who close",
+    reason:
+      "longer than clients and proxies keep theirs, so that they close first: a call that meets the server's close fails. nginx keeps 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds peers that are gone, and connections bounds the memory",
   },
   keepaliveMs: {
     default: 60_000,

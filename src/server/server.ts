@@ -10,6 +10,7 @@ import { withCors } from "./cors.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
 import { DRAIN_TIMES, type DrainTimes, drain } from "./drain.ts";
 import type { Exchange } from "./exchange.ts";
+import { watchFileDescriptors } from "./file-descriptors.ts";
 import { createHandlers, type Routes } from "./handlers.ts";
 import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
@@ -163,6 +164,7 @@ export function createServer(options: ServerOptions): Server {
   const undecided = http1.https ? splitByAlpn(http1.https, split) : splitByFirstBytes(http1.server, split);
 
   let listening: Promise<AddressInfo> | undefined;
+  let endWatch: (() => void) | undefined;
   let closing: Promise<number> | undefined;
   const unavailable = (what: string): ConnectError => new ConnectError(what, Code.Unavailable);
 
@@ -174,6 +176,7 @@ export function createServer(options: ServerOptions): Server {
     http1.server.listen(port, host);
     await once(http1.server, "listening");
     http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
+    endWatch = watchFileDescriptors(log);
     if (options.http2 === "node") log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
     const bound = http1.server.address() as AddressInfo;
     if (options.allowedHosts === undefined && isLoopback(bound.address)) hosts = hostChecks([]);
@@ -184,6 +187,7 @@ export function createServer(options: ServerOptions): Server {
 
   async function close(times: Partial<DrainTimes> | undefined): Promise<number> {
     await Promise.allSettled([listening]); // whoever called listen hears of its error
+    endWatch?.();
     return drain(
       {
         announce() {

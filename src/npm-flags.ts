@@ -32,7 +32,7 @@ export function flagsTakenByNpm(scripts: readonly string[], flags: readonly Flag
   const command = script === "start" ? "npm start" : `npm run ${script}`;
   const spelled = taken.map(({ flag, takes }) => (takes === undefined ? `--${flag}` : `--${flag} ${takes}`));
   const names = taken.map(({ flag }) => `--${flag}`).join(", ");
-  return `${names}: npm took this for a flag of its own; flags go behind --, as in: ${command} -- ${spelled.join(" ")}`;
+  return `${names}: taken by npm as its own; put flags behind --, as in: ${command} -- ${spelled.join(" ")}`;
 }
 
 /** Returns the text of npm's files for the user, the machine and the project. A file that cannot be read is empty. */

@@ -34,7 +34,15 @@ ${GROUPS.join("\n\n")}
 
 function describe({ flag, env, takes, default: value, help }: Setting<unknown>): string {
   const byDefault = value ? `, default ${value}` : "";
-  return `  --${flag} ${takes}  [${env}${byDefault}]\n${wrap(help)}`;
+  return `  --${flag} ${takes}  [${env}${byDefault}]\n${wrap(withFlags(help))}`;
+}
+
+/** Returns the text with the flag of each limit that it names, like `--read-rate-ms` for `readRateMs`. */
+function withFlags(text: string): string {
+  return text.replaceAll(/\b[a-z]+[A-Z]\w*/g, (word) => {
+    const setting = LIMIT_SETTINGS.find(({ name }) => name === word);
+    return setting === undefined ? word : `--${setting.flag}`;
+  });
 }
 
 /** Breaks a text into indented lines of at most WIDTH columns. */

@@ -25,12 +25,19 @@ test("each limit is in --help with its flag, variable and default, and in the do
   for (const { name, flag, env, takes, default: value, help } of LIMIT_SETTINGS) {
     const { bounds, over, reason } = LIMITS[name];
     assert.ok(help.endsWith(bounds));
-    assert.ok(text.includes(`\n  --${flag} ${takes}  [${env}, default ${value}] ${help}\n`), name);
+    const shown = help
+      .replaceAll("readRateMs", "--read-rate-ms")
+      .replaceAll("readBytesPerSecond", "--read-bytes-per-second");
+    assert.ok(text.includes(`\n  --${flag} ${takes}  [${env}, default ${value}] ${shown}\n`), name);
     const row = limitsDocument()
       .split("\n")
       .find((each) => each.startsWith(`| ${name}<br>`));
     for (const part of [`--${flag}`, bounds, over, reason]) assert.ok(row?.includes(part), `${name}: ${part}`);
   }
+});
+
+test("--help names no limit by its option", () => {
+  for (const name of LIMIT_NAMES.filter((each) => /[A-Z]/.test(each))) assert.ok(!HELP.includes(name), name);
 });
 
 test("--help groups the limits and is at most 100 columns wide", () => {

@@ -1,6 +1,6 @@
 /** The flag and the variable of each limit. */
 import { limitRange } from "./server/limit-values.ts";
-import { LIMIT_NAMES, LIMITS, type LimitName } from "./server/limits.ts";
+import { LIMIT_NAMES, LIMITS, type Limit, type LimitName } from "./server/limits.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize, SIZE_EXAMPLES } from "./units.ts";
 
@@ -13,7 +13,7 @@ export interface LimitSetting extends Setting<number> {
 export const LIMIT_SETTINGS: readonly LimitSetting[] = LIMIT_NAMES.map(limitSetting);
 
 function limitSetting(name: LimitName): LimitSetting {
-  const { default: value, unit, on, bounds } = LIMITS[name];
+  const { default: value, unit, on, bounds }: Limit = LIMITS[name];
   const { min, max, off } = limitRange(name);
   const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const { takes, parse, format, units } = amountOf(unit);
@@ -22,7 +22,7 @@ function limitSetting(name: LimitName): LimitSetting {
     flag,
     env: flag.toUpperCase().replaceAll("-", "_"),
     takes,
-    default: format(value),
+    default: value === off ? "off" : format(value),
     help: on === "all" ? bounds : `${on}: ${bounds}`,
     allowed: `a whole number of ${unit} from ${min} to ${max}${units}, or off`,
     parse(text) {

@@ -54,6 +54,16 @@ export const LIMITS = {
     over: "a new one is closed",
     reason: "an idle one takes some 5 KB and a file descriptor, of which the system has a limit of its own",
   },
+  connectionsPerAddress: {
+    default: Number.POSITIVE_INFINITY,
+    unit: "connections",
+    group: "connections",
+    on: "all",
+    bounds: "connections open at once from one IPv4 address or one /64 of IPv6; a Unix socket has no address",
+    over: "a new one is closed",
+    reason:
+      "behind a proxy all connections have its address. nginx's limit_conn counts whole IPv6 addresses, but one host may have all of a /64",
+  },
   firstBytesMs: {
     default: 10_000,
     unit: "ms",

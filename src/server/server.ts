@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { limitConnectionsPerAddress } from "./address-connections.ts";
 import { Budget } from "./budget.ts";
 import { withCaching } from "./cache.ts";
 import { withCors } from "./cors.ts";
@@ -162,6 +163,8 @@ export function createServer(options: ServerOptions): Server {
       sparseLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
   };
   const undecided = http1.https ? splitByAlpn(http1.https, split) : splitByFirstBytes(http1.server, split);
+
+  limitConnectionsPerAddress(http1.server, limits, onLimit);
 
   let listening: Promise<AddressInfo> | undefined;
   let endWatch: (() => void) | undefined;

@@ -24,7 +24,11 @@ const HTTP2 = process.env.HTTP2 === "node" ? "node" : "own";
 const LANE = process.env.LANE !== "off";
 
 /** Starts the service's server, or one of other options. */
-export async function startServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
+export async function startServer(
+  t: TestContext,
+  options: Partial<ServerOptions> = {},
+  on = "127.0.0.1",
+): Promise<RunningServer> {
   const log: string[] = [];
   const limits: string[] = [];
   const { http2 = HTTP2, lane = LANE } = options;
@@ -36,7 +40,7 @@ export async function startServer(t: TestContext, options: Partial<ServerOptions
     lane,
   });
   const scheme = options.tls === undefined ? "http" : "https";
-  const { address: host, port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  const { address: host, port } = await server.listen({ host: on, port: 0 });
   if (http2 === "node") assert.match(log.shift() ?? "", /^HTTP\/2 is node:http2's, without the limits/);
   t.after(async () => {
     const started = performance.now();

@@ -253,6 +253,16 @@ const ONLY_HTTP1: readonly Omit<Attack, "http">[] = [
     },
     cut: /^closed$/,
   },
+  {
+    name: "more connections from one address than are allowed",
+    limits: { connectionsPerAddress: 20 },
+    off: { connectionsPerAddress: off },
+    async run({ connectBare }) {
+      const peers = await Promise.all(Array.from({ length: 40 }, () => connectBare()));
+      return Promise.race(peers.map((peer) => peer.ending()));
+    },
+    cut: /^closed$/,
+  },
 ];
 
 const ONLY_HTTP2: readonly Omit<Attack, "http">[] = [

@@ -86,6 +86,7 @@ const BEHIND = [
   "rapid reset (CVE-2023-44487)",
   "resets of connections that are being answered",
   "more connections than are allowed",
+  "more connections from one address than are allowed",
 ];
 
 export const TLS_ATTACKS: readonly Attack[] = [

@@ -160,7 +160,7 @@ function readHeaders(lines: readonly string[]): Headers {
   for (const line of lines) {
     const [name = "", ...value] = line.split(":");
     if (CONNECTION_HEADERS.includes(name.trim().toLowerCase())) {
-      throw new UsageError(`--header ${JSON.stringify(line)}: is about the connection, so it cannot be sent`);
+      throw new UsageError(`--header ${JSON.stringify(line)}: belongs to the connection and cannot be set`);
     }
     try {
       if (value.length === 0) throw new TypeError("no colon");

@@ -18,7 +18,7 @@ export function readTls(url: string, { ca, cert, key }: TlsFiles): SecureContext
   }
   const given = ca !== undefined ? "--ca" : cert !== undefined ? "--cert" : undefined;
   if (given !== undefined && new URL(url).protocol !== "https:")
-    throw new UsageError(`${given}: the URL must be one of https`);
+    throw new UsageError(`${given}: needs a URL that begins with https://`);
   const tls = {
     ...(ca !== undefined && { ca: readPem("--ca", ca, "CERTIFICATE") }),
     ...(cert !== undefined && { cert: readPem("--cert", cert, "CERTIFICATE") }),

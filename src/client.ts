@@ -36,18 +36,15 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(`Received sum: sum: ${sum}`);
 }
 
-const WANTS_CERTIFICATE = "it may want a certificate, which --cert and --key name";
+const WANTS_CERTIFICATE = "it may require a certificate (--cert, --key)";
 
 /** What went wrong before there was an answer, in the words of Node and OpenSSL; and in a user's. */
 const CONNECTION_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = [
-  [/wrong.version.number|packet.length.too.long/i, "it does not speak TLS; its URL may be one of http"],
-  [
-    /self.signed|unable.to.(verify|get)/i,
-    "no authority that is trusted here vouches for it; --ca names a file of others",
-  ],
-  [/cert.*(expired|not.yet.valid)/i, "its certificate is out of date"],
+  [/wrong.version.number|packet.length.too.long/i, "it does not speak TLS; try a URL that begins with http://"],
+  [/self.signed|unable.to.(verify|get)/i, "no trusted authority signed its certificate; --ca FILE names one to trust"],
+  [/cert.*(expired|not.yet.valid)/i, "its certificate has expired or is not valid yet"],
   [/ALTNAME_INVALID/, "its certificate is for another name"],
-  [/certificate.required|handshake.failure/i, `it refuses this client; ${WANTS_CERTIFICATE}`],
+  [/certificate.required|handshake.failure/i, `it refused this client; ${WANTS_CERTIFICATE}`],
 ];
 
 function describe(reason: unknown, { url, tls }: CallArguments): string {
@@ -59,9 +56,9 @@ function describe(reason: unknown, { url, tls }: CallArguments): string {
     const endedByServer =
       /^(ECONNRESET|EPIPE)$/.test(systemError) || (code === Code.Canceled && /CANCEL/.test(rawMessage));
     const wish = tls.cert === undefined ? WANTS_CERTIFICATE : "it may not trust the certificate of --cert";
-    if (endedByServer) return `call ${url}: it ended the connection; ${wish}`;
+    if (endedByServer) return `call ${url}: it closed the connection; ${wish}`;
   } else if (systemError === "ERR_HTTP2_ERROR" || rawMessage === "HTTP 400") {
-    return `call ${url}: it does not answer in plain HTTP (${rawMessage}); its URL may be one of https`;
+    return `call ${url}: it does not answer in plain HTTP (${rawMessage}); try a URL that begins with https://`;
   }
   if (code === Code.Unavailable && systemError !== "") {
     return `call ${url}: no server there (${systemError}); npm start starts one`;

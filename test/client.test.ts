@@ -109,13 +109,13 @@ for (const { args, message } of [
   { args: ["--header", ": nameless"], message: '--header ": nameless": must be like name: value' },
   {
     args: ["--header", "Connection: close"],
-    message: '--header "Connection: close": is about the connection, so it cannot be sent',
+    message: '--header "Connection: close": belongs to the connection and cannot be set',
   },
   {
     args: ["--header", "te: gzip"],
-    message: '--header "te: gzip": is about the connection, so it cannot be sent',
+    message: '--header "te: gzip": belongs to the connection and cannot be set',
   },
-  { args: ["--ca", CA], message: "--ca: the URL must be one of https" },
+  { args: ["--ca", CA], message: "--ca: needs a URL that begins with https://" },
   { args: [...HTTPS, "--cert", CERT], message: "--cert: must come with --key" },
   { args: ["--url", "HTTPS://127.0.0.1:1", "--key", KEY], message: "--key: must come with --cert" },
   {
@@ -222,7 +222,7 @@ const MUTUAL = { ...SERVER, clientCa: AUTHORITY.cert };
 for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } of [
   {
     name: "https to a plain port",
-    says: "it does not speak TLS; its URL may be one of http",
+    says: "it does not speak TLS; try a URL that begins with http://",
     logged: /^refuse a connection from 127\.0\.0\.1: it speaks TLS, and this port is plain$/,
   },
   {
@@ -230,34 +230,38 @@ for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } o
     tls: SERVER,
     scheme: "http",
     flags: [],
-    says: /^it does not answer in plain HTTP \((HTTP 400|Protocol error)\); its URL may be one of https$/,
+    says: /^it does not answer in plain HTTP \((HTTP 400|Protocol error)\); try a URL that begins with https:\/\/$/,
     logged: /^refuse a connection from 127\.0\.0\.1: it speaks plain text, and this port speaks TLS$/,
   },
   {
     name: "a server of an authority that is not trusted",
     tls: SERVER,
     flags: [],
-    says: "no authority that is trusted here vouches for it; --ca names a file of others",
+    says: "no trusted authority signed its certificate; --ca FILE names one to trust",
   },
   {
     name: "a server of another authority than --ca has",
     tls: SERVER,
     flags: ["--ca", STRANGE_CERT],
-    says: "no authority that is trusted here vouches for it; --ca names a file of others",
+    says: "no trusted authority signed its certificate; --ca FILE names one to trust",
   },
-  { name: "a server whose certificate has expired", tls: OUTDATED, says: "its certificate is out of date" },
+  {
+    name: "a server whose certificate has expired",
+    tls: OUTDATED,
+    says: "its certificate has expired or is not valid yet",
+  },
   { name: "a server of another name", tls: ELSEWHERE, says: "its certificate is for another name" },
   {
     name: "a server that wants a certificate, without one",
     tls: MUTUAL,
-    says: /^it (refuses this client|ended the connection); it may want a certificate, which --cert and --key name$/,
+    says: /^it (refused this client|closed the connection); it may require a certificate \(--cert, --key\)$/,
     logged: /^refuse a connection from 127\.0\.0\.1: it has no client certificate$/,
   },
   {
     name: "a server that wants a certificate, with one that it does not trust",
     tls: MUTUAL,
     flags: ["--ca", CA, "--cert", STRANGE_CERT, "--key", STRANGE_KEY],
-    says: "it ended the connection; it may not trust the certificate of --cert",
+    says: "it closed the connection; it may not trust the certificate of --cert",
     logged: /^refuse a connection: its certificate is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/,
   },
 ]) {

@@ -27,11 +27,17 @@ With \`--http2 node\` those of HTTP/2 do not hold, nor, on HTTP/2, do headersMs,
 `;
 }
 
-function limitRow({ name, flag, takes, default: value, help }: LimitSetting): string {
+function limitRow({ name, flag, takes, default: value, defaultNote = "", help }: LimitSetting): string {
   const { unit, over, reason, min }: Limit = LIMITS[name];
   const amount = takes === "NUMBER" && value !== "off" ? `${Number(value).toLocaleString("en")} ${unit}` : value;
   const atLeast = min === undefined ? "" : `; at least ${min.toLocaleString("en")} ${unit}`;
-  return row([`${name}<br>\`--${flag}\``, amount, help + atLeast, over, reason]);
+  return row([
+    `${name}<br>\`--${flag}\``,
+    [amount, defaultNote].filter(Boolean).join(", "),
+    help + atLeast,
+    over,
+    reason,
+  ]);
 }
 
 function row(cells: readonly string[]): string {

@@ -5,6 +5,7 @@ import { flagsTakenByNpm } from "./npm-flags.ts";
 import type { DrainTimes } from "./server/drain.ts";
 import { ALLOWED_HOST, allowedHost } from "./server/host-check.ts";
 import type { Limits } from "./server/limits.ts";
+import { defaultLimits } from "./server/memory.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, parseDuration } from "./units.ts";
 
@@ -179,7 +180,10 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
   }
 
   const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])])) as unknown as Config;
-  const limits = Object.fromEntries(LIMIT_SETTINGS.map((setting) => [setting.name, read(setting)]));
+  const defaults = defaultLimits();
+  const limits = Object.fromEntries(
+    LIMIT_SETTINGS.map((setting) => [setting.name, read({ ...setting, default: undefined }) ?? defaults[setting.name]]),
+  );
   const { tlsCert, tlsKey, tlsClientCa } = config;
   if (tlsCert === undefined && (tlsKey ?? tlsClientCa) !== undefined) {
     problems.push(`--tls-cert: must be given with ${tlsKey === undefined ? "--tls-client-ca" : "--tls-key"}`);

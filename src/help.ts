@@ -32,9 +32,10 @@ docs/limits.md says what happens above each limit and gives the reason for its d
 ${GROUPS.join("\n\n")}
 `;
 
-function describe({ flag, env, takes, default: value, help }: Setting<unknown>): string {
+function describe({ flag, env, takes, default: value, defaultNote, help }: Setting<unknown>): string {
   const byDefault = value ? `, default ${value}` : "";
-  return `  --${flag} ${takes}  [${env}${byDefault}]\n${wrap(withFlags(help))}`;
+  const text = defaultNote === undefined ? help : `${help}; by default ${defaultNote}`;
+  return `  --${flag} ${takes}  [${env}${byDefault}]\n${wrap(withFlags(text))}`;
 }
 
 /** Returns the text with the flag of each limit that it names, like `--read-rate-ms` for `readRateMs`. */

@@ -6,6 +6,7 @@ import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize
 
 export interface LimitSetting extends Setting<number> {
   readonly name: LimitName;
+  /** The default of a process with memory enough. */
   readonly default: string;
 }
 
@@ -13,7 +14,7 @@ export interface LimitSetting extends Setting<number> {
 export const LIMIT_SETTINGS: readonly LimitSetting[] = LIMIT_NAMES.map(limitSetting);
 
 function limitSetting(name: LimitName): LimitSetting {
-  const { default: value, unit, on, bounds }: Limit = LIMITS[name];
+  const { default: value, unit, on, bounds, memoryShare }: Limit = LIMITS[name];
   const { min, max, off } = limitRange(name);
   const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const { takes, parse, format, units } = amountOf(unit);
@@ -24,6 +25,7 @@ function limitSetting(name: LimitName): LimitSetting {
     takes,
     default: value === off ? "off" : format(value),
     help: on === "all" ? bounds : `${on}: ${bounds}`,
+    ...(memoryShare !== undefined && { defaultNote: `at most 1/${1 / memoryShare} of the memory` }),
     allowed: `a whole number of ${unit} from ${min} to ${max}${units}, or off`,
     parse(text) {
       if (text === "off") return off;

@@ -5,8 +5,10 @@ import { asksFor } from "./flags.ts";
 import { HELP } from "./help.ts";
 import { routes } from "./routes.ts";
 import type { DrainTimes } from "./server/drain.ts";
+import type { Limits } from "./server/limits.ts";
 import { localAddress } from "./server/local-address.ts";
 import { MAX_TIMER_MS } from "./server/long-timeouts.ts";
+import { loweredLimits, usableMemory } from "./server/memory.ts";
 import { readPage } from "./server/page.ts";
 import { createServer, type Server } from "./server/server.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/tls-files.ts";
@@ -44,7 +46,15 @@ async function main(): Promise<void> {
   const address = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
+  for (const line of loweredLines(config.limits)) console.log(line);
   if (config.page && page === undefined) console.error("no page at /: it is not built; npm run build builds it");
+}
+
+/** Says which limits have a lower default here than docs/limits.md says, and why. */
+function loweredLines(limits: Limits): string[] {
+  const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)}MiB`;
+  const lowered = loweredLimits(limits).map((name) => `${name} to ${mebibytes(limits[name])}`);
+  return lowered.length === 0 ? [] : [`lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`];
 }
 
 /**

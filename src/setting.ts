@@ -7,6 +7,8 @@ export interface Setting<T> {
   readonly takes: string;
   /** Undefined if the setting has no value unless it is given. */
   readonly default: string | undefined;
+  /** What `--help` adds to the default. */
+  readonly defaultNote?: string;
   readonly help: string;
   /** The values that are allowed, as text that follows "must be". */
   readonly allowed: string;

@@ -22,13 +22,14 @@ test("docs/limits.md is what npm run generate writes", () => {
 
 test("each limit is in --help with its flag, variable and default, and in the document with all of its row", () => {
   const text = HELP.replaceAll(/\n +(?=[^ -])/g, " ");
-  for (const { name, flag, env, takes, default: value, help } of LIMIT_SETTINGS) {
+  for (const { name, flag, env, takes, default: value, defaultNote, help } of LIMIT_SETTINGS) {
     const { bounds, over, reason } = LIMITS[name];
     assert.ok(help.endsWith(bounds));
+    const note = defaultNote === undefined ? "" : `; by default ${defaultNote}`;
     const shown = help
       .replaceAll("readRateMs", "--read-rate-ms")
       .replaceAll("readBytesPerSecond", "--read-bytes-per-second");
-    assert.ok(text.includes(`\n  --${flag} ${takes}  [${env}, default ${value}] ${shown}\n`), name);
+    assert.ok(text.includes(`\n  --${flag} ${takes}  [${env}, default ${value}] ${shown}${note}\n`), name);
     const row = limitsDocument()
       .split("\n")
       .find((each) => each.startsWith(`| ${name}<br>`));

@@ -8,6 +8,7 @@ import { Budget } from "../src/server/budget.ts";
 import { DEFAULT_LIMITS } from "../src/server/limits.ts";
 import { NodeConnection } from "../src/server/node-connection.ts";
 import { createNodeListener } from "../src/server/node-http.ts";
+import { QueuedResponses } from "../src/server/queued-responses.ts";
 import { connectTo } from "./support/raw.ts";
 
 test("a large piece that waits for its answer's turn is given up with the connection", async (t) => {
@@ -15,6 +16,7 @@ test("a large piece that waits for its answer's turn is given up with the connec
   const state = {
     handler: () => {},
     limits: DEFAULT_LIMITS,
+    queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
     gathered: new Budget(DEFAULT_LIMITS.gatheredBytes),
     onLimit: () => {},
   };

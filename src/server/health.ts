@@ -3,6 +3,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
+import { quote } from "./quote.ts";
 
 const MAX_LISTED = 100; // health.proto, HealthListResponse
 
@@ -18,7 +19,7 @@ export function mountHealth(router: ConnectRouter, health: HealthStatus, endOfWa
     check({ service }) {
       const status = health.get(service);
       if (status === "unknown") {
-        throw new ConnectError(`check health of ${JSON.stringify(service)}: no such service`, Code.NotFound);
+        throw new ConnectError(`check health of ${quote(service)}: no such service`, Code.NotFound);
       }
       return { status: WIRE[status] };
     },

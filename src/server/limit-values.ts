@@ -1,6 +1,7 @@
 /** The values that a limit can take. */
 import { inspect } from "node:util";
-import { DEFAULT_LIMITS, LIMITS, type Limit, type LimitName, type Limits } from "./limits.ts";
+import { LIMITS, type Limit, type LimitName, type Limits } from "./limits.ts";
+import { defaultLimits } from "./memory.ts";
 
 /** The largest value of Node's timers and of HTTP/2's windows. */
 const MAX_VALUE = 2 ** 31 - 1;
@@ -12,11 +13,11 @@ export function limitRange(name: LimitName): { readonly min: number; readonly ma
 }
 
 /**
- * Returns all limits: those of `given`, and the defaults for the others. Throws TypeError for an unknown name or a value
+ * Returns all limits: those of `given`, and the defaults of this process for the others. Throws TypeError for an unknown name or a value
  * that is not a number, and RangeError for a number that the limit cannot take.
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
-  const limits: Record<string, number> = { ...DEFAULT_LIMITS };
+  const limits: Record<string, number> = { ...defaultLimits() };
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(LIMITS, name))
       throw new TypeError(`limits.${name}: unknown limit; docs/limits.md lists them all`);

@@ -15,6 +15,8 @@ const MAX_MEMORY = 2 ** 40;
 
 export interface Limit {
   readonly default: number;
+  /** The largest share of the process's memory that the default may be. */
+  readonly memoryShare?: number;
   /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (limit-values.ts). */
   readonly min?: number;
   readonly max?: number;
@@ -196,6 +198,7 @@ export const LIMITS = {
   },
   gatheredBytesPerConnection: {
     default: 67_108_864,
+    memoryShare: 1 / 32,
     max: MAX_MEMORY,
     unit: "bytes",
     group: "memory",
@@ -206,13 +209,14 @@ export const LIMITS = {
   },
   gatheredBytes: {
     default: 268_435_456,
+    memoryShare: 1 / 8,
     max: MAX_MEMORY,
     unit: "bytes",
     group: "memory",
     on: "all",
     bounds: "bodies held for all handlers",
     over: "503, or RST_STREAM (ENHANCE_YOUR_CALM); unavailable to a stream",
-    reason: "an eighth of 2 GiB, which Node's heap may have on most machines",
+    reason: "an eighth of 2 GiB, and of the memory that the process may use if that is less",
   },
   unsentBytes: {
     default: 1_048_576,
@@ -223,6 +227,28 @@ export const LIMITS = {
     bounds: "what was written to a connection and its peer did not take",
     over: "nothing more is read from it until it does",
     reason: "connectionWindowBytes, in the other direction",
+  },
+  queuedBytesPerConnection: {
+    default: 67_108_864,
+    memoryShare: 1 / 32,
+    max: MAX_MEMORY,
+    unit: "bytes",
+    group: "memory",
+    on: "all",
+    bounds: "response bytes of a connection that wait for its client to take them",
+    over: "the largest response that waits is reset: RST_STREAM (ENHANCE_YOUR_CALM); on HTTP/1.1 the connection is closed",
+    reason: "a quarter of queuedBytes, so that one client cannot take all of it",
+  },
+  queuedBytes: {
+    default: 268_435_456,
+    memoryShare: 1 / 8,
+    max: MAX_MEMORY,
+    unit: "bytes",
+    group: "memory",
+    on: "all",
+    bounds: "response bytes of all connections that wait for clients to take them",
+    over: "the connection that holds most of them loses its largest response, as over queuedBytesPerConnection",
+    reason: "as gatheredBytes",
   },
   readBytesPerSecond: {
     default: 1_024,
@@ -342,6 +368,7 @@ export type LimitName = keyof Limits;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
+/** The defaults of a process with memory enough; those of a smaller one are in memory.ts. */
 export const DEFAULT_LIMITS: Limits = Object.freeze(
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as unknown as Limits,
 );

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Budget } from "./budget.ts";
 import type { Handler } from "./exchange.ts";
 import type { Limits, OnLimit } from "./limits.ts";
+import type { QueuedResponses, ResponseHolder } from "./queued-responses.ts";
 import { ReadRate } from "./read-rate.ts";
 
 /** What all of a server's connections share. */
@@ -11,6 +12,8 @@ export interface NodeServerState {
   readonly limits: Limits;
   /** Bytes of bodies that may be held for handlers. */
   readonly gathered: Budget;
+  /** Response bytes that wait for clients. */
+  readonly queued: QueuedResponses;
   readonly onLimit: OnLimit;
 }
 
@@ -30,7 +33,7 @@ export interface NodeRequest {
   abandon(): void;
 }
 
-export class NodeConnection {
+export class NodeConnection implements ResponseHolder {
   readonly server: NodeServerState;
   readonly #socket: Socket;
   readonly #readRate: ReadRate;
@@ -41,6 +44,9 @@ export class NodeConnection {
   /** True if it was given more idle time, since the process did not run in some of it. */
   idleExtended = false;
   newest: NodeRequest | undefined;
+  /** Response bytes that wait for the client. */
+  queuedBytes = 0;
+  #isShed = false;
   /** Requests that came, and whose answers are not sent, in their order. */
   readonly requests = new Set<NodeRequest>();
   /** Requests whose rest has only so much time. */
@@ -50,6 +56,20 @@ export class NodeConnection {
     this.#socket = socket;
     this.server = server;
     this.#readRate = new ReadRate(server.limits);
+  }
+
+  /** Takes note of response bytes that wait for the client, or no longer do. */
+  queue(change: number): void {
+    if (this.#isShed || change === 0) return;
+    this.queuedBytes += change;
+    this.server.queued.changed(this, change);
+  }
+
+  /** Ends the connection: its responses have an order, so none can be dropped alone. */
+  shed(): void {
+    this.queue(-this.queuedBytes);
+    this.#isShed = true;
+    this.#socket.destroy();
   }
 
   /** Looks at the time, in ms of runningTime(). */

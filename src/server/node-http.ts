@@ -48,6 +48,8 @@ class NodeExchange implements Exchange, NodeRequest {
   readonly #connection: NodeConnection;
   /** While the body is gathered: its bytes, which have their room in the server's budget. */
   #gathered: GatheredBody | undefined;
+  /** Bytes of the response that wait for the client. */
+  #queued = 0;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
   /** The peer was gone first. */
@@ -83,6 +85,7 @@ class NodeExchange implements Exchange, NodeRequest {
     const { requests, awaited } = this.#connection;
     requests.delete(this);
     if (!this.#done) awaited.delete(this);
+    this.#release(this.#queued);
     this.#endGathering();
     this.#abandonHandler();
   }
@@ -206,8 +209,10 @@ class NodeExchange implements Exchange, NodeRequest {
   write(piece: Uint8Array): Promise<void> | undefined {
     if (!this.#done && piece.length > STEP_BYTES) return this.#sendInSteps(piece);
     if (this.#done || this.#res.write(piece)) return undefined;
+    this.#queue(piece.length);
     return new Promise((resolve) => {
       const settle = (): void => {
+        this.#release(piece.length);
         this.#res.off("drain", settle).off("close", settle);
         resolve();
       };
@@ -217,13 +222,27 @@ class NodeExchange implements Exchange, NodeRequest {
 
   /** Writes are told of when they are whole: in small ones it shows whether the peer takes a large piece. */
   async #sendInSteps(piece: Uint8Array): Promise<void> {
+    this.#queue(piece.length);
     // Before its turn in the pipeline, Node would keep the callbacks, and forget them where the connection goes.
     if (this.#res.socket === null) {
       await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
     }
     for (let at = 0; at < piece.length && !this.#res.destroyed; at += STEP_BYTES) {
-      await new Promise((written) => this.#res.write(piece.subarray(at, at + STEP_BYTES), written));
+      const step = piece.subarray(at, at + STEP_BYTES);
+      await new Promise((written) => this.#res.write(step, written));
+      this.#release(step.length);
     }
+  }
+
+  #queue(bytes: number): void {
+    this.#queued += bytes;
+    this.#connection.queue(bytes);
+  }
+
+  #release(bytes: number): void {
+    const held = Math.min(bytes, this.#queued); // all is released when the response closes
+    this.#queued -= held;
+    this.#connection.queue(-held);
   }
 
   end(trailers: readonly Field[] = []): void {
@@ -251,6 +270,8 @@ class NodeExchange implements Exchange, NodeRequest {
   #finish(body?: string): void {
     this.#done = true;
     this.#res.end(body, "latin1");
+    // Behind other responses of a pipeline, or in the socket of a client that does not read.
+    if (body !== undefined && (this.#res.socket?.writableLength ?? 1) > 0) this.#queue(body.length);
     this.#discard();
   }
 

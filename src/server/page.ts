@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { quality } from "./accept.ts";
 import { matchesETag } from "./cache.ts";
 import { type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
+import { quote } from "./quote.ts";
 import { respondMethodNotAllowed, respondOptions } from "./refusals.ts";
 
 /** The folder of the page's files. No service can have this name. */
@@ -142,7 +143,6 @@ function respondFile(exchange: Exchange, codings: readonly Coding[]): void {
 
 function respondNotFound(exchange: Exchange): void {
   const { method, path } = exchange.request;
-  const shown = JSON.stringify(path.length > 100 ? `${path.slice(0, 100)}...` : path);
   const head = { status: 404, fields: [["content-type", "text/plain; charset=utf-8"]] as const };
-  exchange.respond(head, Buffer.from(method === "HEAD" ? "" : `get ${shown}: no such file\n`));
+  exchange.respond(head, Buffer.from(method === "HEAD" ? "" : `get ${quote(path)}: no such file\n`));
 }

@@ -8,14 +8,19 @@ import {
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { closure, type DescriptorIndex } from "./descriptor-index.ts";
+import { quote } from "./quote.ts";
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type Answer = NonNullable<Response["messageResponse"]>;
+
+/** The longest name, in UTF-16 units, that is looked up. A response repeats the request, so a longer one costs its size again. */
+const MAX_NAME_LENGTH = 1024;
 
 /** Serves the index, which is asked for at the first call, under both names; gives the services that do. */
 export function mountReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
     for await (const request of requests) {
+      checkNames(request);
       const messageResponse = answer(index(), request.messageRequest);
       yield { validHost: request.host, originalRequest: request, messageResponse };
     }
@@ -26,20 +31,30 @@ export function mountReflection(router: ConnectRouter, index: () => DescriptorIn
   return [ServerReflection, ServerReflectionAlpha];
 }
 
+/** Throws invalid_argument, which ends the stream, if a name or the host is too long. */
+function checkNames({ host, messageRequest: { value } }: ServerReflectionRequest): void {
+  const name = typeof value === "object" ? value.containingType : (value ?? "");
+  for (const text of [host, name]) {
+    if (text.length <= MAX_NAME_LENGTH) continue;
+    const message = `reflect: a name of ${text.length} characters exceeds ${MAX_NAME_LENGTH} characters`;
+    throw new ConnectError(message, Code.InvalidArgument);
+  }
+}
+
 function answer(index: DescriptorIndex, { case: query, value }: ServerReflectionRequest["messageRequest"]): Answer {
   switch (query) {
     case "fileByFilename":
-      return files(index, index.file(value), `file ${JSON.stringify(value)}`);
+      return files(index, index.file(value), `file ${quote(value)}`);
     case "fileContainingSymbol":
-      return files(index, index.fileOfSymbol(value), `symbol ${JSON.stringify(value)}`);
+      return files(index, index.fileOfSymbol(value), `symbol ${quote(value)}`);
     case "fileContainingExtension": {
       const { containingType, extensionNumber } = value;
       const file = index.fileOfExtension(containingType, extensionNumber);
-      return files(index, file, `extension ${extensionNumber} of ${JSON.stringify(containingType)}`);
+      return files(index, file, `extension ${extensionNumber} of ${quote(containingType)}`);
     }
     case "allExtensionNumbersOfType": {
       const extensionNumber = index.extensionNumbers(value);
-      if (extensionNumber === undefined) return notFound(`message ${JSON.stringify(value)}`);
+      if (extensionNumber === undefined) return notFound(`message ${quote(value)}`);
       return { case: "allExtensionNumbersResponse", value: { baseTypeName: value, extensionNumber } };
     }
     case "listServices":

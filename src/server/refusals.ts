@@ -5,12 +5,13 @@ import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { type Exchange, type Field, fieldValue } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
+import { quote } from "./quote.ts";
 
 const NOTHING = new Uint8Array();
 
 /** 400 to a request whose Host or :authority is none (RFC 9112, 3.2). */
 export function respondBadAuthority(exchange: Exchange): void {
-  const message = `read the request: ${JSON.stringify(exchange.request.authority)} is no host with an optional port\n`;
+  const message = `read the request: ${quote(exchange.request.authority)} is no host with an optional port\n`;
   exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
 }
 
@@ -20,7 +21,7 @@ export function respondBadAuthority(exchange: Exchange): void {
  */
 export function respondForbiddenHost(exchange: Exchange): void {
   const { authority, method } = exchange.request;
-  const message = `serve host ${JSON.stringify(authority)}: not one of the allowed hosts (--allowed-hosts)\n`;
+  const message = `serve host ${quote(authority)}: not one of the allowed hosts (--allowed-hosts)\n`;
   const fields = [["content-type", "text/plain; charset=utf-8"]] as const;
   exchange.respond({ status: 403, fields }, Buffer.from(method === "HEAD" ? "" : message));
 }
@@ -64,7 +65,7 @@ function allow(methods: readonly string[]): Field {
 }
 
 function unknownMessage(path: string, services: readonly DescService[]): string {
-  const shown = JSON.stringify(path.length > 100 ? `${path.slice(0, 100)}...` : path);
+  const shown = quote(path);
   const service = services.find(({ typeName }) => path.startsWith(`/${typeName}/`));
   if (service === undefined) return `call ${shown}: no such service; served are ${names(services, "typeName")}`;
   return `call ${shown}: no such method; ${service.typeName} has ${names(service.methods, "name")}`;

@@ -24,6 +24,8 @@ import type { Limits, OnLimit } from "./limits.ts";
 import { type Split, splitByFirstBytes } from "./listener.ts";
 import { errorText, logEntry } from "./log-entry.ts";
 import { PAGE_FILES, type Page } from "./page.ts";
+import { QueuedResponses } from "./queued-responses.ts";
+import { quote } from "./quote.ts";
 import { mountReflection } from "./reflection.ts";
 import { respondOptions } from "./refusals.ts";
 import { createSparseLog } from "./sparse-log.ts";
@@ -139,7 +141,7 @@ export function createServer(options: ServerOptions): Server {
       allowedHosts,
       corsOrigins,
       isPage: (path) => isHome(path) || isFile(path),
-      onRefused: (host) => sparseLog("host", `refuse a browser that names host ${JSON.stringify(host)}: not allowed`),
+      onRefused: (host) => sparseLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
     });
   let hosts = hostChecks(options.allowedHosts); // and once it listens on loopback only, at least those of loopback
   function handle(exchange: Exchange): void {
@@ -151,7 +153,8 @@ export function createServer(options: ServerOptions): Server {
     else calls(exchange);
   }
 
-  const state = { handler: handle, limits, gathered, onLimit };
+  const queued = new QueuedResponses(limits, onLimit);
+  const state = { handler: handle, limits, gathered, queued, onLimit };
   const onError = (error: unknown): void => log(`serve HTTP/2: ${errorText(error)}`);
   const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
   let http2: Http2 | undefined;

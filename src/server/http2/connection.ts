@@ -35,6 +35,8 @@ export class Connection implements StreamsHost, Standing {
   readonly #frames: ConnectionFrames;
   /** Why it is to be left once it has had a stream; undefined while it is not to, and when the leave is begun. */
   #wantsToLeave: string | undefined;
+  /** True if the socket is to be destroyed, with what it holds. */
+  dropped = false;
   /** When the frame began that is not whole. */
   #frameBegunAt = 0;
 
@@ -95,7 +97,8 @@ export class Connection implements StreamsHost, Standing {
 
   /** Takes note of how many bytes were taken from it and not yet by the peer. */
   flushed(unsent: number): void {
-    this.#streams.sender.unsent = unsent;
+    if (this.dropped) return;
+    this.#streams.sender.flushed(unsent);
     if (!this.closed) this.#streams.sender.pump();
   }
 
@@ -149,6 +152,14 @@ export class Connection implements StreamsHost, Standing {
     if (limit !== undefined) this.#server.onLimit(limit, message);
     this.#writer.goaway(this.#streams.table.lastId, code, message);
     this.abort(`the connection ended: ${message}`);
+  }
+
+  /** Ends it without the bytes that the peer has not taken. */
+  drop(why: string): void {
+    this.abort(`the connection ended: ${why}`);
+    this.#streams.sender.flushed(0);
+    this.dropped = true;
+    this.#writer.goaway(this.#streams.table.lastId, ErrorCode.EnhanceYourCalm, why);
   }
 
   /** The last stream is gone. */

@@ -1,5 +1,6 @@
 /** What streams say: heads, bodies and trailers as frames, within the windows and in fair order (RFC 9113, 8.1). */
 import type { Field, ResponseHead } from "../exchange.ts";
+import type { QueuedResponses, ResponseHolder } from "../queued-responses.ts";
 import { Turns } from "./flow-control.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { FIRST_WINDOW, Flag, FRAME_SIZE } from "./frames.ts";
@@ -18,14 +19,17 @@ const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
 export interface SenderHost {
   /** The answer of a stream is whole. */
   answered(stream: Stream): void;
+  /** Resets the stream whose response holds most of the queued bytes, or ends the connection. */
+  shed(): void;
 }
 
-export class Sender {
+export class Sender implements ResponseHolder {
   readonly #host: SenderHost;
   readonly #writer: FrameWriter;
   readonly #heads: ResponseHeads;
   readonly #time: Time;
   readonly #tolls: Tolls;
+  readonly #queued: QueuedResponses;
   /** Bodies wait while this many bytes of output do. */
   readonly #outputBytes: number;
   readonly #turns = new Turns();
@@ -41,13 +45,36 @@ export class Sender {
   #updateTable = false;
   #tableUpdated = false;
 
-  constructor(host: SenderHost, { heads, time, limits }: ServerState, writer: FrameWriter, tolls: Tolls) {
+  constructor(host: SenderHost, { heads, time, limits, queued }: ServerState, writer: FrameWriter, tolls: Tolls) {
     this.#host = host;
     this.#writer = writer;
     this.#heads = heads;
     this.#time = time;
     this.#tolls = tolls;
+    this.#queued = queued;
     this.#outputBytes = Math.max(FIRST_WINDOW, limits.unsentBytes / 4);
+  }
+
+  /** Response bytes that wait for the peer: for its windows, or in the socket. */
+  get queuedBytes(): number {
+    return this.waiting + this.unsent;
+  }
+
+  shed(): void {
+    this.#host.shed();
+  }
+
+  /** Takes note of how many bytes the socket holds. */
+  flushed(unsent: number): void {
+    const change = unsent - this.unsent;
+    if (change === 0) return;
+    this.unsent = unsent;
+    this.#queued.changed(this, change);
+  }
+
+  #wait(bytes: number): void {
+    this.waiting += bytes;
+    this.#queued.changed(this, bytes);
   }
 
   respond(stream: Stream, head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
@@ -56,7 +83,7 @@ export class Sender {
     if (length > this.window || length > stream.sendWindow || length > FRAME_SIZE || !this.#free) {
       this.start(stream, head);
       this.write(stream, body);
-      this.end(stream, trailers);
+      if (stream.localOpen) this.end(stream, trailers);
       return;
     }
     const last = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.trailers(trailers);
@@ -92,8 +119,8 @@ export class Sender {
     stream.outgoing ??= new Outgoing();
     stream.outgoing.pieces.push(piece);
     stream.outgoing.bytes += length;
-    this.waiting += length;
     this.#turns.add(stream);
+    this.#wait(length);
     this.pump();
     return stream.outgoing?.emptied;
   }
@@ -135,8 +162,8 @@ export class Sender {
     const outgoing = stream.outgoing;
     if (outgoing === undefined) return;
     this.#turns.delete(stream);
-    this.waiting -= outgoing.bytes;
     stream.outgoing = undefined;
+    this.#wait(-outgoing.bytes);
     outgoing.settle();
   }
 
@@ -167,7 +194,7 @@ export class Sender {
     const last = emptied && outgoing.ended && outgoing.trailers === undefined;
     this.#data(stream, piece, start, end, last ? Flag.EndStream : 0);
     outgoing.bytes -= end - start;
-    this.waiting -= end - start;
+    this.#wait(start - end);
     outgoing.at = end;
     if (end === piece.length) {
       outgoing.pieces.shift();

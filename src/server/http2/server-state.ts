@@ -3,6 +3,7 @@
 import { Budget } from "../budget.ts";
 import type { Handler } from "../exchange.ts";
 import type { Limits, OnLimit } from "../limits.ts";
+import type { QueuedResponses } from "../queued-responses.ts";
 import { WriteBuffers } from "./frame-writer.ts";
 import { MAX_31_BITS } from "./frames.ts";
 import { ResponseHeads } from "./response-head.ts";
@@ -13,6 +14,8 @@ export interface Http2Options {
   readonly limits: Limits;
   /** Bytes of bodies that may be held for handlers. */
   readonly gathered: Budget;
+  /** Response bytes that wait for clients. */
+  readonly queued: QueuedResponses;
   /** Told of errors that are no peer's: a handler's that threw, or the server's own. */
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
@@ -27,10 +30,11 @@ export class ServerState {
   readonly heads = new ResponseHeads();
   readonly buffers = new WriteBuffers();
   readonly gathered: Budget;
+  readonly queued: QueuedResponses;
   /** Handlers still running for callers that are gone. */
   readonly abandoned: Budget;
 
-  constructor({ handler, limits, gathered, onError, onLimit }: Http2Options) {
+  constructor({ handler, limits, gathered, queued, onError, onLimit }: Http2Options) {
     this.handler = handler;
     this.limits = {
       ...limits,
@@ -41,6 +45,7 @@ export class ServerState {
     this.onError = onError;
     this.onLimit = onLimit;
     this.gathered = gathered;
+    this.queued = queued;
     this.abandoned = new Budget(limits.abandonedHandlers);
   }
 }

@@ -32,6 +32,7 @@ export class BoundSocket {
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#connection.abort("the connection was lost");
+      this.#connection.flushed(0);
       closed(this);
     });
     socket.resume();
@@ -94,7 +95,8 @@ export class BoundSocket {
       connection.flushed(socket.writableLength);
     }
     this.#flushScheduled = false;
-    if (connection.closed) this.#end();
+    if (connection.dropped) socket.destroy();
+    else if (connection.closed) this.#end();
     else if (connection.paused !== socket.isPaused()) connection.paused ? socket.pause() : socket.resume();
   }
 

@@ -203,8 +203,8 @@ export class Stream implements Exchange, BodyHost {
       return;
     }
     this.#expect(Answer.Owed, "send answer: it has begun");
+    this.#answer = Answer.Given; // first: the stream may be reset while its response is queued
     this.#host.sender.respond(this, head, body, trailers);
-    this.#answer = Answer.Given;
   }
 
   start(head: ResponseHead): void {

@@ -15,6 +15,8 @@ export interface StreamsHost {
   readonly peer: Peer;
   /** Ends the connection. */
   fail(error: ConnectionError): void;
+  /** Ends the connection, and with it what the socket holds. */
+  drop(why: string): void;
   /** The last stream is gone. */
   idle(): void;
 }
@@ -146,6 +148,15 @@ export class Streams implements StreamHost, SenderHost {
       else this.#rst(stream.id, ErrorCode.Cancel);
       this.abandon(stream, "the request took too long");
     }
+  }
+
+  shed(): void {
+    let largest: Stream | undefined;
+    for (const stream of this.table.open.values()) {
+      if ((stream.outgoing?.bytes ?? 0) > (largest?.outgoing?.bytes ?? 0)) largest = stream;
+    }
+    if (largest === undefined) this.#host.drop("responses that are not read exceed the limit");
+    else this.giveUp(largest.id, ErrorCode.EnhanceYourCalm);
   }
 
   // What each asks of its connection.

@@ -1,9 +1,11 @@
 /** A connection on the bench: bytes in, bytes out, and a time that stands still until it is told to go on. */
+
 import { Budget } from "../../../src/server/budget.ts";
 import type { Exchange, Handler, Peer, ResponseHead } from "../../../src/server/exchange.ts";
 import { Connection } from "../../../src/server/http2/connection.ts";
 import { ServerState } from "../../../src/server/http2/server-state.ts";
 import { DEFAULT_LIMITS, type LimitName, type Limits } from "../../../src/server/limits.ts";
+import { QueuedResponses } from "../../../src/server/queued-responses.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
 const WALL = Date.UTC(2030, 0, 1);
@@ -30,18 +32,22 @@ export class Bench {
   readonly exchanges: Exchange[] = [];
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(handler: Handler = echo, limits: Partial<Limits> = {}) {
+  /** `beside` is a connection of the same server. */
+  constructor(handler: Handler = echo, limits: Partial<Limits> = {}, beside?: Bench) {
     const all = { ...DEFAULT_LIMITS, ...limits };
-    this.server = new ServerState({
-      handler: (exchange) => {
-        this.exchanges.push(exchange);
-        handler(exchange);
-      },
-      limits: all,
-      gathered: new Budget(all.gatheredBytes),
-      onError: (error) => this.errors.push(error),
-      onLimit: (limit) => this.limits.push(limit),
-    });
+    this.server =
+      beside?.server ??
+      new ServerState({
+        handler: (exchange) => {
+          this.exchanges.push(exchange);
+          handler(exchange);
+        },
+        limits: all,
+        gathered: new Budget(all.gatheredBytes),
+        queued: new QueuedResponses(all, (limit) => this.limits.push(limit)),
+        onError: (error) => this.errors.push(error),
+        onLimit: (limit) => this.limits.push(limit),
+      });
     this.server.time.set(0, () => WALL);
     this.connection = new Connection(this.server, NOBODY, () => {});
   }

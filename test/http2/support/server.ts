@@ -8,6 +8,7 @@ import { Budget } from "../../../src/server/budget.ts";
 import type { Handler } from "../../../src/server/exchange.ts";
 import { createHttp2, type Http2 } from "../../../src/server/http2/http2.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits.ts";
+import { QueuedResponses } from "../../../src/server/queued-responses.ts";
 import { echo } from "./bench.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
@@ -25,6 +26,7 @@ export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, err
     handler,
     limits,
     gathered: new Budget(limits.gatheredBytes),
+    queued: new QueuedResponses(limits, () => {}),
     onError: (error) => errors.push(error),
     onLimit: () => {},
   });

@@ -2,9 +2,9 @@
 
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
 import type { OnLimit } from "./limits.ts";
 import { errorText } from "./log-entry.ts";
+import { renameLimit } from "./message-errors.ts";
 import type { SparseLog } from "./sparse-log.ts";
 
 /** What the log says of a call: nothing that its caller sent but the procedure's name. */
@@ -44,6 +44,15 @@ export function createCallErrors(log: SparseLog, onLimit: OnLimit, cutSignal: Ab
     return error;
   }
 
+  /** Puts the error of a message right, which no handler made. */
+  function fromMessage(error: unknown, { method }: Pick<HandlerContext, "method">): unknown {
+    if (!(error instanceof ConnectError)) return error;
+    blameCaller(error);
+    const limit = renameLimit(error);
+    if (limit !== undefined) onLimit(limit, `call /${method.parent.typeName}/${method.name}: ${error.rawMessage}`);
+    return error;
+  }
+
   return {
     toConnectError(error, call, endReason) {
       const told = fromHandler(error, call, endReason);
@@ -57,40 +66,22 @@ export function createCallErrors(log: SparseLog, onLimit: OnLimit, cutSignal: Ab
       context.signal.addEventListener("abort", () => {
         const error: unknown = context.signal.reason;
         if (!(error instanceof ConnectError)) return;
-        if (!fromHandlers.has(error)) {
-          if (error.code === Code.ResourceExhausted)
-            onLimit("messageBytes", `call ${new URL(context.url).pathname}: ${error.rawMessage}`);
-          blameCaller(error);
-        }
+        if (!fromHandlers.has(error)) fromMessage(error, context);
         wellFormed(error);
       });
     },
     interceptor: (next) => async (request) => {
       const { method, signal, contextValues } = request;
       const call: LoggedCall = { method, protocolName: protocols.get(contextValues) };
+      const fromCaller = (error: unknown): unknown => fromMessage(error, request);
       const fromThis = (error: unknown): unknown =>
         fromHandler(error, call, signal.aborted ? signal.reason : undefined);
       try {
         if (!request.stream) return await untilEnd(next(request), signal, cutSignal);
-        const response = await next({ ...request, message: mapError(request.message, blameCaller) });
+        const response = await next({ ...request, message: mapError(request.message, fromCaller) });
         return response.stream ? { ...response, message: mapError(response.message, fromThis) } : response;
       } catch (error) {
         throw fromThis(error);
-      }
-    },
-  };
-}
-
-/** The algorithm, with `invalid_argument` for bytes that it cannot decompress. */
-export function blamingCaller(compression: Compression): Compression {
-  return {
-    ...compression,
-    async decompress(bytes, readMaxBytes) {
-      try {
-        return await compression.decompress(bytes, readMaxBytes);
-      } catch (cause) {
-        if (cause instanceof ConnectError && cause.code !== Code.Internal) throw cause;
-        throw invalidArgument(`decompress ${bytes.length} bytes of ${compression.name}: invalid data`, cause);
       }
     },
   };
@@ -102,11 +93,10 @@ function wellFormed(error: ConnectError): ConnectError {
 }
 
 /** Turns the error of Connect's binary codec into the caller's, and leaves every other as it is. */
-function blameCaller(error: unknown): unknown {
-  if (error instanceof ConnectError && error.code === Code.Internal && error.rawMessage.startsWith("parse binary: ")) {
+function blameCaller(error: ConnectError): void {
+  if (error.code === Code.Internal && error.rawMessage.startsWith("parse binary: ")) {
     Object.assign(error, { code: Code.InvalidArgument });
   }
-  return error;
 }
 
 /** Throws where the query of a GET has no message, or one that is not the base64 it says it is. */

@@ -1,5 +1,6 @@
 /** The body of a stream in pieces of whole envelopes, whatever pieces it came in. */
-import type { Budget } from "./budget.ts";
+import type { MessageHolder } from "./compression.ts";
+import { noRoomForMessage } from "./message-errors.ts";
 
 /** A flag, and the length of a message in four bytes (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 const HEAD_BYTES = 5;
@@ -9,14 +10,13 @@ const HEAD_BYTES = 5;
  * at every piece, so that a message in many pieces would cost their square. An envelope of over maxBytes is given as it
  * comes, since it is refused by its length, and with it all that follows; so is what is left at the end.
  *
- * What it holds it takes from the budget, and throws what noRoom makes where there is none. What it holds when nobody
- * reads on is the caller's to give back.
+ * It takes room of the holder for what it holds, envelopes that were given included until the next are asked for, and
+ * throws if there is none. What it holds when nobody reads on is the caller's to give back.
  */
 export async function* wholeEnvelopes(
   pieces: AsyncIterable<Uint8Array>,
   maxBytes: number,
-  budget: Budget,
-  noRoom: () => Error,
+  holder: MessageHolder,
 ): AsyncIterable<Uint8Array> {
   let held = Buffer.alloc(0);
   let size = 0;
@@ -26,7 +26,7 @@ export async function* wholeEnvelopes(
       yield piece;
       continue;
     }
-    if (!budget.take(piece.length)) throw noRoom();
+    if (!holder.hold(piece.length)) throw noRoomForMessage();
     if (held.length < size + piece.length) {
       const grown = Buffer.allocUnsafe(size === 0 ? piece.length : (size + piece.length) * 2);
       held.copy(grown, 0, 0, size);
@@ -46,8 +46,8 @@ export async function* wholeEnvelopes(
     const whole = held.subarray(0, end);
     held = Buffer.from(held.subarray(end, size));
     size -= end;
-    budget.giveBack(end);
     yield whole;
+    holder.release(end);
   }
   if (size > 0) yield held.subarray(0, size);
 }

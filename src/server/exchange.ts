@@ -74,6 +74,13 @@ export interface Exchange {
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void;
+  /**
+   * Takes room for bytes of the request that its handler keeps, where bodies have theirs; false where there is none. What
+   * gather delivers has its room until done is called: a handler that is not through with it then takes room again.
+   */
+  hold(bytes: number): boolean;
+  /** Gives back what hold took. */
+  release(bytes: number): void;
   /** Sends the whole answer: start, write and end in one. body must not change afterwards. */
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;
   /** Sends the answer's head. */

@@ -1,20 +1,13 @@
 /** Connect's universal handlers over an exchange. */
 import type { DescService } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  type ContextValues,
-  createConnectRouter,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { type ConnectRouter, type ContextValues, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Budget } from "./budget.ts";
 import { deadlineExceeded } from "./call-ends.ts";
-import { blamingCaller, createCallErrors } from "./call-errors.ts";
+import { createCallErrors } from "./call-errors.ts";
+import { type CompressionLimits, createCompressions } from "./compression.ts";
 import { wholeEnvelopes } from "./envelopes.ts";
-import type { Exchange, Handler } from "./exchange.ts";
+import { type Exchange, fieldValue, type Handler } from "./exchange.ts";
 import type { OnLimit } from "./limits.ts";
 import { errorText } from "./log-entry.ts";
 import { createOverload } from "./overload.ts";
@@ -23,7 +16,7 @@ import type { SparseLog } from "./sparse-log.ts";
 import { Deadlines } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
 import { recordUnary, type UnaryMethod } from "./unary/method.ts";
-import { gathering, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
+import { gather, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
 /** What gRPC adds to a message. */
 const ENVELOPE_BYTES = 5;
@@ -43,8 +36,7 @@ export interface HandlersOptions {
   readonly messageBytes: number;
   /** Handlers that may run. */
   readonly callsInFlight: number;
-  /** Bytes of bodies that may be held for handlers. */
-  readonly gathered: Budget;
+  readonly compression: CompressionLimits;
   /** Whether a service is served whatever runs, and not counted. */
   readonly isExempt: (service: DescService) => boolean;
   /** ms that a unary call may take, whatever its caller says. */
@@ -68,7 +60,7 @@ export interface Handlers {
 
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { routes, gathered, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
+  const { routes, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
   const interceptors = options.interceptors.map((interceptor) => unless(options.isUnintercepted, interceptor));
   const inFlight = new Budget(options.callsInFlight);
   const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
@@ -76,17 +68,19 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const overload = createOverload(inFlight, isExempt, onLimit);
   // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
   const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
-  const compressions = [blamingCaller(compressionGzip), blamingCaller(compressionBrotli)];
-  const streams = new WeakMap<ContextValues, UniversalCall>();
+  const compressions = createCompressions(options.compression, onLimit);
+  const calls = new WeakMap<ContextValues, UniversalCall>();
   const router = createConnectRouter({
-    acceptCompression: compressions,
+    acceptCompression: compressions.accepted,
     requestGate(context) {
       callErrors.requestGate(context);
       overload.requestGate(context);
+      const call = calls.get(context.values);
       // A stream waits for messages no longer than its caller's deadline.
-      if (context.method.methodKind !== "unary") streams.get(context.values)?.endWith(context.signal);
+      if (context.method.methodKind !== "unary") call?.endWith(context.signal);
+      else call?.hideLength(context.requestHeader, readMaxBytes);
     },
-    interceptors: [callErrors.interceptor, overload.interceptor, ...interceptors],
+    interceptors: [callErrors.interceptor, overload.interceptor, held, ...interceptors],
     readMaxBytes,
     shutdownSignal,
   });
@@ -106,44 +100,58 @@ export function createHandlers(options: HandlersOptions): Handlers {
     else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
     else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
     else if (procedure.method.methodKind === "unary")
-      call(exchange, (gone) => gathering(exchange, gatheredBytes, gone));
-    else stream(exchange);
-  }
-
-  /** What it holds of envelopes is given back at its end, whether they were read or not. */
-  async function stream(exchange: Exchange): Promise<void> {
-    const held = new Budget(Number.POSITIVE_INFINITY, gathered);
-    await call(exchange, (gone) => wholeEnvelopes(inPieces(exchange.body, gone), readMaxBytes, held, noRoom));
-    held.giveBack(held.taken);
-  }
-
-  function noRoom(): ConnectError {
-    const message = `bodies exceed ${gathered.limit} bytes`;
-    onLimit("gatheredBytes", message);
-    return new ConnectError(message, Code.Unavailable);
+      call(exchange, async (each) => {
+        const whole = await gather(each, gatheredBytes);
+        return whole === undefined ? piecesOf(each) : inOne(whole);
+      });
+    else call(exchange, piecesOf);
   }
 
   function handleWhole(body: Uint8Array, exchange: Exchange): void {
-    call(exchange, () => inOne(body));
+    call(exchange, (each) => {
+      each.hold(body.length);
+      return inOne(body);
+    });
   }
 
   function handleInPieces(exchange: Exchange): void {
-    call(exchange, (gone) => inPieces(exchange.body, gone));
+    call(exchange, piecesOf);
   }
 
-  async function call(exchange: Exchange, body: RequestBody): Promise<void> {
+  /** A body in envelopes is read in whole ones, which the call holds. Any other is refused with its first piece. */
+  function piecesOf(each: UniversalCall): AsyncIterable<Uint8Array> {
+    const { exchange, signal } = each;
+    const pieces = inPieces(exchange.body, signal);
+    return isUnaryOfConnect(exchange) ? pieces : wholeEnvelopes(pieces, readMaxBytes, each);
+  }
+
+  /** Holds what a unary handler was given until it has ended, which may be after its caller's deadline. */
+  function held(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
+    return async (request) => {
+      const each = request.stream ? undefined : calls.get(request.contextValues);
+      each?.handling(true);
+      try {
+        return await next(request);
+      } finally {
+        each?.handling(false);
+      }
+    };
+  }
+
+  async function call(exchange: Exchange, body: (each: UniversalCall) => RequestBody): Promise<void> {
     const procedure = procedureOf(exchange) as UniversalHandler;
     const { methodKind } = procedure.method;
-    const underWay = new UniversalCall(exchange, methodKind === "unary" ? deadlineMs : Number.POSITIVE_INFINITY);
+    const underWay = new UniversalCall(exchange, methodKind === "unary" ? deadlineMs : Number.POSITIVE_INFINITY, body);
     waiting.add(underWay);
-    if (methodKind !== "unary") streams.set(underWay.values, underWay);
+    calls.set(underWay.values, underWay);
     try {
-      await underWay.answer(procedure, body);
+      await compressions.run(underWay, () => underWay.answer(procedure));
     } catch (error) {
       cannotAnswer(exchange, error);
       underWay.end(error);
     } finally {
       waiting.remove(underWay);
+      underWay.answered();
       overload.ended(underWay.values);
     }
   }
@@ -163,7 +171,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const handler = lane
     ? createLane({
         methods,
-        compressions,
+        compressions: compressions.accepted,
         interceptors,
         shutdownSignal,
         cutSignal,
@@ -177,6 +185,11 @@ export function createHandlers(options: HandlersOptions): Handlers {
       })
     : handle;
   return { services, handler };
+}
+
+/** True if the body is a message without envelopes. */
+function isUnaryOfConnect({ request }: Exchange): boolean {
+  return /^application\/(proto|json)\b/i.test(fieldValue(request.fields, "content-type") ?? "");
 }
 
 /** Runs the interceptor only for calls of services for which `skips` returns false. */

@@ -28,6 +28,7 @@ export interface Limit {
     | "frames"
     | "frames/s"
     | "handlers"
+    | "messages"
     | "ms"
     | "streams"
     | "streams/s";
@@ -155,17 +156,53 @@ export const LIMITS = {
     bounds:
       "time from a unary request's headers to the end of its body; after an early response, time to the end of the body",
     over: "408",
-    reason: "messageBytes at 9 kbit/s",
+    reason: "messageBytes at 560 kbit/s, a slow mobile network",
   },
   messageBytes: {
-    default: 65_536,
+    default: 4_194_304,
     unit: "bytes",
     group: "requests",
     on: "all",
     bounds: "a caller's message, before and after decompression",
     over: "resource_exhausted",
+    reason: "what gRPC's servers take by default; gatheredBytes bounds the messages of all calls together",
+  },
+  brotliWindowBytes: {
+    default: 4_194_304,
+    unit: "bytes",
+    group: "memory",
+    on: "all",
+    bounds: "the window that a message compressed with Brotli declares (RFC 7932, 9.1), from 1,024 to 16,777,216",
+    over: "resource_exhausted",
     reason:
-      "the largest real message here is under 100 bytes, and while it is decoded a message takes many times its size",
+      "the window of 22 bits that encoders declare by default; a decoder of a few bytes may allocate and fill all of it",
+  },
+  decompressors: {
+    default: 4,
+    unit: "messages",
+    group: "memory",
+    on: "all",
+    bounds: "messages being decompressed at once, over all connections",
+    over: "the next one waits for its turn, for as long as its caller does",
+    reason: "libuv decompresses on four threads: more would take memory and be no faster",
+  },
+  queuedDecompressions: {
+    default: 1_000,
+    unit: "messages",
+    group: "memory",
+    on: "all",
+    bounds: "messages that wait to be decompressed",
+    over: "unavailable",
+    reason: "a message of messageBytes takes some 10 ms, and most take under 0.1",
+  },
+  compressors: {
+    default: 4,
+    unit: "messages",
+    group: "memory",
+    on: "all",
+    bounds: "responses being compressed at once; 16 times as many wait for their turn",
+    over: "the next one is sent in the compressed format, but as it is",
+    reason: "as decompressors",
   },
   discardedBytes: {
     default: 4_194_304,
@@ -184,7 +221,7 @@ export const LIMITS = {
     on: "HTTP/2",
     bounds: "flow-control window of a stream: body bytes that may arrive before they are read (RFC 9113, 6.9)",
     over: "RST_STREAM (FLOW_CONTROL_ERROR)",
-    reason: "four messages of the largest size",
+    reason: "26 Mbit/s at 80 ms round trip, for one stream of a connection's four",
   },
   connectionWindowBytes: {
     default: 1_048_576,

@@ -120,15 +120,14 @@ class NodeExchange implements Exchange, NodeRequest {
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
-    const { server, awaited } = this.#connection;
+    const { awaited } = this.#connection;
     const req = this.#req;
     const gathered = new GatheredBody();
     this.#gathered = gathered;
     awaited.add(this);
     const onData = (piece: Buffer): void => {
       if (this.#gathered === undefined) return;
-      if (!server.gathered.take(piece.length)) {
-        server.onLimit("gatheredBytes", `bodies exceed ${server.limits.gatheredBytes} bytes`);
+      if (!this.hold(piece.length)) {
         this.#answerInstead(503);
         return;
       }
@@ -147,9 +146,20 @@ class NodeExchange implements Exchange, NodeRequest {
     });
   }
 
+  hold(bytes: number): boolean {
+    const { gathered, limits, onLimit } = this.#connection.server;
+    if (gathered.take(bytes)) return true;
+    onLimit("gatheredBytes", `bodies exceed ${limits.gatheredBytes} bytes`);
+    return false;
+  }
+
+  release(bytes: number): void {
+    this.#connection.server.gathered.giveBack(bytes);
+  }
+
   #endGathering(): void {
     if (this.#gathered === undefined) return;
-    this.#connection.server.gathered.giveBack(this.#gathered.size);
+    this.release(this.#gathered.size);
     this.#gathered = undefined;
   }
 

@@ -120,7 +120,7 @@ export function createServer(options: ServerOptions): Server {
     isUnintercepted: (service) => !interceptHealth && service === healthService,
     messageBytes: limits.messageBytes,
     callsInFlight: limits.callsInFlight,
-    gathered,
+    compression: limits,
     isExempt: (service) => exempt.has(service),
     deadlineMs: limits.deadlineMs,
     lane,

@@ -3,6 +3,7 @@ import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { urlOf } from "./authority.ts";
 import { callerGone } from "./call-ends.ts";
+import type { MessageHolder } from "./compression.ts";
 import type { Exchange } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import { shortenTimeouts } from "./long-timeouts.ts";
@@ -10,10 +11,12 @@ import { contextValuesOf } from "./peer.ts";
 import { acceptPost } from "./refusals.ts";
 import type { Waiting } from "./unary/deadlines.ts";
 
-/** A request's body, until the caller is gone. */
-export type RequestBody = (gone: AbortSignal) => AsyncIterable<Uint8Array>;
+const CONTENT_LENGTH = "content-length";
 
-export class UniversalCall implements Waiting<UniversalCall> {
+/** A request's body: in pieces, or a promise of them. */
+export type RequestBody = AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>;
+
+export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
   readonly exchange: Exchange;
   /** When it is given up, in ms of performance.now(); Infinity for never. */
   readonly deadline: number;
@@ -22,16 +25,78 @@ export class UniversalCall implements Waiting<UniversalCall> {
   readonly values: ContextValues;
   readonly #abort = new AbortController();
   #isAbandoned = false;
+  /** Bytes that are held for its handler, and those among them of the message that was decompressed last. */
+  #held = 0;
+  #heldMessage = 0;
+  /** The response is sent, and the handler runs still. */
+  #answered = false;
+  #handling = false;
+  readonly #body: (call: UniversalCall) => RequestBody;
+  #restoreLength: (() => void) | undefined;
 
-  /** deadlineMs is how long it may take, Infinity for ever. */
-  constructor(exchange: Exchange, deadlineMs: number) {
+  /** deadlineMs is how long it may take, Infinity for ever. `body` is called when the call is to have its request's body. */
+  constructor(exchange: Exchange, deadlineMs: number, body: (call: UniversalCall) => RequestBody) {
     this.exchange = exchange;
+    this.#body = body;
     this.deadline = exchange.startedAt + deadlineMs;
     this.values = contextValuesOf(exchange);
     exchange.onAbandoned = () => {
       this.#isAbandoned = true;
       this.end(callerGone());
     };
+  }
+
+  /** Aborts when the call has ended for its handler. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  hold(bytes: number): boolean {
+    if (this.#answered || !this.exchange.hold(bytes)) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.exchange.release(bytes);
+    this.#held -= bytes;
+  }
+
+  keepMessage(bytes: number): void {
+    this.release(this.#heldMessage);
+    this.#heldMessage = bytes;
+  }
+
+  /**
+   * Hides a content-length until the body is asked for. Of one that it sees, Connect makes a buffer before a byte of the
+   * body has come. One over a message's limit stays, to be refused at once.
+   */
+  hideLength(header: Headers, maxBytes: number): void {
+    const length = header.get(CONTENT_LENGTH);
+    if (length === null || Number(length) > maxBytes) return;
+    header.delete(CONTENT_LENGTH);
+    this.#restoreLength = () => header.set(CONTENT_LENGTH, length);
+  }
+
+  async *#bodyBytes(): AsyncIterable<Uint8Array> {
+    this.#restoreLength?.();
+    yield* await this.#body(this);
+  }
+
+  /** Tells that a unary handler runs, which may be longer than its caller waits, and that it has ended. */
+  handling(handling: boolean): void {
+    this.#handling = handling;
+    this.#releaseAll();
+  }
+
+  /** Tells that no more of the response will be sent. */
+  answered(): void {
+    this.#answered = true;
+    this.#releaseAll();
+  }
+
+  #releaseAll(): void {
+    if (this.#answered && !this.#handling) this.release(this.#held);
   }
 
   /** Ends it for its handler, and where that was not done yet, for its caller. */
@@ -45,7 +110,7 @@ export class UniversalCall implements Waiting<UniversalCall> {
   }
 
   /** Settles when all of the answer is sent. Rejects where it cannot be. */
-  async answer(procedure: UniversalHandler, body: RequestBody): Promise<void> {
+  async answer(procedure: UniversalHandler): Promise<void> {
     const { exchange } = this;
     const { signal } = this.#abort;
     const { httpVersion, method, fields } = exchange.request;
@@ -56,7 +121,7 @@ export class UniversalCall implements Waiting<UniversalCall> {
       url: urlOf(exchange.request),
       method,
       header,
-      body: body(signal),
+      body: this.#bodyBytes(),
       signal,
       contextValues: this.values,
     });
@@ -72,13 +137,23 @@ export class UniversalCall implements Waiting<UniversalCall> {
   }
 }
 
-/** The body in one piece, where it has no more than so many bytes. Nothing is waited for until it is asked for. */
-export async function* gathering(exchange: Exchange, maxBytes: number, gone: AbortSignal): AsyncIterable<Uint8Array> {
+/**
+ * Gathers the body of a call, which holds it. Resolves with the whole of it, or with undefined if it has more than
+ * `maxBytes` and is to be read in pieces. Rejects if the call ends before.
+ */
+export function gather(call: UniversalCall, maxBytes: number): Promise<Uint8Array | undefined> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
-  if (gone.aborted) throw gone.reason;
-  exchange.gather(maxBytes, resolve, () => resolve(undefined));
-  const whole = await unlessGone(promise, gone);
-  yield* whole === undefined ? inPieces(exchange.body, gone) : inOne(whole);
+  const { exchange, signal } = call;
+  if (signal.aborted) return Promise.reject(signal.reason);
+  exchange.gather(
+    maxBytes,
+    (bytes) => {
+      call.hold(bytes.length);
+      resolve(bytes);
+    },
+    () => resolve(undefined),
+  );
+  return unlessGone(promise, signal);
 }
 
 export async function* inOne(body: Uint8Array): AsyncIterable<Uint8Array> {

@@ -37,6 +37,12 @@ export class WrappedExchange implements Exchange {
       () => over(this),
     );
   }
+  hold(bytes: number): boolean {
+    return this.inner.hold(bytes);
+  }
+  release(bytes: number): void {
+    this.inner.release(bytes);
+  }
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
     this.inner.respond(head, body, trailers);
   }

@@ -13,7 +13,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { GenService } from "@bufbuild/protobuf/codegenv2";
 import { type FileDescriptorSet, FileDescriptorSetSchema, type StringValueSchema } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouterOptions, ServiceImpl } from "@connectrpc/connect";
 import type { Routes } from "../../src/server/handlers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -55,6 +55,9 @@ export const Echo = fixtures.getService("fixture.Echo") as GenService<{
 }>;
 
 /** Routes of the Echo service alone, with the given methods. */
-export function echoRoutes(implementation: Partial<ServiceImpl<typeof Echo>>): Routes {
-  return (router) => void router.service(Echo, implementation);
+export function echoRoutes(
+  implementation: Partial<ServiceImpl<typeof Echo>>,
+  options?: Partial<ConnectRouterOptions>,
+): Routes {
+  return (router) => void router.service(Echo, implementation, options);
 }

@@ -129,6 +129,9 @@ export class Stream implements Exchange, BodyHost {
     if (last) this.remoteOpen = false;
     const done = this.#gatherDone;
     if (last && done !== undefined && this.#body === undefined && piece.length <= this.#gatherMax) {
+      // It is in no body that takes room for it: what its handler keeps must have some.
+      if (!this.#host.hold(piece.length)) return ErrorCode.EnhanceYourCalm;
+      this.#host.release(piece.length);
       this.#deliver(done, piece);
       return ErrorCode.NoError;
     }

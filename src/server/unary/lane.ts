@@ -9,6 +9,7 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import type { Budget } from "../budget.ts";
 import { deadlineExceeded } from "../call-ends.ts";
 import type { Exchange, Handler } from "../exchange.ts";
+import { renameLimit } from "../message-errors.ts";
 import { UnaryCall } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
 import { intercept } from "./intercept.ts";
@@ -60,7 +61,7 @@ export function createLane(options: LaneOptions): Handler {
     else {
       const input = decode(plan, plan.message);
       if (input === undefined) connect.handle(exchange);
-      else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input);
+      else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input, 0);
     }
   }
 
@@ -68,10 +69,11 @@ export function createLane(options: LaneOptions): Handler {
     const plan = plans.of(exchange.request) as Plan;
     const input = decode(plan, plan.wire.message(body));
     if (input === undefined || inFlight.spent) connect.handleWhole(body, exchange);
-    else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input);
+    else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input, body.length);
   }
 
-  function run(call: UnaryCall, input: Message): void {
+  /** bodyBytes is the size of the body that the input is from. */
+  function run(call: UnaryCall, input: Message, bodyBytes: number): void {
     let output: object | PromiseLike<object>;
     try {
       output = interceptors.length === 0 ? call.plan.method.impl(input, call) : intercept(call, input, interceptors);
@@ -79,23 +81,26 @@ export function createLane(options: LaneOptions): Handler {
       failFromHandler(call, error);
       return;
     }
-    if (isPromise(output)) wait(call, output);
+    if (isPromise(output)) wait(call, output, bodyBytes);
     else succeed(call, output);
   }
 
-  function wait(call: UnaryCall, output: PromiseLike<object>): void {
+  /** The body has its room until the handler has ended, which may be after the response: it has the message. */
+  function wait(call: UnaryCall, output: PromiseLike<object>, bodyBytes: number): void {
     const counted = options.isExempt(call.service) ? 0 : 1;
+    const held = call.exchange.hold(bodyBytes) ? bodyBytes : 0;
     deadlines.add(call);
     inFlight.add(counted);
     output.then(
-      (message) => (settled(call, counted) ? succeed(call, message) : undefined),
-      (error) => (settled(call, counted) ? failFromHandler(call, error) : undefined),
+      (message) => (settled(call, counted, held) ? succeed(call, message) : undefined),
+      (error) => (settled(call, counted, held) ? failFromHandler(call, error) : undefined),
     );
   }
 
   /** Its handler has ended. Whether it is to be answered still. */
-  function settled(call: UnaryCall, counted: number): boolean {
+  function settled(call: UnaryCall, counted: number, held: number): boolean {
     deadlines.remove(call);
+    call.exchange.release(held);
     inFlight.giveBack(counted);
     return !call.answered;
   }
@@ -107,8 +112,10 @@ export function createLane(options: LaneOptions): Handler {
       if (call.isLate) throw deadlineExceeded();
       bytes = codec.serialize(create(method.desc.output, output as never));
     } catch (error) {
-      if (error instanceof ConnectError) fail(call, error);
-      else failFromHandler(call, error);
+      if (error instanceof ConnectError) {
+        renameLimit(error);
+        fail(call, error);
+      } else failFromHandler(call, error);
       return;
     }
     answer(call, bytes, undefined);

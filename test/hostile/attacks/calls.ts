@@ -8,8 +8,10 @@ import { get, post } from "./http2.ts";
 
 const off = Infinity;
 const SAY = "/fixture.Echo/Say";
-const BOMB_BYTES = 60 << 20;
-/** What a bomb of 60 MB may make the server hold, which uses that much for nothing else. */
+const BOMB_BYTES = 50 << 20;
+/** Half of the bytes of the largest message. */
+const DEEP = 2_000_000;
+/** What a bomb of 50 MB may make the server hold, which uses that much for nothing else. */
 const FLAT_BYTES = 25 << 20;
 
 type Http = Attack["http"];
@@ -54,7 +56,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
   const json = cellOf(http, "json");
   return [
     ...(["gzip", "br"] as const).map((encoding) => ({
-      name: `a ${encoding} bomb of 60 MB`,
+      name: `a ${encoding} bomb of 50 MB`,
       off: { messageBytes: off },
       run: (target: Target) => weighed(target, () => code(target, proto, { message: bomb(encoding), encoding })),
       cut: /^resource_exhausted, flat$/,
@@ -62,6 +64,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
     })),
     {
       name: "a message over its bytes",
+      limits: { messageBytes: 65_536 },
       off: { messageBytes: off },
       run: (target) => code(target, proto, { message: zeros(1_000_000) }),
       cut: /^resource_exhausted$/,
@@ -70,14 +73,14 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
     {
       name: "JSON as deep as a message is long",
       off: undefined,
-      run: (target) => code(target, json, { message: Buffer.from("[".repeat(30_000) + "]".repeat(30_000)) }),
+      run: (target) => code(target, json, { message: Buffer.from("[".repeat(DEEP) + "]".repeat(DEEP)) }),
       cut: /^invalid_argument$/,
     },
     {
       name: "protobuf groups as deep as a message is long",
       off: undefined,
       run: (target) =>
-        code(target, proto, { message: Buffer.concat([Buffer.alloc(30_000, 0x1b), Buffer.alloc(30_000, 0x1c)]) }),
+        code(target, proto, { message: Buffer.concat([Buffer.alloc(DEEP, 0x1b), Buffer.alloc(DEEP, 0x1c)]) }),
       cut: /^(ok|invalid_argument)$/,
     },
     {
@@ -134,7 +137,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
     },
     {
       name: "more than a message, and not all of it",
-      limits: { requestMs: 200 },
+      limits: { requestMs: 200, messageBytes: 65_536 },
       off: { requestMs: off },
       async run({ connect }) {
         const body = Buffer.concat([envelope(Buffer.from(JSON.stringify("x".repeat(65_534)))), Buffer.of(0)]);

@@ -5,8 +5,8 @@ import { CALL_ATTACKS } from "./calls.ts";
 
 /** Where the bytes of a call go another way, or its handler is started in another place. */
 const NAMES = [
-  "a gzip bomb of 60 MB",
-  "a br bomb of 60 MB",
+  "a gzip bomb of 50 MB",
+  "a br bomb of 50 MB",
   "a message over its bytes",
   "JSON as deep as a message is long",
   "protobuf groups as deep as a message is long",

@@ -104,7 +104,7 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
     if (newest !== undefined && !newest.isWhole) {
       // It is in the rest of a request, which may have its answer already.
       if (requests.has(newest) && !newest.waitsForTurn) newest.refuse(status);
-      else socket.destroySoon();
+      else endAndLinger(socket, "");
     } else if (socket.writable && requests.size === 0) endAndLinger(socket, rawRefusal(status));
     // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
     else socket.destroySoon();

@@ -1,18 +1,10 @@
 /** The exchange over Node's (req, res), which node:http and node:http2 share. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import {
-  type Exchange,
-  type Field,
-  fieldValue,
-  type Handler,
-  type Peer,
-  type RequestHead,
-  type ResetReason,
-  type ResponseHead,
-} from "./exchange.ts";
+import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "./exchange.ts";
 import { GatheredBody } from "./gathered-body.ts";
 import type { NodeConnection, NodeRequest } from "./node-connection.ts";
+import { discardRest, endAfter, hasBody, hasEnded, holdResponse } from "./node-early-response.ts";
 import { NodeRequestHeads } from "./node-request-head.ts";
 import { runningTime } from "./running-time.ts";
 import { SocketPeer } from "./socket-peer.ts";
@@ -50,10 +42,14 @@ class NodeExchange implements Exchange, NodeRequest {
   #gathered: GatheredBody | undefined;
   /** Bytes of the response that wait for the client. */
   #queued = 0;
+  /** While a complete response waits for the request's end: sends it. */
+  #sendHeld: (() => void) | undefined;
   /** Nothing more can be sent: the answer is ended or the peer is gone. */
   #done = false;
   /** The peer was gone first. */
   #abandoned = false;
+  /** The connection ends with it, whatever the peer still sends. */
+  #isLast = false;
 
   constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, connection: NodeConnection) {
     this.#req = req;
@@ -89,6 +85,7 @@ class NodeExchange implements Exchange, NodeRequest {
     if (!this.#done) awaited.delete(this);
     this.#release(this.#queued);
     this.#endGathering();
+    this.#sendHeld = undefined;
     this.#abandonHandler();
   }
 
@@ -166,46 +163,64 @@ class NodeExchange implements Exchange, NodeRequest {
   }
 
   refuse(status: number): void {
-    if (this.#done || this.#res.headersSent) this.reset();
-    else {
-      this.#res.shouldKeepAlive = false;
-      this.#answerInstead(status);
+    if (this.#done || this.#res.headersSent) {
+      this.reset();
+      return;
     }
+    this.#isLast = true;
+    this.#res.shouldKeepAlive = false;
+    if (this.#sendHeld === undefined) this.#answerInstead(status);
+    else this.#sendHeld();
   }
 
   /** Answers in the handler's place. */
   #answerInstead(status: number): void {
     this.#endGathering();
     this.#abandonHandler();
-    this.#setHead({ status, fields: [] });
+    this.#res.statusCode = status;
+    this.#markLast();
     this.#finish();
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
+    if (this.#done) return;
+    // First, since these throw if the fields cannot be sent.
+    if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
+    this.#setFields(head);
+    const { closing, server } = this.#connection;
+    if (closing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
+    else {
+      this.#endGathering();
+      this.#sendHeld = holdResponse(this.#req, this.#res, server.limits, () => {
+        this.#sendHeld = undefined;
+        this.#send(body, trailers);
+      });
+    }
+  }
+
+  #send(body: Uint8Array, trailers: readonly Field[]): void {
+    this.#markLast();
     if (trailers.length > 0) {
-      if (this.#done) return;
-      this.#res.addTrailers(valuesByName(trailers)); // first, since it throws where they cannot be sent
-      this.start(head);
+      this.#res.writeHead(this.#res.statusCode);
+      this.#queueHead();
       const taken = this.write(body);
       if (taken === undefined) this.end();
       else void taken.then(() => this.end());
-    } else if (!this.#done) {
-      this.#setHead(head);
-      if (body.length === 0) this.#finish();
-      else if (body.length <= STEP_BYTES) {
-        this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
-      } else {
-        this.#done = true;
-        if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
-        this.#queueHead();
-        void this.#sendInSteps(body).then(() => this.#finish());
-      }
+    } else if (body.length === 0) this.#finish();
+    else if (body.length <= STEP_BYTES) {
+      this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
+    } else {
+      this.#done = true;
+      if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
+      this.#queueHead();
+      void this.#sendInSteps(body).then(() => this.#finish());
     }
   }
 
   start(head: ResponseHead): void {
     if (this.#done) return;
-    this.#setHead(head);
+    this.#setFields(head);
+    this.#markLast();
     this.#res.writeHead(head.status);
     this.#queueHead();
   }
@@ -269,13 +284,16 @@ class NodeExchange implements Exchange, NodeRequest {
     else stream.close(RESET_CODES[reason]);
   }
 
-  #setHead({ status, fields }: ResponseHead): void {
+  #setFields({ status, fields }: ResponseHead): void {
     this.#res.statusCode = status;
+    for (const [name, value] of fields) this.#res.appendHeader(name, value);
+  }
+
+  #markLast(): void {
     // It says that it is the last only where it is: Node would cut what the peer still sends, and the answers behind it.
     const { closing, newest } = this.#connection;
     const isLast = closing && newest === this && (this.#req.complete || !hasBody(this.request));
     if (isLast) this.#res.shouldKeepAlive = false;
-    for (const [name, value] of fields) this.#res.appendHeader(name, value);
   }
 
   /** Ends it, perhaps with a string that has a byte in each character. */
@@ -289,33 +307,18 @@ class NodeExchange implements Exchange, NodeRequest {
 
   /** Lets the peer finish what it sends, or it would not get to read the answer. */
   #discard(): void {
-    if (!this.#req.complete) {
+    if (this.#isLast) endAfter(this.#res);
+    else if (!hasEnded(this.#req, this.#res, this.request)) {
       const { awaited, server } = this.#connection;
-      let left = server.limits.discardedBytes;
       this.awaitedSince = runningTime();
       awaited.add(this);
-      this.#req.on("close", () => awaited.delete(this));
-      this.#req.on("data", (piece: Buffer) => {
-        left -= piece.length;
-        if (left >= 0) return;
-        server.onLimit(
-          "discardedBytes",
-          `the rest of an answered request exceeds ${server.limits.discardedBytes} bytes`,
-        );
-        this.#req.destroy();
-      });
+      discardRest(this.#req, this.#res, server, () => awaited.delete(this));
     }
     this.#req.resume();
   }
 }
 
 function ignore(): void {}
-
-/** RFC 9112, 6.3. */
-function hasBody({ fields }: RequestHead): boolean {
-  const length = fieldValue(fields, "content-length") ?? "0";
-  return length !== "0" || fieldValue(fields, "transfer-encoding") !== undefined;
-}
 
 function valuesByName(fields: readonly Field[]): Record<string, string[]> {
   const values: Record<string, string[]> = Object.create(null);

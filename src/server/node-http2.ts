@@ -7,10 +7,8 @@ import { NodeConnections } from "./node-connections.ts";
 import { createNodeListener } from "./node-http.ts";
 
 /** An HTTP/2 server that never listens. */
-export function createNodeHttp2({ limits, ...state }: NodeServerState): Http2 {
-  // What is not read of a stream costs its window at most.
-  const shared = { ...state, limits: { ...limits, discardedBytes: Number.POSITIVE_INFINITY } };
-  const sessions = new NodeConnections<ServerHttp2Session>(shared);
+export function createNodeHttp2(state: NodeServerState): Http2 {
+  const sessions = new NodeConnections<ServerHttp2Session>(state);
   const listener = createNodeListener(state.handler);
   function take(req: Http2ServerRequest, res: Http2ServerResponse): void {
     listener(req, res, sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
@@ -18,7 +16,7 @@ export function createNodeHttp2({ limits, ...state }: NodeServerState): Http2 {
   const server = createServer(take).on("checkExpectation", take);
   let draining = false;
   server.on("session", (session) => {
-    sessions.add(session, new NodeConnection(session.socket as Socket, shared));
+    sessions.add(session, new NodeConnection(session.socket as Socket, state));
     session.on("close", () => sessions.delete(session));
     if (draining) session.close();
   });

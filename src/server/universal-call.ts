@@ -127,13 +127,19 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
     });
     const { status, trailer } = response;
     const more = status === 415 ? acceptPost(procedure.method) : [];
-    exchange.start({ status, fields: [...(response.header ?? []), ...more] });
+    const head = { status, fields: [...(response.header ?? []), ...more] };
+    // The head of a stream's response cannot wait for its body.
+    const isStream = procedure.method.methodKind !== "unary" && response.body !== undefined;
+    if (isStream) exchange.start(head);
+    const pieces: Uint8Array[] = [];
     for await (const piece of response.body ?? []) {
       if (this.#isAbandoned) return exchange.reset();
-      const writable = exchange.write(piece);
+      const writable = isStream ? exchange.write(piece) : void pieces.push(piece);
       if (writable !== undefined) await writable;
     }
-    exchange.end(plainGrpcMessage([...(trailer ?? [])]));
+    const trailers = plainGrpcMessage([...(trailer ?? [])]);
+    if (isStream) exchange.end(trailers);
+    else exchange.respond(head, pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces), trailers);
   }
 }
 

@@ -81,7 +81,9 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
     this.#host.release(this.size);
     this.#buffer = undefined;
     this.size = 0;
+    this.#uncredited = 0;
     this.#error = error;
+    this.#left = true;
     this.notify();
   }
 

@@ -22,11 +22,24 @@ export function createHttp2(options: Http2Options): Http2 {
   const sockets = new Set<BoundSocket>();
   const sweepMs = sweepInterval(server.limits);
   let sweep: NodeJS.Timeout | undefined;
+  let earlySweep: NodeJS.Timeout | undefined;
   let drained: PromiseWithResolvers<void> | undefined;
 
   function look(): void {
     readClock(server);
     for (const socket of sockets) socket.look();
+  }
+
+  server.early.onFirst = () => {
+    earlySweep ??= setInterval(lookAtEarly, earlySweepInterval(server.limits)).unref();
+  };
+
+  function lookAtEarly(): void {
+    readClock(server);
+    server.early.look();
+    if (!server.early.isEmpty) return;
+    clearInterval(earlySweep);
+    earlySweep = undefined;
   }
 
   function closed(socket: BoundSocket): void {
@@ -47,6 +60,7 @@ export function createHttp2(options: Http2Options): Http2 {
     },
     drain() {
       readClock(server);
+      server.early.holds = false;
       if (drained === undefined) {
         drained = Promise.withResolvers();
         for (const socket of sockets) socket.drain(DRAINING);
@@ -67,6 +81,11 @@ export function createHttp2(options: Http2Options): Http2 {
 
 const DRAINING = "the server is draining";
 const CLOSING = "the server is closing";
+
+/** ms between looks at the early streams. */
+function earlySweepInterval({ earlyResponseMs, earlyResponseIdleMs, discardIdleMs }: Limits): number {
+  return Math.max(10, Math.min(1_000, Math.min(earlyResponseMs, earlyResponseIdleMs, discardIdleMs) / 4));
+}
 
 /** ms between looks at the time: often enough for the shortest of the limits, and not more often than every 10 ms. */
 function sweepInterval(limits: Limits): number {

@@ -26,6 +26,12 @@ export class Http2RequestHead implements RequestHead {
   }
 }
 
+/** The head of a request that is refused before its head is known. */
+export const UNREADABLE = new Http2RequestHead(
+  { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
+  "http",
+);
+
 /** What a header list consists of. */
 interface Parts {
   method: string | undefined;

@@ -4,6 +4,7 @@ import { Budget } from "../budget.ts";
 import type { Handler } from "../exchange.ts";
 import type { Limits, OnLimit } from "../limits.ts";
 import type { QueuedResponses } from "../queued-responses.ts";
+import { EarlyStreams } from "./early-streams.ts";
 import { WriteBuffers } from "./frame-writer.ts";
 import { MAX_31_BITS } from "./frames.ts";
 import { ResponseHeads } from "./response-head.ts";
@@ -30,6 +31,7 @@ export class ServerState {
   readonly heads = new ResponseHeads();
   readonly buffers = new WriteBuffers();
   readonly gathered: Budget;
+  readonly early: EarlyStreams;
   readonly queued: QueuedResponses;
   /** Handlers still running for callers that are gone. */
   readonly abandoned: Budget;
@@ -45,6 +47,7 @@ export class ServerState {
     this.onError = onError;
     this.onLimit = onLimit;
     this.gathered = gathered;
+    this.early = new EarlyStreams(this.limits, this.time);
     this.queued = queued;
     this.abandoned = new Budget(limits.abandonedHandlers);
   }

@@ -1,6 +1,7 @@
 /** A stream (RFC 9113, 5.1), which is the exchange that a handler answers. */
 import type { Exchange, Field, Peer, ResetReason, ResponseHead } from "../exchange.ts";
 import { Body, type BodyHost } from "./body.ts";
+import { type EarlyHost, EarlyStream, type EarlyStreams } from "./early-streams.ts";
 import type { ReceiveWindow } from "./flow-control.ts";
 import { ErrorCode } from "./frames.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -21,21 +22,18 @@ type GatherDone = Parameters<Exchange["gather"]>[1];
 const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
 
 /** What a stream asks of its connection. */
-export interface StreamHost {
+export interface StreamHost extends EarlyHost {
   readonly peer: Peer;
   readonly sender: Sender;
+  readonly early: EarlyStreams;
   /** Takes room for bytes of bodies; false where there is none. */
   hold(bytes: number): boolean;
   release(bytes: number): void;
-  /** Lets the peer send this many bytes more. */
-  credit(stream: Stream, bytes: number): void;
   /** Ends the stream with RST_STREAM (5.4.2). */
   reset(stream: Stream, code: ErrorCode): void;
   /** A stream is gone whose handler still runs; and that handler has stopped. */
   orphaned(): void;
   stopped(): void;
-  /** A handler threw, which it must not. */
-  threw(stream: Stream, error: unknown): void;
 }
 
 export class Stream implements Exchange, BodyHost {
@@ -52,6 +50,7 @@ export class Stream implements Exchange, BodyHost {
   receiveWindow: ReceiveWindow | undefined;
   outgoing: Outgoing | undefined;
   bodiless = false;
+  #early: EarlyStream | undefined;
   #answer: (typeof Answer)[keyof typeof Answer] = Answer.Owed;
   /** The stream is gone, and its handler still runs. */
   #orphaned = false;
@@ -93,7 +92,7 @@ export class Stream implements Exchange, BodyHost {
 
   /** Whether a body has not ended that its handler wanted whole. */
   get awaited(): boolean {
-    return this.#wantedWhole && this.remoteOpen;
+    return this.#wantedWhole && this.remoteOpen && this.#early === undefined;
   }
 
   get body(): Body {
@@ -127,6 +126,10 @@ export class Stream implements Exchange, BodyHost {
     // 8.1.1: a body that is not as long as content-length says is malformed.
     if (expected >= 0 && (this.#received > expected || (last && this.#received < expected))) return ErrorCode.Protocol;
     if (last) this.remoteOpen = false;
+    if (this.#early !== undefined) {
+      this.#early.received(piece.length);
+      return ErrorCode.NoError;
+    }
     const done = this.#gatherDone;
     if (last && done !== undefined && this.#body === undefined && piece.length <= this.#gatherMax) {
       // It is in no body that takes room for it: what its handler keeps must have some.
@@ -207,7 +210,8 @@ export class Stream implements Exchange, BodyHost {
     }
     this.#expect(Answer.Owed, "send answer: it has begun");
     this.#answer = Answer.Given; // first: the stream may be reset while its response is queued
-    this.#host.sender.respond(this, head, body, trailers);
+    if (this.remoteOpen && this.#host.early.holds && !this.#awaitsContinue) this.#hold(head, body, trailers);
+    else this.#host.sender.respond(this, head, body, trailers);
   }
 
   start(head: ResponseHead): void {
@@ -241,6 +245,34 @@ export class Stream implements Exchange, BodyHost {
     this.#answer = Answer.Given;
     this.#onAbandoned = undefined;
     this.#host.reset(this, RESET_CODES[reason]);
+  }
+
+  /** True if the client sends no body before it is told to go on. */
+  get #awaitsContinue(): boolean {
+    return this.request.expectsContinue && !this.#continued && this.#received === 0;
+  }
+
+  /** Keeps a complete response back until its request ends, or it waits no longer. */
+  #hold(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
+    this.#discardBody();
+    this.#early = new EarlyStream(this, this.#host, this.#host.early, () =>
+      this.#host.sender.respond(this, head, body, trailers),
+    );
+  }
+
+  /** The response is sent, and its request has not ended: the rest is discarded. */
+  discard(): void {
+    this.localOpen = false;
+    this.#onAbandoned = undefined;
+    this.#discardBody();
+    this.#early ??= new EarlyStream(this, this.#host, this.#host.early);
+    this.#early.sent();
+  }
+
+  #discardBody(): void {
+    this.#endGathering();
+    this.#body?.credit();
+    this.#body?.close();
   }
 
   #expect(answer: number, otherwise: string): void {
@@ -280,6 +312,7 @@ export class Stream implements Exchange, BodyHost {
   #close(): void {
     this.localOpen = false;
     this.remoteOpen = false;
+    this.#early?.close();
     this.#endGathering();
   }
 }

@@ -1,14 +1,18 @@
 /** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
 import { Budget } from "../budget.ts";
+import { discardMessage, type EndOfDiscard } from "../early-response.ts";
 import type { Peer } from "../exchange.ts";
+import type { EarlyStreams } from "./early-streams.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { ConnectionError, ErrorCode } from "./frames.ts";
-import type { Http2RequestHead } from "./request-head.ts";
+import { type Http2RequestHead, UNREADABLE } from "./request-head.ts";
 import { Sender, type SenderHost } from "./sender.ts";
 import type { ServerState } from "./server-state.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Tolls } from "./tolls.ts";
+
+const NOTHING = new Uint8Array(0);
 
 /** What streams ask of their connection. */
 export interface StreamsHost {
@@ -46,6 +50,10 @@ export class Streams implements StreamHost, SenderHost {
     return this.#host.peer;
   }
 
+  get early(): EarlyStreams {
+    return this.#server.early;
+  }
+
   get count(): number {
     return this.table.open.size;
   }
@@ -80,10 +88,12 @@ export class Streams implements StreamHost, SenderHost {
     }
   }
 
-  /** Answers a request that no handler sees, or that none will see the rest of. */
+  /** Responds to a request that no handler sees; `last` says that the request has no body. */
   refuse(id: number, status: number, last: boolean): void {
-    this.sender.refuse(id, { status, fields: [] });
-    if (!last) this.#rst(id, ErrorCode.NoError);
+    const stream = new Stream(this, id, UNREADABLE, 0, this.#server.time.now);
+    stream.remoteOpen = !last;
+    this.table.open.set(id, stream);
+    stream.respond({ status, fields: [] }, NOTHING);
   }
 
   // Their end.
@@ -111,13 +121,22 @@ export class Streams implements StreamHost, SenderHost {
     this.table.rememberReset(id);
   }
 
-  /**
-   * The answer of a stream is whole. Where its request is not, the peer is told to stop, and that it was no error
-   * (8.1).
-   */
+  /** The answer of a stream is whole. If its request is not, the rest of that is read and discarded. */
   answered(stream: Stream): void {
     this.#tolls.earn(2);
-    if (stream.remoteOpen) this.#rst(stream.id, ErrorCode.NoError);
+    if (stream.remoteOpen) stream.discard();
+    else this.#finish(stream);
+  }
+
+  /** Ends a stream after its response. A peer that still sends is told to stop, and that it was no error (8.1). */
+  discarded(stream: Stream, why: EndOfDiscard | undefined): void {
+    const { limits, onLimit } = this.#server;
+    if (why !== undefined && why !== "idle") onLimit(why, discardMessage(why, limits));
+    if (why !== undefined) this.#rst(stream.id, ErrorCode.NoError);
+    this.#finish(stream);
+  }
+
+  #finish(stream: Stream): void {
     stream.finish();
     this.#remove(stream);
   }
@@ -144,8 +163,8 @@ export class Streams implements StreamHost, SenderHost {
     for (const stream of this.table.open.values()) {
       if (!stream.awaited || stream.startedAt >= begunBefore) continue;
       this.#server.onLimit("requestMs", `the request took over ${this.#server.limits.requestMs} ms`);
-      if (stream.unanswered) this.refuse(stream.id, 408, false);
-      else this.#rst(stream.id, ErrorCode.Cancel);
+      if (stream.unanswered) this.sender.refuse(stream.id, { status: 408, fields: [] });
+      this.#rst(stream.id, stream.unanswered ? ErrorCode.NoError : ErrorCode.Cancel);
       this.abandon(stream, "the request took too long");
     }
   }

@@ -90,6 +90,7 @@ export class Bench {
     const now = this.server.time.now + ms;
     this.server.time.set(now, () => WALL + now);
     this.connection.look();
+    this.server.early.look();
     return this.words();
   }
 }

@@ -141,6 +141,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   },
   {
     name: "a body after an error's answer",
+    limits: { discardedBytes: 1 << 20 },
     off: { discardedBytes: off },
     async run({ connect, dropped }) {
       const peer = await connect(call(10_000_000).replace("application/json", "text/plain"));

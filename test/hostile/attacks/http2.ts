@@ -155,6 +155,51 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     cut: /^408, /,
   },
   {
+    name: "a refused request whose body comes byte by byte",
+    limits: { earlyResponseMs: 200, earlyResponseIdleMs: 200 },
+    off: { earlyResponseMs: off },
+    logged: null, // it is answered, and may go on for as long as the next attack shows
+    async run({ connect }) {
+      const peer = await connect(HELLO, post(1, "text/plain"));
+      await peer.trickle(Array(30).fill(data(1, " ", 0)), 20);
+      return peer.seen();
+    },
+    cut: /^415, open$/,
+    uncut: /^open$/,
+  },
+  {
+    name: "a refused request whose rest comes byte by byte",
+    limits: { earlyResponseMs: 50, requestMs: 200 },
+    off: { requestMs: off },
+    async run({ connect }) {
+      const peer = await connect(HELLO, post(1, "text/plain"));
+      await peer.trickle(Array(30).fill(data(1, " ", 0)), 20);
+      return peer.seen();
+    },
+    cut: /^415, RST_STREAM NO_ERROR, open$/,
+  },
+  {
+    name: "a refused request whose rest has no end",
+    limits: { discardedBytes: 1 << 20 },
+    off: { discardedBytes: off },
+    async run({ connect }) {
+      const peer = await connect(HELLO, post(1, "text/plain"));
+      await peer.flood(200, () => data(1, Buffer.alloc(16_000), 0));
+      return peer.endingWith("RST_STREAM NO_ERROR");
+    },
+    cut: /^415, RST_STREAM NO_ERROR, open$/,
+  },
+  {
+    name: "a refused request that is left unfinished",
+    limits: { discardIdleMs: 200 },
+    off: { discardIdleMs: off },
+    logged: null,
+    async run({ connect }) {
+      return (await connect(HELLO, post(1, "text/plain"))).endingWith("RST_STREAM NO_ERROR");
+    },
+    cut: /^415, RST_STREAM NO_ERROR, open$/,
+  },
+  {
     name: "a window that never opens",
     limits: { readRateMs: 200 },
     off: { readBytesPerSecond: 0 },

@@ -43,6 +43,7 @@ export class NodeConnection implements ResponseHolder {
   refused = 0;
   /** True if it was given more idle time, since the process did not run in some of it. */
   idleExtended = false;
+  /** The newest request; undefined if it came whole and is answered. */
   newest: NodeRequest | undefined;
   /** Response bytes that wait for the client. */
   queuedBytes = 0;

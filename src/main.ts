@@ -41,7 +41,9 @@ async function main(): Promise<void> {
   let listening = false;
   closeOnSignal(server, config, () => listening);
   if (files !== undefined) renewTlsOnSignal(server, files);
-  const bound = await server.listen(config).catch((error) => fail(1, listenProblem(config, error)));
+  const bound = await server
+    .listen({ host: config.host, port: config.port })
+    .catch((error) => fail(1, listenProblem(config, error)));
   listening = true;
   const address = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];

@@ -33,7 +33,7 @@ export type ResetReason = "cancel" | "internal" | "refused";
 
 /** Who is at the other end of a connection: each part is looked up when it is asked for. */
 export interface Peer {
-  /** Its IP address and port; undefined where it is gone. */
+  /** Its IP address and port; undefined if the peer is gone, or connected by a Unix domain socket. */
   readonly address: string | undefined;
   readonly port: number | undefined;
   /** What it proved to be; undefined where the server asks for no certificates, or the peer is gone. */

@@ -21,6 +21,14 @@ import { createHttp1 } from "./http1.ts";
 import { createHttp2, type Http2 } from "./http2/http2.ts";
 import { completeLimits } from "./limit-values.ts";
 import type { Limits, OnLimit } from "./limits.ts";
+import {
+  type BoundAddress,
+  isLocal,
+  type ListenAddress,
+  type NodeListenOptions,
+  nameOf,
+  nodeListenOptions,
+} from "./listen-address.ts";
 import { type Split, splitByFirstBytes } from "./listener.ts";
 import { errorText, logEntry } from "./log-entry.ts";
 import { PAGE_FILES, type Page } from "./page.ts";
@@ -70,8 +78,14 @@ export interface Server {
   readonly services: readonly DescService[];
   /** The status of the server ("") and of each service: all serve from the start. */
   readonly health: HealthStatus;
-  /** Listens, and gives the address. Port 0 picks a free one. Rejects with Node's error where it cannot, and after close. */
-  listen(address: { host: string; port: number }): Promise<AddressInfo>;
+  /**
+   * Listens on a TCP port, a Unix domain socket or an inherited socket. Returns the bound address: port 0 picks a free
+   * port; a path is returned as it is. Rejects with a TypeError if the address is invalid, with Node's error if it cannot
+   * listen there, and after close.
+   */
+  listen(address: { readonly port: number; readonly host?: string }): Promise<AddressInfo>;
+  listen(address: { readonly path: string }): Promise<string>;
+  listen(address: ListenAddress): Promise<BoundAddress>;
   /**
    * Serves new connections with these credentials; those that are open keep theirs. Throws Node's error where they are
    * none, and an error where only the old or the new ones have a clientCa; then nothing has changed.
@@ -169,24 +183,25 @@ export function createServer(options: ServerOptions): Server {
 
   limitConnectionsPerAddress(http1.server, limits, onLimit);
 
-  let listening: Promise<AddressInfo> | undefined;
+  let listening: Promise<BoundAddress> | undefined;
   let endWatch: (() => void) | undefined;
   let closing: Promise<number> | undefined;
   const unavailable = (what: string): ConnectError => new ConnectError(what, Code.Unavailable);
 
-  async function listen({ host, port }: { host: string; port: number }): Promise<AddressInfo> {
+  async function listen(address: NodeListenOptions): Promise<BoundAddress> {
     http2 =
       options.http2 === "node"
         ? (await import("./node-http2.ts")).createNodeHttp2(state)
         : createHttp2({ ...state, onError });
-    http1.server.listen(port, host);
+    http1.server.listen(address);
     await once(http1.server, "listening");
     http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
     endWatch = watchFileDescriptors(log);
     if (options.http2 === "node") log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
-    const bound = http1.server.address() as AddressInfo;
-    if (options.allowedHosts === undefined && isLoopback(bound.address)) hosts = hostChecks([]);
-    if (tls === undefined && !isLoopback(bound.address))
+    const bound = http1.server.address() ?? ""; // Node does not know the path of an inherited Unix domain socket
+    if (typeof bound === "string") return bound;
+    if (options.allowedHosts === undefined && isLocal(bound)) hosts = hostChecks([]);
+    if (tls === undefined && !isLocal(bound))
       log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
     return bound;
   }
@@ -225,10 +240,11 @@ export function createServer(options: ServerOptions): Server {
     services,
     health,
 
-    async listen(address) {
-      if (closing !== undefined) throw new Error(`listen on port ${address.port}: the server was closed`);
-      listening = listen(address);
-      return listening;
+    async listen(address: ListenAddress): Promise<never> {
+      const options = nodeListenOptions(address);
+      if (closing !== undefined) throw new Error(`listen on ${nameOf(options)}: the server was closed`);
+      listening = listen(options);
+      return listening as Promise<never>; // which type it is, the overloads say
     },
 
     renewTls(renewed) {
@@ -244,9 +260,4 @@ export function createServer(options: ServerOptions): Server {
       return closing;
     },
   };
-}
-
-/** Whether only this machine gets there (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
-function isLoopback(address: string): boolean {
-  return /^(::ffff:)?127\.|^::1$/.test(address);
 }

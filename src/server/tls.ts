@@ -62,7 +62,7 @@ export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): 
 /** Makes the HTTPS server hand over each connection whose client asked for HTTP/2, and answer plain text. */
 export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }: Split): Undecided {
   const firstBytes = new FirstBytes(limits, onLimit);
-  const handshakes = new Map<string, Socket>();
+  const handshakes = new Set<Socket>();
   const beginHandshake = https.listeners("connection") as ((socket: Socket) => void)[];
   const acceptHttp1 = https.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   https.removeAllListeners("connection").removeAllListeners("secureConnection");
@@ -80,14 +80,13 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
         onRefused("it speaks plain text, and this port speaks TLS", socket.remoteAddress);
         return refuse(socket, "this port speaks TLS: use https");
       }
-      const name = endpoint(socket);
-      handshakes.set(name, socket);
-      socket.on("close", () => handshakes.get(name) === socket && handshakes.delete(name));
+      handshakes.add(socket);
+      socket.on("close", () => handshakes.delete(socket));
       for (const begin of beginHandshake) begin.call(https, socket);
     });
   });
   https.on("secureConnection", (socket) => {
-    handshakes.delete(endpoint(socket));
+    handshakes.delete(plainSocketOf(socket));
     socket.off("timeout", tooSlow);
     if (socket.alpnProtocol === "h2") return http2(socket);
     socket.allowHalfOpen = true; // a client may have nothing more to send than its request
@@ -109,14 +108,14 @@ export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }
   return {
     close() {
       firstBytes.close();
-      for (const socket of handshakes.values()) socket.destroy();
+      for (const socket of handshakes) socket.destroy();
     },
   };
 }
 
-/** What a connection's plain socket and its TLS socket have in common. */
-function endpoint({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** Node has no public name for it, and the addresses of Unix domain sockets are all alike. */
+function plainSocketOf(socket: TLSSocket & { readonly _parent?: Socket }): Socket {
+  return socket._parent as Socket;
 }
 
 const HANDSHAKE_PROBLEMS: Readonly<Record<string, string>> = {

@@ -1,0 +1,68 @@
+/** The address that a server listens on: what may be given, and what came of it. */
+import type { AddressInfo } from "node:net";
+
+/** A TCP port on a host, by default 127.0.0.1; the path of a Unix domain socket; or a listening socket that was inherited. */
+export type ListenAddress =
+  | { readonly port: number; readonly host?: string }
+  | { readonly path: string }
+  | { readonly fd: number };
+
+/** The options of Node's listen that correspond to `ListenAddress`. */
+export interface NodeListenOptions {
+  readonly port?: number;
+  readonly host?: string;
+  readonly path?: string;
+  readonly fd?: number;
+}
+
+/** The address that is bound: of a Unix domain socket its path, which is empty if the socket was inherited. */
+export type BoundAddress = AddressInfo | string;
+
+const FORMS = "{ port, host }, { path } or { fd }";
+const MAX_FD = 2 ** 31 - 1;
+
+/** Returns the options for Node's listen. Throws a TypeError if the address is not one of the three forms. */
+export function nodeListenOptions(address: ListenAddress): NodeListenOptions {
+  if (typeof address !== "object" || address === null) throw invalid(`${show(address)} must be ${FORMS}`);
+  const given = Object.entries(address).filter(([, value]) => value !== undefined);
+  const { port, host, path, fd, ...unknown } = Object.fromEntries(given) as Record<string, unknown>;
+  const [stranger] = Object.keys(unknown);
+  if (stranger !== undefined) throw invalid(`unknown option ${show(stranger)}; must be ${FORMS}`);
+  const forms = [port ?? host, path, fd].filter((value) => value !== undefined);
+  if (forms.length !== 1)
+    throw invalid(`${forms.length === 0 ? "no address" : "more than one address"}; must be ${FORMS}`);
+  if (path !== undefined) {
+    if (typeof path !== "string" || path === "") throw invalid(`path ${show(path)} must be a string that is not empty`);
+    return { path };
+  }
+  if (fd !== undefined) {
+    if (!isWhole(fd, MAX_FD)) throw invalid(`fd ${show(fd)} must be a whole number from 0 on`);
+    return { fd };
+  }
+  if (!isWhole(port, 65_535)) throw invalid(`port ${show(port)} must be a whole number from 0 to 65535`);
+  if (host !== undefined && (typeof host !== "string" || host === ""))
+    throw invalid(`host ${show(host)} must be a string that is not empty`);
+  return { port, host: host ?? "127.0.0.1" };
+}
+
+/** Returns the address as messages name it. */
+export function nameOf({ port, path, fd }: NodeListenOptions): string {
+  return port !== undefined ? `port ${port}` : path !== undefined ? show(path) : `file descriptor ${fd}`;
+}
+
+/** True if only this machine reaches the address (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), as it does a Unix domain socket. */
+export function isLocal(bound: BoundAddress): boolean {
+  return typeof bound === "string" || /^(::ffff:)?127\.|^::1$/.test(bound.address);
+}
+
+function isWhole(value: unknown, max: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
+}
+
+function invalid(problem: string): TypeError {
+  return new TypeError(`listen: ${problem}`);
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

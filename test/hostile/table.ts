@@ -3,12 +3,20 @@
 import { CALL_ATTACKS } from "./attacks/calls.ts";
 import { HTTP1_ATTACKS } from "./attacks/http1.ts";
 import { HTTP2_ATTACKS } from "./attacks/http2.ts";
+import { QUEUED_ATTACKS } from "./attacks/queued.ts";
 import { TLS_ATTACKS } from "./attacks/tls.ts";
 import { ATTACKS_WITHOUT_LANE } from "./attacks/without-lane.ts";
 import { tryBound } from "./support/attack.ts";
 import { Victim } from "./support/victim.ts";
 
-const ATTACKS = [...HTTP1_ATTACKS, ...HTTP2_ATTACKS, ...CALL_ATTACKS, ...ATTACKS_WITHOUT_LANE, ...TLS_ATTACKS];
+const ATTACKS = [
+  ...HTTP1_ATTACKS,
+  ...HTTP2_ATTACKS,
+  ...QUEUED_ATTACKS,
+  ...CALL_ATTACKS,
+  ...ATTACKS_WITHOUT_LANE,
+  ...TLS_ATTACKS,
+];
 
 const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 

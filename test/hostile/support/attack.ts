@@ -49,6 +49,8 @@ export interface Target {
   answer(answer: Promise<string>): Promise<string>;
   /** The most bytes that the server held while it ran, over what it held before. */
   growth(run: () => Promise<unknown>): Promise<number>;
+  /** Returns the bytes that the server holds after `run`, without garbage, over those before. */
+  held(run: () => Promise<unknown>): Promise<number>;
 }
 
 export interface Result {
@@ -148,6 +150,11 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
       const { memory } = await victim.tell({ do: "measure" });
       await run();
       return (await victim.tell({ do: "measure" })).peak - memory;
+    },
+    async held(run) {
+      const { memory } = await victim.tell({ do: "measure" });
+      await run();
+      return (await victim.tell({ do: "measure" })).memory - memory;
     },
   };
   try {

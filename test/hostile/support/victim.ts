@@ -1,6 +1,7 @@
 /** The process of the servers that are attacked, as its parent holds it. */
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import type { Order, Reply, StartOptions } from "./server-process.ts";
 
@@ -10,9 +11,11 @@ export class Victim {
   readonly #failed: Promise<never>;
   #orders = 0;
 
-  constructor() {
+  /** `command` starts Node with its own arguments. */
+  constructor([execPath, execArgv]: readonly [string, string[]] = [process.execPath, ["--expose-gc"]]) {
     this.#child = fork(join(import.meta.dirname, "server-process.ts"), [], {
-      execArgv: ["--expose-gc"],
+      execPath,
+      execArgv,
       serialization: "advanced", // Infinity
     });
     this.#child.on("message", ({ number, reply }: { number: number; reply: never }) => {
@@ -51,7 +54,11 @@ export class Victim {
     }
   }
 
-  end(): void {
+  /** Settles when the process has ended. */
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, "exit");
     this.#child.disconnect();
+    await ended;
   }
 }

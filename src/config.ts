@@ -2,14 +2,16 @@
 import { readFlags } from "./flags.ts";
 import { LIMIT_SETTINGS } from "./limit-settings.ts";
 import { flagsTakenByNpm } from "./npm-flags.ts";
-import type { DrainTimes } from "./server/drain.ts";
+import { DELAY_MS, type DrainTimes } from "./server/drain.ts";
 import { ALLOWED_HOST, allowedHost } from "./server/host-check.ts";
 import type { Limits } from "./server/limits.ts";
 import { defaultLimits } from "./server/memory.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, parseDuration } from "./units.ts";
 
-export interface Config extends DrainTimes {
+export interface Config extends Omit<DrainTimes, "delayMs"> {
+  /** Undefined follows the address that the server listens on. */
+  readonly delayMs: number | undefined;
   readonly host: string;
   readonly port: number;
   /** Paths of files in PEM. A key comes with its certificate, an authority of clients with both. */
@@ -24,6 +26,8 @@ export interface Config extends DrainTimes {
   readonly http2: "own" | "node";
   /** Whether browsers get a page at "/". */
   readonly page: boolean;
+  /** True if gRPC's reflection is served. */
+  readonly reflection: boolean;
   readonly limits: Limits;
 }
 
@@ -126,11 +130,20 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     allowed: "on or off",
     parse: (text) => (text === "on" || text === "off" ? text === "on" : undefined),
   },
+  reflection: {
+    flag: "reflection",
+    env: "REFLECTION",
+    takes: "on|off",
+    default: "on",
+    help: "serve gRPC's reflection, from which grpcurl and buf curl get the schema; --no-reflection turns it off",
+    allowed: "on or off",
+    parse: (text) => (text === "on" || text === "off" ? text === "on" : undefined),
+  },
   delayMs: {
     flag: "drain-delay-ms",
     env: "DRAIN_DELAY_MS",
-    default: "0",
-    help: "time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING",
+    default: undefined,
+    help: `time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING, so that load balancers see it. Without it: 0 when listening on loopback, otherwise ${DELAY_MS / 1_000}s`,
     ...DURATION,
   },
   idleMs: {
@@ -165,7 +178,7 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
   const taken = flagsTakenByNpm(["start", "dev"], settings, env);
   if (taken !== undefined) throw new ConfigError(taken);
   const known = settings.map(({ flag }) => flag);
-  const given = readFlags(args, known, [SETTINGS.page.flag]);
+  const given = readFlags(args, known, [SETTINGS.page.flag, SETTINGS.reflection.flag]);
   const problems = [...given.problems];
 
   function read<T>(setting: Setting<T>): T | undefined {

@@ -4,8 +4,9 @@ import { type Config, ConfigError, readConfig } from "./config.ts";
 import { asksFor } from "./flags.ts";
 import { HELP } from "./help.ts";
 import { routes } from "./routes.ts";
-import type { DrainTimes } from "./server/drain.ts";
+import { type DrainTimes, drainTimes } from "./server/drain.ts";
 import type { Limits } from "./server/limits.ts";
+import { isLocal } from "./server/listen-address.ts";
 import { localAddress } from "./server/local-address.ts";
 import { MAX_TIMER_MS } from "./server/long-timeouts.ts";
 import { loweredLimits, usableMemory } from "./server/memory.ts";
@@ -38,14 +39,15 @@ async function main(): Promise<void> {
   const tls = files && (await readTlsFiles(files));
   const page = config.page ? readPage(PAGE) : undefined;
   const server = createServer({ routes, tls, ...config, page });
-  let listening = false;
-  closeOnSignal(server, config, () => listening);
+  let times: DrainTimes | undefined;
+  closeOnSignal(server, () => times);
   if (files !== undefined) renewTlsOnSignal(server, files);
   const bound = await server
     .listen({ host: config.host, port: config.port })
     .catch((error) => fail(1, listenProblem(config, error)));
-  listening = true;
-  const address = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
+  times = drainTimes(config, isLocal(bound));
+  const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
+  const address = { ...reached, needsSchema: !config.reflection };
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
   for (const line of loweredLines(config.limits)) console.log(line);
@@ -89,13 +91,18 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
 }
 
 /** Before it listens there is nothing to drain. */
-function closeOnSignal(server: Server, times: DrainTimes, isListening: () => boolean): void {
+function closeOnSignal(server: Server, timesOnceListening: () => DrainTimes | undefined): void {
   let first: { signal: string; at: number } | undefined;
   function onSignal(signal: string): void {
-    if (!isListening()) process.exit(0);
+    const times = timesOnceListening();
+    if (times === undefined) process.exit(0);
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
+      if (times.delayMs > 0)
+        console.log(
+          `draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`,
+        );
       const ranOut = `drain: the time of ${times.graceMs} ms ran out`;
       void server.close(times).then((cut) => {
         if (cut > 0) fail(1, `${ranOut}; calls that were cut: ${cut}`); // whose handlers may hold the process

@@ -180,6 +180,6 @@ test("a server that listens beyond loopback serves every host by default", async
   try {
     assert.equal((await outcome("HTTP/1.1", `127.0.0.1:${port}`, "GET /", "evil.example")).status, 200);
   } finally {
-    await server.close({ idleMs: 0 });
+    await server.close({ delayMs: 0, idleMs: 0 });
   }
 });

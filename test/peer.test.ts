@@ -142,7 +142,7 @@ test("an address of IPv4 is one, also where the server listens on IPv6", async (
       await createClient(Echo, transport).say({ value: "x" });
     }
   } finally {
-    await server.close({ idleMs: 0 });
+    await server.close({ delayMs: 0, idleMs: 0 });
   }
   assert.deepEqual(addresses, ["127.0.0.1", "::1"]);
 });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface DrainTimes {
-  /** From the announcement to the last new connection: so long whoever sends calls here may go on before it learns. */
+  /** From the announcement to the last new connection: load balancers need this long to see that it does not serve. */
   readonly delayMs: number;
   /** From then on, how long a connection without a call may still bring one: it may be on its way. */
   readonly idleMs: number;
@@ -12,7 +12,18 @@ export interface DrainTimes {
   readonly abortMs: number;
 }
 
-export const DRAIN_TIMES: DrainTimes = Object.freeze({ delayMs: 0, idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 });
+/** The default of delayMs beyond loopback: two health checks of a load balancer, which come every second or two. */
+export const DELAY_MS = 5_000;
+const DEFAULTS: DrainTimes = Object.freeze({ delayMs: DELAY_MS, idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 });
+
+/** Times of which some may be left to their defaults. */
+export type GivenDrainTimes = { readonly [K in keyof DrainTimes]?: DrainTimes[K] | undefined };
+
+/** Returns the given times with defaults. There is no delay if only this machine reaches the server: nothing balances load. */
+export function drainTimes(given: GivenDrainTimes, isLocal: boolean): DrainTimes {
+  const set = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
+  return { ...DEFAULTS, ...(isLocal && { delayMs: 0 }), ...set };
+}
 
 export interface Drainable {
   /** Says that this server goes: by its health, and at the end of each answer whose protocol has a word for it. */

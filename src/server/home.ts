@@ -9,13 +9,20 @@ import { type Address, usageLines } from "./usage.ts";
 
 type ClientNeeds = Pick<Address, "ca" | "mutual">;
 
+export interface HomeOptions {
+  /** Undefined without a page. */
+  readonly page: Page | undefined;
+  /** True if the server has no reflection, from which clients get the schema. */
+  readonly needsSchema: boolean;
+}
+
 const METHODS = ["GET", "HEAD"];
 
 /** The handler of "/", for a server of these services, of these credentials where it speaks TLS, with a page or without. */
 export function createHome(
   services: readonly DescService[],
   tls: () => TlsCredentials | undefined,
-  page?: Page,
+  { page, needsSchema }: HomeOptions,
 ): Handler {
   const served = services.map(
     (service) => `  ${service.typeName}: ${service.methods.map(({ name }) => name).join(", ")}`,
@@ -41,7 +48,7 @@ export function createHome(
       ...served,
       "",
       "Call one:",
-      ...usageLines(services, { scheme, authority, ...needs() }).map((line) => `  ${line}`),
+      ...usageLines(services, { scheme, authority, needsSchema, ...needs() }).map((line) => `  ${line}`),
       "",
     ];
     exchange.respond({ status: 200, fields }, Buffer.from(method === "HEAD" ? "" : lines.join("\n")));

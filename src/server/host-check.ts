@@ -13,6 +13,8 @@ export interface HostCheckOptions {
   readonly corsOrigins: readonly string[];
   /** True if the path is of a page for browsers, which needs a host that a URL can have. */
   readonly isPage: (path: string) => boolean;
+  /** True if the path is of health probes, which may name any host. */
+  readonly isProbe: (path: string) => boolean;
   /** Is told of each host that is refused. */
   readonly onRefused: (authority: string) => void;
 }
@@ -49,7 +51,7 @@ export class HostCheck {
       this.#lastAuthority = authority;
       return true;
     }
-    if (!mayBeBrowser(request) || this.#hasAllowedOrigin(request)) return true;
+    if (this.#options.isProbe(path) || !mayBeBrowser(request) || this.#hasAllowedOrigin(request)) return true;
     this.#options.onRefused(authority);
     respondForbiddenHost(exchange);
     return false;

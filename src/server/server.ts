@@ -9,12 +9,13 @@ import { Budget } from "./budget.ts";
 import { withCaching } from "./cache.ts";
 import { withCors } from "./cors.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
-import { DRAIN_TIMES, type DrainTimes, drain } from "./drain.ts";
+import { drain, drainTimes, type GivenDrainTimes } from "./drain.ts";
 import type { Exchange } from "./exchange.ts";
 import { watchFileDescriptors } from "./file-descriptors.ts";
 import { createHandlers, type Routes } from "./handlers.ts";
 import { mountHealth } from "./health.ts";
 import { HealthStatus } from "./health-status.ts";
+import { createHealthz, isHealthz } from "./healthz.ts";
 import { createHome } from "./home.ts";
 import { HostCheck } from "./host-check.ts";
 import { createHttp1 } from "./http1.ts";
@@ -56,6 +57,8 @@ export interface ServerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Runs the interceptors for calls of the health service too, which probes make without credentials. Default: false. */
   readonly interceptHealth?: boolean;
+  /** Serves gRPC's reflection, by which tools learn what is served. Interceptors see its calls. Default: true. */
+  readonly reflection?: boolean;
   /** Whether valid unary calls take the short way, or Connect's handlers answer all. Default: true. */
   readonly lane?: boolean;
   /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
@@ -92,10 +95,11 @@ export interface Server {
    */
   renewTls(credentials: TlsCredentials): void;
   /**
-   * Drains (drain.ts) in the given times, or their defaults, and resolves when all connections are closed, with the
+   * Drains (drain.ts) in the given times, or their defaults: of 5 s that begin it while connections are still accepted,
+   * unless the server listens on loopback or a path. Resolves when all connections are closed, with the
    * number of calls that were cut where the time ran out.
    */
-  close(times?: Partial<DrainTimes>): Promise<number>;
+  close(times?: GivenDrainTimes): Promise<number>;
 }
 
 /** ms in which the answers to calls that are cut may leave. */
@@ -107,7 +111,7 @@ const LAST_ANSWERS_MS = 50;
  */
 export function createServer(options: ServerOptions): Server {
   const { routes, corsOrigins = [], interceptors = [], lane = true, tls } = options;
-  const { interceptHealth = false } = options;
+  const { interceptHealth = false, reflection = true } = options;
   const limits = completeLimits(options.limits);
   const write = options.log ?? console.error;
   const log: Log = (entry) => write(logEntry(entry));
@@ -127,6 +131,7 @@ export function createServer(options: ServerOptions): Server {
       routes(router);
       healthService = mountHealth(router, health, endOfWatches.signal);
       exempt.add(healthService);
+      if (!reflection) return;
       for (const service of mountReflection(router, () => (index ??= new DescriptorIndex(services))))
         exempt.add(service);
     },
@@ -146,7 +151,8 @@ export function createServer(options: ServerOptions): Server {
   for (const service of ["", ...services.map(({ typeName }) => typeName)]) health.set(service, "serving");
 
   let credentials = tls;
-  const home = createHome(services, () => credentials, options.page);
+  const home = createHome(services, () => credentials, { page: options.page, needsSchema: !reflection });
+  const healthz = createHealthz(health);
   const calls = withCors(corsOrigins, withCaching(handler));
   const isHome = (path: string): boolean => path === "/" || path.startsWith("/?");
   const isFile = (path: string): boolean => options.page !== undefined && path.startsWith(PAGE_FILES);
@@ -154,6 +160,7 @@ export function createServer(options: ServerOptions): Server {
     new HostCheck({
       allowedHosts,
       corsOrigins,
+      isProbe: isHealthz,
       isPage: (path) => isHome(path) || isFile(path),
       onRefused: (host) => sparseLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
     });
@@ -163,6 +170,7 @@ export function createServer(options: ServerOptions): Server {
     const { path } = exchange.request;
     if (isHome(path)) home(exchange);
     else if (isFile(path)) options.page?.files(exchange);
+    else if (isHealthz(path)) healthz(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
     else calls(exchange);
   }
@@ -206,8 +214,8 @@ export function createServer(options: ServerOptions): Server {
     return bound;
   }
 
-  async function close(times: Partial<DrainTimes> | undefined): Promise<number> {
-    await Promise.allSettled([listening]); // whoever called listen hears of its error
+  async function close(times: GivenDrainTimes): Promise<number> {
+    const bound = await listening?.catch(() => undefined); // whoever called listen hears of its error
     endWatch?.();
     return drain(
       {
@@ -232,7 +240,7 @@ export function createServer(options: ServerOptions): Server {
           return calls;
         },
       },
-      { ...DRAIN_TIMES, ...times },
+      drainTimes(times, bound === undefined || isLocal(bound)),
     );
   }
 
@@ -255,7 +263,7 @@ export function createServer(options: ServerOptions): Server {
       credentials = renewed;
     },
 
-    close(times) {
+    close(times = {}) {
       closing ??= close(times);
       return closing;
     },

@@ -10,6 +10,8 @@ export interface Address {
   readonly ca?: string | undefined;
   /** The name in the server's certificate, where it does not have the authority's. */
   readonly serverName?: string | undefined;
+  /** True if the server has no reflection: grpcurl and buf curl then need the schema. Its folder is their user's to know. */
+  readonly needsSchema?: boolean;
   /** Whether the client needs a certificate. */
   readonly mutual?: boolean;
 }
@@ -22,7 +24,7 @@ export function usageLines(services: readonly DescService[], address: Address): 
 
 /** A line each for grpcurl, buf curl and curl that calls the method at the address with a message in JSON. */
 export function shellLines(method: DescMethod, json: string, address: Address): string[] {
-  const { scheme, authority, ca, serverName, mutual = false } = address;
+  const { scheme, authority, ca, serverName, mutual = false, needsSchema = false } = address;
   const plain = scheme === "http";
   const data = ["-d", json];
   const procedure = `${method.parent.typeName}/${method.name}`;
@@ -30,6 +32,10 @@ export function shellLines(method: DescMethod, json: string, address: Address): 
 
   const grpcurl = plain ? ["-plaintext"] : tls.map((word) => word.replace(/^--/, "-"));
   const bufCurl = plain ? ["--http2-prior-knowledge"] : tls;
+  if (needsSchema) {
+    grpcurl.push("-import-path", "DIR", "-proto", `${method.parent.file.name}.proto`);
+    bufCurl.push("--schema", "DIR");
+  }
   const target = withPort(address);
   const [asGrpcurl, asBuf, asCurl] =
     serverName === undefined

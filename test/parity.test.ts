@@ -1,21 +1,17 @@
 /** The lane answers as Connect's handlers do: random calls, valid and not, to servers with it, without it, and to Connect's own. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import http from "node:http";
-import http2 from "node:http2";
-import type { AddressInfo } from "node:net";
-import { type TestContext, test } from "node:test";
-import { brotliCompressSync, brotliDecompressSync, gzipSync } from "node:zlib";
+import { test } from "node:test";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { CELLS, type Cell, envelope, makeRequest } from "./support/cells.ts";
-import { type HttpRequest, type HttpResponse, type HttpVersion, send } from "./support/http.ts";
+import { CELLS, type Cell, makeRequest } from "./support/cells.ts";
+import { type HttpRequest, type HttpResponse, send } from "./support/http.ts";
 import { lasting } from "./support/lasting.ts";
 import { Random } from "./support/random.ts";
 import { randomScript, scriptedRoutes } from "./support/scripted.ts";
 import { startServer } from "./support/server.ts";
+import { asStock, startStock } from "./support/stock.ts";
 
 const SEED = 20_261_124;
 const VALID_CALLS = 60;
@@ -25,7 +21,7 @@ for (const cell of CELLS) {
   test(`valid calls are answered alike with the lane, without it and by Connect's own adapter, in ${cell.name}`, async (t) => {
     const { authority: lane } = await startServer(t, { routes: scriptedRoutes, lane: true });
     const { authority: noLane } = await startServer(t, { routes: scriptedRoutes, lane: false });
-    const stock = await startPlainConnect(t, cell.http);
+    const stock = await startStock(t, cell.http, { routes: scriptedRoutes });
     const random = new Random(SEED);
     for (let i = 0; i < VALID_CALLS; i++) {
       const request = randomRequest(random, cell);
@@ -197,59 +193,4 @@ function mutate(random: Random, body: Buffer): Buffer {
       if (bytes.length > 0) bytes[random.below(Math.min(12, bytes.length))] = random.below(256);
       return bytes;
   }
-}
-
-type Answer = ReturnType<typeof lasting>;
-
-/** Where this server means to answer valid calls otherwise than Connect's own adapter, and why. */
-const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, answer: Answer) => Answer }[] = [
-  {
-    why: "caches need a validator and Vary, and are told what not to store",
-    undo({ protocol }, answer) {
-      const { etag, vary, "cache-control": cacheControl, ...headers } = answer.headers;
-      return protocol === "Connect GET" ? { ...answer, headers } : answer;
-    },
-  },
-  {
-    why: "gRPC does not percent-encode printable ASCII in grpc-message, and not every client would decode it",
-    undo(_, answer) {
-      const { "grpc-message": message, ...trailers } = answer.trailers;
-      if (message === undefined) return answer;
-      return { ...answer, trailers: { ...trailers, "grpc-message": decodeURIComponent(String(message)) } };
-    },
-  },
-  {
-    why: "a response is compressed with Brotli at quality 4, not 11, which takes twenty times as long",
-    undo: (_, answer) => decompressed(answer),
-  },
-];
-
-/** The answer with each message that Brotli compressed decompressed. */
-function decompressed(answer: Answer): Answer {
-  const { "content-encoding": encoding, "content-length": length, ...headers } = answer.headers;
-  if (encoding === "br") return { ...answer, headers, body: brotliDecompressSync(answer.body) };
-  if (headers["grpc-encoding"] !== "br") return answer;
-  const envelopes: Buffer[] = [];
-  for (let rest = answer.body; rest.length > 0; ) {
-    const end = 5 + rest.readUInt32BE(1);
-    const flags = rest.readUInt8();
-    const data = rest.subarray(5, end);
-    envelopes.push((flags & 1) === 1 ? envelope(brotliDecompressSync(data), flags) : envelope(data, flags));
-    rest = rest.subarray(end);
-  }
-  return { ...answer, body: Buffer.concat(envelopes) };
-}
-
-/** The answer as Connect's own adapter would have it. */
-function asStock(cell: Cell, answer: Answer): Answer {
-  return DIFFERENCES.reduce((undone, { undo }) => undo(cell, undone), answer);
-}
-
-async function startPlainConnect(t: TestContext, version: HttpVersion): Promise<string> {
-  const listener = connectNodeAdapter({ routes: scriptedRoutes });
-  const server = version === "HTTP/2" ? http2.createServer(listener) : http.createServer(listener);
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => server.close());
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

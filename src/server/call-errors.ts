@@ -1,11 +1,20 @@
 /** What Connect's handlers make of an error, put right where they allow it: the caller's mistakes and the handler's secrets. */
 
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouterOptions,
+  type ContextValues,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { OnLimit } from "./limits.ts";
 import { errorText } from "./log-entry.ts";
 import { renameLimit } from "./message-errors.ts";
 import type { SparseLog } from "./sparse-log.ts";
+
+type RequestGate = NonNullable<ConnectRouterOptions["requestGate"]>;
 
 /** What the log says of a call: nothing that its caller sent but the procedure's name. */
 export interface LoggedCall {
@@ -17,6 +26,8 @@ export interface CallErrors {
   /** The hooks among the options of Connect's router through which it is done. */
   readonly requestGate: (context: HandlerContext) => void;
   readonly interceptor: Interceptor;
+  /** Makes the gate of a registration end with its call, and its errors those of a handler. */
+  readonly guardGate: (gate: RequestGate) => RequestGate;
   /** What the caller is told of what a handler threw in a call. endReason is why the call had ended before, if it had. */
   toConnectError(error: unknown, call: LoggedCall, endReason: unknown): ConnectError;
 }
@@ -69,6 +80,14 @@ export function createCallErrors(log: SparseLog, onLimit: OnLimit, cutSignal: Ab
         if (!fromHandlers.has(error)) fromMessage(error, context);
         wellFormed(error);
       });
+    },
+    guardGate: (gate) => async (context) => {
+      const { signal } = context;
+      try {
+        await untilEnd(Promise.resolve(gate(context)), signal, cutSignal);
+      } catch (error) {
+        throw fromHandler(error, context, signal.aborted ? signal.reason : undefined);
+      }
     },
     interceptor: (next) => async (request) => {
       const { method, signal, contextValues } = request;

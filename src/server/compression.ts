@@ -26,6 +26,12 @@ export interface MessageHolder {
 
 export interface Compressions {
   readonly accepted: Compression[];
+  /**
+   * Returns an algorithm that a registration has, with the same bounds. What decompresses gzip and br is ours. Of any
+   * other algorithm the memory of decoders is not known, and the number of encoders not bounded: nothing could be sent
+   * in the place of their output.
+   */
+  guard(own: Compression): Compression;
   /** Runs a call: whatever it decompresses is held for its holder. */
   run<T>(holder: MessageHolder, call: () => T): T;
 }
@@ -91,31 +97,50 @@ export function createCompressions(limits: CompressionLimits, onLimit: OnLimit):
   async function decompress(algorithm: Algorithm, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
     const [first] = bytes;
     if (first === undefined) return bytes;
-    const holder = holders.getStore();
-    if (holder === undefined) throw new Error(`decompress ${algorithm.name}: for no call`);
     const windowBytes = algorithm.windowBytes(first);
     if (algorithm === BROTLI && windowBytes > limits.brotliWindowBytes) {
       const what = `Brotli window of ${windowBytes} bytes exceeds ${limits.brotliWindowBytes} bytes`;
       throw messageLimitError("brotliWindowBytes", what);
     }
-    if (decoders.full) {
-      const what = `decompress a message: ${limits.queuedDecompressions} others wait to be`;
-      throw messageLimitError("queuedDecompressions", what, Code.Unavailable);
-    }
-    await decoders.take(holder.signal);
-    try {
+    return inTurn(algorithm.name, async (holder) => {
       if (!holder.hold(windowBytes)) throw noRoomForMessage();
       try {
         return await decode(algorithm, bytes, maxBytes, holder);
       } finally {
         holder.release(windowBytes);
       }
+    });
+  }
+
+  function decompressByOwn(own: Compression, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+    return inTurn(own.name, async (holder) => {
+      const output = await own.decompress(bytes as Uint8Array<ArrayBuffer>, maxBytes).catch((cause) => {
+        throw cause instanceof ConnectError && cause.code !== Code.Internal ? cause : invalidData(own, bytes, cause);
+      });
+      if (output.length > maxBytes) throw decompressedTooLarge(maxBytes);
+      if (!holder.hold(output.length)) throw noRoomForMessage();
+      holder.keepMessage(output.length);
+      return output;
+    });
+  }
+
+  /** Decompresses when one of the decoders is free, for the call that runs. */
+  async function inTurn(name: string, decompress: (holder: MessageHolder) => Promise<Uint8Array>): Promise<Uint8Array> {
+    const holder = holders.getStore();
+    if (holder === undefined) throw new Error(`decompress ${name}: for no call`);
+    if (decoders.full) {
+      const what = `decompress a message: ${limits.queuedDecompressions} others wait to be`;
+      throw messageLimitError("queuedDecompressions", what, Code.Unavailable);
+    }
+    await decoders.take(holder.signal);
+    try {
+      return await decompress(holder);
     } finally {
       decoders.end();
     }
   }
 
-  async function compress(algorithm: Algorithm, bytes: Uint8Array): Promise<Uint8Array> {
+  async function compress(algorithm: Pick<Algorithm, "compress" | "store">, bytes: Uint8Array): Promise<Uint8Array> {
     if (encoders.full) {
       const { compressors } = limits;
       onLimit("compressors", `send a response uncompressed: ${compressors} are being compressed, and others wait`);
@@ -129,12 +154,29 @@ export function createCompressions(limits: CompressionLimits, onLimit: OnLimit):
     }
   }
 
-  return {
-    accepted: [GZIP, BROTLI].map((algorithm) => ({
-      name: algorithm.name,
-      compress: (bytes) => compress(algorithm, bytes) as Promise<Uint8Array<ArrayBuffer>>,
+  /** The algorithm as Connect has it, with an encoder that may be another for the same format. */
+  function bounded(algorithm: Algorithm, encode: Algorithm["compress"] = algorithm.compress): Compression {
+    const { name, store } = algorithm;
+    return {
+      name,
+      compress: (bytes) => compress({ compress: encode, store }, bytes) as Promise<Uint8Array<ArrayBuffer>>,
       decompress: (bytes, maxBytes) => decompress(algorithm, bytes, maxBytes) as Promise<Uint8Array<ArrayBuffer>>,
-    })),
+    };
+  }
+
+  const accepted = [GZIP, BROTLI].map((algorithm) => bounded(algorithm));
+  return {
+    accepted,
+    guard(own) {
+      if (accepted.includes(own)) return own;
+      const algorithm = [GZIP, BROTLI].find(({ name }) => name === own.name);
+      if (algorithm !== undefined) return bounded(algorithm, (bytes) => own.compress(bytes as Uint8Array<ArrayBuffer>));
+      return {
+        name: own.name,
+        compress: (bytes) => own.compress(bytes),
+        decompress: (bytes, max) => decompressByOwn(own, bytes, max) as Promise<Uint8Array<ArrayBuffer>>,
+      };
+    },
     run: (holder, call) => holders.run(holder, call),
   };
 }
@@ -150,14 +192,9 @@ function free(chunks: Buffer[]): void {
 }
 
 /** Decodes the bytes, of which the output is held as it comes. Stops as soon as that is over `maxBytes`. */
-function decode(
-  { name, decoder: create }: Algorithm,
-  bytes: Uint8Array,
-  maxBytes: number,
-  holder: MessageHolder,
-): Promise<Uint8Array> {
+function decode(algorithm: Algorithm, bytes: Uint8Array, maxBytes: number, holder: MessageHolder): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-  const decoder = create();
+  const decoder = algorithm.decoder();
   const chunks: Buffer[] = [];
   let size = 0;
   let held = 0;
@@ -177,10 +214,7 @@ function decode(
       chunks.push(chunk);
     }
   });
-  decoder.on("error", (cause) => {
-    const message = `decompress ${bytes.length} bytes of ${name}: invalid data`;
-    fail(new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause));
-  });
+  decoder.on("error", (cause) => fail(invalidData(algorithm, bytes, cause)));
   decoder.on("end", () => {
     holder.keepMessage(held);
     resolve(Buffer.concat(chunks, size));
@@ -188,4 +222,9 @@ function decode(
   });
   decoder.end(bytes);
   return promise;
+}
+
+function invalidData({ name }: { readonly name: string }, bytes: Uint8Array, cause: unknown): ConnectError {
+  const message = `decompress ${bytes.length} bytes of ${name}: invalid data`;
+  return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
 }

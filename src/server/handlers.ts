@@ -1,7 +1,12 @@
 /** Connect's universal handlers over an exchange. */
 import type { DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, type ContextValues, createConnectRouter, type Interceptor } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type {
+  ConnectRouter,
+  ConnectRouterOptions,
+  ContextValues,
+  HandlerContext,
+  Interceptor,
+} from "@connectrpc/connect";
 import { Budget } from "./budget.ts";
 import { deadlineExceeded } from "./call-ends.ts";
 import { createCallErrors } from "./call-errors.ts";
@@ -12,14 +17,14 @@ import type { OnLimit } from "./limits.ts";
 import { errorText } from "./log-entry.ts";
 import { createOverload } from "./overload.ts";
 import { respondMethodNotAllowed, respondOptions, respondUnknown } from "./refusals.ts";
+import { createRegistrations, type Procedure } from "./registrations.ts";
 import type { SparseLog } from "./sparse-log.ts";
+import type { UnaryCall } from "./unary/call.ts";
 import { Deadlines } from "./unary/deadlines.ts";
 import { createLane } from "./unary/lane.ts";
-import { recordUnary, type UnaryMethod } from "./unary/method.ts";
+import { type ProcedureOptions, type RequestGate, type UnaryMethod, unaryMethod } from "./unary/method.ts";
 import { gather, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
-/** What gRPC adds to a message. */
-const ENVELOPE_BYTES = 5;
 /** The most that Connect's options can say. */
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
 
@@ -28,10 +33,8 @@ export type Routes = (router: ConnectRouter) => void;
 
 export interface HandlersOptions {
   readonly routes: Routes;
-  /** Connect's interceptors, the first of them outermost. */
-  readonly interceptors: readonly Interceptor[];
-  /** True if calls of the service pass by the interceptors. */
-  readonly isUnintercepted: (service: DescService) => boolean;
+  /** Connect's options of registrations that have none of their own. */
+  readonly defaults: Partial<ConnectRouterOptions>;
   /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
   readonly messageBytes: number;
   /** Handlers that may run. */
@@ -61,47 +64,75 @@ export interface Handlers {
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
   const { routes, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
-  const interceptors = options.interceptors.map((interceptor) => unless(options.isUnintercepted, interceptor));
   const inFlight = new Budget(options.callsInFlight);
-  const readMaxBytes = Math.min(options.messageBytes, MAX_MESSAGE_BYTES);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
   const overload = createOverload(inFlight, isExempt, onLimit);
-  // A unary request is taken whole, where its message may be: Connect's handlers are slow with many pieces.
-  const gatheredBytes = readMaxBytes + ENVELOPE_BYTES;
   const compressions = createCompressions(options.compression, onLimit);
   const calls = new WeakMap<ContextValues, UniversalCall>();
-  const router = createConnectRouter({
-    acceptCompression: compressions.accepted,
-    requestGate(context) {
-      callErrors.requestGate(context);
-      overload.requestGate(context);
-      const call = calls.get(context.values);
-      // A stream waits for messages no longer than its caller's deadline.
-      if (context.method.methodKind !== "unary") call?.endWith(context.signal);
-      else call?.hideLength(context.requestHeader, readMaxBytes);
+  /** Calls whose gate has run already, by their exchange. */
+  const entered = new WeakMap<Exchange, UnaryCall>();
+  const { router, procedures } = createRegistrations(
+    {
+      ...options.defaults,
+      acceptCompression: options.defaults.acceptCompression ?? compressions.accepted,
+      readMaxBytes: Math.min(options.messageBytes, MAX_MESSAGE_BYTES),
     },
-    interceptors: [callErrors.interceptor, overload.interceptor, held, ...interceptors],
-    readMaxBytes,
-    shutdownSignal,
-  });
-  const methods = new Map<string, UnaryMethod>();
-  routes(lane ? recordUnary(router, readMaxBytes, methods) : router);
+    {
+      requestGate(context) {
+        callErrors.requestGate(context);
+        throwIfOver(context);
+        overload.requestGate(context);
+      },
+      guardGate: (gate) => unlessEntered(callErrors.guardGate(overload.countGate(gate))),
+      beforeBody(context) {
+        const each = callOf(context);
+        // A stream waits for messages no longer than its caller's deadline.
+        if (context.method.methodKind !== "unary") each.endWith(context.signal);
+        else each.hideLength(context.requestHeader, optionsOf(each).readMaxBytes);
+      },
+      interceptors: [callErrors.interceptor, overload.interceptor, held],
+      guardCompression: compressions.guard,
+      shutdownSignal,
+    },
+  );
+  routes(router);
   const waiting = new Deadlines<UniversalCall>((late) => late.end(deadlineExceeded()));
   cutSignal.addEventListener("abort", () => {
     for (const each of waiting.takeAll()) each.end(cutSignal.reason);
   });
-  const procedures = new Map(router.handlers.map((procedure) => [procedure.requestPath, procedure]));
-  const services = [...new Set(router.handlers.map((procedure) => procedure.service))];
+  const services = [...new Set(router.handlers.map(({ service }) => service))];
+
+  /** Throws if the call was over before it began. A shutdown signal of a registration only tells its handlers. */
+  function throwIfOver(context: HandlerContext): void {
+    const { aborted, reason } = context.signal;
+    if (!aborted) return;
+    if (shutdownSignal.aborted || reason !== optionsOf(callOf(context)).shutdownSignal.reason) throw reason;
+  }
+
+  /** Gives the response what the gate gave it that has run already, or runs it. */
+  function unlessEntered(gate: RequestGate): RequestGate {
+    return (context) => {
+      const before = entered.get(callOf(context).exchange);
+      if (before === undefined) return gate(context);
+      replace(context.responseHeader, before.responseHeader);
+      replace(context.responseTrailer, before.responseTrailer);
+    };
+  }
 
   function handle(exchange: Exchange): void {
     const { method } = exchange.request;
     const procedure = procedureOf(exchange);
-    if (procedure === undefined) respondUnknown(exchange, services);
-    else if (method === "OPTIONS") respondOptions(exchange, procedure.allowedMethods);
-    else if (!procedure.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, procedure.allowedMethods);
-    else if (procedure.method.methodKind === "unary")
+    if (procedure === undefined) {
+      respondUnknown(exchange, services);
+      return;
+    }
+    const { handler, options } = procedure;
+    if (method === "OPTIONS") respondOptions(exchange, handler.allowedMethods);
+    else if (!handler.allowedMethods.includes(method)) respondMethodNotAllowed(exchange, handler.allowedMethods);
+    // Connect's handlers are slow with a body in many pieces, so one that a message fits in is buffered.
+    else if (handler.method.methodKind === "unary")
       call(exchange, async (each) => {
-        const whole = await gather(each, gatheredBytes);
+        const whole = await gather(each, options.bodyMaxBytes);
         return whole === undefined ? piecesOf(each) : inOne(whole);
       });
     else call(exchange, piecesOf);
@@ -122,7 +153,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
   function piecesOf(each: UniversalCall): AsyncIterable<Uint8Array> {
     const { exchange, signal } = each;
     const pieces = inPieces(exchange.body, signal);
-    return isUnaryOfConnect(exchange) ? pieces : wholeEnvelopes(pieces, readMaxBytes, each);
+    return isUnaryOfConnect(exchange) ? pieces : wholeEnvelopes(pieces, optionsOf(each).readMaxBytes, each);
   }
 
   /** Holds what a unary handler was given until it has ended, which may be after its caller's deadline. */
@@ -139,13 +170,13 @@ export function createHandlers(options: HandlersOptions): Handlers {
   }
 
   async function call(exchange: Exchange, body: (each: UniversalCall) => RequestBody): Promise<void> {
-    const procedure = procedureOf(exchange) as UniversalHandler;
-    const { methodKind } = procedure.method;
+    const { handler } = procedureOf(exchange) as Procedure;
+    const { methodKind } = handler.method;
     const underWay = new UniversalCall(exchange, methodKind === "unary" ? deadlineMs : Number.POSITIVE_INFINITY, body);
     waiting.add(underWay);
     calls.set(underWay.values, underWay);
     try {
-      await compressions.run(underWay, () => underWay.answer(procedure));
+      await compressions.run(underWay, () => underWay.answer(handler));
     } catch (error) {
       cannotAnswer(exchange, error);
       underWay.end(error);
@@ -157,25 +188,34 @@ export function createHandlers(options: HandlersOptions): Handlers {
   }
 
   function cannotAnswer(exchange: Exchange, error: unknown): void {
-    const { requestPath } = procedureOf(exchange) as UniversalHandler;
+    const { requestPath } = (procedureOf(exchange) as Procedure).handler;
     log(requestPath, `answer ${requestPath}: ${errorText(error)}`);
     exchange.reset("internal");
   }
 
-  function procedureOf({ request }: Exchange): UniversalHandler | undefined {
+  function procedureOf({ request }: Exchange): Procedure | undefined {
     return procedures.get(request.path.split("?", 1)[0] as string);
   }
 
-  const connect = { handle, handleWhole, handleInPieces };
+  function callOf({ values }: HandlerContext): UniversalCall {
+    return calls.get(values) as UniversalCall;
+  }
+
+  function optionsOf({ exchange }: UniversalCall): ProcedureOptions {
+    return (procedureOf(exchange) as Procedure).options;
+  }
+
+  const connect = {
+    handle,
+    handleWhole,
+    handleInPieces,
+    entered: (each: UnaryCall): void => void entered.set(each.exchange, each),
+  };
   const { toConnectError } = callErrors;
   const handler = lane
     ? createLane({
-        methods,
-        compressions: compressions.accepted,
-        interceptors,
-        shutdownSignal,
+        methods: unaryMethods(procedures),
         cutSignal,
-        gatheredBytes,
         inFlight,
         isExempt,
         deadlineMs,
@@ -192,7 +232,16 @@ function isUnaryOfConnect({ request }: Exchange): boolean {
   return /^application\/(proto|json)\b/i.test(fieldValue(request.fields, "content-type") ?? "");
 }
 
-/** Runs the interceptor only for calls of services for which `skips` returns false. */
-function unless(skips: (service: DescService) => boolean, interceptor: Interceptor): Interceptor {
-  return (next) => (request) => (skips(request.service) ? next(request) : interceptor(next)(request));
+function replace(target: Headers, source: Headers): void {
+  for (const name of [...target.keys()]) target.delete(name);
+  for (const [name, value] of source) target.append(name, value);
+}
+
+function unaryMethods(procedures: ReadonlyMap<string, Procedure>): Map<string, UnaryMethod> {
+  const methods = new Map<string, UnaryMethod>();
+  for (const [path, { handler, spec, options }] of procedures) {
+    const method = unaryMethod(spec, options, handler.protocolNames);
+    if (method !== undefined) methods.set(path, method);
+  }
+  return methods;
 }

@@ -1,9 +1,16 @@
 /** The health service of gRPC (grpc.health.v1): a status on the wire. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
 import { quote } from "./quote.ts";
+import { isRegistered } from "./registrations.ts";
 
 const MAX_LISTED = 100; // health.proto, HealthListResponse
 
@@ -13,9 +20,18 @@ const WIRE = {
   unknown: ServingStatus.SERVICE_UNKNOWN,
 } as const satisfies Record<Status, ServingStatus>;
 
-/** Serves Check, Watch and List of the given status, Watch until the signal aborts; gives the service that does. */
-export function mountHealth(router: ConnectRouter, health: HealthStatus, endOfWatches: AbortSignal): DescService {
-  router.service(Health, {
+/**
+ * Serves Check, Watch and List of the given status, Watch until the signal aborts. Returns the service, or undefined if
+ * the router has one of that name already: then nothing is registered.
+ */
+export function mountHealth(
+  router: ConnectRouter,
+  health: HealthStatus,
+  endOfWatches: AbortSignal,
+  options: Partial<ConnectRouterOptions>,
+): DescService | undefined {
+  if (isRegistered(router, Health)) return undefined;
+  const implementation: ServiceImpl<typeof Health> = {
     check({ service }) {
       const status = health.get(service);
       if (status === "unknown") {
@@ -35,7 +51,8 @@ export function mountHealth(router: ConnectRouter, health: HealthStatus, endOfWa
       }
       return { statuses: Object.fromEntries([...services].map(([name, status]) => [name, { status: WIRE[status] }])) };
     },
-  });
+  };
+  router.service(Health, implementation, options);
   return Health;
 }
 

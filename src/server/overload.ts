@@ -1,8 +1,17 @@
 /** Refuses calls at once while as many handlers run as may: what waits longer than its callers do helps nobody. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouterOptions,
+  type ContextValues,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { Budget } from "./budget.ts";
 import type { OnLimit } from "./limits.ts";
+
+type RequestGate = NonNullable<ConnectRouterOptions["requestGate"]>;
 
 /**
  * When a refused caller may try again: for HTTP (RFC 9110, 10.2.3) in seconds, for gRPC (proposal A6, "pushback") in
@@ -14,6 +23,8 @@ export interface Overload {
   /** Hooks among the options of Connect's router: both refuse; the one counts calls, the other unary handlers. */
   readonly requestGate: (context: HandlerContext) => void;
   readonly interceptor: Interceptor;
+  /** Makes the gate of a registration count as a running handler while it waits for something. */
+  readonly countGate: (gate: RequestGate) => RequestGate;
   /** To be called when a call has ended, by its context's values. */
   readonly ended: (values: ContextValues) => void;
 }
@@ -42,12 +53,11 @@ export function createOverload(
 
   return {
     requestGate(context) {
-      const { service, method, signal, values } = context;
+      const { service, method, values } = context;
       const budgets = isExempt(service) ? exempt : { unary, streams: inFlight };
       const counted = method.methodKind === "unary" ? budgets.unary : budgets.streams;
       refuseOverload(context, counted);
       if (!isExempt(service)) refuseOverload(context, inFlight);
-      if (signal.aborted) throw signal.reason; // it was over before it began
       counted.add(1);
       counts.set(values, counted);
     },
@@ -60,6 +70,13 @@ export function createOverload(
       } finally {
         inFlight.giveBack(1);
       }
+    },
+    countGate: (gate) => (context) => {
+      const passed = gate(context);
+      // A stream is counted already.
+      if (passed === undefined || context.method.methodKind !== "unary") return passed;
+      inFlight.add(1);
+      return passed.finally(() => inFlight.giveBack(1));
     },
     ended(values) {
       counts.get(values)?.giveBack(1);

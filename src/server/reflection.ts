@@ -9,6 +9,7 @@ import {
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { closure, type DescriptorIndex } from "./descriptor-index.ts";
 import { quote } from "./quote.ts";
+import { isRegistered } from "./registrations.ts";
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type Answer = NonNullable<Response["messageResponse"]>;
@@ -16,7 +17,10 @@ type Answer = NonNullable<Response["messageResponse"]>;
 /** The longest name, in UTF-16 units, that is looked up. A response repeats the request, so a longer one costs its size again. */
 const MAX_NAME_LENGTH = 1024;
 
-/** Serves the index, which is asked for at the first call, under both names; gives the services that do. */
+/**
+ * Serves the index, which is asked for at the first call, under both names. Returns the services that were registered:
+ * those of a name that the router has already were not.
+ */
 export function mountReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
     for await (const request of requests) {
@@ -25,10 +29,10 @@ export function mountReflection(router: ConnectRouter, index: () => DescriptorIn
       yield { validHost: request.host, originalRequest: request, messageResponse };
     }
   }
-  router.service(ServerReflection, { serverReflectionInfo });
   // v1alpha is the same contract, field by field, under the older name that its messages carry.
-  router.service(ServerReflectionAlpha, { serverReflectionInfo: serverReflectionInfo as never });
-  return [ServerReflection, ServerReflectionAlpha];
+  const services = [ServerReflection, ServerReflectionAlpha].filter((service) => !isRegistered(router, service));
+  for (const service of services) router.service(service, { serverReflectionInfo: serverReflectionInfo as never });
+  return services;
 }
 
 /** Throws invalid_argument, which ends the stream, if a name or the host is too long. */

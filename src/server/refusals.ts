@@ -1,6 +1,7 @@
 /** What is answered where there is no procedure to call, or not in this way. */
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { type Exchange, type Field, fieldValue } from "./exchange.ts";
@@ -53,11 +54,16 @@ export function respondMethodNotAllowed(exchange: Exchange, methods: readonly st
   exchange.respond({ status: 405, fields: [allow(methods)] }, NOTHING);
 }
 
-/** The content types that the method takes, for a 415 (RFC 9110, 15.5.16; Accept-Post: W3C Linked Data Platform, 7.1). */
-export function acceptPost(method: DescMethod): Field[] {
+/**
+ * Returns the content types that the method takes by these protocols, for a 415 (RFC 9110, 15.5.16; Accept-Post: W3C
+ * Linked Data Platform, 7.1).
+ */
+export function acceptPost({ method, protocolNames }: Pick<UniversalHandler, "method" | "protocolNames">): Field[] {
   const connect = method.methodKind === "unary" ? ["proto", "json"] : ["connect+proto", "connect+json"];
-  const grpc = ["grpc", "grpc-web"].flatMap((name) => [name, `${name}+proto`, `${name}+json`]);
-  return [["accept-post", [...connect, ...grpc].map((subtype) => `application/${subtype}`).join(", ")]];
+  const subtypes = ["connect", "grpc", "grpc-web"]
+    .filter((name) => protocolNames.includes(name))
+    .flatMap((name) => (name === "connect" ? connect : [name, `${name}+proto`, `${name}+json`]));
+  return [["accept-post", subtypes.map((subtype) => `application/${subtype}`).join(", ")]];
 }
 
 function allow(methods: readonly string[]): Field {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouterOptions, type Interceptor } from "@connectrpc/connect";
 import { limitConnectionsPerAddress } from "./address-connections.ts";
 import { Budget } from "./budget.ts";
 import { withCaching } from "./cache.ts";
@@ -42,8 +42,16 @@ import { httpsOptions, secureContextOptions, splitByAlpn, type TlsCredentials } 
 
 type Log = (entry: string) => void;
 
-export interface ServerOptions {
-  /** What is served, beside health and reflection. */
+/**
+ * Takes the options of Connect's own adapters too: they hold for registrations without options, as in Connect. The limit
+ * messageBytes is readMaxBytes.
+ */
+export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
+  /**
+   * Registers what is served. Options of a registration replace those of the server, as in Connect, but none of them
+   * turns off the server's limits. Health and reflection are added, each unless the routes register a service of its
+   * name themselves: theirs is then an ordinary service.
+   */
   readonly routes: Routes;
   /** Origins whose pages may call, each like "https://example.com", or "*" for every one. Default: none. */
   readonly corsOrigins?: readonly string[];
@@ -53,7 +61,10 @@ export interface ServerOptions {
    * Calls of other clients may name any. Default: no more than loopback if the server listens there, otherwise "*".
    */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Connect's interceptors, the first of them outermost. The server's health service passes by them. Default: none. */
+  /**
+   * Connect's interceptors, the first of them outermost. The server's health service passes by them, and as in Connect
+   * does each service whose registration has interceptors of its own. Default: none.
+   */
   readonly interceptors?: readonly Interceptor[];
   /** Runs the interceptors for calls of the health service too, which probes make without credentials. Default: false. */
   readonly interceptHealth?: boolean;
@@ -79,7 +90,10 @@ export interface ServerOptions {
 export interface Server {
   /** What is served, the services of the routes first. */
   readonly services: readonly DescService[];
-  /** The status of the server ("") and of each service: all serve from the start. */
+  /**
+   * The status of the server ("") and of each service: all serve from the start. Nobody is told of it if the routes
+   * register a grpc.health.v1.Health of their own.
+   */
   readonly health: HealthStatus;
   /**
    * Listens on a TCP port, a Unix domain socket or an inherited socket. Returns the bound address: port 0 picks a free
@@ -107,7 +121,7 @@ const LAST_ANSWERS_MS = 50;
 
 /**
  * Builds a server, which listens only when it is told to. Throws TypeError or RangeError for a limit that is unknown or
- * has a value that it cannot take.
+ * has a value that it cannot take, and Error if the routes register two implementations of one procedure.
  */
 export function createServer(options: ServerOptions): Server {
   const { routes, corsOrigins = [], interceptors = [], lane = true, tls } = options;
@@ -123,20 +137,22 @@ export function createServer(options: ServerOptions): Server {
   const health = new HealthStatus();
   const gathered = new Budget(limits.gatheredBytes);
   const exempt = new Set<DescService>();
-  let healthService: DescService | undefined;
   let index: DescriptorIndex | undefined;
 
   const { services, handler } = createHandlers({
     routes(router) {
       routes(router);
-      healthService = mountHealth(router, health, endOfWatches.signal);
-      exempt.add(healthService);
+      const { connect = true, grpc = true, grpcWeb = true } = options;
+      const protocols = { connect, grpc, grpcWeb };
+      const own = interceptHealth ? protocols : { ...protocols, interceptors: [], requestGate: undefined };
+      const healthOptions = own as Partial<ConnectRouterOptions>; // whose types have no undefined
+      const healthService = mountHealth(router, health, endOfWatches.signal, healthOptions);
+      if (healthService !== undefined) exempt.add(healthService);
       if (!reflection) return;
       for (const service of mountReflection(router, () => (index ??= new DescriptorIndex(services))))
         exempt.add(service);
     },
-    interceptors,
-    isUnintercepted: (service) => !interceptHealth && service === healthService,
+    defaults: { ...options, interceptors: [...interceptors] },
     messageBytes: limits.messageBytes,
     callsInFlight: limits.callsInFlight,
     compression: limits,

@@ -126,7 +126,7 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
       contextValues: this.values,
     });
     const { status, trailer } = response;
-    const more = status === 415 ? acceptPost(procedure.method) : [];
+    const more = status === 415 ? acceptPost(procedure) : [];
     const head = { status, fields: [...(response.header ?? []), ...more] };
     // The head of a stream's response cannot wait for its body.
     const isStream = procedure.method.methodKind !== "unary" && response.body !== undefined;

@@ -49,13 +49,14 @@ export function randomScript(random: Random): Script {
   };
 }
 
-/** Say runs the script that its request has in JSON. */
-export const scriptedRoutes: Routes = echoRoutes({
-  say(request, context) {
-    const script: Script = JSON.parse(request.value);
-    return script.async ? turn().then(() => play(script, context)) : play(script, context);
-  },
-});
+/** Runs the script that the request has in JSON. */
+export function runScript(request: StringValue, context: HandlerContext): StringValue | Promise<StringValue> {
+  const script: Script = JSON.parse(request.value);
+  return script.async ? turn().then(() => play(script, context)) : play(script, context);
+}
+
+/** Say runs scripts. */
+export const scriptedRoutes: Routes = echoRoutes({ say: runScript });
 
 function play({ header = [], trailer = [], error, length = 0, report }: Script, context: HandlerContext): StringValue {
   for (const [name, value] of header) context.responseHeader.append(name, value);

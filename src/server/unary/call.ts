@@ -16,7 +16,6 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
   previous: UnaryCall | undefined;
   /** Its answer is given: a later one is dropped. */
   answered = false;
-  readonly #shutdownSignal: AbortSignal;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
   /** The error that ended the call, for a signal that is asked for afterwards. */
@@ -27,12 +26,11 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
   #values: ContextValues | undefined;
 
   /** deadlineMs is the longest that a call may take, whatever its caller says. */
-  constructor(exchange: Exchange, plan: Plan, deadlineMs: number, shutdownSignal: AbortSignal) {
+  constructor(exchange: Exchange, plan: Plan, deadlineMs: number) {
     this.exchange = exchange;
     this.plan = plan;
     const { timeoutMs } = plan;
     this.deadline = exchange.startedAt + (timeoutMs === undefined || timeoutMs > deadlineMs ? deadlineMs : timeoutMs);
-    this.#shutdownSignal = shutdownSignal;
   }
 
   // HandlerContext.
@@ -106,7 +104,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     this.answered = true;
     this.#ended = error;
     if (this.#abort === undefined) return;
-    if (this.#onShutdown !== undefined) this.#shutdownSignal.removeEventListener("abort", this.#onShutdown);
+    if (this.#onShutdown !== undefined) this.plan.method.shutdownSignal.removeEventListener("abort", this.#onShutdown);
     this.#abort.abort(error);
   }
 
@@ -116,7 +114,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
       abort.abort(this.#ended);
       return abort;
     }
-    const shutdown = this.#shutdownSignal;
+    const shutdown = this.plan.method.shutdownSignal;
     this.#onShutdown = () => abort.abort(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);

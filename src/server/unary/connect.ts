@@ -11,7 +11,6 @@ import {
   trailerMux,
 } from "@connectrpc/connect/protocol-connect";
 import type { UnaryCall } from "./call.ts";
-import { COMPRESS_MIN_BYTES } from "./envelope.ts";
 import type { Wire } from "./wire.ts";
 
 export const connect: Wire = {
@@ -25,9 +24,10 @@ export const connect: Wire = {
   announce: () => ({}), // only a message that is compressed says so
 
   succeed(call, message) {
+    const { compression, heads, method } = call.plan;
     const untouched = call.touchedHeader === undefined && call.touchedTrailer === undefined;
-    if (untouched && (call.plan.compression === null || message.length < COMPRESS_MIN_BYTES)) {
-      call.exchange.respond(call.plan.heads.ofLength(message.length), message);
+    if (untouched && (compression === null || message.length < method.compressMinBytes)) {
+      call.exchange.respond(heads.ofLength(message.length), message);
       return undefined;
     }
     return send(call, 200, message);
@@ -41,8 +41,8 @@ export const connect: Wire = {
 };
 
 function send(call: UnaryCall, status: number, body: Uint8Array): Promise<void> | undefined {
-  const { compression } = call.plan;
-  if (compression === null || body.length < COMPRESS_MIN_BYTES) {
+  const { compression, method } = call.plan;
+  if (compression === null || body.length < method.compressMinBytes) {
     finish(call, status, body);
     return undefined;
   }

@@ -1,8 +1,6 @@
 /** A message with five bytes before it, as gRPC and gRPC-Web have it: flags and length. */
 import { type Compression, compressedFlag } from "@connectrpc/connect/protocol";
 
-/** From this many bytes on a message is compressed, where the caller takes that: Connect's own default. */
-export const COMPRESS_MIN_BYTES = 1024;
 const PREFIX = 5;
 
 /** The message of a body that is one envelope, whole and without flags; undefined where it is anything else. */
@@ -12,19 +10,21 @@ export function unenvelope(body: Uint8Array): Uint8Array | undefined {
   return length === body.length - PREFIX ? body.subarray(PREFIX) : undefined;
 }
 
-/** The envelope of a message; a promise of it where it is compressed. */
+/** Returns the envelope of a message, or a promise of it if it is compressed: from `minBytes` on. */
 export function envelope(
   message: Uint8Array,
   compression: Compression | null,
+  minBytes: number,
   flags = 0,
 ): Uint8Array | Promise<Uint8Array> {
-  if (compression === null || message.length < COMPRESS_MIN_BYTES) return prefix(message, flags);
+  if (compression === null || message.length < minBytes) return prefix(message, flags);
   return compression
     .compress(message as Uint8Array<ArrayBuffer>)
     .then((bytes) => prefix(bytes, flags | compressedFlag));
 }
 
-function prefix(bytes: Uint8Array, flags: number): Uint8Array {
+/** Returns the envelope of bytes as they are, with the given flags. */
+export function prefix(bytes: Uint8Array, flags: number): Uint8Array {
   const length = bytes.length;
   const enveloped = Buffer.allocUnsafe(PREFIX + length);
   enveloped[0] = flags;

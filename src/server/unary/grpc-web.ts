@@ -1,24 +1,27 @@
 /** Unary calls of gRPC-Web (PROTOCOL-WEB.md): as gRPC, but with the trailers in a last envelope of the body. */
 import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import type { UnaryCall } from "./call.ts";
-import { envelope } from "./envelope.ts";
+import { envelope, prefix } from "./envelope.ts";
 import { grpc } from "./grpc.ts";
 import { responseHead } from "./response-head.ts";
 import type { Wire } from "./wire.ts";
 
 const NOTHING = new Uint8Array(0);
-const OK_TRAILER = envelope(trailerSerialize(new Headers(grpc.trailerFields as [string, string][])), null, trailerFlag);
+const OK = trailerSerialize(new Headers(grpc.trailerFields as [string, string][]));
+const OK_TRAILER = prefix(OK, trailerFlag);
 
 export const grpcWeb: Wire = {
   ...grpc,
   protocolName: "grpc-web",
 
   succeed(call, message) {
-    const trailer = call.touchedTrailer;
+    const { compression, method } = call.plan;
+    const isPlainOk =
+      call.touchedTrailer === undefined && (compression === null || OK.length < method.compressMinBytes);
     return send(
       call,
-      envelope(message, call.plan.compression),
-      trailer === undefined ? OK_TRAILER : enclose(call, trailer),
+      envelope(message, compression, method.compressMinBytes),
+      isPlainOk ? OK_TRAILER : enclose(call, call.responseTrailer),
     );
   },
 
@@ -28,7 +31,8 @@ export const grpcWeb: Wire = {
 };
 
 function enclose(call: UnaryCall, trailer: Headers): Uint8Array | Promise<Uint8Array> {
-  return envelope(trailerSerialize(trailer), call.plan.compression, trailerFlag);
+  const { compression, method } = call.plan;
+  return envelope(trailerSerialize(trailer), compression, method.compressMinBytes, trailerFlag);
 }
 
 type Part = Uint8Array | Promise<Uint8Array>;

@@ -21,7 +21,7 @@ export const grpc: Wire = {
   announce: (compression) => ({ "grpc-encoding": compression }),
 
   succeed(call, message) {
-    const enveloped = envelope(message, call.plan.compression);
+    const enveloped = envelope(message, call.plan.compression, call.plan.method.compressMinBytes);
     if (enveloped instanceof Promise) return enveloped.then((each) => send(call, each));
     send(call, enveloped);
     return undefined;

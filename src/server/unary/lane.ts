@@ -4,8 +4,7 @@
  * have one author.
  */
 import { create, type DescService, type Message } from "@bufbuild/protobuf";
-import { ConnectError, type Interceptor } from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
+import { ConnectError } from "@connectrpc/connect";
 import type { Budget } from "../budget.ts";
 import { deadlineExceeded } from "../call-ends.ts";
 import type { Exchange, Handler } from "../exchange.ts";
@@ -13,7 +12,7 @@ import { renameLimit } from "../message-errors.ts";
 import { UnaryCall } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
 import { intercept } from "./intercept.ts";
-import type { UnaryMethod } from "./method.ts";
+import type { RequestGate, UnaryMethod } from "./method.ts";
 import { type Plan, Plans } from "./plan.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -21,11 +20,6 @@ const NOTHING = new Uint8Array(0);
 export interface LaneOptions {
   /** The methods that it may run, by path. */
   readonly methods: ReadonlyMap<string, UnaryMethod>;
-  readonly compressions: readonly Compression[];
-  readonly interceptors: readonly Interceptor[];
-  readonly shutdownSignal: AbortSignal;
-  /** Bytes of a request that are gathered here; a larger one is Connect's. */
-  readonly gatheredBytes: number;
   /** Handlers that run; where it is spent, Connect's handlers refuse. */
   readonly inFlight: Budget;
   /** Whether a service's calls are not counted. */
@@ -39,6 +33,8 @@ export interface LaneOptions {
     readonly handle: Handler;
     readonly handleWhole: (body: Uint8Array, exchange: Exchange) => void;
     readonly handleInPieces: Handler;
+    /** Tells that the gate of a call has run, before the call is left to one of these. */
+    readonly entered: (call: UnaryCall) => void;
   };
   /** What a caller is told of what a handler threw; the call is for the log, and endReason is why the call had ended. */
   readonly toConnectError: (error: unknown, call: UnaryCall, endReason: unknown) => ConnectError;
@@ -47,8 +43,8 @@ export interface LaneOptions {
 }
 
 export function createLane(options: LaneOptions): Handler {
-  const { methods, compressions, interceptors, shutdownSignal, gatheredBytes, inFlight, deadlineMs, connect } = options;
-  const plans = new Plans(methods, compressions);
+  const { methods, inFlight, deadlineMs, connect } = options;
+  const plans = new Plans(methods);
   const deadlines = new Deadlines<UnaryCall>((call) => fail(call, deadlineExceeded()));
   options.cutSignal.addEventListener("abort", () => {
     for (const call of deadlines.takeAll()) fail(call, options.cutSignal.reason);
@@ -57,42 +53,91 @@ export function createLane(options: LaneOptions): Handler {
   function lane(exchange: Exchange): void {
     const plan = plans.of(exchange.request);
     if (plan === null || inFlight.spent) connect.handle(exchange);
-    else if (plan.message === undefined) exchange.gather(gatheredBytes, gathered, connect.handleInPieces);
+    else if (plan.method.requestGate !== undefined) enter(exchange, plan, plan.method.requestGate);
+    else if (plan.message === undefined) exchange.gather(plan.method.bodyMaxBytes, gathered, connect.handleInPieces);
     else {
       const input = decode(plan, plan.message);
       if (input === undefined) connect.handle(exchange);
-      else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input, 0);
+      else run(new UnaryCall(exchange, plan, deadlineMs), input, 0);
     }
+  }
+
+  /** Runs the gate of a method before the request's body is read. */
+  function enter(exchange: Exchange, plan: Plan, gate: RequestGate): void {
+    const call = new UnaryCall(exchange, plan, deadlineMs);
+    let passed: void | Promise<void>;
+    try {
+      passed = gate(call);
+    } catch (error) {
+      failFromHandler(call, error);
+      return;
+    }
+    if (isPromise(passed)) wait(call, passed, 0, entered);
+    else entered(call);
+  }
+
+  function entered(call: UnaryCall): void {
+    const { exchange, plan } = call;
+    if (plan.message !== undefined) runEntered(call, plan.message, 0, connect.handle);
+    else {
+      exchange.gather(
+        plan.method.bodyMaxBytes,
+        (body) => runEntered(call, plan.wire.message(body), body.length, (each) => connect.handleWhole(body, each)),
+        (each) => leave(call, () => connect.handleInPieces(each)),
+      );
+    }
+  }
+
+  function runEntered(call: UnaryCall, message: Uint8Array | undefined, bodyBytes: number, otherwise: Handler): void {
+    const input = decode(call.plan, message);
+    if (input === undefined || inFlight.spent) leave(call, otherwise);
+    else run(call, input, bodyBytes);
+  }
+
+  /** Leaves a call to Connect's handlers, which do not run its gate again. */
+  function leave(call: UnaryCall, handler: Handler): void {
+    call.finish();
+    connect.entered(call);
+    handler(call.exchange);
   }
 
   function gathered(body: Uint8Array, exchange: Exchange): void {
     const plan = plans.of(exchange.request) as Plan;
     const input = decode(plan, plan.wire.message(body));
     if (input === undefined || inFlight.spent) connect.handleWhole(body, exchange);
-    else run(new UnaryCall(exchange, plan, deadlineMs, shutdownSignal), input, body.length);
+    else run(new UnaryCall(exchange, plan, deadlineMs), input, body.length);
   }
 
   /** bodyBytes is the size of the body that the input is from. */
   function run(call: UnaryCall, input: Message, bodyBytes: number): void {
+    const { impl, interceptors } = call.plan.method;
     let output: object | PromiseLike<object>;
     try {
-      output = interceptors.length === 0 ? call.plan.method.impl(input, call) : intercept(call, input, interceptors);
+      output = interceptors.length === 0 ? impl(input, call) : intercept(call, input, interceptors);
     } catch (error) {
       failFromHandler(call, error);
       return;
     }
-    if (isPromise(output)) wait(call, output, bodyBytes);
+    if (isPromise(output)) wait(call, output, bodyBytes, succeed);
     else succeed(call, output);
   }
 
-  /** The body has its room until the handler has ended, which may be after the response: it has the message. */
-  function wait(call: UnaryCall, output: PromiseLike<object>, bodyBytes: number): void {
+  /**
+   * Goes on when a handler or gate has ended, unless its call has ended before. The body has its room until then, which
+   * may be after the response: the handler has the message.
+   */
+  function wait<T>(
+    call: UnaryCall,
+    output: PromiseLike<T>,
+    bodyBytes: number,
+    goOn: (call: UnaryCall, output: T) => void,
+  ): void {
     const counted = options.isExempt(call.service) ? 0 : 1;
     const held = call.exchange.hold(bodyBytes) ? bodyBytes : 0;
     deadlines.add(call);
     inFlight.add(counted);
     output.then(
-      (message) => (settled(call, counted, held) ? succeed(call, message) : undefined),
+      (message) => (settled(call, counted, held) ? goOn(call, message) : undefined),
       (error) => (settled(call, counted, held) ? failFromHandler(call, error) : undefined),
     );
   }
@@ -154,6 +199,6 @@ function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undef
 }
 
 /** A handler may return nothing where nobody checks its types; Connect takes that for an empty message. */
-function isPromise(output: Partial<PromiseLike<object>> | null | undefined): output is PromiseLike<object> {
-  return typeof output?.then === "function";
+function isPromise<T>(output: T | PromiseLike<T>): output is PromiseLike<T> {
+  return typeof (output as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 }

@@ -1,71 +1,47 @@
-/** The unary methods that a routes function registers: their functions and codecs, beside what Connect makes of them. */
-import type { DescMessage, DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
+/** A unary method that the fast path can run: its function, its codecs and its options. */
+import type { DescMessage, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import {
-  type ConnectRouter,
-  type ConnectRouterOptions,
-  createMethodImplSpec,
-  createServiceImplSpec,
-  type HandlerContext,
-  type MethodImplSpec,
-} from "@connectrpc/connect";
+import type { HandlerContext, MethodImplSpec } from "@connectrpc/connect";
 import {
   createMethodSerializationLookup,
-  createMethodUrl,
   type MethodSerializationLookup,
-  validateReadWriteMaxBytes,
+  type UniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 
-export interface UnaryMethod {
+/** Runs before the body of a request is read, and throws to refuse it. */
+export type RequestGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
+
+/** Connect's options of a procedure, complete. */
+export interface ProcedureOptions extends UniversalHandlerOptions {
+  /** Bytes of a unary request that are buffered before Connect's handlers read it: a message and its envelope. */
+  readonly bodyMaxBytes: number;
+  readonly shutdownSignal: AbortSignal;
+}
+
+export interface UnaryMethod extends ProcedureOptions {
   readonly desc: DescMethodUnary;
   readonly impl: (request: Message, context: HandlerContext) => object | Promise<object>;
-  /** Whether it may be called by GET. */
+  /** True if it may be called by GET. */
   readonly hasNoSideEffects: boolean;
   readonly serialization: MethodSerializationLookup<DescMessage, DescMessage>;
-  readonly jsonOptions: ConnectRouterOptions["jsonOptions"];
+  /** The protocols that it is served by. */
+  readonly protocolNames: readonly string[];
 }
 
-/** The options of a registration that a method keeps here. With any other, it is Connect's alone. */
-const KEPT_OPTIONS = new Set(["jsonOptions", "binaryOptions", "readMaxBytes", "writeMaxBytes"]);
-
-/**
- * A router that registers with the given one, and each unary method also in the map, by its path. readMaxBytes is the
- * given router's own.
- */
-export function recordUnary(
-  router: ConnectRouter,
-  readMaxBytes: number,
-  methods: Map<string, UnaryMethod>,
-): ConnectRouter {
-  function record(spec: MethodImplSpec, options: Partial<ConnectRouterOptions> = {}): void {
-    const path = createMethodUrl("/", spec.method);
-    methods.delete(path);
-    if (spec.kind !== "unary" || !Object.keys(options).every((key) => KEPT_OPTIONS.has(key))) return;
-    const limits = validateReadWriteMaxBytes(options.readMaxBytes ?? readMaxBytes, options.writeMaxBytes, undefined);
-    methods.set(path, {
-      desc: spec.method,
-      impl: spec.impl as UnaryMethod["impl"],
-      hasNoSideEffects: isIdempotent(spec.method),
-      serialization: createMethodSerializationLookup(spec.method, options.binaryOptions, options.jsonOptions, limits),
-      jsonOptions: options.jsonOptions,
-    });
-  }
-  const recording: ConnectRouter = {
-    handlers: router.handlers,
-    service(service, implementation, options) {
-      router.service(service, implementation, options);
-      for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) record(spec, options);
-      return recording;
-    },
-    rpc(method, implementation, options) {
-      router.rpc(method, implementation, options);
-      record(createMethodImplSpec(method, implementation), options);
-      return recording;
-    },
+/** Returns the method of a registration, or undefined if the fast path cannot run it. */
+export function unaryMethod(
+  spec: MethodImplSpec,
+  options: ProcedureOptions,
+  protocolNames: readonly string[],
+): UnaryMethod | undefined {
+  if (spec.kind !== "unary") return undefined;
+  const { method: desc, impl } = spec;
+  return {
+    ...options,
+    desc,
+    impl: impl as UnaryMethod["impl"],
+    hasNoSideEffects: desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    serialization: createMethodSerializationLookup(desc, options.binaryOptions, options.jsonOptions, options),
+    protocolNames,
   };
-  return recording;
-}
-
-function isIdempotent({ idempotency }: DescMethod): boolean {
-  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }

@@ -53,6 +53,9 @@ const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
   ["application/proto", CONNECT_PROTO],
   ["application/json", CONNECT_JSON],
 ]);
+/** The version of Connect that a request may name, and a method may require it to. */
+const VERSION = "1";
+const VERSION_FIELD = "connect-protocol-version";
 /** By a GET's encoding parameter. */
 const BY_ENCODING = new Map<string | null, Format>([
   ["proto", CONNECT_PROTO],
@@ -62,14 +65,11 @@ const BY_ENCODING = new Map<string | null, Format>([
 /** The plans of one server's heads. */
 export class Plans {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;
-  readonly #compressions: Compression[];
   readonly #plans = new WeakMap<RequestHead, Plan | null>();
   readonly #heads = new Map<string, AnswerHeads>();
 
-  /** compressions are those that the server knows, for either way. */
-  constructor(methods: ReadonlyMap<string, UnaryMethod>, compressions: readonly Compression[]) {
+  constructor(methods: ReadonlyMap<string, UnaryMethod>) {
     this.#methods = methods;
-    this.#compressions = [...compressions];
   }
 
   /** The plan of a call; null where the head has anything that is not as it is in nearly all valid calls. */
@@ -86,6 +86,8 @@ export class Plans {
     const method = this.#methods.get(head.path);
     const format = BY_CONTENT_TYPE.get(fieldValue(head.fields, "content-type"));
     if (method === undefined || format === undefined) return null;
+    const version = method.requireConnectProtocolHeader ? fieldValue(head.fields, VERSION_FIELD) : VERSION;
+    if (version !== VERSION && format.wire === connect) return null;
     const encoding = fieldValue(head.fields, format.wire.encodingField);
     return encoding === undefined || encoding === "identity" ? this.#plan(head, method, format) : null;
   }
@@ -96,6 +98,7 @@ export class Plans {
     if (method === undefined || !method.hasNoSideEffects) return null;
     if (fieldValue(head.fields, "content-type") !== undefined) return null; // a GET has none
     const parameters = new URLSearchParams(head.path.slice(mark + 1));
+    if (method.requireConnectProtocolHeader && parameters.get("connect") !== `v${VERSION}`) return null;
     const format = BY_ENCODING.get(parameters.get("encoding"));
     const message = messageOf(parameters);
     return format === undefined || message === undefined ? null : this.#plan(head, method, format, message);
@@ -103,10 +106,11 @@ export class Plans {
 
   #plan({ fields }: RequestHead, method: UnaryMethod, format: Format, message?: Uint8Array): Plan | null {
     const { wire, binary } = format;
-    const { timeoutMs, error } = wire.parseTimeout(fieldValue(fields, wire.timeoutField) ?? null, MAX_TIMEOUT_MS);
+    if (!method.protocolNames.includes(wire.protocolName)) return null;
+    const { timeoutMs, error } = wire.parseTimeout(fieldValue(fields, wire.timeoutField) ?? null, method.maxTimeoutMs);
     if (error !== undefined) return null;
     const accepted = fieldValue(fields, wire.acceptEncodingField) ?? null;
-    const { response: compression } = compressionNegotiate(this.#compressions, null, accepted, "");
+    const { response: compression } = compressionNegotiate(method.acceptCompression, null, accepted, "");
     return {
       method,
       wire,
@@ -130,8 +134,6 @@ export class Plans {
     return heads;
   }
 }
-
-const MAX_TIMEOUT_MS = Number.MAX_SAFE_INTEGER;
 
 /** The message in a GET's query, uncompressed; undefined where there is none, or not as it should be. */
 function messageOf(parameters: URLSearchParams): Uint8Array | undefined {

@@ -1,0 +1,71 @@
+/** The same routes under Connect's own adapter: the answers that this server's are held against. */
+import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import type { TestContext } from "node:test";
+import { brotliDecompressSync } from "node:zlib";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { type Cell, envelope } from "./cells.ts";
+import type { HttpVersion } from "./http.ts";
+import type { lasting } from "./lasting.ts";
+
+/** Starts Connect's adapter on node:http or node:http2, to the end of the test. Returns "host:port". */
+export async function startStock(
+  t: TestContext,
+  version: HttpVersion,
+  options: Parameters<typeof connectNodeAdapter>[0],
+): Promise<string> {
+  const listener = connectNodeAdapter(options);
+  const server = version === "HTTP/2" ? http2.createServer(listener) : http.createServer(listener);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+type Answer = ReturnType<typeof lasting>;
+
+/** Where this server means to answer valid calls otherwise than Connect's own adapter, and why. */
+const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, answer: Answer) => Answer }[] = [
+  {
+    why: "caches need a validator and Vary, and are told what not to store",
+    undo({ protocol }, answer) {
+      const { etag, vary, "cache-control": cacheControl, ...headers } = answer.headers;
+      return protocol === "Connect GET" ? { ...answer, headers } : answer;
+    },
+  },
+  {
+    why: "gRPC does not percent-encode printable ASCII in grpc-message, and not every client would decode it",
+    undo(_, answer) {
+      const { "grpc-message": message, ...trailers } = answer.trailers;
+      if (message === undefined) return answer;
+      return { ...answer, trailers: { ...trailers, "grpc-message": decodeURIComponent(String(message)) } };
+    },
+  },
+  {
+    why: "a response is compressed with Brotli at quality 4, not 11, which takes twenty times as long",
+    undo: (_, answer) => decompressed(answer),
+  },
+];
+
+/** The answer with each message that Brotli compressed decompressed. */
+function decompressed(answer: Answer): Answer {
+  const { "content-encoding": encoding, "content-length": length, ...headers } = answer.headers;
+  if (encoding === "br") return { ...answer, headers, body: brotliDecompressSync(answer.body) };
+  if (headers["grpc-encoding"] !== "br") return answer;
+  const envelopes: Buffer[] = [];
+  for (let rest = answer.body; rest.length > 0; ) {
+    const end = 5 + rest.readUInt32BE(1);
+    const flags = rest.readUInt8();
+    const data = rest.subarray(5, end);
+    envelopes.push((flags & 1) === 1 ? envelope(brotliDecompressSync(data), flags) : envelope(data, flags));
+    rest = rest.subarray(end);
+  }
+  return { ...answer, body: Buffer.concat(envelopes) };
+}
+
+/** The answer as Connect's own adapter would have it. */
+export function asStock(cell: Cell, answer: Answer): Answer {
+  return DIFFERENCES.reduce((undone, { undo }) => undo(cell, undone), answer);
+}

@@ -91,8 +91,9 @@ export interface Server {
   /** What is served, the services of the routes first. */
   readonly services: readonly DescService[];
   /**
-   * The status of the server ("") and of each service: all serve from the start. Nobody is told of it if the routes
-   * register a grpc.health.v1.Health of their own.
+   * The status of the server ("") and of each service: all serve from the start. Probes read it by grpc.health.v1.Health
+   * and by GET /healthz; only by the latter if the routes register a grpc.health.v1.Health of their own, which the
+   * server leaves alone, also when it drains.
    */
   readonly health: HealthStatus;
   /**

@@ -31,7 +31,7 @@ test("each save restarts the server, however the file is saved and as often", as
       const path = join(folder, "src/sum.ts");
       const source = (await readFile(path, "utf8")).replace(/$/, `// saved ${name}: ${error}\n`);
       await save(path, source);
-      await listens(dev, ++restarts);
+      await listens(t, dev, ++restarts);
     }
   }
   await sleep(500); // no save is told twice
@@ -57,31 +57,31 @@ test("git checkout restarts it, with folders that come and go, and it serves the
     [4, "two"],
   ] as const) {
     await git(folder, "checkout", branch);
-    await listens(dev, restarts);
+    await listens(t, dev, restarts);
   }
   await replace(join(folder, "src/numbers/sum.ts"), "/** ", "/** In a new folder: ");
-  await listens(dev, 5);
+  await listens(t, dev, 5);
 });
 
 test("a changed contract is generated before the restart", async (t) => {
   const { folder, dev } = await startDev(t);
   const proto = join(folder, "proto/service.proto");
   await SAVES["by renaming a new file over it"]?.(proto, (await readFile(proto, "utf8")).replace("int32 b = 2;", ""));
-  await listens(dev, 2);
+  await listens(t, dev, 2);
   assert.doesNotMatch(await readFile(join(folder, "gen/service_pb.ts"), "utf8"), /int32 b = 2/);
 });
 
 test("a contract that is broken leaves the server as it is", async (t) => {
   const { folder, dev } = await startDev(t);
   await replace(join(folder, "proto/service.proto"), "syntax", "sintax");
-  await until(() => /npm run generate failed/.test(dev.stderr()));
+  await until(t, () => /npm run generate failed/.test(dev.stderr()));
   assert.equal((await fetch(`http://${dev.authority}/`)).status, 200);
 });
 
 test("a changed page is built before the restart", async (t) => {
   const { folder, dev } = await startDev(t);
   await replace(join(folder, "web/index.html"), "</title>", " built again</title>");
-  await listens(dev, 2);
+  await listens(t, dev, 2);
   assert.match(await readFile(join(folder, "web/dist/index.html"), "utf8"), / built again<\/title>/);
 });
 
@@ -89,9 +89,9 @@ test("a server that fails is started again after the next change", async (t) => 
   const { folder, dev } = await startDev(t);
   const path = join(folder, "src/routes.ts");
   await replace(path, "export", "exprot");
-  await until(() => /the server failed; waiting for a change/.test(dev.stderr()));
+  await until(t, () => /the server failed; waiting for a change/.test(dev.stderr()));
   await replace(path, "exprot", "export");
-  await listens(dev, 2);
+  await listens(t, dev, 2);
 });
 
 for (const { name, send } of [
@@ -101,7 +101,7 @@ for (const { name, send } of [
   test(`${name} stops it with exit 0 and leaves no process behind`, async (t) => {
     const { folder, dev } = await startDev(t);
     await replace(join(folder, "src/sum.ts"), "/** ", "/** After a restart: ");
-    await listens(dev, 2);
+    await listens(t, dev, 2);
     send(dev);
     assert.equal(await dev.exit, 0);
     assert.equal(killGroup(dev.child, 0), false);
@@ -122,11 +122,12 @@ async function startDev(
 const starts = ({ stdout }: RunningProcess): number => stdout().match(/^listening on /gm)?.length ?? 0;
 
 /** Waits until the server has started that often. */
-const listens = (dev: RunningProcess, times: number): Promise<void> => until(() => starts(dev) >= times);
+const listens = (t: TestContext, dev: RunningProcess, times: number): Promise<void> =>
+  until(t, () => starts(dev) >= times);
 
-/** The test's own time limit ends it. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(POLL_MS);
+/** Rejects when the test is over time. */
+async function until(t: TestContext, condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(POLL_MS, undefined, { signal: t.signal });
 }
 
 async function replace(path: string, from: string, to: string): Promise<void> {

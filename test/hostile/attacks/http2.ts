@@ -236,17 +236,22 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { controlFramesPerSecond: off },
     off: { unsentBytes: off },
     logged: null, // nothing is cut: the peer's own system holds what is not read
-    async run({ connect }) {
+    async run({ connect, turn }) {
       const peer = await connect(HELLO);
       const { socket } = peer;
       socket.pause();
-      peer.send(Buffer.alloc(17 << 21, ping()));
-      // Until all is taken, or for a second nothing more.
-      for (let still = 0, before = 0; still < 20 && socket.writableLength > 0; await sleep(50)) {
-        still = socket.writableLength === before ? still + 1 : 0;
-        before = socket.writableLength;
+      const pings = Buffer.alloc(17 << 12, ping());
+      for (let i = 0; i < 512; i++) {
+        let written = false;
+        socket.write(pings, () => (written = true));
+        // Until it is taken, or for a second in which the server runs.
+        for (let still = 0; !written; still++) {
+          if (still === 200) return "not taken";
+          await turn();
+          await sleep(5);
+        }
       }
-      return socket.writableLength > 0 ? "not taken" : "taken";
+      return "taken";
     },
     cut: /^not taken$/,
     uncut: /^taken$/,

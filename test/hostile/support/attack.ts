@@ -45,6 +45,8 @@ export interface Target {
   dropped(peer: Peer): Promise<"dropped" | "held">;
   /** Resets the connection, and waits as dropped does. */
   reset(peer: Peer): Promise<"dropped" | "held">;
+  /** Resolves after the server has read what has come to it. A busy machine may take seconds for that. */
+  turn(): Promise<unknown>;
   /** The answer, or "unanswered" where none comes. */
   answer(answer: Promise<string>): Promise<string>;
   /** The most bytes that the server held while it ran, over what it held before. */
@@ -66,6 +68,8 @@ export interface Result {
 
 /** ms that an attacker with nothing to bound it goes on for: longer than all times that attacks shorten. */
 const UNBOUND_MS = 700;
+/** ms for SETTINGS without a bound: many attacks at once keep a busy machine from acknowledging them in time. */
+const UNBOUND_SETTINGS_MS = 60_000;
 /** ms in which a bound must have shown itself. */
 const BOUND_MS = 20_000;
 /** What may be held after an attack, of what was before it. */
@@ -73,11 +77,16 @@ const TOLERANCE = 1.05;
 
 /** With its bound off. */
 export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> {
-  const limits = { ...attack.limits, ...attack.off };
+  const limits = { settingsMs: UNBOUND_SETTINGS_MS, ...attack.limits, ...attack.off };
   await victim.serving(optionsOf(attack, limits), async (url) => {
-    const seen = await attacked(victim, attack, url, UNBOUND_MS);
-    assert.doesNotMatch(seen, attack.cut, "it is cut without its bound");
-    assert.match(seen, attack.uncut ?? /open$/);
+    const uncut = attack.uncut ?? /open$/;
+    let seen = "";
+    // A server that a busy machine leaves no time answers later, but it does.
+    for (let ms = UNBOUND_MS; ms < BOUND_MS && !uncut.test(seen); ms *= 4) {
+      seen = await attacked(victim, attack, url, ms);
+      assert.doesNotMatch(seen, attack.cut, "it is cut without its bound");
+    }
+    assert.match(seen, uncut);
   });
 }
 
@@ -126,9 +135,12 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
     if (first.length > 0) peer.send(...first);
     return peer;
   };
+  const turn = (): Promise<unknown> => victim.tell({ do: "cpu" });
   async function dropped({ socket }: Peer): Promise<"dropped" | "held"> {
-    const end = Date.now() + patience;
     const ports = { server: Number(new URL(url).port), client: socket.localPort as number };
+    await turn();
+    await turn(); // a connection waits in the backlog until the server's process has time
+    const end = Date.now() + patience;
     while (Date.now() < end) {
       if (!(await victim.tell({ do: "holds", ports }))) return "dropped";
       await sleep(10);
@@ -145,6 +157,7 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
       peer.reset();
       return end;
     },
+    turn,
     answer: (answer) => Promise.race([answer, sleep(patience, "unanswered", { ref: false })]),
     async growth(run) {
       const { memory } = await victim.tell({ do: "measure" });

@@ -3,10 +3,13 @@ import { after, describe, test } from "node:test";
 import { type Attack, tryBound, tryUnbound } from "./attack.ts";
 import { Victim } from "./victim.ts";
 
+/** Each test has a time limit of its own, which counts the work of all that run at once. */
+const CONCURRENCY = 8;
+
 export function testAttacks(attacks: readonly Attack[]): void {
   const victim = new Victim();
   after(() => victim.end());
-  describe("without its bound", { concurrency: true }, () => {
+  describe("without its bound", { concurrency: CONCURRENCY }, () => {
     for (const attack of attacks) {
       if (attack.off !== undefined) test(`nothing cuts ${nameOf(attack)}`, () => tryUnbound(victim, attack));
     }

@@ -1,11 +1,11 @@
 /** The README's commands do what it says, at the address that the post's client has in it. */
 import assert from "node:assert/strict";
-import { access, cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { newestResults } from "../bench/newest.ts";
-import { ROOT, run } from "./support/command.ts";
+import { ENV, ROOT, run } from "./support/command.ts";
 import { absent, findJudge, findPython, PYTHON } from "./support/judge.ts";
 import { startProcess } from "./support/process.ts";
 
@@ -27,6 +27,15 @@ test("the README starts and tests with one line each, over scripts that exist, a
   const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
   assert.ok("start" in scripts && "test" in scripts);
   assert.match(await readFile(join(ROOT, ".ci/run"), "utf8"), /^npm ci\n(?:.*\n)*npm test$/m);
+});
+
+test("an unknown key in the user's ~/.npmrc adds nothing to what a line of the README prints", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "npmrc-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, "npmrc"), "nonsense=1\n");
+  const env = { ...ENV, NPM_CONFIG_USERCONFIG: join(folder, "npmrc") };
+  const { code, stderr } = await run("npx", ["buf", "--version"], { env });
+  assert.deepEqual([code, stderr], [0, ""]);
 });
 
 test("every link in the README leads to a file", async () => {

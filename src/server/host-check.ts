@@ -72,7 +72,7 @@ export class HostCheck {
 /** Describes the text that allowedHost takes. */
 export const ALLOWED_HOST = "a name or an address without a port, .example.com for all names of a domain, or *";
 
-/** What leads to this machine only, whoever resolves it (RFC 6761, 6.3). */
+/** Hosts that lead to this machine only, with every resolver (RFC 6761, 6.3). */
 const LOOPBACK = /^(?:(?:.+\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**

@@ -41,7 +41,7 @@ export async function openRecorded(
   options = {},
   { host = "127.0.0.1", routes = ownRoutes } = {},
 ): Promise<OpenPage & { exchanges(text: string): RecordedExchange[] }> {
-  const { port } = await startServer(t, { page: files, routes });
+  const { port } = await startServer(t, { page: files, routes, allowedHosts: [host] });
   const proxy = await startRecordingProxy(t, port);
   return { ...(await openPage(t, browser, proxy.url.replace("127.0.0.1", host), options)), exchanges: proxy.exchanges };
 }

@@ -3,6 +3,7 @@
 import { CALL_ATTACKS } from "./attacks/calls.ts";
 import { HTTP1_ATTACKS } from "./attacks/http1.ts";
 import { HTTP2_ATTACKS } from "./attacks/http2.ts";
+import { MESSAGE_ATTACKS } from "./attacks/messages.ts";
 import { QUEUED_ATTACKS } from "./attacks/queued.ts";
 import { TLS_ATTACKS } from "./attacks/tls.ts";
 import { ATTACKS_WITHOUT_LANE } from "./attacks/without-lane.ts";
@@ -14,6 +15,7 @@ const ATTACKS = [
   ...HTTP2_ATTACKS,
   ...QUEUED_ATTACKS,
   ...CALL_ATTACKS,
+  ...MESSAGE_ATTACKS,
   ...ATTACKS_WITHOUT_LANE,
   ...TLS_ATTACKS,
 ];

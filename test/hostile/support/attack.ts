@@ -53,6 +53,8 @@ export interface Target {
   growth(run: () => Promise<unknown>): Promise<number>;
   /** Returns the bytes that the server holds after `run`, without garbage, over those before. */
   held(run: () => Promise<unknown>): Promise<number>;
+  /** The same of the process's resident set: it has the memory of zlib, and a process keeps what it had once. */
+  residentGrowth(run: () => Promise<unknown>): Promise<number>;
 }
 
 export interface Result {
@@ -168,6 +170,12 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
       const { memory } = await victim.tell({ do: "measure" });
       await run();
       return (await victim.tell({ do: "measure" })).memory - memory;
+    },
+    async residentGrowth(run) {
+      await victim.tell({ do: "measure" });
+      const { residentPeak } = await victim.tell({ do: "measure" });
+      await run();
+      return (await victim.tell({ do: "measure" })).residentPeak - residentPeak;
     },
   };
   try {

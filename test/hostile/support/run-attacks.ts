@@ -6,6 +6,7 @@ import { Victim } from "./victim.ts";
 /** Each test has a time limit of its own, which counts the work of all that run at once. */
 const CONCURRENCY = 8;
 
+/** Tries all attacks without their bounds, at once, and each with its bound. */
 export function testAttacks(attacks: readonly Attack[]): void {
   const victim = new Victim();
   after(() => victim.end());
@@ -19,6 +20,22 @@ export function testAttacks(attacks: readonly Attack[]): void {
       test(`${nameOf(attack)} is cut, and nobody else`, async () => void (await tryBound(victim, attack)));
     }
   });
+}
+
+/** The same one after the other, each in a process of its own: what one made the process take, the next would not see. */
+export function testAttacksApart(attacks: readonly Attack[]): void {
+  async function apart(attempt: (victim: Victim, attack: Attack) => Promise<unknown>, attack: Attack): Promise<void> {
+    const victim = new Victim();
+    try {
+      await attempt(victim, attack);
+    } finally {
+      victim.end();
+    }
+  }
+  for (const attack of attacks) {
+    if (attack.off !== undefined) test(`nothing cuts ${nameOf(attack)}`, () => apart(tryUnbound, attack));
+    test(`${nameOf(attack)} is cut, and nobody else`, () => apart(tryBound, attack));
+  }
 }
 
 function nameOf({ name, http, tls, lane = true }: Attack): string {

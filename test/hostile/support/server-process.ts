@@ -23,6 +23,8 @@ export interface Held {
   readonly memory: number;
   /** The most of them since the last time, with garbage. */
   readonly peak: number;
+  /** The most bytes that the system gave the process since the last time (its resident set), native libraries included. */
+  readonly residentPeak: number;
   /** What keeps an event loop alive: timers, sockets, listeners. */
   readonly handles: number;
   readonly sockets: number;
@@ -64,6 +66,7 @@ const connections = new Set<string>();
 const collect = globalThis.gc as () => void;
 let started = 0;
 let peak = 0;
+let residentPeak = 0;
 
 subscribe("net.server.socket", (message) => {
   const { socket } = message as { socket: Socket };
@@ -73,6 +76,7 @@ subscribe("net.server.socket", (message) => {
 });
 setInterval(() => {
   peak = Math.max(peak, memory());
+  residentPeak = Math.max(residentPeak, process.memoryUsage.rss());
 }, 5).unref();
 
 /** Each method does what its request says: a text to give back, "large N", "slow N" for N ms, or "stuck". */
@@ -130,8 +134,9 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
       collect();
     }
     const resources = process.getActiveResourcesInfo();
-    const held = { memory: memory(), peak, handles: resources.length, sockets: connections.size };
+    const held = { memory: memory(), peak, residentPeak, handles: resources.length, sockets: connections.size };
     peak = 0;
+    residentPeak = process.memoryUsage.rss();
     return held;
   },
   async cpu() {

@@ -1,0 +1,118 @@
+/** What a peer can do with messages that are large, or become so: decompressed, or kept by handlers that are slow. */
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { type Call, CELLS, type Cell, callIn } from "../../support/cells.ts";
+import type { Attack, Target } from "../support/attack.ts";
+
+const off = Infinity;
+const MESSAGE_BYTES = 4_194_304;
+const BOMB_BYTES = 32 << 20;
+const AT_ONCE = 60;
+/** Bytes that the server may hold for so many messages, which are 4 MiB each, and more with their windows. */
+const FLAT_BYTES = 128 << 20;
+const PATHS = { unary: "/fixture.Echo/Say", stream: "/fixture.Echo/Join" } as const;
+const NO_ROOM = { gatheredBytes: off, gatheredBytesPerConnection: off };
+
+type Http = Attack["http"];
+
+/** A field that no message here has, with so many zeros. */
+function zeros(size: number): Buffer {
+  const length = [0, 7, 14].map((shift) => ((size >> shift) & 0x7f) | 0x80);
+  return Buffer.concat([Buffer.of(0x1a, ...length, size >> 21), Buffer.alloc(size)]);
+}
+
+/** Messages that are larger than any may be, once they are decompressed. */
+const GZIP_BOMB = gzipSync(zeros(BOMB_BYTES), { level: 9 });
+const BROTLI_BOMB = brotliBomb(22);
+const WIDE_BROTLI_BOMB = brotliBomb(24);
+
+function brotliBomb(windowBits: number): Buffer {
+  const { BROTLI_PARAM_QUALITY: quality, BROTLI_PARAM_LGWIN: window } = constants;
+  return brotliCompressSync(zeros(BOMB_BYTES), { params: { [quality]: 5, [window]: windowBits } });
+}
+
+/** Calls at once: what each caller is told, once, and if the server's process grew much for it. */
+async function atOnce(target: Target, cell: Cell, call: Call, count = AT_ONCE): Promise<string> {
+  const told = new Set<string>();
+  async function make(): Promise<void> {
+    try {
+      const { code, message } = await callIn(cell, target.url, call);
+      told.add(message === "" ? String(code) : message);
+    } catch (error) {
+      told.add((error as Error).message);
+    }
+  }
+  const growth = await target.residentGrowth(() => Promise.all(Array.from({ length: count }, make)));
+  return `${[...told].sort().join(", ")}, ${growth < FLAT_BYTES ? "flat" : "grown"}`;
+}
+
+function attacks(http: Http): readonly Omit<Attack, "http">[] {
+  const [protocol, version] = http === "1.1" ? ["gRPC-Web", "HTTP/1.1"] : ["gRPC", "HTTP/2"];
+  const cell = CELLS.find(
+    (each) => each.protocol === protocol && each.http === version && each.codec === "proto",
+  ) as Cell;
+  // Each takes seconds: what is unary over one version is a stream over the other.
+  const [wide, bombs] =
+    http === "1.1"
+      ? ([
+          "stream",
+          [
+            ["br", "unary"],
+            ["gzip", "stream"],
+          ],
+        ] as const)
+      : ([
+          "unary",
+          [
+            ["gzip", "unary"],
+            ["br", "stream"],
+          ],
+        ] as const);
+  const slow = Buffer.concat([Buffer.from("\x0a\x05stuck", "latin1"), zeros(MESSAGE_BYTES - 12)]);
+  return [
+    {
+      name: `${AT_ONCE} Brotli windows of 16 MiB at once, ${wide}`,
+      off: { brotliWindowBytes: off },
+      run: (target) => atOnce(target, cell, { path: PATHS[wide], message: WIDE_BROTLI_BOMB, encoding: "br" }),
+      cut: /^Brotli window of 16777216 bytes exceeds 4194304 bytes, flat$/,
+      uncut: /^decompressed message exceeds 4194304 bytes/,
+    },
+    ...bombs.map(
+      ([encoding, kind]): Omit<Attack, "http"> => ({
+        name: `${AT_ONCE} ${encoding} bombs at once, ${kind}`,
+        off: { decompressors: off, ...NO_ROOM },
+        logged: "messageBytes",
+        run: (target) =>
+          atOnce(target, cell, { path: PATHS[kind], message: encoding === "br" ? BROTLI_BOMB : GZIP_BOMB, encoding }),
+        cut: /^decompressed message exceeds 4194304 bytes, flat$/,
+        uncut: /, grown$/,
+      }),
+    ),
+    {
+      name: "more compressed messages than may wait",
+      limits: { decompressors: 1, queuedDecompressions: 10 },
+      off: { queuedDecompressions: off },
+      run: (target) => atOnce(target, cell, { path: PATHS.unary, message: GZIP_BOMB, encoding: "gzip" }, 40),
+      cut: /^decompress a message: 10 others wait to be, decompressed message exceeds 4194304 bytes, /,
+      uncut: /^decompressed message exceeds 4194304 bytes, /,
+    },
+    ...([undefined, "gzip"] as const).map(
+      (encoding): Omit<Attack, "http"> => ({
+        name: `${encoding ?? "plain"} messages of 4 MiB to handlers that keep them`,
+        limits: { gatheredBytes: 32 << 20, callsInFlight: 100 },
+        off: NO_ROOM,
+        logged: "gatheredBytes",
+        good: "health",
+        run(target) {
+          const message = encoding === undefined ? slow : gzipSync(slow);
+          return atOnce(target, cell, { path: PATHS.unary, message, encoding, timeout: "1S" }, 60);
+        },
+        cut: /(room for messages is used up|ENHANCE_YOUR_CALM|undefined).*, flat$/,
+        uncut: /^the operation timed out, grown$/,
+      }),
+    ),
+  ];
+}
+
+export const MESSAGE_ATTACKS: readonly Attack[] = (["1.1", "2"] as const).flatMap((http) =>
+  attacks(http).map((attack): Attack => ({ ...attack, http })),
+);

@@ -1,0 +1,5 @@
+/** Attacks with messages that are large, or become so, over both HTTP versions. */
+import { MESSAGE_ATTACKS } from "./attacks/messages.ts";
+import { testAttacksApart } from "./support/run-attacks.ts";
+
+testAttacksApart(MESSAGE_ATTACKS);

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import type { Socket } from "node:net";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CELLS, isGrpc } from "./support/cells.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "./support/http.ts";
 import { connectTo } from "./support/raw.ts";
@@ -82,10 +83,36 @@ for (const { discardedBytes, cut } of [
   });
 }
 
-/** A connection on which half of a request was sent, and the whole answer to it came. */
-async function answeredEarly(authority: string): Promise<Socket> {
+test("over HTTP/1.1 a last response is followed by the connection's end only after the request's", async (t) => {
+  const { authority } = await startServer(t);
+  const socket = await answeredEarly(authority, HEAD.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  let ended = false;
+  socket.on("end", () => {
+    ended = true;
+  });
+  await sleep(200);
+  assert.equal(ended, false, "it has ended before the request has");
+  socket.write(Buffer.alloc(SIZE / 2));
+  assert.deepEqual(await socket.toArray(), [], "it ends without an error");
+});
+
+test("over HTTP/1.1 a client that sends more than is discarded, and reads late, reads the response and the end", async (t) => {
+  const { authority } = await startServer(t, { limits: { discardedBytes: 100_000, earlyResponseBytes: 1 } });
   const socket = await connectTo(authority);
+  socket.pause();
   socket.write(HEAD);
+  for (let sent = 0; sent < SIZE / 2; sent += 50_000) {
+    socket.write(Buffer.alloc(50_000));
+    await sleep(10);
+  }
+  const answer = Buffer.concat(await socket.toArray()).toString();
+  assert.match(answer, /^HTTP\/1\.1 415 /);
+});
+
+/** A connection on which half of a request was sent, and the whole answer to it came. */
+async function answeredEarly(authority: string, head = HEAD): Promise<Socket> {
+  const socket = await connectTo(authority);
+  socket.write(head);
   socket.write(Buffer.alloc(SIZE / 2));
   const [answer] = await once(socket, "data");
   assert.match(String(answer), /^HTTP\/1\.1 415 [\s\S]*\r\n\r\n/);

@@ -73,8 +73,8 @@ export function discardRest(
     req.off("data", onData);
     onLimit("discardedBytes", discardMessage("discardedBytes", limits));
     if (stream !== undefined) stream.close(NO_ERROR);
-    else if (res.socket === null)
-      req.destroy(); // it waits for another response
+    // The response waits for that of a request before it.
+    else if (res.socket === null && !res.writableFinished) req.destroy();
     else endAndLinger(req.socket, "");
   });
 }

@@ -135,7 +135,10 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
     for await (const piece of response.body ?? []) {
       if (this.#isAbandoned) return exchange.reset();
       const writable = isStream ? exchange.write(piece) : void pieces.push(piece);
-      if (writable !== undefined) await writable;
+      if (writable === undefined) continue;
+      await writable;
+      // Checked before the loop asks for the next piece, which the handler would make for nobody.
+      if (this.#isAbandoned) return exchange.reset();
     }
     const trailers = plainGrpcMessage([...(trailer ?? [])]);
     if (isStream) exchange.end(trailers);

@@ -159,12 +159,14 @@ export function createHandlers(options: HandlersOptions): Handlers {
   /** Holds what a unary handler was given until it has ended, which may be after its caller's deadline. */
   function held(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
     return async (request) => {
-      const each = request.stream ? undefined : calls.get(request.contextValues);
-      each?.handling(true);
+      const each = calls.get(request.contextValues) as UniversalCall;
+      if (request.stream) return next({ ...request, message: each.weighed(request.message) });
+      each.handling(true);
       try {
+        each.holdWeight(request.message);
         return await next(request);
       } finally {
-        each?.handling(false);
+        each.handling(false);
       }
     };
   }

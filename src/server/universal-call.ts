@@ -7,6 +7,8 @@ import type { MessageHolder } from "./compression.ts";
 import type { Exchange } from "./exchange.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import { shortenTimeouts } from "./long-timeouts.ts";
+import { noRoomForMessage } from "./message-errors.ts";
+import { MIN_WEIGHED_BYTES, weigh } from "./message-weight.ts";
 import { contextValuesOf } from "./peer.ts";
 import { acceptPost } from "./refusals.ts";
 import type { Waiting } from "./unary/deadlines.ts";
@@ -65,6 +67,25 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
   keepMessage(bytes: number): void {
     this.release(this.#heldMessage);
     this.#heldMessage = bytes;
+  }
+
+  /**
+   * Takes room for what a decoded message takes beside its bytes. Returns how much; throws if there is none. What is held
+   * for the call says if the message may be large.
+   */
+  holdWeight(message: object): number {
+    const bytes = this.#held < MIN_WEIGHED_BYTES ? 0 : weigh(message);
+    if (!this.hold(bytes)) throw noRoomForMessage();
+    return bytes;
+  }
+
+  /** Gives each message of a stream, which has room until the next is asked for. */
+  async *weighed<T extends object>(messages: AsyncIterable<T>): AsyncIterable<T> {
+    for await (const message of messages) {
+      const bytes = this.holdWeight(message);
+      yield message;
+      this.release(bytes);
+    }
   }
 
   /**

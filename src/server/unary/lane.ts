@@ -8,7 +8,8 @@ import { ConnectError } from "@connectrpc/connect";
 import type { Budget } from "../budget.ts";
 import { deadlineExceeded } from "../call-ends.ts";
 import type { Exchange, Handler } from "../exchange.ts";
-import { renameLimit } from "../message-errors.ts";
+import { noRoomForMessage, renameLimit } from "../message-errors.ts";
+import { MIN_WEIGHED_BYTES, weigh } from "../message-weight.ts";
 import { UnaryCall } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
 import { intercept } from "./intercept.ts";
@@ -110,6 +111,20 @@ export function createLane(options: LaneOptions): Handler {
 
   /** bodyBytes is the size of the body that the input is from. */
   function run(call: UnaryCall, input: Message, bodyBytes: number): void {
+    if (bodyBytes < MIN_WEIGHED_BYTES) handle(call, input, bodyBytes);
+    else {
+      const { exchange } = call;
+      const bytes = bodyBytes + weigh(input);
+      if (!exchange.hold(bytes)) fail(call, noRoomForMessage());
+      else {
+        exchange.release(bytes);
+        handle(call, input, bytes);
+      }
+    }
+  }
+
+  /** bytes is the size of the input, as its handler keeps it. */
+  function handle(call: UnaryCall, input: Message, bytes: number): void {
     const { impl, interceptors } = call.plan.method;
     let output: object | PromiseLike<object>;
     try {
@@ -118,22 +133,22 @@ export function createLane(options: LaneOptions): Handler {
       failFromHandler(call, error);
       return;
     }
-    if (isPromise(output)) wait(call, output, bodyBytes, succeed);
+    if (isPromise(output)) wait(call, output, bytes, succeed);
     else succeed(call, output);
   }
 
   /**
-   * Goes on when a handler or gate has ended, unless its call has ended before. The body has its room until then, which
+   * Goes on when a handler or gate has ended, unless its call has ended before. Its bytes have their room until then, which
    * may be after the response: the handler has the message.
    */
   function wait<T>(
     call: UnaryCall,
     output: PromiseLike<T>,
-    bodyBytes: number,
+    bytes: number,
     goOn: (call: UnaryCall, output: T) => void,
   ): void {
     const counted = options.isExempt(call.service) ? 0 : 1;
-    const held = call.exchange.hold(bodyBytes) ? bodyBytes : 0;
+    const held = call.exchange.hold(bytes) ? bytes : 0;
     deadlines.add(call);
     inFlight.add(counted);
     output.then(

@@ -24,6 +24,8 @@ function zeros(size: number): Buffer {
 const GZIP_BOMB = gzipSync(zeros(BOMB_BYTES), { level: 9 });
 const BROTLI_BOMB = brotliBomb(22);
 const WIDE_BROTLI_BOMB = brotliBomb(24);
+/** A message that a handler of the victim keeps, and of which each two bytes become an object. */
+const MANY_FIELDS = Buffer.concat([Buffer.from("\x0a\x05stuck", "latin1"), Buffer.alloc(256_000, "\x18\x01")]);
 
 function brotliBomb(windowBits: number): Buffer {
   const { BROTLI_PARAM_QUALITY: quality, BROTLI_PARAM_LGWIN: window } = constants;
@@ -31,7 +33,7 @@ function brotliBomb(windowBits: number): Buffer {
 }
 
 /** Calls at once: what each caller is told, once, and if the server's process grew much for it. */
-async function atOnce(target: Target, cell: Cell, call: Call, count = AT_ONCE): Promise<string> {
+async function atOnce(target: Target, cell: Cell, call: Call, count = AT_ONCE, flat = FLAT_BYTES): Promise<string> {
   const told = new Set<string>();
   async function make(): Promise<void> {
     try {
@@ -42,7 +44,7 @@ async function atOnce(target: Target, cell: Cell, call: Call, count = AT_ONCE): 
     }
   }
   const growth = await target.residentGrowth(() => Promise.all(Array.from({ length: count }, make)));
-  return `${[...told].sort().join(", ")}, ${growth < FLAT_BYTES ? "flat" : "grown"}`;
+  return `${[...told].sort().join(", ")}, ${growth < flat ? "flat" : "grown"}`;
 }
 
 function attacks(http: Http): readonly Omit<Attack, "http">[] {
@@ -94,6 +96,16 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
       run: (target) => atOnce(target, cell, { path: PATHS.unary, message: GZIP_BOMB, encoding: "gzip" }, 40),
       cut: /^decompress a message: 10 others wait to be, decompressed message exceeds 4194304 bytes, /,
       uncut: /^decompressed message exceeds 4194304 bytes, /,
+    },
+    {
+      name: "messages of 128,000 small fields to handlers that keep them",
+      limits: { gatheredBytes: 64 << 20 },
+      off: NO_ROOM,
+      logged: "gatheredBytes",
+      good: "health",
+      run: (target) => atOnce(target, cell, { path: PATHS.unary, message: MANY_FIELDS, timeout: "5S" }, 40, 500 << 20), // each is 20 MB of garbage, if not of more
+      cut: /room for messages is used up.*, flat$/,
+      uncut: /^the operation timed out, grown$/,
     },
     ...([undefined, "gzip"] as const).map(
       (encoding): Omit<Attack, "http"> => ({

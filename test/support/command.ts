@@ -26,6 +26,9 @@ export function programPath(name: string): string {
   return name === "node" ? process.execPath : name;
 }
 
+/** A program that hangs ends with its test, and not before: a busy machine is slow. */
+const HANG_MS = 60_000;
+
 /** Rejects if the program cannot be started. */
 export function run(
   command: string,
@@ -33,7 +36,7 @@ export function run(
   options: SpawnOptions & { input?: string } = {},
 ): Promise<Result> {
   const { input = "", ...rest } = options;
-  const child = spawn(programPath(command), args, { cwd: ROOT, env: ENV, timeout: 30_000, ...rest, stdio: "pipe" });
+  const child = spawn(programPath(command), args, { cwd: ROOT, env: ENV, timeout: HANG_MS, ...rest, stdio: "pipe" });
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   let stdout = "";
   let stderr = "";

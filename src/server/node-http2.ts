@@ -15,14 +15,17 @@ export function createNodeHttp2(state: NodeServerState): Http2 {
   }
   const server = createServer(take).on("checkExpectation", take);
   let draining = false;
+  /** The socket of the session that is being made. The session's own view of it throws once the session is destroyed. */
+  let accepted: Socket;
   server.on("session", (session) => {
-    sessions.add(session, new NodeConnection(session.socket as Socket, state));
+    sessions.add(session, new NodeConnection(accepted, state));
     session.on("close", () => sessions.delete(session));
     if (draining) session.close();
   });
   return {
     accept(socket: Socket): void {
       socket.allowHalfOpen = false; // or node:http2 keeps a socket whose peer has ended
+      accepted = socket;
       server.emit("connection", socket);
     },
     async drain(): Promise<void> {

@@ -25,7 +25,7 @@ function limitSetting(name: LimitName): LimitSetting {
     takes,
     default: value === off ? "off" : format(value),
     help: on === "all" ? bounds : `${on}: ${bounds}`,
-    ...(memoryShare !== undefined && { defaultNote: `at most 1/${1 / memoryShare} of the memory` }),
+    ...(memoryShare !== undefined && { defaultNote: shareOf(memoryShare, unit) }),
     allowed: `a whole number of ${unit} from ${min} to ${max}${units}, or off`,
     parse(text) {
       if (text === "off") return off;
@@ -33,6 +33,12 @@ function limitSetting(name: LimitName): LimitSetting {
       return amount !== undefined && amount >= min && amount <= max ? amount : undefined;
     },
   };
+}
+
+function shareOf(share: number, unit: string): string {
+  return unit === "bytes"
+    ? `at most 1/${1 / share} of the memory`
+    : `at most one for each ${formatSize(1 / share)} of memory`;
 }
 
 interface Amount {

@@ -5,7 +5,7 @@ import { asksFor } from "./flags.ts";
 import { HELP } from "./help.ts";
 import { routes } from "./routes.ts";
 import { type DrainTimes, drainTimes } from "./server/drain.ts";
-import type { Limits } from "./server/limits.ts";
+import { LIMITS, type Limits } from "./server/limits.ts";
 import { isLocal } from "./server/listen-address.ts";
 import { localAddress } from "./server/local-address.ts";
 import { MAX_TIMER_MS } from "./server/long-timeouts.ts";
@@ -56,9 +56,17 @@ async function main(): Promise<void> {
 
 /** Says which limits have a lower default here than docs/limits.md says, and why. */
 function loweredLines(limits: Limits): string[] {
-  const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)}MiB`;
-  const lowered = loweredLimits(limits).map((name) => `${name} to ${mebibytes(limits[name])}`);
-  return lowered.length === 0 ? [] : [`lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`];
+  const lowered = loweredLimits(limits).map((name) => {
+    const { unit } = LIMITS[name];
+    return `${name} ${unit === "bytes" ? mebibytes(limits[name]) : limits[name]}`;
+  });
+  return lowered.length === 0
+    ? []
+    : [`defaults lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`];
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)}MiB`;
 }
 
 /**

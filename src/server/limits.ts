@@ -15,7 +15,7 @@ const MAX_MEMORY = 2 ** 40;
 
 export interface Limit {
   readonly default: number;
-  /** The largest share of the process's memory that the default may be. */
+  /** The most that the default may be, for each byte of the process's memory. */
   readonly memoryShare?: number;
   /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (limit-values.ts). */
   readonly min?: number;
@@ -381,12 +381,13 @@ export const LIMITS = {
   },
   callsInFlight: {
     default: 10_000,
+    memoryShare: 1 / (256 << 10),
     unit: "calls",
     group: "calls",
     on: "all",
     bounds: "handlers running at once; health and reflection have as many for themselves",
     over: "unavailable, with Retry-After and grpc-retry-pushback-ms of a second",
-    reason: "more than this wait for something that is not there",
+    reason: "more than this wait for something that is not there; an open stream takes some 45 KB of V8's heap",
   },
   deadlineMs: {
     default: 300_000,

@@ -3,17 +3,15 @@ import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type Limit, type LimitName, type Limits } from "./limits.ts";
 
-/** Bodies and responses are buffers outside of V8's heap, but what handlers make of them is in it. */
-const BYTES_PER_HEAP_BYTE = 4;
-
 /**
- * Returns the bytes of memory that the process may use: those of its container (a cgroup, a resource limit), or of the
- * machine; and no more than four times V8's heap limit (--max-old-space-size).
+ * Returns the bytes of memory that the process may use: those of its container (a cgroup, a resource limit), of the machine,
+ * or of V8's heap (--max-old-space-size), whichever are least. Bodies and responses are buffers outside of the heap, but
+ * while they wait, what handlers made of them is in it.
  */
 export function usableMemory(): number {
   const container = process.constrainedMemory(); // 0, or more than there is, if nothing constrains it
   const heap = getHeapStatistics().heap_size_limit;
-  return Math.min(container > 0 ? container : Number.POSITIVE_INFINITY, totalmem(), heap * BYTES_PER_HEAP_BYTE);
+  return Math.min(container > 0 ? container : Number.POSITIVE_INFINITY, totalmem(), heap);
 }
 
 /** Returns the default of every limit for a process that may use `memory` bytes. */

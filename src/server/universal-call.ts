@@ -1,4 +1,5 @@
 /** One call that Connect's universal handler answers, from its exchange to the exchange's end. */
+import { setImmediate } from "node:timers/promises";
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { urlOf } from "./authority.ts";
@@ -137,6 +138,8 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
     const { httpVersion, method, fields } = exchange.request;
     const header = new Headers(fields as [string, string][]);
     shortenTimeouts(header);
+    // In a turn of its own: streams that begin together would each make a message before the first is queued and counted.
+    if (procedure.method.methodKind !== "unary") await setImmediate();
     const response = await procedure({
       httpVersion,
       url: urlOf(exchange.request),

@@ -4,14 +4,14 @@ import { type TestContext, test } from "node:test";
 import type { Limits } from "../../src/server/limits.ts";
 import { data, HELLO } from "../http2/support/wire.ts";
 import { post } from "./attacks/http2.ts";
-import { askForNames, askInPipeline, askWithClosedWindows } from "./attacks/queued.ts";
+import { askForNames, askInPipeline, askWithClosedWindows, streamWithClosedWindows } from "./attacks/queued.ts";
 import { startContainer } from "./support/container.ts";
 import { GoodClient } from "./support/good-client.ts";
 import { Peer } from "./support/peer.ts";
 import { Victim } from "./support/victim.ts";
 
 const CONTAINER_BYTES = 256 << 20;
-const STREAMS = 120;
+const STREAMS = 100;
 /** ms that a peer waits for what may not come. */
 const PATIENCE_MS = 500;
 const off = Infinity;
@@ -32,8 +32,15 @@ const ATTACKS: readonly MemoryAttack[] = [
   {
     name: "responses of 1 MB, with windows of 0",
     http: "2",
-    connections: 5,
+    connections: 10,
     run: (connect) => askWithClosedWindows({ connect }, STREAMS),
+    off: { queuedBytes: off, queuedBytesPerConnection: off },
+  },
+  {
+    name: "streams of messages of 1 MB, with windows of 0",
+    http: "2",
+    connections: 10,
+    run: (connect) => streamWithClosedWindows({ connect }, STREAMS),
     off: { queuedBytes: off, queuedBytesPerConnection: off },
   },
   {
@@ -46,7 +53,7 @@ const ATTACKS: readonly MemoryAttack[] = [
   {
     name: "reflection of names of 60 KB, with windows of 0",
     http: "2",
-    connections: 10,
+    connections: 13,
     run: (connect) => askForNames({ connect }, STREAMS, 60_000),
     off: undefined,
   },

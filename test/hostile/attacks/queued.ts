@@ -21,6 +21,16 @@ export async function askWithClosedWindows({ connect }: Pick<Target, "connect">,
   return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...requests);
 }
 
+/** Opens `count` streams of large messages, with closed windows. */
+export async function streamWithClosedWindows({ connect }: Pick<Target, "connect">, count: number): Promise<Peer> {
+  const body = envelope(Buffer.from(`"100 times large ${RESPONSE_BYTES}"`));
+  const requests = Array.from({ length: count }, (_, i) => {
+    const id = 2 * i + 1;
+    return Buffer.concat([post(id, "application/grpc+json", "/fixture.Echo/Repeat"), data(id, body)]);
+  });
+  return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...requests);
+}
+
 /** Asks for `count` large responses in a pipeline, and stops to read at the first. */
 export async function askInPipeline({ connect }: Pick<Target, "connect">, count: number): Promise<Peer> {
   const peer = await connect();
@@ -30,10 +40,10 @@ export async function askInPipeline({ connect }: Pick<Target, "connect">, count:
   return peer;
 }
 
-/** Opens `count` reflection streams that ask for a name of `length` characters, with closed windows. */
+/** Opens `count` reflection streams that ask for a name of `length` characters, each of which is six when it is quoted, with closed windows. */
 export async function askForNames({ connect }: Pick<Target, "connect">, count: number, length: number): Promise<Peer> {
   const request = create(ServerReflectionRequestSchema, {
-    messageRequest: { case: "fileContainingSymbol", value: "x".repeat(length) },
+    messageRequest: { case: "fileContainingSymbol", value: "\u0001".repeat(length) },
   });
   const message = envelope(Buffer.from(toBinary(ServerReflectionRequestSchema, request)));
   const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";

@@ -7,7 +7,7 @@ export interface Setting<T> {
   readonly takes: string;
   /** Undefined if the setting has no value unless it is given. */
   readonly default: string | undefined;
-  /** What `--help` adds to the default. */
+  /** A note that `--help` adds to the default. */
   readonly defaultNote?: string;
   readonly help: string;
   /** The values that are allowed, as text that follows "must be". */

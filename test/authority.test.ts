@@ -13,7 +13,7 @@ import { startServer } from "./support/server.ts";
 const SAY = `/${Echo.typeName}/Say`;
 const CALL = { path: SAY, headers: { "content-type": "application/json" }, body: '"x"' };
 
-/** What Envoy and others send, or could: grpc-go answers each. */
+/** Authorities that Envoy and others send, or could send: grpc-go accepts each. */
 const NAMES = [
   "outbound|50051||sum.default.svc",
   "grpcroute/default/sum/rule/0",

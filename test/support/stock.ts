@@ -26,7 +26,7 @@ export async function startStock(
 
 type Answer = ReturnType<typeof lasting>;
 
-/** Where this server means to answer valid calls otherwise than Connect's own adapter, and why. */
+/** Intended differences from the responses of Connect's own adapter to valid calls, with reasons. */
 const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, answer: Answer) => Answer }[] = [
   {
     why: "caches need a validator and Vary, and are told what not to store",

@@ -52,7 +52,7 @@ export interface Texts {
   readonly trailersHidden: string;
   /** After the first of many parts. */
   readonly more: (bytes: number) => string;
-  /** How a part is selected, on a device with a pointer and on a touch screen. */
+  /** The way to select a part, on a device with a pointer and on a touch screen. */
   readonly hint: { readonly pointer: string; readonly touch: string };
   readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
   readonly wanted: Readonly<Record<Wanted, string>>;

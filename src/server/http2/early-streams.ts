@@ -4,7 +4,7 @@ import type { Limits } from "../limits.ts";
 import type { Stream } from "./stream.ts";
 import type { Time } from "./time.ts";
 
-/** What an early stream asks of its connection. */
+/** The part of a connection that an early stream uses. */
 export interface EarlyHost {
   /** Lets the peer send this many bytes more. */
   credit(stream: Stream, bytes: number): void;

@@ -11,7 +11,7 @@ const SAY = "/fixture.Echo/Say";
 const BOMB_BYTES = 50 << 20;
 /** Half of the bytes of the largest message. */
 const DEEP = 2_000_000;
-/** What a bomb of 50 MB may make the server hold, which uses that much for nothing else. */
+/** Bytes that a bomb of 50 MB may make the server hold. */
 const FLAT_BYTES = 25 << 20;
 
 type Http = Attack["http"];

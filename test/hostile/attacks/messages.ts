@@ -1,4 +1,4 @@
-/** What a peer can do with messages that are large, or become so: decompressed, or kept by handlers that are slow. */
+/** Attacks with messages that are large, or become large: decompressed, or kept by slow handlers. */
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { type Call, CELLS, type Cell, callIn } from "../../support/cells.ts";
 import type { Attack, Target } from "../support/attack.ts";

@@ -50,7 +50,7 @@ interface Algorithm {
 const CHUNK_BYTES = 65_536;
 /** Encoders' turns that may be waited for, by encoders at work. */
 const WAITING_PER_COMPRESSOR = 16;
-/** Costs a response of 60 KB 2 ms, as gzip does; the format's default, 11, costs 55 ms for a tenth less. */
+/** Costs as much CPU as gzip. zlib's default, 11, makes 60 KB of JSON a third smaller for seventy times the CPU. */
 const BROTLI_QUALITY = 4;
 const MIN_WINDOW_BITS = 16;
 const MAX_WINDOW_BITS = 22;

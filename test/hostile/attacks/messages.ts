@@ -116,7 +116,7 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
         good: "health",
         run(target) {
           const message = encoding === undefined ? slow : gzipSync(slow);
-          return atOnce(target, cell, { path: PATHS.unary, message, encoding, timeout: "1S" }, 60);
+          return atOnce(target, cell, { path: PATHS.unary, message, encoding, timeout: "1S" }, 90, 200 << 20);
         },
         cut: /(room for messages is used up|ENHANCE_YOUR_CALM|undefined).*, flat$/,
         uncut: /^the operation timed out, grown$/,

@@ -100,10 +100,9 @@ test("a server that drains loses no call of a client that calls all the time", a
     // What the client itself does not send any more, since it has read GOAWAY, is no call that was lost.
     caller().catch((error) => assert.match(`${error.code} ${error.message}`, /GOAWAY_SESSION|REFUSED_STREAM/)),
   );
-  await pause(50);
+  while (served <= 20) await pause(5);
   await server.http2.drain();
   await Promise.all(callers);
-  assert.ok(served > 20);
   assert.equal(served, begun);
   assert.equal(server.sockets.size, 0);
 });

@@ -24,9 +24,8 @@ for (const cell of CELLS) {
 
     test(`a ${what} passes at messageBytes, and over it the error names its size and the limit`, async (t) => {
       for (const lane of [true, false]) {
-        const log: string[] = [];
-        const { authority } = await startServer(t, { limits, lane, log: (entry) => log.push(entry) });
-        const call = (size: number) => callIn(cell, authority, compressed(size));
+        const server = await startServer(t, { limits, lane });
+        const call = (size: number) => callIn(cell, server.authority, compressed(size));
         assert.equal((await call(LIMIT)).code, "ok");
         for (const size of [LIMIT + 1, LIMIT * 20]) {
           const { code, message } = await call(size);
@@ -37,7 +36,7 @@ for (const cell of CELLS) {
           assert.deepEqual({ code, message }, { code: "resource_exhausted", message: expected });
         }
         const logged = `^limit messageBytes: call ${PATH}: .*message.* exceeds ${LIMIT} bytes$`; // one a second
-        assert.match(log.join(), new RegExp(logged));
+        assert.match(server.limits.join(), new RegExp(logged));
       }
     });
 

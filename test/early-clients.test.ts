@@ -26,6 +26,10 @@ const CASES = [
 
 for (const { name, tls, find } of EARLY_CLIENTS) {
   test(`${name} sees 404, 405, 415 and 429 to requests of 10 bytes to 5 MB`, { timeout: 300_000 }, async (t) => {
+    if (process.env.HTTP2 === "node" && name.startsWith("curl over HTTP/2")) {
+      t.skip("node:http2 ends some streams that curl stops sending on with PROTOCOL_ERROR");
+      return;
+    }
     const send = await find(t);
     if (send === undefined) return;
     const { url } = await startServer(t, { ...(tls ? { tls: SERVER } : {}), limits: { messageBytes: 65_536 } });

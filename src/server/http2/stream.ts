@@ -1,12 +1,12 @@
 /** A stream (RFC 9113, 5.1), which is the exchange that a handler answers. */
 import type { Exchange, Field, Peer, ResetReason, ResponseHead } from "../exchange.ts";
 import { Body, type BodyHost } from "./body.ts";
-import { type EarlyHost, EarlyStream, type EarlyStreams } from "./early-streams.ts";
+import { EarlyStream } from "./early-streams.ts";
 import type { ReceiveWindow } from "./flow-control.ts";
 import { ErrorCode } from "./frames.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Http2RequestHead } from "./request-head.ts";
-import type { Sender } from "./sender.ts";
+import type { StreamHost } from "./stream-host.ts";
 
 const RESET_CODES = {
   cancel: ErrorCode.Cancel,
@@ -20,21 +20,6 @@ type GatherDone = Parameters<Exchange["gather"]>[1];
 
 /** How far a handler is with its answer. */
 const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
-
-/** What a stream asks of its connection. */
-export interface StreamHost extends EarlyHost {
-  readonly peer: Peer;
-  readonly sender: Sender;
-  readonly early: EarlyStreams;
-  /** Takes room for bytes of bodies; false where there is none. */
-  hold(bytes: number): boolean;
-  release(bytes: number): void;
-  /** Ends the stream with RST_STREAM (5.4.2). */
-  reset(stream: Stream, code: ErrorCode): void;
-  /** A stream is gone whose handler still runs; and that handler has stopped. */
-  orphaned(): void;
-  stopped(): void;
-}
 
 export class Stream implements Exchange, BodyHost {
   readonly id: number;

@@ -8,7 +8,8 @@ import { ConnectionError, ErrorCode } from "./frames.ts";
 import { type Http2RequestHead, UNREADABLE } from "./request-head.ts";
 import { Sender, type SenderHost } from "./sender.ts";
 import type { ServerState } from "./server-state.ts";
-import { Stream, type StreamHost } from "./stream.ts";
+import { Stream } from "./stream.ts";
+import type { StreamHost } from "./stream-host.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Tolls } from "./tolls.ts";
 

@@ -21,7 +21,7 @@ const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 test("until its delay is over a draining server takes connections, says that each answer is the last, and that it does not serve", async (t) => {
   const { server, authority, url } = await startServer(t);
-  const closed = server.close({ delayMs: 300, idleMs: 0, graceMs: 5_000 });
+  const closed = server.close({ delayMs: 2_000, idleMs: 0, graceMs: 5_000 });
   const socket = await connectTo(authority);
   socket.write(REQUEST);
   const answer = Buffer.concat(await socket.toArray()).toString();

@@ -53,7 +53,7 @@ test("turns go round in order, one that is given up makes room, and no more wait
   assert.equal(turns.take(), undefined);
 });
 
-/** A message that takes a second or more to be decompressed and refused, and little memory to be sent. */
+/** A message that takes half a second or more to be decompressed and refused, and little memory to be sent. */
 const SLOW_MESSAGE = brotliCompressSync(Buffer.alloc(64 << 20, " "), {
   params: { [constants.BROTLI_PARAM_QUALITY]: 5 },
 });
@@ -62,7 +62,7 @@ const QUICK_MESSAGE = gzipSync('"quick"');
 for (const bound of [true, false]) {
   test(`a caller that goes away ${bound ? "makes room in a full queue" : "is not missed in a queue without a limit"}`, async (t) => {
     const limits: Partial<Limits> = {
-      messageBytes: 60 << 20,
+      messageBytes: 48 << 20,
       decompressors: 1,
       queuedDecompressions: bound ? 1 : Number.POSITIVE_INFINITY,
     };
@@ -70,14 +70,14 @@ for (const bound of [true, false]) {
     const cell = cellOf("Connect", "HTTP/2");
     const call = (message: Buffer, encoding: string) => callIn(cell, authority, { path: SAY, message, encoding });
     const slow = call(SLOW_MESSAGE, "br");
-    await sleep(150);
+    await sleep(100);
     const waiting = open(t, authority, QUICK_MESSAGE);
-    await sleep(150);
+    await sleep(100);
     const refused = call(QUICK_MESSAGE, "gzip");
     if (bound) assert.equal((await refused).code, "unavailable");
     else assert.equal(await Promise.race([refused, sleep(50, "waits")]), "waits");
     waiting.close(http2.constants.NGHTTP2_CANCEL);
-    await sleep(150);
+    await sleep(100);
     assert.equal((await call(QUICK_MESSAGE, "gzip")).code, "ok");
     assert.equal((await slow).code, "resource_exhausted");
   });

@@ -46,7 +46,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   },
   {
     name: "a connection that is kept and not used",
-    limits: { idleMs: 200 },
+    limits: { idleMs: 1_000 },
     off: { idleMs: off },
     logged: null,
     run: (target) => say(target, ECHO),

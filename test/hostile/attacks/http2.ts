@@ -112,7 +112,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   },
   {
     name: "a session without streams",
-    limits: { idleMs: 200, pingAnswerMs: 200 },
+    limits: { idleMs: 1_000, pingAnswerMs: 200 },
     off: { idleMs: off },
     logged: null,
     run: linger(HELLO),

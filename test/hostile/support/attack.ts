@@ -189,7 +189,7 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
 async function restored(victim: Victim, before: Held): Promise<Held> {
   let peak = 0;
   for (let tries = 0; ; tries++) {
-    const after = await victim.tell({ do: "measure" });
+    const after = await victim.tell({ do: "measure", settle: true });
     peak = Math.max(peak, after.peak);
     const settled =
       after.sockets <= before.sockets && after.handles <= before.handles && after.memory <= before.memory * TOLERANCE;

@@ -39,7 +39,8 @@ interface Ports {
 export type Order =
   | { readonly do: "start"; readonly options: StartOptions }
   | { readonly do: "stop"; readonly id: number }
-  | { readonly do: "measure" }
+  /** `settle` first lets the handlers end that are stuck, of all servers. */
+  | { readonly do: "measure"; readonly settle?: boolean }
   /** ms of CPU since the process began. */
   | { readonly do: "cpu" }
   /** Whether the connection is open that has these ports. */
@@ -126,8 +127,8 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
     servers.delete(id);
     return log;
   },
-  async measure() {
-    for (const running of servers.values()) letGo(running);
+  async measure({ settle = false }) {
+    if (settle) for (const running of servers.values()) letGo(running);
     // What a callback of this turn holds is garbage in the next.
     for (let i = 0; i < 3; i++) {
       await sleep(5);

@@ -75,11 +75,11 @@ for (const bound of [true, false]) {
     await sleep(100);
     const refused = call(QUICK_MESSAGE, "gzip");
     if (bound) assert.equal((await refused).code, "unavailable");
-    else assert.equal(await Promise.race([refused, sleep(50, "waits")]), "waits");
     waiting.close(http2.constants.NGHTTP2_CANCEL);
     await sleep(100);
     assert.equal((await call(QUICK_MESSAGE, "gzip")).code, "ok");
     assert.equal((await slow).code, "resource_exhausted");
+    if (!bound) assert.equal((await refused).code, "ok");
   });
 }
 

@@ -190,7 +190,7 @@ for (const [address, message] of [
   [undefined, `undefined ${FORMS}`],
   [null, `null ${FORMS}`],
   [50051, `50051 ${FORMS}`],
-  ["/tmp/socket", `"/tmp/socket" ${FORMS}`],
+  ["server.sock", `"server.sock" ${FORMS}`],
   [{}, `no address; ${FORMS}`],
   [{ host: "127.0.0.1" }, "port undefined must be a whole number from 0 to 65535"],
   [{ port: undefined, host: undefined }, `no address; ${FORMS}`],

@@ -1,4 +1,4 @@
-/** What a stream asks of its connection. */
+/** The part of a connection that a stream uses. */
 import type { Peer } from "../exchange.ts";
 import type { EarlyHost, EarlyStreams } from "./early-streams.ts";
 import type { ErrorCode } from "./frames.ts";

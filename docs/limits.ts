@@ -1,8 +1,8 @@
-/** Writes limits.md: the table of src/server/limits.ts, for people. */
+/** Writes limits.md: the table of src/server/limits/limits.ts, for people. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LIMIT_SETTINGS, type LimitSetting } from "../src/limit-settings.ts";
-import { LIMITS, type Limit } from "../src/server/limits.ts";
+import { LIMIT_SETTINGS, type LimitSetting } from "../src/cli/limit-settings.ts";
+import { LIMITS, type Limit } from "../src/server/limits/limits.ts";
 
 const HEADINGS = ["option of `limits`, and flag", "default", "what it bounds", "over it", "why so"];
 
@@ -11,7 +11,7 @@ export function limitsDocument(): string {
   return `# Limits
 
 What a peer may cost, and all of them together. \`npm run generate\` writes this file from
-[src/server/limits.ts](../src/server/limits.ts), which the server and \`npm start -- --help\` read as well.
+[src/server/limits/limits.ts](../src/server/limits/limits.ts), which the server and \`npm start -- --help\` read as well.
 
 Each limit is an option, \`createServer({ routes, limits: { messageBytes: 1_048_576 } })\`, a flag, \`--message-bytes 1MiB\`, and a
 variable, \`MESSAGE_BYTES=1MiB\`. An option is a number of bytes, ms or the unit below; \`Infinity\` turns it off, or 0 if it is a

@@ -1,13 +1,13 @@
 /** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
-import { readFlags } from "./flags.ts";
-import { LIMIT_SETTINGS } from "./limit-settings.ts";
-import { flagsTakenByNpm } from "./npm-flags.ts";
-import { DELAY_MS, type DrainTimes } from "./server/drain.ts";
-import { ALLOWED_HOST, allowedHost } from "./server/host-check.ts";
-import type { Limits } from "./server/limits.ts";
-import { defaultLimits } from "./server/memory.ts";
-import type { Setting } from "./setting.ts";
-import { DURATION_EXAMPLES, parseDuration } from "./units.ts";
+import { readFlags } from "./cli/flags.ts";
+import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
+import { flagsTakenByNpm } from "./cli/npm-flags.ts";
+import type { Setting } from "./cli/setting.ts";
+import { DURATION_EXAMPLES, parseDuration } from "./cli/units.ts";
+import { ALLOWED_HOST, allowedHost } from "./server/http/host-check.ts";
+import type { Limits } from "./server/limits/limits.ts";
+import { defaultLimits } from "./server/limits/memory.ts";
+import { DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
 
 export interface Config extends Omit<DrainTimes, "delayMs"> {
   /** Undefined follows the address that the server listens on. */

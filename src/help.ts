@@ -1,8 +1,9 @@
 /** The text that `npm start -- --help` prints. */
+
+import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
+import type { Setting } from "./cli/setting.ts";
 import { SETTINGS } from "./config.ts";
-import { LIMIT_SETTINGS } from "./limit-settings.ts";
-import { LIMIT_GROUPS, LIMITS } from "./server/limits.ts";
-import type { Setting } from "./setting.ts";
+import { LIMIT_GROUPS, LIMITS } from "./server/limits/limits.ts";
 
 const WIDTH = 100;
 const INDENT = "      ";

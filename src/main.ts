@@ -1,20 +1,20 @@
 /** The process: arguments and environment in; signals and exit codes out. */
 import { join } from "node:path";
+import { asksFor } from "./cli/flags.ts";
+import { versionLine } from "./cli/version.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { asksFor } from "./flags.ts";
 import { HELP } from "./help.ts";
 import { routes } from "./routes.ts";
-import { type DrainTimes, drainTimes } from "./server/drain.ts";
-import { LIMITS, type Limits } from "./server/limits.ts";
-import { isLocal } from "./server/listen-address.ts";
-import { localAddress } from "./server/local-address.ts";
-import { MAX_TIMER_MS } from "./server/long-timeouts.ts";
-import { loweredLimits, usableMemory } from "./server/memory.ts";
-import { readPage } from "./server/page.ts";
+import { LIMITS, type Limits } from "./server/limits/limits.ts";
+import { loweredLimits, usableMemory } from "./server/limits/memory.ts";
+import { MAX_TIMER_MS } from "./server/limits/timers.ts";
+import { isLocal } from "./server/listener/listen-address.ts";
+import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/listener/tls-files.ts";
 import { createServer, type Server } from "./server/server.ts";
-import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/tls-files.ts";
-import { usageLines } from "./server/usage.ts";
-import { versionLine } from "./version.ts";
+import { type DrainTimes, drainTimes } from "./server/shutdown.ts";
+import { localAddress } from "./server/site/advertised-address.ts";
+import { readPage } from "./server/site/page.ts";
+import { usageLines } from "./server/site/usage.ts";
 
 /** What npm run build makes of web/. */
 const PAGE = join(import.meta.dirname, "../web/dist");

@@ -5,7 +5,7 @@ import { extname, join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { newestResults } from "../bench/newest.ts";
-import { PAGE_FILES } from "../src/server/page.ts";
+import { PAGE_FILES } from "../src/server/site/page.ts";
 import { summarize } from "./summary.ts";
 
 const WEB = import.meta.dirname;

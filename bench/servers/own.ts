@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";
 import { routes } from "../../src/routes.ts";
-import { LIMIT_NAMES, LIMITS, type Limits } from "../../src/server/limits.ts";
+import { LIMIT_NAMES, LIMITS, type Limits } from "../../src/server/limits/limits.ts";
 import { createServer } from "../../src/server/server.ts";
 import { getSum } from "../../src/sum.ts";
 import { announce } from "./ready.ts";

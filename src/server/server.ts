@@ -4,24 +4,17 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouterOptions, type Interceptor } from "@connectrpc/connect";
-import { limitConnectionsPerAddress } from "./address-connections.ts";
-import { Budget } from "./budget.ts";
-import { withCaching } from "./cache.ts";
-import { withCors } from "./cors.ts";
-import { DescriptorIndex } from "./descriptor-index.ts";
-import { drain, drainTimes, type GivenDrainTimes } from "./drain.ts";
-import type { Exchange } from "./exchange.ts";
-import { watchFileDescriptors } from "./file-descriptors.ts";
-import { createHandlers, type Routes } from "./handlers.ts";
-import { mountHealth } from "./health.ts";
-import { HealthStatus } from "./health-status.ts";
-import { createHealthz, isHealthz } from "./healthz.ts";
-import { createHome } from "./home.ts";
-import { HostCheck } from "./host-check.ts";
-import { createHttp1 } from "./http1.ts";
-import { createHttp2, type Http2 } from "./http2/http2.ts";
-import { completeLimits } from "./limit-values.ts";
-import type { Limits, OnLimit } from "./limits.ts";
+import { withCaching } from "./http/caching.ts";
+import { withCors } from "./http/cors.ts";
+import type { Exchange } from "./http/exchange.ts";
+import { HostCheck } from "./http/host-check.ts";
+import { createHttp2, type Http2 } from "./http2/server.ts";
+import { Budget } from "./limits/budget.ts";
+import type { Limits, OnLimit } from "./limits/limits.ts";
+import { QueuedResponses } from "./limits/queued-responses.ts";
+import { completeLimits } from "./limits/values.ts";
+import { limitConnectionsPerAddress } from "./listener/address-connections.ts";
+import { watchFileDescriptors } from "./listener/file-descriptors.ts";
 import {
   type BoundAddress,
   isLocal,
@@ -29,16 +22,23 @@ import {
   type NodeListenOptions,
   nameOf,
   nodeListenOptions,
-} from "./listen-address.ts";
-import { type Split, splitByFirstBytes } from "./listener.ts";
-import { errorText, logEntry } from "./log-entry.ts";
-import { PAGE_FILES, type Page } from "./page.ts";
-import { QueuedResponses } from "./queued-responses.ts";
-import { quote } from "./quote.ts";
-import { mountReflection } from "./reflection.ts";
-import { respondOptions } from "./refusals.ts";
-import { createSparseLog } from "./sparse-log.ts";
-import { httpsOptions, secureContextOptions, splitByAlpn, type TlsCredentials } from "./tls.ts";
+} from "./listener/listen-address.ts";
+import { type Split, splitByFirstBytes } from "./listener/plain.ts";
+import { httpsOptions, secureContextOptions, splitByAlpn, type TlsCredentials } from "./listener/tls.ts";
+import { errorText, logEntry } from "./log/entry.ts";
+import { quote } from "./log/quote.ts";
+import { createSparseLog } from "./log/throttled-log.ts";
+import { createHttp1 } from "./node-http/http1.ts";
+import { createHandlers, type Routes } from "./rpc/dispatcher.ts";
+import { respondOptions } from "./rpc/unimplemented.ts";
+import { DescriptorIndex } from "./services/descriptor-index.ts";
+import { mountHealth } from "./services/health.ts";
+import { HealthStatus } from "./services/health-status.ts";
+import { createHealthz, isHealthz } from "./services/healthz.ts";
+import { mountReflection } from "./services/reflection.ts";
+import { drain, drainTimes, type GivenDrainTimes } from "./shutdown.ts";
+import { createHome } from "./site/home.ts";
+import { PAGE_FILES, type Page } from "./site/page.ts";
 
 type Log = (entry: string) => void;
 
@@ -216,7 +216,7 @@ export function createServer(options: ServerOptions): Server {
   async function listen(address: NodeListenOptions): Promise<BoundAddress> {
     http2 =
       options.http2 === "node"
-        ? (await import("./node-http2.ts")).createNodeHttp2(state)
+        ? (await import("./node-http/http2.ts")).createNodeHttp2(state)
         : createHttp2({ ...state, onError });
     http1.server.listen(address);
     await once(http1.server, "listening");

@@ -1,10 +1,10 @@
 /** Each bound on what a peer may cost: what it does, and that without it nothing else does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Exchange, Handler } from "../../src/server/exchange.ts";
-import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
-import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
-import type { Limits } from "../../src/server/limits.ts";
+import type { Exchange, Handler } from "../../src/server/http/exchange.ts";
+import { Flag, FrameType, SettingId } from "../../src/server/http2/frames/types.ts";
+import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
+import type { Limits } from "../../src/server/limits/limits.ts";
 import { Bench, echo, OK } from "./support/bench.ts";
 import { data, frame, GET, headers, POST, PREFACE, ping, rstStream, settings, windowUpdate } from "./support/wire.ts";
 

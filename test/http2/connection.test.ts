@@ -1,8 +1,8 @@
 /** Frames and the states of streams: the rules of RFC 9113, 3 to 7, bytes in and bytes out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
-import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
+import { Flag, FrameType, SettingId } from "../../src/server/http2/frames/types.ts";
+import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
 import { Bench, OK } from "./support/bench.ts";
 import {
   data,

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import http2, { type ClientHttp2Session } from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import type { Field, Handler } from "../../src/server/exchange.ts";
-import { Flag, FrameType, SettingId } from "../../src/server/http2/frames.ts";
-import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
+import type { Field, Handler } from "../../src/server/http/exchange.ts";
+import { Flag, FrameType, SettingId } from "../../src/server/http2/frames/types.ts";
+import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
 import { Random } from "../support/random.ts";
 import { RawClient, startServer } from "./support/server.ts";
 import {

@@ -1,8 +1,8 @@
 /** Responses that are complete before their request (RFC 9113, 8.1): they wait for it, and its rest is discarded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Exchange, Handler } from "../../src/server/exchange.ts";
-import type { Limits } from "../../src/server/limits.ts";
+import type { Exchange, Handler } from "../../src/server/http/exchange.ts";
+import type { Limits } from "../../src/server/limits/limits.ts";
 import { Bench, OK } from "./support/bench.ts";
 import { data, headers, POST, rstStream, windowUpdate } from "./support/wire.ts";
 

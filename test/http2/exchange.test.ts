@@ -1,7 +1,7 @@
 /** The exchange as handlers have it: gathered and streamed bodies, whole and streamed answers, resets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Exchange, Field } from "../../src/server/exchange.ts";
+import type { Exchange, Field } from "../../src/server/http/exchange.ts";
 import { Bench, OK } from "./support/bench.ts";
 import { data, fieldsOf, GET, headers, POST, rstStream, windowUpdate } from "./support/wire.ts";
 

@@ -1,10 +1,10 @@
 /** HPACK against the examples of RFC 7541, appendix C, and both ways against node:http2. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Field } from "../../src/server/exchange.ts";
-import { HpackDecoder } from "../../src/server/http2/hpack-decoder.ts";
-import { encodeBlock } from "../../src/server/http2/hpack-encoder.ts";
-import { huffmanDecode, huffmanEncode, huffmanLength } from "../../src/server/http2/huffman.ts";
+import type { Field } from "../../src/server/http/exchange.ts";
+import { HpackDecoder } from "../../src/server/http2/hpack/decoder.ts";
+import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
+import { huffmanDecode, huffmanEncode, huffmanLength } from "../../src/server/http2/hpack/huffman.ts";
 import { Random } from "../support/random.ts";
 import { answerOf, connect, startServer } from "./support/server.ts";
 

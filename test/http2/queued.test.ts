@@ -1,9 +1,9 @@
 /** Response bytes that wait for a peer: what is counted, what is dropped above the limits, and that all of it is given back. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Exchange } from "../../src/server/exchange.ts";
-import { SettingId } from "../../src/server/http2/frames.ts";
-import type { Limits } from "../../src/server/limits.ts";
+import type { Exchange } from "../../src/server/http/exchange.ts";
+import { SettingId } from "../../src/server/http2/frames/types.ts";
+import type { Limits } from "../../src/server/limits/limits.ts";
 import { Bench, OK } from "./support/bench.ts";
 import { GET, HELLO, headers, rstStream, settings, windowUpdate } from "./support/wire.ts";
 

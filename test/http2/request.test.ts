@@ -1,8 +1,8 @@
 /** What a request may look like: the rules of RFC 9113, 8.1 to 8.5, each with its section. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Field } from "../../src/server/exchange.ts";
-import { Flag } from "../../src/server/http2/frames.ts";
+import type { Field } from "../../src/server/http/exchange.ts";
+import { Flag } from "../../src/server/http2/frames/types.ts";
 import { Bench } from "./support/bench.ts";
 import { data, GET, headers, POST } from "./support/wire.ts";
 

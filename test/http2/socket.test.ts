@@ -5,7 +5,7 @@ import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-import type { Exchange, Handler } from "../../src/server/exchange.ts";
+import type { Exchange, Handler } from "../../src/server/http/exchange.ts";
 import { echo, OK } from "./support/bench.ts";
 import { answerOf, call, connect, createTestHttp2, pause, RawClient, startServer } from "./support/server.ts";
 import { GET, HELLO, headers, ping, rstStream } from "./support/wire.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Browser, Page as BrowserPage, Locator } from "playwright-core";
 import { routes as ownRoutes } from "../../src/routes.ts";
-import { type Page, readPage } from "../../src/server/page.ts";
+import { type Page, readPage } from "../../src/server/site/page.ts";
 import { buildPage } from "../../web/build.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { type OpenPage, openPage, startBrowser } from "./browser.ts";

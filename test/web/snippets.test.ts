@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type DescMethodUnary, type DescService, fromJson } from "@bufbuild/protobuf";
 import { DataSchema, Test } from "../../gen/service_pb.ts";
-import type { Address } from "../../src/server/usage.ts";
+import type { Address } from "../../src/server/site/usage.ts";
 import { createSnippets } from "../../web/call/snippets.ts";
 import { run } from "../support/command.ts";
 import { findJudge, findPython, PYTHON } from "../support/judge.ts";

@@ -9,7 +9,7 @@ import {
   ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
-import { exampleOf } from "../../src/server/usage.ts";
+import { exampleOf } from "../../src/server/site/usage.ts";
 
 /** A field that a form can have: of a scalar type, or an enum. */
 export type FormField = DescField & { fieldKind: "scalar" | "enum" };

@@ -1,6 +1,6 @@
 /** A request whose message ends too early, as no client would send it: what a server must refuse. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { FRAME_HEAD } from "../parts/frames.ts";
+import { FRAME_HEAD } from "../annotate/frames.ts";
 import type { SentRequest } from "./recorder.ts";
 
 /** A tag, of field 1, that no value follows. */

@@ -2,10 +2,10 @@
 import { type Message, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { bodyParts } from "../parts/body.ts";
-import { FRAME_HEAD } from "../parts/frames.ts";
-import type { Part } from "../parts/part.ts";
-import { targetParts } from "../parts/target.ts";
+import { bodyParts } from "../annotate/body.ts";
+import { FRAME_HEAD } from "../annotate/frames.ts";
+import type { Part } from "../annotate/part.ts";
+import { targetParts } from "../annotate/target.ts";
 import type { Outcome } from "./call.ts";
 import type { Header, ReceivedAnswer, SentRequest } from "./recorder.ts";
 import { shortenMessage } from "./shorten.ts";

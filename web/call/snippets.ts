@@ -2,7 +2,7 @@
 import { type DescField, type DescFile, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { type Address, shellLines, withPort } from "../../src/server/usage.ts";
+import { type Address, shellLines, withPort } from "../../src/server/site/usage.ts";
 import { formFields } from "./input.ts";
 
 export interface Snippet {

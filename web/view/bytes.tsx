@@ -1,7 +1,7 @@
 /** A view of bytes, part by part. A part that is pointed at or tapped is explained, and the value that it encodes is highlighted. */
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import { type Part, type Value, valuesIn, type What } from "../parts/part.ts";
-import { explain } from "../texts/texts.ts";
+import { type Part, type Value, valuesIn, type What } from "../annotate/part.ts";
+import { explain } from "../i18n/texts.ts";
 import { cut } from "./cut.ts";
 import { useTexts } from "./speech.ts";
 

@@ -1,10 +1,10 @@
 /** What a call takes in each protocol, side by side, and in gRPC itself. */
 
+import { frameParts } from "../annotate/frames.ts";
 import type { Outcome } from "../call/call.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
 import type { ReceivedAnswer } from "../call/recorder.ts";
 import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "../call/sizes.ts";
-import { frameParts } from "../parts/frames.ts";
 import { Bytes } from "./bytes.tsx";
 import { useTexts } from "./speech.ts";
 

@@ -2,18 +2,18 @@
  * A connection (RFC 9113): bytes in, bytes out. It has no socket, no timer and no clock; whoever binds it hands it what
  * came, takes what it says, and lets it look at the time.
  */
-import type { Peer } from "../exchange.ts";
-import { Clocks, type Standing } from "./clocks.ts";
+import type { Peer } from "../http/exchange.ts";
 import { ConnectionFrames } from "./connection-frames.ts";
-import { Departure } from "./departure.ts";
-import { FrameReader } from "./frame-reader.ts";
-import { FrameWriter } from "./frame-writer.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, FrameType } from "./frames.ts";
+import { Tolls } from "./flood-control.ts";
+import { FrameReader } from "./frames/reader.ts";
+import { ConnectionError, ErrorCode, FIRST_WINDOW, FrameType } from "./frames/types.ts";
+import { FrameWriter } from "./frames/writer.ts";
+import { Departure } from "./graceful-close.ts";
 import type { ServerState } from "./server-state.ts";
 import { announcedSettings, PeerSettings } from "./settings.ts";
 import { StreamFrames } from "./stream-frames.ts";
-import { Streams, type StreamsHost } from "./streams.ts";
-import { Tolls } from "./tolls.ts";
+import { Streams, type StreamsHost } from "./streams/streams.ts";
+import { Clocks, type Standing } from "./timeouts.ts";
 
 const PING = Buffer.alloc(8);
 /**

@@ -1,14 +1,14 @@
 /** What all connections of one server share. */
 
-import { Budget } from "../budget.ts";
-import type { Handler } from "../exchange.ts";
-import type { Limits, OnLimit } from "../limits.ts";
-import type { QueuedResponses } from "../queued-responses.ts";
-import { EarlyStreams } from "./early-streams.ts";
-import { WriteBuffers } from "./frame-writer.ts";
-import { MAX_31_BITS } from "./frames.ts";
-import { ResponseHeads } from "./response-head.ts";
-import { Time } from "./time.ts";
+import type { Handler } from "../http/exchange.ts";
+import { Budget } from "../limits/budget.ts";
+import type { Limits, OnLimit } from "../limits/limits.ts";
+import type { QueuedResponses } from "../limits/queued-responses.ts";
+import { Time } from "./clock.ts";
+import { MAX_31_BITS } from "./frames/types.ts";
+import { WriteBuffers } from "./frames/writer.ts";
+import { ResponseHeads } from "./headers/response-encoder.ts";
+import { EarlyStreams } from "./streams/early-streams.ts";
 
 export interface Http2Options {
   readonly handler: Handler;

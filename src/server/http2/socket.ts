@@ -1,9 +1,9 @@
 /** Binds a connection to a socket, plain or TLS, and to the clock. */
 import type { Socket } from "node:net";
-import { runningTime } from "../running-time.ts";
-import { SocketPeer } from "../socket-peer.ts";
+import { runningTime } from "../limits/running-time.ts";
+import { SocketPeer } from "../listener/socket-peer.ts";
 import { Connection } from "./connection.ts";
-import { ConnectionError, ErrorCode } from "./frames.ts";
+import { ConnectionError, ErrorCode } from "./frames/types.ts";
 import type { ServerState } from "./server-state.ts";
 
 /** ms in which a peer may close after it was told to, before its socket is destroyed. */

@@ -1,16 +1,17 @@
 /** The frames of streams: DATA, HEADERS, CONTINUATION, PRIORITY, RST_STREAM and their WINDOW_UPDATE (RFC 9113, 6). */
-import type { Departure } from "./departure.ts";
-import { FieldBlock } from "./field-block.ts";
-import { ReceiveWindow, widen } from "./flow-control.ts";
-import type { FrameWriter } from "./frame-writer.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, Flag, read31 } from "./frames.ts";
-import { areTrailers, MALFORMED } from "./request-head.ts";
-import { RequestHeads } from "./request-heads.ts";
+
+import type { Tolls } from "./flood-control.ts";
+import { ConnectionError, ErrorCode, FIRST_WINDOW, Flag, read31 } from "./frames/types.ts";
+import type { FrameWriter } from "./frames/writer.ts";
+import type { Departure } from "./graceful-close.ts";
+import { FieldBlock } from "./headers/field-block.ts";
+import { RequestHeads } from "./headers/request-decoder.ts";
+import { areTrailers, MALFORMED } from "./headers/request-head.ts";
 import type { ServerState } from "./server-state.ts";
 import type { PeerSettings } from "./settings.ts";
-import type { Stream } from "./stream.ts";
-import type { Streams } from "./streams.ts";
-import type { Tolls } from "./tolls.ts";
+import { ReceiveWindow, widen } from "./streams/flow-control.ts";
+import type { Stream } from "./streams/stream.ts";
+import type { Streams } from "./streams/streams.ts";
 
 const NOTHING = Buffer.alloc(0);
 /** A flag of HEADERS of our own: the stream depends on itself. */

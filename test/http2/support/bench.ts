@@ -1,11 +1,11 @@
 /** A connection on the bench: bytes in, bytes out, and a time that stands still until it is told to go on. */
 
-import { Budget } from "../../../src/server/budget.ts";
-import type { Exchange, Handler, Peer, ResponseHead } from "../../../src/server/exchange.ts";
+import type { Exchange, Handler, Peer, ResponseHead } from "../../../src/server/http/exchange.ts";
 import { Connection } from "../../../src/server/http2/connection.ts";
 import { ServerState } from "../../../src/server/http2/server-state.ts";
-import { DEFAULT_LIMITS, type LimitName, type Limits } from "../../../src/server/limits.ts";
-import { QueuedResponses } from "../../../src/server/queued-responses.ts";
+import { Budget } from "../../../src/server/limits/budget.ts";
+import { DEFAULT_LIMITS, type LimitName, type Limits } from "../../../src/server/limits/limits.ts";
+import { QueuedResponses } from "../../../src/server/limits/queued-responses.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
 const WALL = Date.UTC(2030, 0, 1);

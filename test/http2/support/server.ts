@@ -4,11 +4,11 @@ import { once } from "node:events";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
-import { Budget } from "../../../src/server/budget.ts";
-import type { Handler } from "../../../src/server/exchange.ts";
-import { createHttp2, type Http2 } from "../../../src/server/http2/http2.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits.ts";
-import { QueuedResponses } from "../../../src/server/queued-responses.ts";
+import type { Handler } from "../../../src/server/http/exchange.ts";
+import { createHttp2, type Http2 } from "../../../src/server/http2/server.ts";
+import { Budget } from "../../../src/server/limits/budget.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits/limits.ts";
+import { QueuedResponses } from "../../../src/server/limits/queued-responses.ts";
 import { echo } from "./bench.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 

@@ -1,8 +1,8 @@
 /** HTTP/2 as a test says it and reads it: frames to bytes, and bytes to frames. */
-import type { Field } from "../../../src/server/exchange.ts";
-import { Flag, FRAME_HEADER, FrameType } from "../../../src/server/http2/frames.ts";
-import { HpackDecoder } from "../../../src/server/http2/hpack-decoder.ts";
-import { encodeBlock } from "../../../src/server/http2/hpack-encoder.ts";
+import type { Field } from "../../../src/server/http/exchange.ts";
+import { Flag, FRAME_HEADER, FrameType } from "../../../src/server/http2/frames/types.ts";
+import { HpackDecoder } from "../../../src/server/http2/hpack/decoder.ts";
+import { encodeBlock } from "../../../src/server/http2/hpack/encoder.ts";
 
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 export const POST: readonly Field[] = [

@@ -1,0 +1,69 @@
+/** The flag and the variable of each limit. */
+
+import { LIMIT_NAMES, LIMITS, type Limit, type LimitName } from "../server/limits/limits.ts";
+import { limitRange } from "../server/limits/values.ts";
+import type { Setting } from "./setting.ts";
+import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize, SIZE_EXAMPLES } from "./units.ts";
+
+export interface LimitSetting extends Setting<number> {
+  readonly name: LimitName;
+  /** The default of a process with memory enough. */
+  readonly default: string;
+}
+
+/** The settings of the limits, in the order of their table. */
+export const LIMIT_SETTINGS: readonly LimitSetting[] = LIMIT_NAMES.map(limitSetting);
+
+function limitSetting(name: LimitName): LimitSetting {
+  const { default: value, unit, on, bounds, memoryShare }: Limit = LIMITS[name];
+  const { min, max, off } = limitRange(name);
+  const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const { takes, parse, format, units } = amountOf(unit);
+  return {
+    name,
+    flag,
+    env: flag.toUpperCase().replaceAll("-", "_"),
+    takes,
+    default: value === off ? "off" : format(value),
+    help: on === "all" ? bounds : `${on}: ${bounds}`,
+    ...(memoryShare !== undefined && { defaultNote: shareOf(memoryShare, unit) }),
+    allowed: `a whole number of ${unit} from ${min} to ${max}${units}, or off`,
+    parse(text) {
+      if (text === "off") return off;
+      const amount = parse(text);
+      return amount !== undefined && amount >= min && amount <= max ? amount : undefined;
+    },
+  };
+}
+
+function shareOf(share: number, unit: string): string {
+  return unit === "bytes"
+    ? `at most 1/${1 / share} of the memory`
+    : `at most one for each ${formatSize(1 / share)} of memory`;
+}
+
+interface Amount {
+  readonly takes: string;
+  readonly parse: (text: string) => number | undefined;
+  readonly format: (amount: number) => string;
+  /** The addition to a sentence that says which numbers are allowed. */
+  readonly units: string;
+}
+
+function amountOf(unit: string): Amount {
+  if (unit === "ms") {
+    const units = ` or with a unit (${DURATION_EXAMPLES})`;
+    return { takes: "DURATION", parse: parseDuration, format: formatDuration, units };
+  }
+  const [, perSecond = ""] = /^bytes(\/s)?$/.exec(unit) ?? [undefined];
+  if (unit.startsWith("bytes")) {
+    return {
+      takes: `SIZE${perSecond}`,
+      parse: (text) => parseSize(text.endsWith(perSecond) ? text.slice(0, text.length - perSecond.length) : text),
+      format: (bytes) => `${formatSize(bytes)}${perSecond}`,
+      units: ` or with a unit (${SIZE_EXAMPLES})`,
+    };
+  }
+  const parse = (text: string): number | undefined => (/^\d{1,16}$/.test(text) ? Number(text) : undefined);
+  return { takes: "NUMBER", parse, format: String, units: "" };
+}

@@ -1,0 +1,173 @@
+/** The client script's arguments: a call to make, or a sentence on what is not allowed. */
+import type { SecureContextOptions } from "node:tls";
+import { parseArgs } from "node:util";
+import { flagsTakenByNpm } from "../cli/npm-flags.ts";
+import { DURATION_EXAMPLES, parseDuration } from "../cli/units.ts";
+import { readTls } from "./tls.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** The text that `--help` prints. */
+export const HELP = `usage: npm run client -- [flags] [A B]
+
+Prints the sum of A and B, two int32; of 1 and 2 without them.
+
+  --url URL            address of the service (default http://127.0.0.1:50051)
+  --protocol PROTOCOL  connect, grpc or grpcweb (default connect)
+  --json               send JSON instead of binary protobuf
+  --get                call by HTTP GET; connect only
+  --http VERSION       1.1 or 2 (default 2); grpc needs 2
+  --ca FILE            with https: trust the certificate authorities in this PEM file, not the well-known ones
+  --cert FILE          with https: client certificate in PEM, if the server requires one
+  --key FILE           private key of --cert in PEM
+  --timeout DURATION   give up after this time: ms, or with a unit (${DURATION_EXAMPLES})
+  --header NAME:VALUE  send this header; may be repeated
+  --verbose, -v        print the call to stderr as it crosses the wire: headers, trailers, sizes and times
+  --help, -h           print this text
+  --version, -V        print the version
+`;
+
+const PROTOCOLS = ["connect", "grpc", "grpcweb"] as const;
+const HTTP_VERSIONS = ["2", "1.1"] as const;
+const MIN = -(2 ** 31);
+const MAX = 2 ** 31 - 1;
+const MAX_TIMEOUT_MS = 99_999_999; // gRPC's header has room for eight digits
+/** The connection's own (RFC 9113, 8.2.2), and what is worked out from the body. */
+const CONNECTION_HEADERS = [
+  "connection",
+  "content-length",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+];
+
+export interface CallArguments {
+  readonly a: number;
+  readonly b: number;
+  readonly url: string;
+  readonly protocol: (typeof PROTOCOLS)[number];
+  readonly httpVersion: (typeof HTTP_VERSIONS)[number];
+  readonly json: boolean;
+  readonly get: boolean;
+  readonly timeoutMs: number | undefined;
+  readonly headers: Headers;
+  readonly verbose: boolean;
+  /** Empty where Node's own is meant. */
+  readonly tls: SecureContextOptions;
+}
+
+const STRING = { type: "string" } as const;
+const BOOLEAN = { type: "boolean", default: false } as const;
+const OPTIONS = {
+  url: { ...STRING, default: "http://127.0.0.1:50051" },
+  protocol: { ...STRING, default: "connect" },
+  json: BOOLEAN,
+  get: BOOLEAN,
+  http: { ...STRING, default: "2" },
+  timeout: STRING,
+  header: { ...STRING, multiple: true, default: [] as string[] },
+  ca: STRING,
+  cert: STRING,
+  key: STRING,
+  verbose: { ...BOOLEAN, short: "v" },
+} as const;
+
+/** Reads the arguments. Throws UsageError. */
+export function readArguments(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CallArguments {
+  const flags = Object.entries(OPTIONS).map(([flag, { type }]) => ({
+    flag,
+    takes: type === "string" ? "..." : undefined,
+  }));
+  const taken = flagsTakenByNpm(["client"], flags, env);
+  if (taken !== undefined) throw new UsageError(taken);
+  const { values, positionals } = parse(args);
+  const { json, get, timeout, verbose } = values;
+  const numbers = readNumbers(positionals);
+  const url = readUrl(values.url);
+  const protocol = readOneOf(PROTOCOLS, "--protocol", values.protocol);
+  const httpVersion = readOneOf(HTTP_VERSIONS, "--http", values.http);
+  if (protocol === "grpc" && httpVersion !== "2") throw new UsageError("--http 1.1: gRPC needs HTTP/2");
+  if (protocol !== "connect" && get) throw new UsageError(`--get: ${protocol} has no GET; connect has`);
+  const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout);
+  const headers = readHeaders(values.header);
+  const tls = readTls(url, values);
+  return { ...numbers, url, protocol, httpVersion, json, get, timeoutMs, headers, verbose, tls };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      // A number below zero looks like a flag. With a space before it, it is still a number, and not a flag.
+      args: args.map((arg) => (/^-[\d.]/.test(arg) ? ` ${arg}` : arg)),
+      options: OPTIONS,
+      allowPositionals: true,
+    });
+  } catch (error) {
+    throw new UsageError(flagProblem((error as Error).message));
+  }
+}
+
+/** Says what parseArgs found wrong with a flag, in the words of the server's command line. */
+function flagProblem(message: string): string {
+  const [, flag = message] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
+  if (message.startsWith("Unknown option")) return `${flag}: unknown flag; see --help`;
+  if (message.includes("does not take an argument")) return `${flag}: takes no value; see --help`;
+  return `${flag}: must have a value behind it; see --help`;
+}
+
+function readNumbers(positionals: readonly string[]): { a: number; b: number } {
+  if (positionals.length === 0) return { a: 1, b: 2 };
+  const [a, b] = positionals;
+  if (a === undefined || b === undefined || positionals.length > 2) {
+    const given = positionals.map((text) => JSON.stringify(text.trim())).join(" ");
+    throw new UsageError(`expected two numbers to add, or none for 1 and 2; got ${positionals.length}: ${given}`);
+  }
+  return { a: readInt32(a), b: readInt32(b) };
+}
+
+function readInt32(text: string): number {
+  const value = Number(text);
+  if (/^[+-]?\d+$/.test(text.trim()) && value >= MIN && value <= MAX) return value;
+  throw new UsageError(`add ${JSON.stringify(text.trim())}: must be a whole number from ${MIN} to ${MAX}`);
+}
+
+function readUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.search + url.hash === "") return text;
+  throw new UsageError(`--url ${JSON.stringify(text)}: must be like http://127.0.0.1:50051`);
+}
+
+function readOneOf<T extends string>(allowed: readonly T[], flag: string, text: string): T {
+  const found = allowed.find((each) => each === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`${flag} ${JSON.stringify(text)}: must be one of ${allowed.join(", ")}`);
+}
+
+function readTimeout(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms >= 1 && ms <= MAX_TIMEOUT_MS) return ms;
+  const allowed = `a whole number of ms from 1 to ${MAX_TIMEOUT_MS} or with a unit (${DURATION_EXAMPLES})`;
+  throw new UsageError(`--timeout ${JSON.stringify(text.trim())}: must be ${allowed}`);
+}
+
+function readHeaders(lines: readonly string[]): Headers {
+  const headers = new Headers();
+  for (const line of lines) {
+    const [name = "", ...value] = line.split(":");
+    if (CONNECTION_HEADERS.includes(name.trim().toLowerCase())) {
+      throw new UsageError(`--header ${JSON.stringify(line)}: belongs to the connection and cannot be set`);
+    }
+    try {
+      if (value.length === 0) throw new TypeError("no colon");
+      headers.append(name, value.join(":"));
+    } catch {
+      throw new UsageError(`--header ${JSON.stringify(line)}: must be like name: value`);
+    }
+  }
+  return headers;
+}

@@ -1,0 +1,72 @@
+/** The client script: has the service add two numbers, and prints the sum. */
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { Test } from "../../gen/service_pb.ts";
+import { asksFor } from "../cli/flags.ts";
+import { versionLine } from "../cli/version.ts";
+import { type CallArguments, HELP, readArguments } from "./arguments.ts";
+import { retryRefused } from "./retry-refused.ts";
+import { UsageError } from "./usage-error.ts";
+import { printCalls } from "./verbose/verbose.ts";
+
+const TRANSPORTS = { connect: createConnectTransport, grpc: createGrpcTransport, grpcweb: createGrpcWebTransport };
+const PROTOCOL_NAMES = { connect: "Connect", grpc: "gRPC", grpcweb: "gRPC-Web" };
+
+async function main(args: readonly string[]): Promise<void> {
+  const asked = asksFor(args);
+  if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
+  const call = readArguments(args, process.env);
+  const { a, b, url: baseUrl, httpVersion, json, get, headers, timeoutMs, tls: nodeOptions } = call;
+  const format = { useBinaryFormat: !json, useHttpGet: get };
+  const options = { baseUrl, httpVersion, ...format, nodeOptions, interceptors: [retryRefused] };
+  if (call.verbose) {
+    console.error(
+      `* ${PROTOCOL_NAMES[call.protocol]} with ${json ? "JSON" : "binary protobuf"} over HTTP/${httpVersion} to ${baseUrl}`,
+    );
+    printCalls((line) => console.error(line));
+  }
+  const client = createClient(Test, TRANSPORTS[call.protocol](options));
+  const { sum } = await client
+    .getSum({ a, b }, { headers, ...(timeoutMs !== undefined && { timeoutMs }) })
+    .catch((error) => {
+      throw new Error(describe(error, call));
+    });
+  console.log("-------------- Get Sum --------------");
+  console.log(`Received sum: sum: ${sum}`);
+}
+
+const WANTS_CERTIFICATE = "it may require a certificate (--cert, --key)";
+
+/** What went wrong before there was an answer, in the words of Node and OpenSSL; and in a user's. */
+const CONNECTION_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = [
+  [/wrong.version.number|packet.length.too.long/i, "it does not speak TLS; try a URL that begins with http://"],
+  [/self.signed|unable.to.(verify|get)/i, "no trusted authority signed its certificate; --ca FILE names one to trust"],
+  [/cert.*(expired|not.yet.valid)/i, "its certificate has expired or is not valid yet"],
+  [/ALTNAME_INVALID/, "its certificate is for another name"],
+  [/certificate.required|handshake.failure/i, `it refused this client; ${WANTS_CERTIFICATE}`],
+];
+
+function describe(reason: unknown, { url, tls }: CallArguments): string {
+  const { code, rawMessage, cause } = ConnectError.from(reason);
+  const { code: systemError = "", message = "" } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (new URL(url).protocol === "https:") {
+    const [, sentence] = CONNECTION_PROBLEMS.find(([problem]) => problem.test(`${systemError} ${message}`)) ?? [];
+    if (sentence !== undefined) return `call ${url}: ${sentence}`;
+    const endedByServer =
+      /^(ECONNRESET|EPIPE)$/.test(systemError) || (code === Code.Canceled && /CANCEL/.test(rawMessage));
+    const wish = tls.cert === undefined ? WANTS_CERTIFICATE : "it may not trust the certificate of --cert";
+    if (endedByServer) return `call ${url}: it closed the connection; ${wish}`;
+  } else if (systemError === "ERR_HTTP2_ERROR" || rawMessage === "HTTP 400") {
+    return `call ${url}: it does not answer in plain HTTP (${rawMessage}); try a URL that begins with https://`;
+  }
+  if (code === Code.Unavailable && systemError !== "") {
+    return `call ${url}: no server there (${systemError}); npm start starts one`;
+  }
+  return `${codeToString(code)}: ${rawMessage}`;
+}
+
+main(process.argv.slice(2)).catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

@@ -1,0 +1,87 @@
+/** The names and numbers of HTTP/2's frames (RFC 9113, 4 to 7). */
+import type { LimitName } from "../../limits/limits.ts";
+
+/** Frame types (6). */
+export const FrameType = {
+  Data: 0x0,
+  Headers: 0x1,
+  Priority: 0x2,
+  RstStream: 0x3,
+  Settings: 0x4,
+  PushPromise: 0x5,
+  Ping: 0x6,
+  Goaway: 0x7,
+  WindowUpdate: 0x8,
+  Continuation: 0x9,
+} as const;
+
+/** Frame flags (6). */
+export const Flag = {
+  EndStream: 0x1,
+  Ack: 0x1,
+  EndHeaders: 0x4,
+  Padded: 0x8,
+  Priority: 0x20,
+} as const;
+
+/** Error codes (7). */
+export const ErrorCode = {
+  NoError: 0x0,
+  Protocol: 0x1,
+  Internal: 0x2,
+  FlowControl: 0x3,
+  SettingsTimeout: 0x4,
+  StreamClosed: 0x5,
+  FrameSize: 0x6,
+  RefusedStream: 0x7,
+  Cancel: 0x8,
+  Compression: 0x9,
+  EnhanceYourCalm: 0xb,
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** Settings (6.5.2). */
+export const SettingId = {
+  HeaderTableSize: 0x1,
+  EnablePush: 0x2,
+  MaxConcurrentStreams: 0x3,
+  InitialWindowSize: 0x4,
+  MaxFrameSize: 0x5,
+  MaxHeaderListSize: 0x6,
+} as const;
+
+/** Bytes of a frame's header (4.1). */
+export const FRAME_HEADER = 9;
+/**
+ * The largest payload sent, and the largest taken: the protocol's first value of SETTINGS_MAX_FRAME_SIZE, kept (6.5.2).
+ */
+export const FRAME_SIZE = 16_384;
+/** The largest flow-control window (6.9.1), and the largest stream identifier (5.1.1). */
+export const MAX_31_BITS = 0x7fff_ffff;
+/** The window a connection and its streams begin with (6.9.2). */
+export const FIRST_WINDOW = 65_535;
+
+/**
+ * An error of the whole connection (5.4.1): GOAWAY with this message as its debug data, then the end. Where a limit was
+ * met, it is named.
+ */
+export class ConnectionError extends Error {
+  readonly code: ErrorCode;
+  readonly limit: LimitName | undefined;
+  constructor(code: ErrorCode, message: string, limit?: LimitName) {
+    super(message);
+    this.code = code;
+    this.limit = limit;
+  }
+}
+
+/** The 31 bits at a position: a stream identifier, or a window's increment, without its reserved bit. */
+export function read31(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)) &
+    MAX_31_BITS
+  );
+}

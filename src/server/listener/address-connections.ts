@@ -1,0 +1,40 @@
+/** Limits the connections that are open at once from one address, for servers without a proxy in front of them. */
+import type { Server, Socket } from "node:net";
+import type { Limits, OnLimit } from "../limits/limits.ts";
+
+/** Closes a new connection if its address has as many as it may have. It is to be called when all other listeners are set. */
+export function limitConnectionsPerAddress(server: Server, { connectionsPerAddress }: Limits, onLimit: OnLimit): void {
+  if (!Number.isFinite(connectionsPerAddress)) return;
+  const open = new Map<string, number>();
+  server.prependListener("connection", (socket: Socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return; // a Unix socket has none
+    const network = networkOf(remoteAddress);
+    const count = open.get(network) ?? 0;
+    if (count >= connectionsPerAddress) {
+      onLimit("connectionsPerAddress", `connections from ${network} exceed ${connectionsPerAddress}`);
+      socket.destroy(); // the other listeners get a socket that says nothing and closes
+      return;
+    }
+    open.set(network, count + 1);
+    socket.on("close", () => {
+      const left = (open.get(network) as number) - 1;
+      if (left > 0) open.set(network, left);
+      else open.delete(network);
+    });
+  });
+}
+
+/**
+ * Returns the address that is counted: an IPv4 address, also for one that is mapped into IPv6, and the first 64 bits of an
+ * IPv6 address. A single host has all of such a network to choose its addresses from (RFC 4291, 2.5.4).
+ */
+export function networkOf(address: string): string {
+  const [, ipv4] = /^::ffff:([\d.]+)$/i.exec(address) ?? [];
+  if (ipv4 !== undefined || !address.includes(":")) return ipv4 ?? address;
+  const [head = "", tail] = address.split("::");
+  const [first, last] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
+  const groups = [...first, ...Array<string>(zeros).fill("0"), ...last];
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}

@@ -1,0 +1,41 @@
+/** The peer of a socket, plain or TLS. */
+import type { X509Certificate } from "node:crypto";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Peer, PeerCertificate } from "../http/exchange.ts";
+
+export class SocketPeer implements Peer {
+  readonly #socket: Socket & Partial<Pick<TLSSocket, "authorized" | "getPeerX509Certificate">>;
+  #certificate: PeerCertificate | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get address(): string | undefined {
+    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, ""); // IPv4 on a socket of IPv6 (RFC 4291, 2.5.5.2)
+  }
+
+  get port(): number | undefined {
+    return this.#socket.remotePort;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    if (this.#certificate === undefined && this.#socket.authorized) {
+      const certificate = this.#socket.getPeerX509Certificate?.();
+      if (certificate !== undefined) this.#certificate = peerCertificate(certificate);
+    }
+    return this.#certificate;
+  }
+}
+
+function peerCertificate(certificate: X509Certificate): PeerCertificate {
+  const { subject } = certificate.toLegacyObject();
+  return { subject: { ...subject }, alternativeNames: namesIn(certificate.subjectAltName), raw: certificate.raw };
+}
+
+/** The names in Node's list of them, in which one that has a comma or the like is quoted as in JSON. */
+function namesIn(list = ""): string[] {
+  const entries = list.matchAll(/(?:^|, )([^:]*):("(?:[^"\\]|\\.)*"|[^,]*)/gy);
+  return Array.from(entries, ([, type, name = ""]) => `${type}:${name.startsWith('"') ? JSON.parse(name) : name}`);
+}

@@ -1,0 +1,57 @@
+/** The head of a request of Node's. Clients repeat theirs, so a head that equals the one before is that one. */
+import type { IncomingMessage } from "node:http";
+import { type Field, fieldValue, type RequestHead } from "../http/exchange.ts";
+
+/** What makes a head. */
+type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders">;
+
+/** The heads of one server's requests, which are all plain or all TLS. */
+export class NodeRequestHeads {
+  #last: { readonly source: Source; readonly head: RequestHead } | undefined;
+
+  of(req: IncomingMessage): RequestHead {
+    const last = this.#last;
+    if (last !== undefined && isEqual(last.source, req)) return last.head;
+    const head = requestHead(req);
+    const { httpVersion, method, url, rawHeaders } = req;
+    this.#last = { source: { httpVersion, method, url, rawHeaders }, head };
+    return head;
+  }
+}
+
+function isEqual(one: Source, other: Source): boolean {
+  if (one.url !== other.url || one.method !== other.method || one.httpVersion !== other.httpVersion) return false;
+  const { rawHeaders: raw } = one;
+  const { rawHeaders: others } = other;
+  if (raw.length !== others.length) return false;
+  for (let i = 0; i < raw.length; i++) if (raw[i] !== others[i]) return false;
+  return true;
+}
+
+function requestHead(req: IncomingMessage): RequestHead {
+  const fields = fieldsOf(req.rawHeaders);
+  const target = req.url ?? "";
+  // A target in absolute form overrides Host (RFC 9112, 3.2.2).
+  const [, named, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
+  const { authority, scheme } = req as { authority?: string; scheme?: string }; // HTTP/2's
+  // HTTP/1.0 may go without Host (RFC 9112, 3.2); the name is only to build URLs with.
+  const unnamed = req.httpVersion === "1.0" ? "localhost" : "";
+  return {
+    httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
+    scheme: scheme === "https" || "encrypted" in req.socket ? "https" : "http",
+    method: req.method ?? "",
+    authority: named ?? authority ?? fieldValue(fields, "host") ?? unnamed,
+    path: path === undefined ? target : path.startsWith("/") ? path : `/${path}`,
+    fields,
+  };
+}
+
+/** Node's flat list of names and values, without HTTP/2's pseudo-header fields. */
+function fieldsOf(raw: readonly string[]): Field[] {
+  const fields: Field[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] as string;
+    if (!name.startsWith(":")) fields.push([name.toLowerCase(), raw[i + 1] as string]);
+  }
+  return fields;
+}

@@ -1,0 +1,85 @@
+/** The health service of gRPC (grpc.health.v1): a status on the wire. */
+import type { DescService } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../../gen/health/v1/health_pb.ts";
+import { quote } from "../log/quote.ts";
+import { isRegistered } from "../rpc/registrations.ts";
+import type { HealthStatus, Status } from "./health-status.ts";
+
+const MAX_LISTED = 100; // health.proto, HealthListResponse
+
+const WIRE = {
+  serving: ServingStatus.SERVING,
+  "not-serving": ServingStatus.NOT_SERVING,
+  unknown: ServingStatus.SERVICE_UNKNOWN,
+} as const satisfies Record<Status, ServingStatus>;
+
+/**
+ * Serves Check, Watch and List of the given status, Watch until the signal aborts. Returns the service, or undefined if
+ * the router has one of that name already: then nothing is registered.
+ */
+export function mountHealth(
+  router: ConnectRouter,
+  health: HealthStatus,
+  endOfWatches: AbortSignal,
+  options: Partial<ConnectRouterOptions>,
+): DescService | undefined {
+  if (isRegistered(router, Health)) return undefined;
+  const implementation: ServiceImpl<typeof Health> = {
+    check({ service }) {
+      const status = health.get(service);
+      if (status === "unknown") {
+        throw new ConnectError(`check health of ${quote(service)}: no such service`, Code.NotFound);
+      }
+      return { status: WIRE[status] };
+    },
+    async *watch({ service }, context) {
+      const signal = AbortSignal.any([context.signal, endOfWatches]);
+      for await (const status of statuses(health, service, signal)) yield { status: WIRE[status] };
+    },
+    list() {
+      const services = health.list();
+      if (services.size > MAX_LISTED) {
+        const message = `list health of ${services.size} services: at most ${MAX_LISTED}`;
+        throw new ConnectError(message, Code.ResourceExhausted);
+      }
+      return { statuses: Object.fromEntries([...services].map(([name, status]) => [name, { status: WIRE[status] }])) };
+    },
+  };
+  router.service(Health, implementation, options);
+  return Health;
+}
+
+/**
+ * The service's status and then each change of it, until the call ends. A reader that is behind gets the newest only,
+ * and none that equals the last it got.
+ */
+async function* statuses(health: HealthStatus, service: string, signal: AbortSignal): AsyncGenerator<Status> {
+  let wake = (): void => {};
+  const stop = health.watch(service, () => wake());
+  const onAbort = (): void => wake();
+  signal.addEventListener("abort", onAbort);
+  try {
+    let sent: Status | undefined;
+    for (;;) {
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const status = health.get(service);
+      if (status !== sent) {
+        sent = status;
+        yield status;
+      } else if (signal.aborted) throw signal.reason;
+      else await changed;
+    }
+  } finally {
+    stop();
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,34 @@
+/** `GET /healthz`: the health of the server, or with ?service=NAME of a service, for probes that speak plain HTTP. */
+import type { Handler } from "../http/exchange.ts";
+import { respondMethodNotAllowed, respondOptions } from "../rpc/unimplemented.ts";
+import type { HealthStatus, Status } from "./health-status.ts";
+
+const METHODS = ["GET", "HEAD"];
+const PATH = "/healthz";
+
+/** As grpc-gateway answers: a service that nobody registered is not found. */
+const RESPONSES = {
+  serving: { status: 200, text: "serving\n" },
+  "not-serving": { status: 503, text: "not serving\n" },
+  unknown: { status: 404, text: "no such service\n" },
+} as const satisfies Record<Status, { status: number; text: string }>;
+
+/** True if the path, which may have a query, is the one that `createHealthz` answers. */
+export function isHealthz(path: string): boolean {
+  return path === PATH || path.startsWith(`${PATH}?`);
+}
+
+export function createHealthz(health: HealthStatus): Handler {
+  return (exchange) => {
+    const { method, path } = exchange.request;
+    if (method === "OPTIONS") return respondOptions(exchange, METHODS);
+    if (!METHODS.includes(method)) return respondMethodNotAllowed(exchange, METHODS);
+    const service = new URLSearchParams(path.slice(PATH.length)).get("service") ?? "";
+    const { status, text } = RESPONSES[health.get(service)];
+    const fields = [
+      ["content-type", "text/plain; charset=utf-8"],
+      ["cache-control", "no-store"],
+    ] as const;
+    exchange.respond({ status, fields }, Buffer.from(method === "HEAD" ? "" : text));
+  };
+}

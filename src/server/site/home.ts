@@ -1,0 +1,63 @@
+/** What `GET /` answers: a few lines that say what this is and how to call it, or a page to those who want one. */
+import { X509Certificate } from "node:crypto";
+import type { DescService } from "@bufbuild/protobuf";
+import type { Field, Handler } from "../http/exchange.ts";
+import type { TlsCredentials } from "../listener/tls.ts";
+import { respondMethodNotAllowed, respondOptions } from "../rpc/unimplemented.ts";
+import type { Page } from "./page.ts";
+import { type Address, usageLines } from "./usage.ts";
+
+type ClientNeeds = Pick<Address, "ca" | "mutual">;
+
+export interface HomeOptions {
+  /** Undefined without a page. */
+  readonly page: Page | undefined;
+  /** True if the server has no reflection, from which clients get the schema. */
+  readonly needsSchema: boolean;
+}
+
+const METHODS = ["GET", "HEAD"];
+
+/** The handler of "/", for a server of these services, of these credentials where it speaks TLS, with a page or without. */
+export function createHome(
+  services: readonly DescService[],
+  tls: () => TlsCredentials | undefined,
+  { page, needsSchema }: HomeOptions,
+): Handler {
+  const served = services.map(
+    (service) => `  ${service.typeName}: ${service.methods.map(({ name }) => name).join(", ")}`,
+  );
+  const fields: readonly Field[] = [
+    ["content-type", "text/plain; charset=utf-8"],
+    ...(page === undefined ? [] : [["vary", "Accept"] as const]),
+  ];
+  let last: { readonly credentials: TlsCredentials; readonly needs: ClientNeeds } | undefined;
+  function needs(): ClientNeeds {
+    const credentials = tls();
+    if (credentials === undefined) return {};
+    if (last?.credentials !== credentials) last = { credentials, needs: clientNeeds(credentials) };
+    return last.needs;
+  }
+  return (exchange) => {
+    const { method, authority, scheme } = exchange.request;
+    if (method === "OPTIONS") return respondOptions(exchange, METHODS);
+    if (!METHODS.includes(method)) return respondMethodNotAllowed(exchange, METHODS);
+    if (page?.isWanted(exchange)) return page.index(exchange);
+    const lines = [
+      "These services answer gRPC, gRPC-Web and Connect on this port, over HTTP/1.1 and HTTP/2:",
+      ...served,
+      "",
+      "Call one:",
+      ...usageLines(services, { scheme, authority, needsSchema, ...needs() }).map((line) => `  ${line}`),
+      "",
+    ];
+    exchange.respond({ status: 200, fields }, Buffer.from(method === "HEAD" ? "" : lines.join("\n")));
+  };
+}
+
+/** What a client needs that is not on its machine: where the files are is its user's to know. */
+function clientNeeds({ cert, clientCa }: TlsCredentials): ClientNeeds {
+  const certificate = new X509Certificate(cert);
+  const selfSigned = certificate.checkIssued(certificate);
+  return { ca: selfSigned ? "FILE" : undefined, mutual: clientCa !== undefined };
+}

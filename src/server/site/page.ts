@@ -1,0 +1,148 @@
+/** A page for browsers: index.html at "/", and the files it names, all read once. */
+import { hash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { quality } from "../http/accept.ts";
+import { matchesETag } from "../http/caching.ts";
+import { type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "../http/exchange.ts";
+import { quote } from "../log/quote.ts";
+import { respondMethodNotAllowed, respondOptions } from "../rpc/unimplemented.ts";
+
+/** The folder of the page's files. No service can have this name. */
+export const PAGE_FILES = "/-/";
+
+export interface Page {
+  /** Whether the request would rather have the page than plain text. */
+  isWanted(exchange: Exchange): boolean;
+  /** Answers GET and HEAD of "/". */
+  readonly index: Handler;
+  /** Answers every method of every path below PAGE_FILES. */
+  readonly files: Handler;
+}
+
+interface Coding {
+  readonly name: "br" | "gzip" | "identity";
+  readonly body: Buffer;
+  readonly head: ResponseHead;
+  readonly headOfHead: ResponseHead;
+  readonly headOfUnchanged: ResponseHead;
+  readonly etag: string;
+}
+
+const METHODS = ["GET", "HEAD"];
+const NOTHING = new Uint8Array();
+const INDEX = "index.html";
+const CODINGS = { br: ".br", gzip: ".gz", identity: "" } as const; // the first is the first choice
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+/** No script, style, picture or request but the page's own; nothing may frame it; no string becomes code. */
+const POLICY = [
+  "default-src 'none'",
+  ...["script-src", "style-src", "img-src", "connect-src"].map((name) => `${name} 'self'`),
+  ...["base-uri", "form-action", "frame-ancestors"].map((name) => `${name} 'none'`),
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+/** A picture has its style in itself. */
+const PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+const SAFETY: readonly Field[] = [
+  ["cross-origin-opener-policy", "same-origin"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["referrer-policy", "no-referrer"],
+  ["x-content-type-options", "nosniff"],
+];
+
+/**
+ * Reads the page from a folder; undefined where the folder has none. Beside a file there may be the same with .br and
+ * .gz, compressed. Every file but index.html is to have its contents' hash in its name: it may be kept for ever.
+ */
+export function readPage(folder: string): Page | undefined {
+  const names = namesIn(folder);
+  if (!names.includes(INDEX)) return undefined;
+  const files = new Map(
+    names
+      .filter((name) => Object.hasOwn(TYPES, extname(name)))
+      .map((name) => [name, readCodings(folder, name, new Set(names))]),
+  );
+  const index = files.get(INDEX) as readonly Coding[];
+  files.delete(INDEX);
+
+  return {
+    isWanted({ request }) {
+      const accept = fieldValue(request.fields, "accept") ?? "";
+      const text = quality(accept, ["text/plain", "text/*", "*/*"]);
+      return quality(accept, ["text/html", "text/*", "*/*"]) > text;
+    },
+    index: (exchange) => respondFile(exchange, index),
+    files(exchange) {
+      const { method, path } = exchange.request;
+      const file = files.get((path.split("?", 1)[0] as string).slice(PAGE_FILES.length));
+      if (file === undefined) respondNotFound(exchange);
+      else if (method === "OPTIONS") respondOptions(exchange, METHODS);
+      else if (!METHODS.includes(method)) respondMethodNotAllowed(exchange, METHODS);
+      else respondFile(exchange, file);
+    },
+  };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function readCodings(folder: string, name: string, names: ReadonlySet<string>): Coding[] {
+  const codings = Object.entries(CODINGS) as [Coding["name"], string][];
+  return codings
+    .filter(([, suffix]) => names.has(name + suffix))
+    .map(([coding, suffix]) => prepare(name, coding, readFileSync(join(folder, name + suffix))));
+}
+
+function prepare(file: string, name: Coding["name"], body: Buffer): Coding {
+  const etag = `"${hash("sha256", body, "base64url").slice(0, 22)}"`;
+  const lasting: readonly Field[] = [
+    ["cache-control", file === INDEX ? "no-cache" : "public, max-age=31536000, immutable"],
+    ["etag", etag],
+    ["vary", file === INDEX ? "Accept, Accept-Encoding" : "Accept-Encoding"],
+    ["content-security-policy", extname(file) === ".svg" ? PICTURE_POLICY : POLICY],
+    ...SAFETY,
+  ];
+  const fields: readonly Field[] = [
+    ["content-type", TYPES[extname(file)] as string],
+    ...(name === "identity" ? [] : [["content-encoding", name] as const]),
+    ...lasting,
+  ];
+  return {
+    name,
+    body,
+    etag,
+    head: { status: 200, fields },
+    headOfHead: { status: 200, fields: [...fields, ["content-length", String(body.length)]] },
+    headOfUnchanged: { status: 304, fields: lasting },
+  };
+}
+
+function respondFile(exchange: Exchange, codings: readonly Coding[]): void {
+  const { method, fields } = exchange.request;
+  const accepted = fieldValue(fields, "accept-encoding") ?? "";
+  const wanted = codings.find(({ name }) => name === "identity" || quality(accepted, [name, "*"]) > 0) as Coding;
+  if (matchesETag(fieldValue(fields, "if-none-match"), wanted.etag)) exchange.respond(wanted.headOfUnchanged, NOTHING);
+  else if (method === "HEAD") exchange.respond(wanted.headOfHead, NOTHING);
+  else exchange.respond(wanted.head, wanted.body);
+}
+
+function respondNotFound(exchange: Exchange): void {
+  const { method, path } = exchange.request;
+  const head = { status: 404, fields: [["content-type", "text/plain; charset=utf-8"]] as const };
+  exchange.respond(head, Buffer.from(method === "HEAD" ? "" : `get ${quote(path)}: no such file\n`));
+}

@@ -1,0 +1,263 @@
+/** Outside judges: the tools people already have, run against the server unchanged. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { type Data, DataSchema, type Sum, SumSchema, Test } from "../../gen/service_pb.ts";
+import { AUTHORITY, SERVER } from "../support/certificates.ts";
+import { run } from "../support/command.ts";
+import { findJudge, findPython } from "../support/judge.ts";
+import { startServer } from "../support/server.ts";
+
+interface Trial {
+  readonly tool: readonly string[];
+  /** HOST is the server's host and port, URL its address. */
+  readonly args: string;
+  readonly input?: string;
+  readonly code?: number;
+  /** What its output, stdout and then stderr, matches. */
+  readonly says: RegExp;
+}
+
+const GRPCURL = ["grpcurl"];
+const PROBE = ["grpc_health_probe", "grpc-health-probe"];
+const BUF = ["buf"];
+const CURL = ["curl"];
+const PYTHON = ["python3"];
+const JSON_TYPE = "-H content-type:application/json";
+const GET = "URL/test.Test/GetSum?encoding=json&message={%22a%22:1,%22b%22:2}";
+const SUM_3 = /"sum": ?3/;
+
+const TRIALS: readonly Trial[] = [
+  {
+    tool: GRPCURL,
+    args: "-plaintext HOST list",
+    says: /^grpc\.health\.v1\.Health\ngrpc\.reflection[\s\S]*\ntest\.Test\n$/,
+  },
+  { tool: GRPCURL, args: "-plaintext HOST list test.Test", says: /^test\.Test\.GetSum\n$/ },
+  {
+    tool: GRPCURL,
+    args: "-plaintext HOST describe test.Test",
+    says: /rpc GetSum \( \.test\.Data \) returns \( \.test\.Sum \)/,
+  },
+  { tool: GRPCURL, args: "-plaintext HOST describe test.Test.GetSum", says: /^test\.Test\.GetSum is a method/ },
+  { tool: GRPCURL, args: "-plaintext HOST describe test.Data", says: /int32 a = 1;\n {2}int32 b = 2;/ },
+  { tool: GRPCURL, args: '-plaintext -d {"a":1,"b":2} HOST test.Test/GetSum', says: SUM_3 },
+  { tool: GRPCURL, args: "-plaintext -d @ HOST test.Test/GetSum", input: '{"a":-1,"b":4}', says: SUM_3 },
+  { tool: GRPCURL, args: '-plaintext -max-time 20 -d {"a":1,"b":2} HOST test.Test/GetSum', says: SUM_3 },
+  {
+    tool: GRPCURL,
+    args: '-plaintext -import-path proto -proto service.proto -d {"a":1,"b":2} HOST test.Test/GetSum',
+    says: SUM_3,
+  },
+  {
+    tool: GRPCURL,
+    args: '-plaintext -d {"a":2147483647,"b":1} HOST test.Test/GetSum',
+    code: 64 + 11, // grpcurl adds gRPC's code
+    says: /Code: OutOfRange\n\s*Message: add 2147483647 and 1: 2147483648 is outside int32/,
+  },
+  { tool: GRPCURL, args: '-plaintext -d {"service":"test.Test"} HOST grpc.health.v1.Health/Check', says: /SERVING/ },
+
+  { tool: PROBE, args: "-addr HOST", says: /status: SERVING/ },
+  { tool: PROBE, args: "-addr HOST -service test.Test", says: /status: SERVING/ },
+  { tool: PROBE, args: "-addr HOST -service nope", code: 3, says: /no such service/ },
+
+  ...["grpc", "grpcweb", "connect"].flatMap((protocol): Trial[] => [
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      says: SUM_3,
+    },
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      says: SUM_3,
+    },
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":2147483647,"b":1} URL/test.Test/GetSum`,
+      code: 11 << 3, // buf curl shifts the code by three bits
+      says: /"code": "out_of_range"[\s\S]*"message": "add 2147483647 and 1/,
+    },
+    {
+      tool: BUF,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} --list-methods URL`,
+      says: /^test\.Test\/GetSum$/m,
+    },
+    ...["grpc-v1", "grpc-v1alpha"].map(
+      (reflection): Trial => ({
+        tool: BUF,
+        args: `curl --http2-prior-knowledge --protocol ${protocol} --reflect-protocol ${reflection} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+        says: SUM_3,
+      }),
+    ),
+  ]),
+  { tool: BUF, args: 'curl --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum', says: SUM_3 }, // over HTTP/1.1
+  { tool: BUF, args: 'curl --protocol grpcweb --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum', says: SUM_3 },
+
+  ...["--http1.0", "--http1.1", "--http2", "--http2-prior-knowledge"].flatMap((version): Trial[] => [
+    { tool: CURL, args: `-sS ${version} ${JSON_TYPE} -d {"a":1,"b":2} URL/test.Test/GetSum`, says: SUM_3 },
+    { tool: CURL, args: `-sSg ${version} ${GET}`, says: SUM_3 },
+    { tool: CURL, args: `-sS ${version} URL`, says: /test\.Test: GetSum[\s\S]*grpcurl -plaintext/ },
+    {
+      tool: CURL,
+      args: `-sS ${version} --fail-with-body ${JSON_TYPE} -d {"a":2147483647,"b":1} URL/test.Test/GetSum`,
+      code: 22,
+      says: /"code":"out_of_range"/,
+    },
+  ]),
+];
+
+for (const { tool, args, input = "", code = 0, says } of TRIALS) {
+  test(`${tool[0]} ${args}`, async (t) => {
+    const command = findJudge(t, ...tool);
+    if (command === undefined) return;
+    const { authority, url } = await startServer(t);
+    const words = args.split(" ").map((word) => word.replace("HOST", authority).replace("URL", url));
+    const result = await run(command, words, { input });
+    assert.match(result.stdout + result.stderr, says);
+    assert.equal(result.code, code);
+  });
+}
+
+interface TlsTrial extends Trial {
+  /** What of args goes away where the client has no certificate. */
+  readonly identity: string;
+}
+
+/** CA, CERT and KEY are the paths of files in PEM. */
+const TLS_TRIALS: readonly TlsTrial[] = [
+  ...["list", '-d {"a":1,"b":2} HOST test.Test/GetSum'].map((call): TlsTrial => {
+    const words = call.includes("HOST") ? call : `HOST ${call}`;
+    const says = call.includes("HOST") ? SUM_3 : /^test\.Test$/m;
+    return { tool: GRPCURL, args: `-cacert CA -cert CERT -key KEY ${words}`, identity: "-cert CERT -key KEY", says };
+  }),
+  {
+    tool: PROBE,
+    args: "-addr HOST -tls -tls-ca-cert CA -tls-client-cert CERT -tls-client-key KEY",
+    identity: "-tls-client-cert CERT -tls-client-key KEY",
+    says: /status: SERVING/,
+  },
+  ...["grpc", "grpcweb", "connect"].map(
+    (protocol): TlsTrial => ({
+      tool: BUF,
+      args: `curl --cacert CA --cert CERT --key KEY --protocol ${protocol} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      identity: "--cert CERT --key KEY",
+      says: SUM_3,
+    }),
+  ),
+  ...["--http1.0", "--http1.1", "--http2", "--tls-max 1.2"].flatMap((version) =>
+    [`${JSON_TYPE} -d {"a":1,"b":2} URL/test.Test/GetSum`, `-g ${GET}`].map(
+      (call): TlsTrial => ({
+        tool: CURL,
+        args: `-sS ${version} --cacert CA --cert CERT --key KEY ${call}`,
+        identity: "--cert CERT --key KEY",
+        says: SUM_3,
+      }),
+    ),
+  ),
+  {
+    tool: PYTHON,
+    args: "test/fixtures/tls_client.py HOST CA CERT KEY",
+    identity: "CERT KEY",
+    says: /^sum: 3$/m,
+  },
+];
+
+for (const { tool, args, identity, says } of TLS_TRIALS) {
+  for (const mutual of [false, true]) {
+    test(`${tool[0]} ${mutual ? args : args.replace(` ${identity}`, "")}`, async (t) => {
+      const command = tool === PYTHON ? await findPython(t, "grpc") : findJudge(t, ...tool);
+      if (command === undefined) return;
+      const tls = { ...SERVER, clientCa: mutual ? AUTHORITY.cert : undefined };
+      const { authority, url, log } = await startServer(t, { tls });
+      const client = await AUTHORITY.issue({ subject: "CN=a client" });
+      const folder = await temporaryFolder(t);
+      const files = { CA: AUTHORITY.cert, CERT: client.cert, KEY: client.key };
+      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+      const call = (text: string) =>
+        run(
+          command,
+          text
+            .split(" ")
+            .map((word) => (word in files ? join(folder, word) : word.replace("HOST", authority).replace("URL", url))),
+        );
+      const anonymous = await call(args.replace(` ${identity}`, ""));
+      if (mutual) {
+        assert.notEqual(anonymous.code, 0);
+        assert.match(log.splice(0).join("\n"), /^refuse a connection from 127\.0\.0\.1: it has no client certificate$/);
+      }
+      const result = mutual ? await call(args) : anonymous;
+      assert.match(result.stdout + result.stderr, says);
+      assert.equal(result.code, 0);
+    });
+  }
+}
+
+for (const version of ["--http1.1", "--http2-prior-knowledge"]) {
+  test(`curl ${version} gets 304 for the ETag that it saved`, async (t) => {
+    const command = findJudge(t, "curl");
+    if (command === undefined) return;
+    const { url } = await startServer(t);
+    const folder = await temporaryFolder(t);
+    const etag = join(folder, "etag");
+    const args = ["-sSg", version, "-o", join(folder, "body"), "-w", "%{http_code}", GET.replace("URL", url)];
+    assert.equal((await run(command, ["--etag-save", etag, ...args])).stdout, "200");
+    assert.equal((await run(command, ["--etag-compare", etag, ...args])).stdout, "304");
+  });
+}
+
+test("grpcurl -max-time ends a call that takes longer with DeadlineExceeded", async (t) => {
+  const command = findJudge(t, "grpcurl");
+  if (command === undefined) return;
+  const { authority } = await startServer(t, {
+    routes: (router) =>
+      router.service(Test, {
+        getSum: (_, { signal }) =>
+          new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      }),
+  });
+  const result = await run(command, ["-plaintext", "-max-time", "0.5", authority, "test.Test/GetSum"]);
+  assert.match(result.stderr, /DeadlineExceeded/);
+  assert.equal(result.code, 64 + 4);
+});
+
+for (const how of ["plain", "over TLS", "over mutual TLS"] as const) {
+  test(`grpc-js gets sums and errors, ${how}`, async (t) => {
+    const clientCa = how === "over mutual TLS" ? AUTHORITY.cert : undefined;
+    const { port } = await startServer(t, { tls: how === "plain" ? undefined : { ...SERVER, clientCa } });
+    const { cert, key } = await AUTHORITY.issue({ subject: "CN=a client" });
+    const identity = clientCa === undefined ? [null, null] : [Buffer.from(key), Buffer.from(cert)];
+    const channel =
+      how === "plain"
+        ? credentials.createInsecure()
+        : credentials.createSsl(Buffer.from(AUTHORITY.cert), ...(identity as [Buffer | null, Buffer | null]));
+    const client = new Client(`localhost:${port}`, channel);
+    t.after(() => client.close());
+    assert.equal((await getSum(client, { a: 1, b: 2 })).sum, 3);
+    const error: ServiceError = await getSum(client, { a: 2147483647, b: 1 }).catch((reason) => reason);
+    assert.equal(error.code, 11);
+    assert.equal(error.details, "add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647");
+  });
+}
+
+function getSum(client: Client, data: Omit<Data, "$typeName">): Promise<Sum> {
+  return new Promise((resolve, reject) =>
+    client.makeUnaryRequest(
+      "/test.Test/GetSum",
+      (message: Data) => Buffer.from(toBinary(DataSchema, message)),
+      (bytes) => fromBinary(SumSchema, bytes),
+      { $typeName: "test.Data", ...data },
+      (error, sum) => (error === null ? resolve(sum as Sum) : reject(error)),
+    ),
+  );
+}
+
+async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "judges-"));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}

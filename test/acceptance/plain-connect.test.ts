@@ -1,0 +1,48 @@
+/** The routes under Connect's own adapter and node:http2: the oracle, and where this server means to differ from it. */
+import { once } from "node:events";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import { type TestContext, test } from "node:test";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { routes } from "../../src/routes.ts";
+import type { Expected } from "../support/cases.ts";
+import { CELLS, type Cell, isGrpc } from "../support/cells.ts";
+import { runCases } from "../support/run-cases.ts";
+
+const INTERNAL: Expected = { code: "internal" };
+
+/** What Connect's adapter answers where this server answers otherwise, by the case's name; null is no answer at all. */
+const DIFFERENCES: Readonly<Record<string, (cell: Cell) => Expected | null | undefined>> = {
+  // A message that cannot be decoded is the caller's mistake in every codec and encoding.
+  "a field cut after its tag": () => INTERNAL,
+  "a field cut in its varint": () => INTERNAL,
+  "a field longer than the message": () => INTERNAL,
+  "a tag of field number 0": () => INTERNAL,
+  "a wire type that does not exist": () => INTERNAL,
+  "gzip cut short": () => INTERNAL,
+  "brotli cut short": () => INTERNAL,
+  "base64 that is none": () => INTERNAL,
+  "bytes that are no text, without base64": () => null, // a wrong sum
+  // Its error message cannot be percent-encoded.
+  "a string that is no text": (cell) => (isGrpc(cell) ? null : undefined),
+  // A GET has to have a message (Connect, "Unary-Get-Request").
+  "no message at all": ({ protocol, codec }) =>
+    protocol === "Connect GET" && codec === "proto" ? { sum: 0 } : undefined,
+};
+
+for (const cell of CELLS.filter(({ http }) => http === "HTTP/2")) {
+  test(`under Connect's own adapter, in ${cell.name}`, async (t) => {
+    const authority = await startPlainConnect(t);
+    await runCases(t, cell, authority, (each) => {
+      const difference = DIFFERENCES[each.name]?.(cell);
+      return difference === undefined ? each.expect(cell) : difference;
+    });
+  });
+}
+
+async function startPlainConnect(t: TestContext): Promise<string> {
+  const server = http2.createServer(connectNodeAdapter({ routes })).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

@@ -1,5 +1,0 @@
-/** Attacks with unary calls that Connect's handlers answer, over both HTTP versions. */
-import { ATTACKS_WITHOUT_LANE } from "./attacks/without-lane.ts";
-import { testAttacks } from "./support/run-attacks.ts";
-
-testAttacks(ATTACKS_WITHOUT_LANE);

@@ -1,0 +1,38 @@
+/** A process without a free file descriptor says so, and serves again when connections are closed. */
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { run } from "../support/command.ts";
+import { startProcess } from "../support/process.ts";
+import { connectTo } from "../support/raw.ts";
+
+const skip = process.platform === "win32" && "Windows has no such limit";
+const LINE =
+  /^accept connections: new ones are closed at once, since all (64 )?file descriptors of this process are in use; raise that limit \(ulimit -n, systemd's LimitNOFILE\) or lower --connections$/gm;
+
+test("running out of file descriptors is one line of the log, and the server goes on", { skip }, async (t) => {
+  const command = "ulimit -n 64 && exec node src/main.ts --port 0 --page off";
+  const { authority, stderr } = await startProcess(t, "sh", "-c", command);
+  const sockets: Socket[] = [];
+  t.after(() => sockets.forEach((socket) => void socket.destroy()));
+  for (let i = 0; i < 100; i++) {
+    const socket = await connectTo(authority);
+    socket.on("error", () => {});
+    sockets.push(socket);
+  }
+  while (stderr().match(LINE) === null) await sleep(20);
+  await sleep(2_500); // further checks
+  assert.equal(stderr().match(LINE)?.length, 1);
+  assert.equal(
+    stderr()
+      .split("\n")
+      .filter((line) => line.startsWith("accept")).length,
+    1,
+  );
+
+  for (const socket of sockets) socket.destroy();
+  await sleep(100);
+  const { code, stdout } = await run("node", ["src/client/client.ts", "--url", `http://${authority}`, "1", "2"]);
+  assert.deepEqual([code, /sum: 3$/m.test(stdout)], [0, true]);
+});

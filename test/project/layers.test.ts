@@ -1,0 +1,146 @@
+/** Every import in src/ and web/ goes the way that the table in ARCHITECTURE.md says. */
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { test } from "node:test";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+interface Row {
+  readonly from: readonly string[];
+  readonly mayImport: readonly string[];
+}
+
+/** What a file imports, by its name; both as the table has them. */
+type Imports = Readonly<Record<string, readonly string[]>>;
+
+const TABLE = readTable(readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8"));
+
+test("every import in src/ and web/ is in the table, and everything in the table is there", () => {
+  assert.deepEqual(problems(TABLE, readImports()), []);
+});
+
+test("the table lets nothing in server/ import the service", () => {
+  for (const { from, mayImport } of TABLE) {
+    if (!from.some((name) => name.startsWith("server/"))) continue;
+    for (const name of mayImport) {
+      assert.match(
+        name,
+        /^(server\/|gen\/(health|grpc)\/|(node|protobuf|connect|connect-node)$)/,
+        `${from} to ${name}`,
+      );
+    }
+  }
+});
+
+const MADE_UP: readonly Row[] = [
+  { from: ["main"], mayImport: ["server/*", "node"] },
+  { from: ["server/a", "server/b"], mayImport: ["gen/x/*"] },
+];
+const AS_THE_TABLE_SAYS: Imports = { main: ["server/a", "node"], "server/a": ["gen/x/y_pb"], "server/b": [] };
+
+for (const [name, imports, expected] of [
+  ["imports as the table says are no problem", {}, []],
+  ["an import that is not in the table is a problem", { "server/b": ["server/a"] }, ["server/b imports server/a"]],
+  ["an import of a package that is not in the table is a problem", { "server/b": ["node"] }, ["server/b imports node"]],
+  ["a name that only begins like an allowed one is a problem", { "server/b": ["gen/xy"] }, ["server/b imports gen/xy"]],
+  ["a file that is in no row is a problem", { other: [] }, ["other is in 0 rows"]],
+  ["a row for a file that is not there is a problem", { "server/b": undefined }, ["server/b is no file"]],
+  ["an arrow that no file needs is a problem", { main: ["server/a"] }, ["main imports no node"]],
+] as const) {
+  test(name, () => {
+    const changed = Object.entries({ ...AS_THE_TABLE_SAYS, ...imports }).filter((entry) => entry[1] !== undefined);
+    assert.deepEqual(problems(MADE_UP, Object.fromEntries(changed) as Imports), expected);
+  });
+}
+
+test("a file that is in two rows is a problem", () => {
+  const twice = [...MADE_UP, { from: ["main"], mayImport: [] }];
+  assert.deepEqual(problems(twice, AS_THE_TABLE_SAYS), ["main is in 2 rows"]);
+});
+
+test("imports of every form are read", () => {
+  const source = `
+    import a from "node:net";
+    import { type B } from "../../gen/service_pb.ts";
+    import type {
+      C,
+    } from "./c.ts";
+    import "@connectrpc/connect-node";
+    export { d } from "../d.ts";
+    await import("@bufbuild/protobuf/wkt");
+  `;
+  const names = ["node", "gen/service_pb", "server/c", "connect-node", "d", "protobuf"];
+  assert.deepEqual(importsOf("src/server/x.ts", source), names);
+});
+
+/** In words, where the imports are not as the table says, or the table has what is not there. */
+function problems(table: readonly Row[], imports: Imports): string[] {
+  const files = Object.keys(imports);
+  const isOneOf = (name: string, patterns: readonly string[]): boolean => patterns.some((each) => matches(name, each));
+  return [
+    ...files.flatMap((file) => {
+      const rows = table.filter(({ from }) => isOneOf(file, from));
+      const allowed = rows.flatMap(({ mayImport }) => mayImport);
+      const wrong = (imports[file] ?? []).filter((name) => !isOneOf(name, allowed));
+      return [
+        ...(rows.length === 1 ? [] : [`${file} is in ${rows.length} rows`]),
+        ...wrong.map((name) => `${file} imports ${name}`),
+      ];
+    }),
+    ...table.flatMap(({ from, mayImport }) => {
+      const missing = from.filter((pattern) => !files.some((file) => matches(file, pattern)));
+      const needed = files.filter((file) => isOneOf(file, from)).flatMap((file) => imports[file] ?? []);
+      const unused = mayImport.filter((pattern) => !needed.some((name) => matches(name, pattern)));
+      return [
+        ...missing.map((pattern) => `${pattern} is no file`),
+        ...unused.map((pattern) => `${from.join(", ")} imports no ${pattern}`),
+      ];
+    }),
+  ];
+}
+
+function matches(name: string, pattern: string): boolean {
+  return pattern.endsWith("/*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}
+
+/** The rows of the table under "Which way the arrows point". */
+function readTable(page: string): Row[] {
+  const [, section = ""] = page.split("## Which way the arrows point");
+  const rows = (section.match(/^\|.*\|$/gm) ?? []).map((row) => row.slice(1, -1).split("|").map(namesIn));
+  assert.deepEqual(rows[0], [["from"], ["may import"]]);
+  return rows.slice(2).map(([from = [], mayImport = []]) => ({ from, mayImport }));
+}
+
+function namesIn(cell: string): string[] {
+  const names = cell.trim().replaceAll("\\*", "*"); // two stars in a cell would be emphasis
+  return names === "nothing" ? [] : names.split(/, ?/);
+}
+
+function readImports(): Imports {
+  const files = globSync(["src/**/*.ts", "web/**/*.ts", "web/**/*.tsx"], { cwd: ROOT }).map((file) =>
+    file.replaceAll("\\", "/"),
+  );
+  return Object.fromEntries(
+    files.map((file) => [nameOf(file), importsOf(file, readFileSync(join(ROOT, file), "utf8"))]),
+  );
+}
+
+function importsOf(file: string, source: string): string[] {
+  const specifiers = source
+    .matchAll(/\b(?:from\s+|import\s+|import\s*\(\s*)["']([^"']+)["']/g)
+    .map((match) => match[1] as string);
+  return specifiers.map((specifier) => importedName(file, specifier)).toArray();
+}
+
+function importedName(file: string, specifier: string): string {
+  if (specifier.startsWith(".")) return nameOf(posix.join(posix.dirname(file), specifier));
+  if (specifier.startsWith("node:")) return "node";
+  const [, name] = /^(?:@connectrpc|@bufbuild)\/([^/]+)/.exec(specifier) ?? [];
+  return name ?? (specifier.split("/")[0] as string);
+}
+
+/** A file's path as the table has it. */
+function nameOf(path: string): string {
+  return path.replace(/^src\//, "").replace(/\.tsx?$/, "");
+}

@@ -1,0 +1,53 @@
+/** A drain begins with a delay if load balancers may send calls here, so beyond loopback, and else without. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createServer } from "../../src/server/server.ts";
+import { drainTimes } from "../../src/server/shutdown.ts";
+import { startProcess } from "../support/process.ts";
+
+/** Far from both: the delay is 5 s. */
+const SOON_MS = 3_500;
+
+test("a time that is not given has its default, of which the delay follows the address", () => {
+  const rest = { idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 };
+  assert.deepEqual(drainTimes({}, false), { delayMs: 5_000, ...rest });
+  assert.deepEqual(drainTimes({}, true), { delayMs: 0, ...rest });
+  assert.deepEqual(drainTimes({ delayMs: undefined, idleMs: 5 }, false), { ...rest, delayMs: 5_000, idleMs: 5 });
+  for (const isLocal of [true, false]) assert.equal(drainTimes({ delayMs: 7 }, isLocal).delayMs, 7);
+});
+
+for (const { host, times, delayed } of [
+  { host: "0.0.0.0", times: undefined, delayed: true },
+  { host: "0.0.0.0", times: { delayMs: 0 }, delayed: false },
+  { host: "127.0.0.1", times: undefined, delayed: false },
+  { host: "127.0.0.1", times: { delayMs: 5_000 }, delayed: true },
+]) {
+  test(`a server on ${host} closes ${delayed ? "after its delay" : "soon"}, with times ${JSON.stringify(times)}`, async () => {
+    const server = createServer({ routes: () => {}, log: () => {} });
+    const { port } = await server.listen({ host, port: 0 });
+    const closed = server.close(times);
+    assert.equal(await Promise.race([closed, sleep(SOON_MS, "open", { ref: false })]), delayed ? "open" : 0);
+    if (delayed) assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 503);
+    assert.equal(await closed, 0);
+  });
+}
+
+for (const { flags, delayed } of [
+  { flags: ["--host", "0.0.0.0"], delayed: true },
+  { flags: ["--host", "0.0.0.0", "--drain-delay-ms", "0"], delayed: false },
+  { flags: [], delayed: false },
+]) {
+  test(`the process ${delayed ? "goes on for its delay, and ends at once by a second signal" : "ends soon"}, with flags ${flags.join(" ")}`, async (t) => {
+    const { child, exit, authority, stdout } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...flags);
+    child.kill("SIGTERM");
+    assert.equal(await Promise.race([exit, sleep(SOON_MS, "runs")]), delayed ? "runs" : 0);
+    const line = "draining: accepts connections for 5000 ms more; a second signal ends the process at once\n";
+    assert.equal(stdout().includes(line), delayed);
+    if (!delayed) return;
+    const { status, headers } = await fetch(`http://${authority}/healthz`);
+    assert.deepEqual([status, headers.get("connection")], [503, "close"]);
+    child.kill("SIGTERM");
+    assert.equal(await Promise.race([exit, sleep(1_000, "runs")]), 1);
+  });
+}

@@ -1,0 +1,204 @@
+/** A server ends without losing a call that can still be answered, and says how many it lost. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
+import { createServer } from "../../src/server/server.ts";
+import { CELLS, callIn } from "../support/cells.ts";
+import { ENV, ROOT } from "../support/command.ts";
+import { startProcess } from "../support/process.ts";
+import { Echo, echoRoutes } from "../support/protos.ts";
+import { connectTo } from "../support/raw.ts";
+import { startServer } from "../support/server.ts";
+
+const ANY_PORT = { host: "127.0.0.1", port: 0 };
+const PATH = "/fixture.Echo/Say";
+const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+test("until its delay is over a draining server takes connections, says that each answer is the last, and that it does not serve", async (t) => {
+  const { server, authority, url } = await startServer(t);
+  const closed = server.close({ delayMs: 2_000, idleMs: 0, graceMs: 5_000 });
+  const socket = await connectTo(authority);
+  socket.write(REQUEST);
+  const answer = Buffer.concat(await socket.toArray()).toString();
+  assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.match(answer, /\r\nConnection: close\r\n/);
+  const { status } = await createClient(Health, createGrpcTransport({ baseUrl: url })).check({});
+  assert.equal(status, Status.NOT_SERVING);
+  assert.equal(await closed, 0);
+  await assert.rejects(connectTo(authority), { code: "ECONNREFUSED" });
+});
+
+test("a Watch sees NOT_SERVING before its end, which comes when the delay is over", async (t) => {
+  const { server, url } = await startServer(t);
+  const watch = createClient(Health, createGrpcTransport({ baseUrl: url }))
+    .watch({})
+    [Symbol.asyncIterator]();
+  assert.equal((await watch.next()).value?.status, Status.SERVING);
+  const closed = server.close({ delayMs: 50, graceMs: 5_000 });
+  assert.equal((await watch.next()).value?.status, Status.NOT_SERVING);
+  await assert.rejects(watch.next(), { code: 14 });
+  assert.equal(await closed, 0);
+});
+
+for (const { idleMs, served } of [
+  { idleMs: 5_000, served: true },
+  { idleMs: 0, served: false },
+]) {
+  test(`a request that comes on a kept connection after the drain's beginning is ${served ? "answered" : "lost"}, with idleMs ${idleMs}`, async (t) => {
+    const { server, authority } = await startServer(t);
+    const kept = await connectTo(authority);
+    kept.write(REQUEST);
+    await once(kept, "data");
+    const silent = await connectTo(authority);
+    const closed = server.close({ idleMs, graceMs: 10_000 });
+    await sleep(100);
+    for (const socket of [kept, silent]) {
+      socket.on("error", () => {}).write(REQUEST);
+      const rest = Buffer.concat(await socket.toArray().catch(() => [])).toString();
+      assert.equal(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nConnection: close\r\n/.test(rest), served);
+    }
+    assert.equal(await closed, 0);
+  });
+}
+
+test("pipelined requests that came before the drain's beginning are all answered", async (t) => {
+  let running = 0;
+  const go = Promise.withResolvers<void>();
+  const { server, authority } = await startServer(t, {
+    routes: echoRoutes({
+      async say(request) {
+        running++;
+        await go.promise;
+        return request;
+      },
+    }),
+  });
+  const socket = await connectTo(authority);
+  const call = (n: number) =>
+    `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n"${n}"`;
+  socket.write([1, 2, 3, 4].map(call).join(""));
+  while (running < 4) await turn();
+  const closed = server.close({ idleMs: 100, graceMs: 5_000 });
+  go.resolve();
+  const answers = Buffer.concat(await socket.toArray()).toString();
+  assert.deepEqual(answers.match(/"\d"/g), ['"1"', '"2"', '"3"', '"4"']);
+  assert.equal(await closed, 0);
+});
+
+test("half a head is waited for no longer than idleMs", async (t) => {
+  const { server, authority } = await startServer(t);
+  const socket = await connectTo(authority);
+  socket.on("error", () => {}).write("GET / HTTP/1.1\r\n");
+  await turn();
+  assert.equal(await server.close({ idleMs: 50, graceMs: 30_000 }), 0);
+});
+
+test("a connection without a call that is still waited for when the time runs out is no call that was cut", async (t) => {
+  const { server, authority } = await startServer(t);
+  await connectTo(authority);
+  assert.equal(await server.close({ idleMs: 30_000, graceMs: 50, abortMs: 0 }), 0);
+});
+
+for (const version of ["own", "node"] as const) {
+  test(`a server that is closed while it begins to listen does both, and then listens no more, with HTTP/2 by ${version}`, async () => {
+    const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
+    const [{ port }, cut] = await Promise.all([server.listen(ANY_PORT), server.close()]);
+    assert.deepEqual([port > 0, cut], [true, 0]);
+    await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
+  });
+
+  test(`a server that is closed before it listens never does, with HTTP/2 by ${version}`, async () => {
+    const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
+    assert.equal(await server.close(), 0);
+    await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
+  });
+}
+
+for (const lane of [true, false]) {
+  for (const cell of CELLS) {
+    test(`a handler that outlives the grace has its call answered unavailable, and counted, ${lane ? "with" : "without"} the lane, in ${cell.name}`, async (t) => {
+      let running = 0;
+      const { server, authority } = await startServer(t, {
+        lane,
+        routes: echoRoutes({
+          say() {
+            running++;
+            return new Promise(() => {});
+          },
+        }),
+      });
+      const message = Buffer.from(cell.codec === "json" ? '"hi"' : "\x0a\x02hi");
+      const calls = [1, 2].map(() => callIn(cell, authority, { path: PATH, message }));
+      while (running < 2) await turn();
+      assert.equal(await server.close({ idleMs: 0, graceMs: 50, abortMs: 0 }), 2);
+      for (const { code, message } of await Promise.all(calls)) {
+        assert.deepEqual([code, message], ["unavailable", "the server has shut down"]);
+      }
+    });
+  }
+}
+
+test("abortMs before the grace's end handlers are told, and may still answer", async (t) => {
+  let running = 0;
+  const { server, url } = await startServer(t, {
+    routes: echoRoutes({
+      async say(_, { signal }) {
+        running++;
+        await once(signal, "abort");
+        return { value: String(signal.reason.rawMessage) };
+      },
+    }),
+  });
+  const call = createClient(Echo, createConnectTransport({ baseUrl: url, httpVersion: "2" })).say({});
+  while (running < 1) await turn();
+  assert.equal(await server.close({ graceMs: 10_000, abortMs: 9_950 }), 0);
+  assert.equal((await call).value, "the server is shutting down");
+});
+
+test("a process whose time to drain runs out says how many calls were cut, and exits with 1", async (t) => {
+  const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100", "--drain-idle-ms", "10"];
+  const { child, exit, authority, stderr } = await startProcess(t, "node", "src/main.ts", ...flags);
+  const socket = await connectTo(authority);
+  socket.on("error", () => {});
+  socket.write(
+    "POST /test.Test/GetSum HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+  );
+  await sleep(100); // it is there
+  child.kill("SIGTERM");
+  assert.equal(await exit, 1);
+  assert.match(stderr(), /^drain: the time of 200 ms ran out; calls that were cut: 1$/m);
+});
+
+test("what holds the process after the last call, like a handler whose caller has gone, does so to the grace's end", async (t) => {
+  const handler = "data:text/javascript,setInterval(() => {}, 60_000)";
+  const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100"];
+  const { child, exit, stderr } = await startProcess(t, "node", "--import", handler, "src/main.ts", ...flags);
+  child.kill("SIGTERM");
+  assert.equal(await exit, 1);
+  assert.match(
+    stderr(),
+    /^drain: the time of 200 ms ran out after the last call, and something still held the process$/m,
+  );
+});
+
+test("without connections the exit is clean, however short the grace", async (t) => {
+  const { child, exit, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--grace-ms", "0");
+  child.kill("SIGTERM");
+  assert.equal(await exit, 0);
+  assert.doesNotMatch(stderr(), /drain|Warning/);
+});
+
+test("a signal before the server listens ends it at once, and cleanly", async (t) => {
+  const slow = `data:text/javascript,import dns from "node:dns"; dns.lookup = () => console.log("looking it up");
+    setInterval(() => {}, 60_000)`;
+  const child = spawn(process.execPath, ["--import", slow, "src/main.ts", "--port", "0"], { cwd: ROOT, env: ENV });
+  t.after(() => child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+});

@@ -1,0 +1,123 @@
+/** Compression of messages, both ways: formats, turns, and what a caller notices of them. */
+import assert from "node:assert/strict";
+import http2 from "node:http2";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
+import type { Limits } from "../../src/server/limits/limits.ts";
+import { Turns } from "../../src/server/limits/turns.ts";
+import { brotliStored, brotliWindowBytes } from "../../src/server/rpc/brotli.ts";
+import { CELLS, type Cell, callIn } from "../support/cells.ts";
+import { echoRoutes } from "../support/protos.ts";
+import { Random } from "../support/random.ts";
+import { startServer } from "../support/server.ts";
+
+const SAY = "/fixture.Echo/Say";
+const cellOf = (protocol: Cell["protocol"], http: Cell["http"]): Cell =>
+  CELLS.find((cell) => cell.protocol === protocol && cell.http === http && cell.codec === "json") as Cell;
+
+for (let bits = constants.BROTLI_MIN_WINDOW_BITS; bits <= constants.BROTLI_MAX_WINDOW_BITS; bits++) {
+  test(`the first byte of an encoder's stream with a window of ${bits} bits says so`, () => {
+    const stream = brotliCompressSync(Buffer.alloc(1_000), { params: { [constants.BROTLI_PARAM_LGWIN]: bits } });
+    assert.equal(brotliWindowBytes(stream.readUInt8()), 2 ** bits);
+  });
+}
+
+test("a stream of stored bytes decodes to them", () => {
+  const random = new Random(1);
+  for (const size of [0, 1, 65_535, 65_536, 65_537, 131_072, 200_000]) {
+    const bytes = random.bytes(size);
+    assert.deepEqual(brotliDecompressSync(brotliStored(bytes)), bytes, `${size} bytes`);
+  }
+});
+
+test("turns go round in order, one that is given up makes room, and no more wait than may", async () => {
+  const turns = new Turns(1, 2);
+  assert.equal(turns.take(), undefined);
+  const order: string[] = [];
+  const abort = new AbortController();
+  const gone = (turns.take(abort.signal) as Promise<void>).catch((reason) => void order.push(`gone: ${reason}`));
+  const first = turns.take()?.then(() => order.push("first"));
+  assert.ok(turns.full);
+  assert.throws(() => turns.take(), /2 wait already/);
+  abort.abort("a reason");
+  await gone;
+  assert.ok(!turns.full);
+  const second = turns.take()?.then(() => order.push("second"));
+  turns.end();
+  await first;
+  turns.end();
+  await second;
+  turns.end();
+  assert.deepEqual(order, ["gone: a reason", "first", "second"]);
+  assert.equal(turns.take(), undefined);
+});
+
+/** A message that takes half a second or more to be decompressed and refused, and little memory to be sent. */
+const SLOW_MESSAGE = brotliCompressSync(Buffer.alloc(64 << 20, " "), {
+  params: { [constants.BROTLI_PARAM_QUALITY]: 5 },
+});
+const QUICK_MESSAGE = gzipSync('"quick"');
+
+for (const bound of [true, false]) {
+  test(`a caller that goes away ${bound ? "makes room in a full queue" : "is not missed in a queue without a limit"}`, async (t) => {
+    const limits: Partial<Limits> = {
+      messageBytes: 48 << 20,
+      decompressors: 1,
+      queuedDecompressions: bound ? 1 : Number.POSITIVE_INFINITY,
+    };
+    const { authority } = await startServer(t, { limits, routes: echoRoutes({ say: (request) => request }) });
+    const cell = cellOf("Connect", "HTTP/2");
+    const call = (message: Buffer, encoding: string) => callIn(cell, authority, { path: SAY, message, encoding });
+    const slow = call(SLOW_MESSAGE, "br");
+    await sleep(100);
+    const waiting = open(t, authority, QUICK_MESSAGE);
+    await sleep(100);
+    const refused = call(QUICK_MESSAGE, "gzip");
+    if (bound) assert.equal((await refused).code, "unavailable");
+    waiting.close(http2.constants.NGHTTP2_CANCEL);
+    await sleep(100);
+    assert.equal((await call(QUICK_MESSAGE, "gzip")).code, "ok");
+    assert.equal((await slow).code, "resource_exhausted");
+    if (!bound) assert.equal((await refused).code, "ok");
+  });
+}
+
+/** Begins a call with a compressed message, of which the response is not waited for. */
+function open(t: TestContext, authority: string, message: Buffer): http2.ClientHttp2Stream {
+  const session = http2.connect(`http://${authority}`);
+  t.after(() => session.close());
+  const headers = { ":method": "POST", ":path": SAY, "content-type": "application/json", "content-encoding": "gzip" };
+  const stream = session.request(headers);
+  stream.on("error", () => {}); // it is cancelled
+  stream.end(message);
+  return stream;
+}
+
+for (const [encoding, decompress] of [
+  ["gzip", gunzipSync],
+  ["br", brotliDecompressSync],
+] as const) {
+  for (const lane of [true, false]) {
+    for (const compressors of [1, Number.POSITIVE_INFINITY]) {
+      test(`many responses at once are ${encoding}, ${compressors === 1 ? "some of them as they are" : "all compressed"}, ${lane ? "with" : "without"} the lane`, async (t) => {
+        const text = new Random(2).bytes(30_000).toString("hex");
+        const routes = echoRoutes({ say: () => ({ value: text }) });
+        const { authority } = await startServer(t, { limits: { compressors }, lane, routes, log: () => {} });
+        const message = Buffer.from('""');
+        const sizes = await Promise.all(
+          Array.from({ length: 60 }, async () => {
+            const call = { path: SAY, message, acceptEncoding: encoding };
+            const { code, body, response } = await callIn(cellOf("Connect", "HTTP/2"), authority, call);
+            assert.deepEqual([code, response.headers["content-encoding"]], ["ok", encoding]);
+            assert.equal(JSON.parse(decompress(body).toString()), text);
+            return body.length;
+          }),
+        );
+        const stored = sizes.filter((size) => size > text.length).length;
+        if (compressors === 1) assert.ok(stored > 0 && stored < 60, `${stored} of 60 are as they are`);
+        else assert.equal(stored, 0);
+      });
+    }
+  }
+}

@@ -1,0 +1,242 @@
+/** The unary lane where it means to do more than Connect's handlers, and where it leaves a call to them. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http2 from "node:http2";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Interceptor } from "@connectrpc/connect";
+import { CELLS, callIn, isGrpc } from "../../support/cells.ts";
+import { Echo, echoRoutes } from "../../support/protos.ts";
+import { connectTo, turns } from "../../support/raw.ts";
+import { startServer } from "../../support/server.ts";
+
+const SAY = "/fixture.Echo/Say";
+const never = new Promise<never>(() => {});
+
+for (const cell of CELLS) {
+  const message = cell.codec === "proto" ? Buffer.from("\x0a\x02hi") : Buffer.from('"hi"');
+  const timeout = isGrpc(cell) ? "30m" : "30";
+
+  for (const lane of [true, false]) {
+    const which = lane ? "with" : "without";
+    test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, ${which} the lane, in ${cell.name}`, async (t) => {
+      const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: () => never }) });
+      assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+    });
+
+    test(`a timeout of more than a timer can be does not end a call at once, ${which} the lane, in ${cell.name}`, async (t) => {
+      const say = () => sleep(20).then(() => ({ value: "hi" }));
+      const { authority } = await startServer(t, { lane, routes: echoRoutes({ say }) });
+      for (const long of isGrpc(cell) ? ["99999999H", "99999999M", "2147484S"] : ["9999999999", "2147483648"]) {
+        assert.equal((await callIn(cell, authority, { path: SAY, message, timeout: long })).code, "ok", long);
+      }
+    });
+  }
+
+  test(`an answer after its deadline is deadline_exceeded, also from a handler that cannot wait, in ${cell.name}`, async (t) => {
+    const { authority } = await startServer(t, {
+      lane: true,
+      routes: echoRoutes({
+        say() {
+          const end = performance.now() + 40;
+          while (performance.now() < end);
+          return { value: "late" };
+        },
+      }),
+    });
+    assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+  });
+
+  test(`the deadline ends the signal that a handler asked for, in ${cell.name}`, async (t) => {
+    const reason = Promise.withResolvers<unknown>();
+    const { authority } = await startServer(t, {
+      lane: true,
+      routes: echoRoutes({
+        async say(_, { signal }) {
+          await once(signal, "abort");
+          reason.resolve(signal.reason);
+          return { value: "late" };
+        },
+      }),
+    });
+    assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
+    assert.match(String(await reason.promise), /deadline_exceeded/);
+  });
+}
+
+const CELL = CELLS.find(({ name }) => name === "gRPC proto over HTTP/2") as (typeof CELLS)[number];
+const call = { path: SAY, message: Buffer.from("\x0a\x02hi") };
+
+for (const lane of [true, false]) {
+  for (const { callsInFlight, code } of [
+    { callsInFlight: 2, code: "unavailable" },
+    { callsInFlight: Number.POSITIVE_INFINITY, code: "deadline_exceeded" },
+  ]) {
+    test(`with callsInFlight ${callsInFlight}, a call beside two whose handlers outlived their deadlines is ${code}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      const end = Promise.withResolvers<{ value: string }>();
+      const { authority } = await startServer(t, {
+        lane,
+        limits: { callsInFlight },
+        routes: echoRoutes({ say: () => end.promise }),
+      });
+      const timed = { ...call, timeout: "20m" };
+      for (let i = 0; i < 2; i++) assert.equal((await callIn(CELL, authority, timed)).code, "deadline_exceeded");
+      assert.equal((await callIn(CELL, authority, timed)).code, code);
+      end.resolve({ value: "at last" });
+      await turns();
+      assert.equal((await callIn(CELL, authority, timed)).code, "ok");
+    });
+  }
+}
+
+test("fifty calls that wait with a deadline have one timer between them", async (t) => {
+  let waiting = 0;
+  const answer = Promise.withResolvers<{ value: string }>();
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      say() {
+        waiting++;
+        return answer.promise;
+      },
+    }),
+  });
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const calls = Array.from({ length: 50 }, () => callIn(CELL, authority, { ...call, timeout: "60S" }));
+  while (waiting < 1) await turns();
+  const withOne = timers();
+  while (waiting < 50) await turns();
+  assert.ok(timers() <= withOne + 1, `${timers()} timers`);
+  answer.resolve({ value: "hi" });
+  for (const { code } of await Promise.all(calls)) assert.equal(code, "ok");
+});
+
+test("deadlines of many lengths each end their own call", async (t) => {
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      say: (_, { timeoutMs }) => ((timeoutMs() ?? 0) > 1000 ? sleep(120, { value: "in time" }) : never),
+    }),
+  });
+  const timeouts = ["60S", "20m", "80m", "50m", "70S", "20m", "1n"];
+  const outcomes = await Promise.all(timeouts.map((timeout) => callIn(CELL, authority, { ...call, timeout })));
+  const late = "deadline_exceeded";
+  assert.deepEqual(
+    outcomes.map(({ code }) => code),
+    ["ok", late, late, late, "ok", late, late],
+  );
+});
+
+test("a service registered with options that the lane does not know is left to Connect", async (t) => {
+  let intercepted = 0;
+  const interceptor: Interceptor = (next) => (request) => {
+    intercepted++;
+    return next(request);
+  };
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: (router) => router.service(Echo, { say: (request) => request }, { interceptors: [interceptor] }),
+  });
+  assert.equal((await callIn(CELL, authority, call)).code, "ok");
+  assert.equal(intercepted, 1);
+});
+
+test("readMaxBytes of a registration binds, and what equals it passes", async (t) => {
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: (router) => router.service(Echo, { say: (request) => request }, { readMaxBytes: 4 }),
+  });
+  assert.equal((await callIn(CELL, authority, call)).code, "ok");
+  const { code } = await callIn(CELL, authority, { path: SAY, message: Buffer.from("\x0a\x03hi!") });
+  assert.equal(code, "resource_exhausted");
+});
+
+for (const lane of [true, false]) {
+  for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+    const cell = { ...CELL, http };
+    test(`an answer that cannot be sent breaks its call off, and is logged, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      const { authority, log } = await startServer(t, {
+        lane,
+        http2: "own", // node:http2 sends it
+        routes: echoRoutes({
+          say(request, { responseHeader }) {
+            if (request.value === "hi") responseHeader.set("x-header", "a\x01b"); // which Headers takes
+            return request;
+          },
+        }),
+      });
+      await assert.rejects(callIn(cell, authority, call));
+      assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*x-header/);
+      assert.equal((await callIn(cell, authority, { path: SAY, message: Buffer.from("\x0a\x02ho") })).code, "ok");
+    });
+  }
+}
+
+for (const lane of [true, false]) {
+  test(`a handler that returns nothing answers an empty message, ${lane ? "with" : "without"} the lane`, async (t) => {
+    const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: (() => undefined) as never }) });
+    for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+      const { code, body } = await callIn({ ...CELL, http }, authority, call);
+      assert.deepEqual([code, body.length], ["ok", 0]);
+    }
+  });
+
+  for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
+    test(`a signal asked for after the caller is gone has ended, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      const reason = Promise.withResolvers<unknown>();
+      const called = Promise.withResolvers<void>();
+      const gone = Promise.withResolvers<void>();
+      const { authority } = await startServer(t, {
+        lane,
+        routes: echoRoutes({
+          async say(request, context) {
+            called.resolve();
+            await gone.promise;
+            reason.resolve(context.signal.reason);
+            return request;
+          },
+        }),
+      });
+      const leave = await startCall(http, authority);
+      await called.promise;
+      leave();
+      await turns(20);
+      gone.resolve();
+      assert.match(String(await reason.promise), /\[canceled\] the caller went away/);
+    });
+  }
+}
+
+/** Calls Say, and gives what breaks the connection off. */
+async function startCall(http: "HTTP/1.1" | "HTTP/2", authority: string): Promise<() => void> {
+  if (http === "HTTP/1.1") {
+    const socket = await connectTo(authority);
+    socket.write(
+      `POST ${SAY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/proto\r\nContent-Length: 4\r\n\r\n`,
+    );
+    socket.write(call.message);
+    return () => socket.destroy();
+  }
+  const session = http2.connect(`http://${authority}`);
+  session.on("error", () => {});
+  const stream = session.request({ ":method": "POST", ":path": SAY, "content-type": "application/proto" });
+  stream.on("error", () => {});
+  stream.end(call.message);
+  return () => session.destroy();
+}
+
+test("a signal asked for after its call's deadline has ended with it", async (t) => {
+  const reason = Promise.withResolvers<unknown>();
+  const { authority } = await startServer(t, {
+    lane: true,
+    routes: echoRoutes({
+      async say(request, context) {
+        await sleep(60);
+        reason.resolve(context.signal.reason);
+        return request;
+      },
+    }),
+  });
+  assert.equal((await callIn(CELL, authority, { ...call, timeout: "20m" })).code, "deadline_exceeded");
+  assert.match(String(await reason.promise), /deadline_exceeded/);
+});

@@ -1,0 +1,196 @@
+/** The lane answers as Connect's handlers do: random calls, valid and not, to servers with it, without it, and to Connect's own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
+import type { Interceptor } from "@connectrpc/connect";
+import { CELLS, type Cell, makeRequest } from "../../support/cells.ts";
+import { type HttpRequest, type HttpResponse, send } from "../../support/http.ts";
+import { lasting } from "../../support/lasting.ts";
+import { Random } from "../../support/random.ts";
+import { randomScript, scriptedRoutes } from "../../support/scripted.ts";
+import { startServer } from "../../support/server.ts";
+import { asStock, startStock } from "../../support/stock.ts";
+
+const SEED = 20_261_124;
+const VALID_CALLS = 60;
+const MALFORMED_CALLS = 60;
+
+for (const cell of CELLS) {
+  test(`valid calls are answered alike with the lane, without it and by Connect's own adapter, in ${cell.name}`, async (t) => {
+    const { authority: lane } = await startServer(t, { routes: scriptedRoutes, lane: true });
+    const { authority: noLane } = await startServer(t, { routes: scriptedRoutes, lane: false });
+    const stock = await startStock(t, cell.http, { routes: scriptedRoutes });
+    const random = new Random(SEED);
+    for (let i = 0; i < VALID_CALLS; i++) {
+      const request = randomRequest(random, cell);
+      const answer = lasting(await send(cell.http, lane, request));
+      assert.deepEqual(answer, lasting(await send(cell.http, noLane, request)), `call ${i}`);
+      assert.deepEqual(
+        asStock(cell, answer),
+        asStock(cell, lasting(await send(cell.http, stock, request))),
+        `call ${i}`,
+      );
+    }
+  });
+
+  test(`malformed calls are answered alike with the lane and without it, in ${cell.name}`, async (t) => {
+    const { authority: lane } = await startServer(t, { routes: scriptedRoutes, lane: true });
+    const { authority: noLane } = await startServer(t, { routes: scriptedRoutes, lane: false });
+    const random = new Random(SEED + 1);
+    for (let i = 0; i < MALFORMED_CALLS; i++) {
+      const request = malform(random, randomRequest(random, cell));
+      const [answer, expected] = await Promise.all([lane, noLane].map((each) => send(cell.http, each, request)));
+      assert.deepEqual(lasting(answer as HttpResponse), lasting(expected as HttpResponse), `call ${i}`);
+    }
+  });
+
+  test(`interceptors see and change the same with the lane and without it, in ${cell.name}`, async (t) => {
+    const start = async (lane: boolean) => {
+      const passed: string[] = [];
+      const interceptors = [noting("outer", passed), copying, noting("inner", passed)];
+      const { authority } = await startServer(t, { routes: scriptedRoutes, interceptors, lane });
+      return { authority, passed };
+    };
+    const withLane = await start(true);
+    const without = await start(false);
+    const random = new Random(SEED + 2);
+    for (let i = 0; i < 20; i++) {
+      const request = randomRequest(random, cell);
+      const answer = lasting(await send(cell.http, withLane.authority, request));
+      assert.deepEqual(answer, lasting(await send(cell.http, without.authority, request)), `call ${i}`);
+    }
+    assert.deepEqual(withLane.passed, without.passed);
+    assert.ok(withLane.passed.includes("inner, back") && withLane.passed.includes("outer, thrown"));
+  });
+}
+
+/** Notes how each call passed, and adds to its headers both ways. */
+function noting(name: string, passed: string[]): Interceptor {
+  return (next) => async (request) => {
+    passed.push(`${name}, there: ${request.method.name} ${new URL(request.url).pathname} ${request.requestMethod}`);
+    request.header.append("x-passed", name);
+    try {
+      const response = await next(request);
+      passed.push(`${name}, back`);
+      response.header.append("x-passed", name);
+      response.trailer.append("x-passed", name);
+      return response;
+    } catch (error) {
+      passed.push(`${name}, thrown`);
+      throw error;
+    }
+  };
+}
+
+test("an interceptor may put a proxy of the request in its place, or what has it as its prototype", async (t) => {
+  for (const lane of [true, false]) {
+    const seen: unknown[] = [];
+    const standIn =
+      (make: (request: object) => object): Interceptor =>
+      (next) =>
+      async (request) => {
+        const given = make(request) as typeof request;
+        seen.push(given.header.get("x-a"), given.signal.aborted);
+        const response = make(await next(given)) as Awaited<ReturnType<typeof next>>;
+        response.header.set("x-b", "c");
+        return response;
+      };
+    const interceptors = [standIn((one) => new Proxy(one, {})), standIn((one) => Object.create(one))];
+    const { authority } = await startServer(t, { lane, interceptors });
+    const headers = { "content-type": "application/json", "x-a": "b" };
+    const request = { path: "/test.Test/GetSum", headers, body: Buffer.from('{"a":1,"b":2}') };
+    const { status, headers: answered, body } = await send("HTTP/2", authority, request);
+    assert.deepEqual([status, String(body), answered["x-b"]], [200, '{"sum":3}', "c"]);
+    assert.deepEqual(seen, ["b", false, "b", false]);
+  }
+});
+
+/** Gives on a copy of the request with another header, and a copy of the response. */
+const copying: Interceptor = (next) => async (request) => {
+  const header = new Headers(request.header);
+  header.set("x-copied", "yes");
+  const response = await next({ ...request, header });
+  return { ...response, header: new Headers(response.header), trailer: new Headers(response.trailer) };
+};
+
+/** A call of Say with a random script, said in one of the ways that are valid. */
+function randomRequest(random: Random, cell: Cell): HttpRequest {
+  const message = create(StringValueSchema, { value: JSON.stringify(randomScript(random)) });
+  const bytes =
+    cell.codec === "proto"
+      ? toBinary(StringValueSchema, message)
+      : Buffer.from(toJsonString(StringValueSchema, message));
+  const encoding = random.chance(4) ? random.pick(["gzip", "br", "identity"]) : undefined;
+  const compressed = encoding === "gzip" ? gzipSync(bytes) : encoding === "br" ? brotliCompressSync(bytes) : bytes;
+  const request = makeRequest(cell, {
+    path: "/fixture.Echo/Say",
+    message: compressed,
+    encoding: encoding === "identity" ? undefined : encoding,
+    acceptEncoding: random.pick([undefined, undefined, "gzip", "br, gzip", "identity", "zstd"]),
+    timeout: random.chance(3) ? (cell.protocol.startsWith("gRPC") ? "60S" : "60000") : undefined,
+  });
+  const headers = { ...request.headers, ...(random.chance(2) && { "x-request": random.text(8).trim() }) };
+  if (request.body === undefined || !random.chance(3)) return { ...request, headers };
+  return { ...request, headers, body: random.pieces(request.body as Buffer) };
+}
+
+/** The request with something wrong or unusual about it. */
+function malform(random: Random, request: HttpRequest): HttpRequest {
+  const headers = { ...request.headers };
+  const type = headers["content-type"];
+  switch (random.below(8)) {
+    case 0:
+      return {
+        ...request,
+        headers: {
+          ...headers,
+          "content-type": random.pick([
+            "",
+            "text/plain",
+            `${type}x`,
+            `${type}; charset=utf-8`,
+            String(type).toUpperCase(),
+          ]),
+        },
+      };
+    case 1:
+      return { ...request, headers: { ...headers, "grpc-timeout": "1x", "connect-timeout-ms": "-1" } };
+    case 2:
+      return { ...request, headers: { ...headers, "grpc-encoding": "zstd", "content-encoding": "zstd" } };
+    case 3:
+      return {
+        ...request,
+        path: request.path.replace("message=", random.pick(["message=!", "massage=", "base64=1&message="])),
+      };
+    case 4:
+      return {
+        ...request,
+        path: random.pick(["/fixture.Echo/Nope", "/no.Such/Say", "/fixture.Echo/Say/", "/fixture.Echo/Repeat"]),
+      };
+    case 5:
+      return { ...request, method: random.pick(["GET", "PUT", "OPTIONS", "DELETE"]), body: undefined as never };
+    default:
+      return request.body === undefined ? request : { ...request, body: mutate(random, whole(request.body)) };
+  }
+}
+
+function whole(body: NonNullable<HttpRequest["body"]>): Buffer {
+  return Array.isArray(body) ? Buffer.concat(body) : Buffer.from(body as Uint8Array);
+}
+
+function mutate(random: Random, body: Buffer): Buffer {
+  const bytes = Buffer.from(body);
+  switch (random.below(4)) {
+    case 0:
+      return bytes.subarray(0, random.below(bytes.length + 1));
+    case 1:
+      return Buffer.concat([bytes, random.bytes(1 + random.below(9))]);
+    case 2:
+      return Buffer.concat([bytes, bytes]);
+    default:
+      if (bytes.length > 0) bytes[random.below(Math.min(12, bytes.length))] = random.below(256);
+      return bytes;
+  }
+}

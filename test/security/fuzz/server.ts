@@ -1,0 +1,69 @@
+/** The servers that are fuzzed, with the lane and without it, in this process: neither may log more than its limits, nor keep a connection. */
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
+import { createServer } from "../../../src/server/server.ts";
+import { send } from "../../support/http.ts";
+import { echoRoutes } from "../../support/protos.ts";
+
+/** ms in which a server that has nothing to do closes. */
+const CLOSE_MS = 10_000;
+const GOOD = { path: "/fixture.Echo/Say", headers: { "content-type": "application/json" }, body: '"good"' };
+
+/** Each method gives back what it gets. */
+const routes = echoRoutes({
+  say: async (request) => request,
+  async *repeat(request) {
+    yield request;
+  },
+  async join(requests) {
+    return { value: (await Array.fromAsync(requests, ({ value }) => value)).join("") };
+  },
+  async *chat(requests) {
+    yield* requests;
+  },
+});
+
+export interface FuzzedServer {
+  readonly authority: string;
+  /** Nothing is wrong with it: a good call succeeds by both HTTP versions, and no error was logged. */
+  check(): Promise<void>;
+  /** Closes it; throws where something is still under way. */
+  close(): Promise<void>;
+}
+
+export async function startFuzzed(lane: boolean): Promise<FuzzedServer> {
+  const log: string[] = [];
+  const sockets = new Set<Socket>();
+  const onSocket = (message: unknown): void => {
+    const { socket } = message as { socket: Socket };
+    if (socket.localPort !== port) return;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  };
+  const expected = /^(?:limit |refuse a browser that names host )/;
+  const server = createServer({ routes, lane, log: (entry) => expected.test(entry) || log.push(entry) });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  subscribe("net.server.socket", onSocket);
+  const authority = `127.0.0.1:${port}`;
+  return {
+    authority,
+    async check() {
+      assert.deepEqual(log, []);
+      for (const version of ["HTTP/1.1", "HTTP/2"] as const) {
+        const { status, body } = await send(version, authority, GOOD);
+        assert.deepEqual({ status, body: body.toString() }, { status: 200, body: GOOD.body });
+      }
+    },
+    async close() {
+      const end = Date.now() + CLOSE_MS;
+      while (sockets.size > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+      unsubscribe("net.server.socket", onSocket);
+      assert.equal(sockets.size, 0, "connections are left that nobody has");
+      const begun = Date.now();
+      await server.close({ idleMs: 0, graceMs: CLOSE_MS, abortMs: CLOSE_MS });
+      assert.ok(Date.now() - begun < CLOSE_MS, "something is still under way");
+      assert.deepEqual(log, []);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** Prints what came of every attack, as a table in Markdown: `node test/security/table.ts`. */
+
+import { CALL_ATTACKS } from "./attacks/calls.ts";
+import { HTTP1_ATTACKS } from "./attacks/http1.ts";
+import { HTTP2_ATTACKS } from "./attacks/http2.ts";
+import { MESSAGE_ATTACKS } from "./attacks/messages.ts";
+import { QUEUED_ATTACKS } from "./attacks/queued.ts";
+import { TLS_ATTACKS } from "./attacks/tls.ts";
+import { ATTACKS_WITHOUT_LANE } from "./attacks/without-fast-path.ts";
+import { tryBound } from "./support/attack.ts";
+import { Victim } from "./support/victim.ts";
+
+const ATTACKS = [
+  ...HTTP1_ATTACKS,
+  ...HTTP2_ATTACKS,
+  ...QUEUED_ATTACKS,
+  ...CALL_ATTACKS,
+  ...MESSAGE_ATTACKS,
+  ...ATTACKS_WITHOUT_LANE,
+  ...TLS_ATTACKS,
+];
+
+const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+
+console.log(
+  "| attack | HTTP | bound | what the attacker saw | good calls, failed | MiB before | peak | after | sockets |",
+);
+console.log("|---|---|---|---|---|---|---|---|---|");
+const victim = new Victim();
+for (const attack of ATTACKS) {
+  const { seen, met, calls, failures, before, after } = await tryBound(victim, attack);
+  const cells = [
+    `${attack.name}${attack.lane === false ? ", without the lane" : ""}`,
+    `${attack.http}${attack.tls ? " TLS" : ""}`,
+    met ?? Object.keys(attack.off ?? {})[0] ?? "-",
+    seen,
+    `${calls}, ${failures.length}`,
+    ...[before.memory, after.peak, after.memory].map(megabytes),
+    `${before.sockets}, ${after.sockets}`,
+  ];
+  console.log(`| ${cells.join(" | ")} |`);
+}
+victim.end();

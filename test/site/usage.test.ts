@@ -1,0 +1,98 @@
+/** The lines to paste are, to a shell, the words that are meant, whatever a caller's Host or a certificate's name holds. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { Test } from "../../gen/service_pb.ts";
+import { isAuthority } from "../../src/server/http/authority.ts";
+import { type Address, shellLines, usageLines, withPort } from "../../src/server/site/usage.ts";
+import { run } from "../support/command.ts";
+
+const PROCEDURE = "test.Test/GetSum";
+const JSON_TYPE = ["-H", "Content-Type: application/json"];
+const DATA = ["-d", '{"a":1,"b":2}'];
+
+/** Each is an authority, and to a shell something else where it is not quoted. */
+const HOSTILE = [
+  "a;touch-a:80",
+  "a&b:80",
+  "$(id):80",
+  "$HOME:80",
+  "it's:80",
+  "'&id&':80",
+  "*:80",
+  "(a):80",
+  "[::1]:50051",
+  "[::1]:80",
+];
+
+for (const authority of HOSTILE) {
+  test(`the lines are the words that are meant where the authority is ${authority}`, async (t) => {
+    assert.ok(isAuthority(authority));
+    assert.deepEqual(await wordsOf(t, { scheme: "http", authority }), [
+      ["grpcurl", "-plaintext", ...DATA, authority, PROCEDURE],
+      ["npx", "buf", "curl", "--http2-prior-knowledge", ...DATA, `http://${authority}/${PROCEDURE}`],
+      ["curl", ...JSON_TYPE, ...DATA, `http://${authority}/${PROCEDURE}`],
+    ]);
+  });
+
+  test(`so they are over TLS, with a certificate's name and a file that are hostile, where it is ${authority}`, async (t) => {
+    const [ca, serverName] = ["it's a;file.pem", "*.a.example"];
+    const port = authority.slice(authority.lastIndexOf(":"));
+    assert.deepEqual(await wordsOf(t, { scheme: "https", authority, ca, serverName }), [
+      ["grpcurl", "-cacert", ca, "-authority", serverName, ...DATA, authority, PROCEDURE],
+      ["npx", "buf", "curl", "--cacert", ca, "--servername", serverName, ...DATA, `https://${authority}/${PROCEDURE}`],
+      [
+        ...["curl", "--cacert", ca, "--connect-to", `::${authority}`, ...JSON_TYPE, ...DATA],
+        `https://${serverName}${port}/${PROCEDURE}`,
+      ],
+    ]);
+  });
+}
+
+for (const [scheme, authority, target] of [
+  ["http", "localhost", "localhost:80"],
+  ["https", "localhost", "localhost:443"],
+  ["https", "localhost:", "localhost:443"],
+  ["http", "[::1]", "[::1]:80"],
+  ["https", "[::1]", "[::1]:443"],
+  ["https", "[::1]:80", "[::1]:80"],
+  ["http", "localhost:443", "localhost:443"],
+] as const) {
+  test(`gRPC reaches ${scheme}://${authority} at ${target}`, async (t) => {
+    assert.equal(withPort({ scheme, authority }), target);
+    const [grpcurl = []] = await wordsOf(t, { scheme, authority });
+    assert.equal(grpcurl.at(-2), target);
+    const [, , curl = []] = await wordsOf(t, { scheme, authority, serverName: "a.example" });
+    assert.equal(curl[curl.indexOf("--connect-to") + 1], `::${target}`);
+    assert.equal(curl.at(-1), `${scheme}://a.example${/:\d+$/.exec(target)?.[0]}/${PROCEDURE}`);
+  });
+}
+
+test("a message with every mark of a shell's in it is one word", async (t) => {
+  const json = JSON.stringify({ text: 'it\'s $(id) `id` "$HOME" \\ !x & ; *' });
+  const words = await readWords(t, shellLines(Test.method.getSum, json, { scheme: "http", authority: "a:1" }));
+  for (const line of words) assert.equal(line[line.indexOf("-d") + 1], json);
+});
+
+function wordsOf(t: TestContext, address: Address): Promise<string[][]> {
+  return readWords(t, usageLines([Test], address));
+}
+
+/** The words that a shell makes of each line, in a folder where what is not quoted may match a file. */
+async function readWords(t: TestContext, lines: readonly string[]): Promise<string[][]> {
+  const cwd = mkdtempSync(join(tmpdir(), "words-"));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  writeFileSync(join(cwd, "1:50051"), ""); // which the glob [::1]:50051 is one for
+  mkdirSync(join(cwd, "http:/1:50051/test.Test"), { recursive: true });
+  writeFileSync(join(cwd, "http:/1:50051/test.Test/GetSum"), "");
+  return Promise.all(
+    lines.map(async (line) => {
+      const show = ["grpcurl", "npx", "curl"].map((name) => `${name}() { printf '%s\\0' ${name} "$@"; }`);
+      const { code, stdout, stderr } = await run("sh", ["-c", [...show, line].join("\n")], { cwd });
+      assert.deepEqual([code, stderr], [0, ""], line);
+      return stdout.split("\0").slice(0, -1);
+    }),
+  );
+}

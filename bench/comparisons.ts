@@ -63,7 +63,7 @@ export const COMPARISONS: readonly Comparison[] = [
   compare(cell("this server, async handler"), cell(OWN), 1.25),
   compare(cell(OWN, GRPC, { deadline: true }), cell(OWN), 1.25),
   compare(cell("this server, interceptor"), cell(OWN), 2),
-  compare(cell("this server without lane"), cell(OWN)),
+  compare(cell("this server without fastPath"), cell(OWN)),
   ...([GRPC, JSON_HTTP2, JSON_HTTP1] as const).map((wire) => ofOwn("this server without limits", wire)),
   compare(cell(OWN, GRPC, { shape: "64x1" }), cell("this server without limits", GRPC, { shape: "64x1" })),
   compare(cell("this server on node:http2"), cell(OWN)),

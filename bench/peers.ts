@@ -21,7 +21,7 @@ const ofNode = () => process.version;
 export const PEERS = {
   "this server": own(),
   "this server on node:http2": own("--http2", "node"),
-  "this server without lane": own("--no-lane"),
+  "this server without fastPath": own("--no-fastPath"),
   "this server, async handler": own("--async"),
   "this server, interceptor": own("--interceptor"),
   "this server without limits": own("--no-limits"),

@@ -22,8 +22,8 @@ export interface Config extends Omit<DrainTimes, "delayMs"> {
   readonly corsOrigins: readonly string[];
   /** Hosts that browsers may name; undefined follows the address that the server listens on. */
   readonly allowedHosts: readonly string[] | undefined;
-  /** Our own HTTP/2, or node:http2. */
-  readonly http2: "own" | "node";
+  /** The HTTP/2 implementation: this server's, or node:http2. */
+  readonly http2: "built-in" | "node";
   /** Whether browsers get a page at "/". */
   readonly page: boolean;
   /** True if gRPC's reflection is served. */
@@ -115,11 +115,11 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
   http2: {
     flag: "http2",
     env: "HTTP2",
-    takes: "own|node",
-    default: "own",
-    help: "HTTP/2 implementation: own is this project's; node is node:http2, which enforces fewer limits",
-    allowed: "own or node",
-    parse: (text) => (text === "own" || text === "node" ? text : undefined),
+    takes: "built-in|node",
+    default: "built-in",
+    help: "HTTP/2 implementation: built-in is this server's; node is node:http2, which enforces fewer limits",
+    allowed: "built-in or node",
+    parse: (text) => (text === "built-in" || text === "node" ? text : undefined),
   },
   page: {
     flag: "page",

@@ -1,4 +1,4 @@
-/** This project's server, as createServer makes it: by argument node:http2 under it, no lane, an async handler, an interceptor, no limits. */
+/** This project's server, as createServer makes it: by argument node:http2 under it, no fast path, an async handler, an interceptor, no limits. */
 import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";
@@ -10,8 +10,8 @@ import { announce } from "./ready.ts";
 
 const { values } = parseArgs({
   options: {
-    http2: { type: "string", default: "own" },
-    "no-lane": { type: "boolean", default: false },
+    http2: { type: "string", default: "built-in" },
+    "no-fast-path": { type: "boolean", default: false },
     async: { type: "boolean", default: false },
     interceptor: { type: "boolean", default: false },
     "no-limits": { type: "boolean", default: false },
@@ -38,8 +38,8 @@ const OFF = Object.fromEntries(
 
 const server = createServer({
   routes: values.async ? asyncRoutes : routes,
-  http2: values.http2 === "node" ? "node" : "own",
-  lane: !values["no-lane"],
+  http2: values.http2 === "node" ? "node" : "built-in",
+  fastPath: !values["no-fast-path"],
   interceptors: values.interceptor ? [readHeader] : [],
   ...(values["no-limits"] && { limits: OFF }),
 });

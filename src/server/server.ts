@@ -71,9 +71,9 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   /** Serves gRPC's reflection, by which tools learn what is served. Interceptors see its calls. Default: true. */
   readonly reflection?: boolean;
   /** Whether valid unary calls take the short way, or Connect's handlers answer all. Default: true. */
-  readonly lane?: boolean;
-  /** Which HTTP/2: our own, or node:http2, which has none of the limits. Default: "own". */
-  readonly http2?: "own" | "node";
+  readonly fastPath?: boolean;
+  /** The HTTP/2 implementation: this server's, or node:http2, which enforces fewer limits. Default: "built-in". */
+  readonly http2?: "built-in" | "node";
   /** What browsers get at "/", beside the lines of text. Default: none. */
   readonly page?: Page | undefined;
   /** What to serve over TLS with. Default: nothing, and the port is plain. */
@@ -125,7 +125,7 @@ const LAST_ANSWERS_MS = 50;
  * has a value that it cannot take, and Error if the routes register two implementations of one procedure.
  */
 export function createServer(options: ServerOptions): Server {
-  const { routes, corsOrigins = [], interceptors = [], lane = true, tls } = options;
+  const { routes, corsOrigins = [], interceptors = [], fastPath = true, tls } = options;
   const { interceptHealth = false, reflection = true } = options;
   const limits = completeLimits(options.limits);
   const write = options.log ?? console.error;
@@ -136,7 +136,7 @@ export function createServer(options: ServerOptions): Server {
   const endOfWatches = new AbortController();
   const cut = new AbortController();
   const health = new HealthStatus();
-  const gathered = new Budget(limits.gatheredBytes);
+  const buffered = new Budget(limits.bufferedBytes);
   const exempt = new Set<DescService>();
   let index: DescriptorIndex | undefined;
 
@@ -159,7 +159,7 @@ export function createServer(options: ServerOptions): Server {
     compression: limits,
     isExempt: (service) => exempt.has(service),
     deadlineMs: limits.deadlineMs,
-    lane,
+    fastPath,
     log: sparseLog,
     onLimit,
     shutdownSignal: shutdown.signal,
@@ -193,7 +193,7 @@ export function createServer(options: ServerOptions): Server {
   }
 
   const queued = new QueuedResponses(limits, onLimit);
-  const state = { handler: handle, limits, gathered, queued, onLimit };
+  const state = { handler: handle, limits, buffered, queued, onLimit };
   const onError = (error: unknown): void => log(`serve HTTP/2: ${errorText(error)}`);
   const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
   let http2: Http2 | undefined;

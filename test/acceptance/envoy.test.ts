@@ -18,7 +18,7 @@ for (const cluster of ["outbound|50051||sum.default.svc", "grpcroute/default/sum
   test(`Envoy finds the server healthy as cluster ${cluster}`, async (t) => {
     const envoy = findJudge(t, "envoy", ...(IN_VENV.startsWith("/") ? [IN_VENV] : []));
     if (envoy === undefined) return;
-    const { server, host, port } = await startServer(t, { http2: "own" });
+    const { server, host, port } = await startServer(t, { http2: "built-in" });
     const flags = await startEnvoy(t, envoy, cluster, host, port);
     assert.equal(await flags("healthy"), "healthy");
     server.health.set("", "not-serving");

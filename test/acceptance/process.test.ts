@@ -92,7 +92,7 @@ test("one message names every bad setting, the value given and what is allowed, 
     '--host: "a b" must be an IP address or a host name',
     '--port: "65536" must be a whole number from 0 to 65535',
     '--cors-origins: "https://a.test/path" must be origins like https://example.com separated by commas, or *',
-    '--http2: "3" must be own or node',
+    '--http2: "3" must be built-in or node',
   ]);
 });
 

@@ -25,9 +25,9 @@ for (const version of HTTP_VERSIONS) {
 }
 
 for (const cell of CELLS.filter(({ protocol }) => protocol !== "Connect GET")) {
-  for (const lane of [true, false]) {
-    test(`a call that its head refuses is answered before its body, ${lane ? "with" : "without"} the lane, in ${cell.name}`, async (t) => {
-      const { authority } = await startServer(t, { lane });
+  for (const fastPath of [true, false]) {
+    test(`a call that its head refuses is answered before its body, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
+      const { authority } = await startServer(t, { fastPath });
       const encoding = isGrpc(cell) ? "grpc-encoding" : "content-encoding";
       const headers = { "content-type": `application/${TYPES[cell.protocol]}${cell.codec}` };
       assert.equal(await answered(cell.http, authority, { ...headers, "content-type": "text/plain" }), 415);

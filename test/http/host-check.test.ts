@@ -23,17 +23,17 @@ const NAMES = [
   "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
 ];
 
-for (const lane of [true, false]) {
+for (const fastPath of [true, false]) {
   for (const name of NAMES) {
-    test(`a call to ${name} over HTTP/2 is answered, with a URL that can be parsed, ${lane ? "with" : "without"} the lane`, async (t) => {
+    test(`a call to ${name} over HTTP/2 is answered, with a URL that can be parsed, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const urls: string[] = [];
       const noting: Interceptor = (next) => (request) => {
         urls.push(request.url);
         return next(request);
       };
       const { authority } = await startServer(t, {
-        http2: "own", // node:http2 resets streams with some of these
-        lane,
+        http2: "built-in", // node:http2 resets streams with some of these
+        fastPath,
         interceptors: [noting],
         routes: echoRoutes({
           say(request, { url }) {
@@ -62,7 +62,7 @@ for (const lane of [true, false]) {
 }
 
 test("a call that names no host over HTTP/2 is answered", async (t) => {
-  const { url } = await startServer(t, { http2: "own", routes: echoRoutes({ say: (request) => request }) });
+  const { url } = await startServer(t, { http2: "built-in", routes: echoRoutes({ say: (request) => request }) });
   const session = http2.connect(url);
   t.after(() => session.destroy());
   const headers = { ":method": "POST", ":path": SAY, ":authority": undefined, "content-type": "application/json" };

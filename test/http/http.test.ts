@@ -260,9 +260,9 @@ test("a request target in absolute form is served, and overrides Host", async (t
   assert.match(await call(`http://[${GET_SUM}`, authority), /^HTTP\/1\.1 40[04] /);
 });
 
-for (const lane of [true, false]) {
-  test(`a pipelined request that expects 100-continue is told so before its answer, ${lane ? "with" : "without"} the lane`, async (t) => {
-    const { authority } = await startServer(t, { lane });
+for (const fastPath of [true, false]) {
+  test(`a pipelined request that expects 100-continue is told so before its answer, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+    const { authority } = await startServer(t, { fastPath });
     const post = (...fields: string[]) =>
       [`POST ${GET_SUM} HTTP/1.1`, "Host: x", "Content-Type: application/json", "Content-Length: 2", ...fields].join(
         "\r\n",

@@ -10,8 +10,8 @@ import { data, frame, GET, headers, POST, PREFACE, ping, rstStream, settings, wi
 
 const NOTHING = new Uint8Array(0);
 const silent: Handler = () => {};
-const gather: Handler = (exchange) =>
-  exchange.gather(
+const bufferBody: Handler = (exchange) =>
+  exchange.bufferBody(
     1 << 20,
     () => {},
     () => {},
@@ -21,18 +21,18 @@ const gather: Handler = (exchange) =>
 const OFF: Partial<Limits> = Object.freeze({
   headerBlockBytes: Infinity,
   continuationFrames: Infinity,
-  gatheredBytesPerConnection: Infinity,
-  gatheredBytes: Infinity,
+  bufferedBytesPerConnection: Infinity,
+  bufferedBytes: Infinity,
   controlFramesPerSecond: Infinity,
   resetsPerSecond: Infinity,
-  abandonedHandlersPerConnection: Infinity,
-  abandonedHandlers: Infinity,
+  cancelledHandlersPerConnection: Infinity,
+  cancelledHandlers: Infinity,
   settingsMs: Infinity,
   headersMs: Infinity,
   requestMs: Infinity,
   idleMs: Infinity,
   keepaliveMs: Infinity,
-  pingAnswerMs: Infinity,
+  pingTimeoutMs: Infinity,
   readBytesPerSecond: 0,
 });
 
@@ -83,16 +83,16 @@ const CASES: Record<string, Case> = {
       ),
     answer: /^Goaway 0 ENHANCE_YOUR_CALM: field block exceeds 4 CONTINUATION frames$/,
   },
-  "bodies gathered on one connection": {
-    limits: { gatheredBytesPerConnection: 25 },
-    handler: gather,
+  "bodies buffered on one connection": {
+    limits: { bufferedBytesPerConnection: 25 },
+    handler: bufferBody,
     attack: (bench) =>
       bench.send(repeat(3, (i) => Buffer.concat([headers(1 + 2 * i, POST, 0), data(1 + 2 * i, "1234567890", 0)]))),
     answer: /^RstStream 5 ENHANCE_YOUR_CALM$/,
   },
-  "bodies gathered over the whole server": {
-    limits: { gatheredBytes: 25 },
-    handler: gather,
+  "bodies buffered over the whole server": {
+    limits: { bufferedBytes: 25 },
+    handler: bufferBody,
     attack: (bench) =>
       bench.send(repeat(3, (i) => Buffer.concat([headers(1 + 2 * i, POST, 0), data(1 + 2 * i, "1234567890", 0)]))),
     answer: /^RstStream 5 ENHANCE_YOUR_CALM$/,
@@ -144,13 +144,13 @@ const CASES: Record<string, Case> = {
     answer: /^Goaway 41 ENHANCE_YOUR_CALM: reset streams exceed 5 per second$/,
   },
   "handlers that run on for reset streams": {
-    limits: { abandonedHandlersPerConnection: 5 },
+    limits: { cancelledHandlersPerConnection: 5 },
     handler: silent,
     attack: (bench) => bench.send(repeat(30, (i) => Buffer.concat([headers(1 + 2 * i, GET), rstStream(1 + 2 * i)]))),
     answer: /^Goaway 11 ENHANCE_YOUR_CALM: handlers running for reset streams exceed 5$/,
   },
   "handlers that run on for all callers that are gone": {
-    limits: { abandonedHandlers: 5 },
+    limits: { cancelledHandlers: 5 },
     handler: silent,
     attack: (bench) => bench.send(repeat(6, (i) => Buffer.concat([headers(1 + 2 * i, GET), rstStream(1 + 2 * i)]))),
     answer: /^RstStream 11 REFUSED_STREAM$/,
@@ -201,7 +201,7 @@ const CASES: Record<string, Case> = {
   },
   "a request whose body does not come": {
     limits: { requestMs: 100 },
-    handler: gather,
+    handler: bufferBody,
     attack: (bench) => {
       bench.send(open, data(1, "a", 0));
       bench.pass(60);
@@ -230,7 +230,7 @@ const CASES: Record<string, Case> = {
     answer: /^Ping$/,
   },
   "a peer that does not answer PING": {
-    limits: { keepaliveMs: 100, pingAnswerMs: 50 },
+    limits: { keepaliveMs: 100, pingTimeoutMs: 50 },
     handler: silent,
     attack: (bench) => {
       bench.send(headers(1, GET));
@@ -288,7 +288,7 @@ test("a request that takes too long is answered 408, and its handler told that i
   let abandoned = 0;
   const bench = Bench.settled(
     (exchange) => {
-      gather(exchange);
+      bufferBody(exchange);
       exchange.onAbandoned = () => abandoned++;
     },
     { ...OFF, requestMs: 100 },
@@ -296,12 +296,12 @@ test("a request that takes too long is answered 408, and its handler told that i
   bench.send(open, headers(3, POST, 0), data(3, "whole"));
   assert.deepEqual(bench.pass(101), ["Headers 1 408 end", "RstStream 1 NO_ERROR"]);
   assert.equal(abandoned, 1, "a handler that has its request may take its time");
-  assert.equal(bench.server.gathered.taken, 0);
+  assert.equal(bench.server.buffered.taken, 0);
 });
 
 test("what other peers use up costs a peer its request, and none of its resets", () => {
-  const full = Bench.settled(echo, { abandonedHandlers: 0, resetsPerSecond: 5 });
-  const small = Bench.settled(gather, { gatheredBytes: 5, resetsPerSecond: 5 });
+  const full = Bench.settled(echo, { cancelledHandlers: 0, resetsPerSecond: 5 });
+  const small = Bench.settled(bufferBody, { bufferedBytes: 5, resetsPerSecond: 5 });
   for (let id = 1; id < 200; id += 2) {
     assert.deepEqual(full.send(headers(id, GET)), [`RstStream ${id} REFUSED_STREAM`]);
     const words = small.send(headers(id, POST, 0), data(id, "1234567890", 0));
@@ -354,7 +354,7 @@ test("small messages that go to and fro earn their peer a PING and an update of 
 });
 
 test("a PING that is answered keeps a silent peer, however long its call takes", () => {
-  const bench = Bench.settled(silent, { keepaliveMs: 100, pingAnswerMs: 50 });
+  const bench = Bench.settled(silent, { keepaliveMs: 100, pingTimeoutMs: 50 });
   bench.send(headers(1, GET));
   for (let i = 0; i < 20; i++) {
     assert.deepEqual(bench.pass(101), ["Ping"]);
@@ -374,14 +374,14 @@ test("a field block's time begins with its first byte, on a connection that is n
 });
 
 test("DATA that comes byte by byte has the time of its request, not that of a field block", () => {
-  const bench = Bench.settled(gather, { ...OFF, headersMs: 100, requestMs: 1_000 });
+  const bench = Bench.settled(bufferBody, { ...OFF, headersMs: 100, requestMs: 1_000 });
   bench.send(open, data(1, "hello").subarray(0, 11));
   assert.deepEqual(bench.pass(900), []);
   assert.deepEqual(bench.pass(101), ["Headers 1 408 end", "RstStream 1 NO_ERROR"]);
 });
 
-test("bytes that are gathered count against the bounds until they are given, and no longer", () => {
-  const bench = Bench.settled(echo, { gatheredBytesPerConnection: 15 });
+test("bytes that are buffered count against the bounds until they are given, and no longer", () => {
+  const bench = Bench.settled(echo, { bufferedBytesPerConnection: 15 });
   for (let id = 1; id < 20; id += 2) {
     assert.deepEqual(bench.send(headers(id, POST, 0), data(id, "1234567890", 0), data(id, "")), [
       `Headers ${id} 200`,

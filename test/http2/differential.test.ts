@@ -46,7 +46,7 @@ function reply(path: string, body: Buffer): Reply {
 }
 
 const ours: Handler = (exchange) => {
-  exchange.gather(
+  exchange.bufferBody(
     1 << 20,
     (bytes) => {
       const { status, fields, body, trailers, reset } = reply(exchange.request.path, Buffer.from(bytes));

@@ -1,4 +1,4 @@
-/** The exchange as handlers have it: gathered and streamed bodies, whole and streamed answers, resets. */
+/** The exchange as handlers have it: buffered and streamed bodies, whole and streamed answers, resets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Exchange, Field } from "../../src/server/http/exchange.ts";
@@ -9,16 +9,16 @@ const NOTHING = new Uint8Array(0);
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A handler that gathers, and writes down what happens. */
-function gathering(log: string[], maxBytes = 10) {
+function buffering(log: string[], maxBytes = 10) {
   return (exchange: Exchange) =>
-    exchange.gather(
+    exchange.bufferBody(
       maxBytes,
       (bytes) => log.push(`done ${Buffer.from(bytes)}`),
       () => log.push("over"),
     );
 }
 
-test("a gathered body is given once, when it is whole, however it came", () => {
+test("a buffered body is given once, when it is whole, however it came", () => {
   for (const frames of [
     [data(1, "hello")],
     [data(1, "he", 0), data(1, "llo")],
@@ -26,20 +26,20 @@ test("a gathered body is given once, when it is whole, however it came", () => {
     [data(1, "", 0), data(1, "hello", 0), headers(1, [["x", "1"]])],
   ]) {
     const log: string[] = [];
-    Bench.settled(gathering(log)).send(headers(1, POST, 0), ...frames);
+    Bench.settled(buffering(log)).send(headers(1, POST, 0), ...frames);
     assert.deepEqual(log, ["done hello"]);
   }
 });
 
-test("a request without a body is gathered at once", () => {
+test("a request without a body is buffered at once", () => {
   const log: string[] = [];
-  Bench.settled(gathering(log)).send(headers(1, GET));
+  Bench.settled(buffering(log)).send(headers(1, GET));
   assert.deepEqual(log, ["done "]);
 });
 
 test("a body over the bound is over as soon as it is, and then can be read from its beginning", async () => {
   const log: string[] = [];
-  const bench = Bench.settled(gathering(log));
+  const bench = Bench.settled(buffering(log));
   bench.send(headers(1, POST, 0), data(1, "123456", 0));
   assert.deepEqual(log, []);
   bench.send(data(1, "789ab", 0), data(1, "c"));
@@ -51,41 +51,41 @@ test("a body over the bound is over as soon as it is, and then can be read from 
 
 test("a body whose content-length is over the bound is over before it comes", () => {
   const log: string[] = [];
-  Bench.settled(gathering(log)).send(headers(1, [...POST, ["content-length", "11"]], 0));
+  Bench.settled(buffering(log)).send(headers(1, [...POST, ["content-length", "11"]], 0));
   assert.deepEqual(log, ["over"]);
 });
 
 test("a body in one frame over the bound is over", () => {
   const log: string[] = [];
-  Bench.settled(gathering(log)).send(headers(1, POST, 0), data(1, "123456789ab"));
+  Bench.settled(buffering(log)).send(headers(1, POST, 0), data(1, "123456789ab"));
   assert.deepEqual(log, ["over"]);
 });
 
-test("gather may be called later, with what came until then", () => {
+test("bufferBody may be called later, with what came until then", () => {
   const bench = Bench.settled(() => {});
   bench.send(headers(1, POST, 0), data(1, "he", 0), data(1, "llo"));
   const log: string[] = [];
-  gathering(log)(bench.exchanges[0] as Exchange);
+  buffering(log)(bench.exchanges[0] as Exchange);
   assert.deepEqual(log, ["done hello"]);
 });
 
-test("a request given up while it is gathered is neither done nor over, but abandoned", () => {
+test("a request given up while it is buffered is neither done nor over, but abandoned", () => {
   const log: string[] = [];
   const bench = Bench.settled((exchange) => {
-    gathering(log)(exchange);
+    buffering(log)(exchange);
     exchange.onAbandoned = () => log.push("abandoned");
   });
   bench.send(headers(1, POST, 0), data(1, "he", 0), rstStream(1));
   assert.deepEqual(log, ["abandoned"]);
-  assert.equal(bench.server.gathered.taken, 0);
+  assert.equal(bench.server.buffered.taken, 0);
   assert.equal(bench.server.abandoned.taken, 0, "no handler runs for it");
 });
 
-test("what is gathered is given back to the peer's window as it comes, and what is not read is not (6.9)", () => {
+test("what is buffered is given back to the peer's window as it comes, and what is not read is not (6.9)", () => {
   const limits = { streamWindowBytes: 65_535 };
   const frames = [headers(1, POST, 0), ...Array.from({ length: 4 }, () => data(1, Buffer.alloc(10_000), 0))];
-  const gathered = Bench.settled(gathering([], 1 << 20), limits);
-  assert.deepEqual(gathered.send(...frames), ["WindowUpdate 1 40000"]);
+  const buffered = Bench.settled(buffering([], 1 << 20), limits);
+  assert.deepEqual(buffered.send(...frames), ["WindowUpdate 1 40000"]);
   const unread = Bench.settled(() => {}, limits);
   assert.deepEqual(unread.send(...frames), []);
 });
@@ -125,7 +125,7 @@ test("a reader that leaves early lets the rest be thrown away", async () => {
   for await (const _ of bench.exchanges[0]?.body ?? []) break;
   bench.send(data(1, "b", 0));
   bench.exchanges[0]?.respond(OK, NOTHING);
-  assert.equal(bench.server.gathered.taken, 0);
+  assert.equal(bench.server.buffered.taken, 0);
   assert.deepEqual(bench.send(data(1, "c")), ["Headers 1 200 end"]);
 });
 
@@ -194,8 +194,8 @@ test("an answer to HEAD, and of 204 and 304, has no content (RFC 9110, 6.4.1)", 
 const EXPECTING: readonly Field[] = [...POST, ["expect", "100-continue"]];
 
 test("a client that waits for 100 gets it when the body is first asked for (RFC 9110, 10.1.1)", async () => {
-  const gathered = Bench.settled(gathering([]));
-  assert.deepEqual(gathered.send(headers(1, EXPECTING, 0)), ["Headers 1 100"]);
+  const buffered = Bench.settled(buffering([]));
+  assert.deepEqual(buffered.send(headers(1, EXPECTING, 0)), ["Headers 1 100"]);
   const streamed = Bench.settled(() => {});
   assert.deepEqual(streamed.send(headers(1, EXPECTING, 0)), []);
   const body = streamed.exchanges[0]?.body[Symbol.asyncIterator]();
@@ -212,7 +212,7 @@ test("no 100 is sent where the answer does not need the body, or the body is her
   assert.deepEqual(early.send(headers(1, EXPECTING, 0)), ["Headers 1 200 end"]);
   const come = Bench.settled(() => {});
   come.send(headers(1, EXPECTING, 0), data(1, "a", 0));
-  gathering([])(come.exchanges[0] as Exchange);
+  buffering([])(come.exchanges[0] as Exchange);
   assert.deepEqual(come.words(), []);
 });
 
@@ -314,7 +314,7 @@ test("a handler counts as running for a caller that is gone until it answers, re
   bench.exchanges[0]?.respond(OK, NOTHING);
   assert.equal(bench.server.abandoned.taken, 2);
   bench.exchanges[1]?.reset();
-  gathering([])(bench.exchanges[2] as Exchange);
+  buffering([])(bench.exchanges[2] as Exchange);
   assert.equal(bench.server.abandoned.taken, 0);
 });
 

@@ -37,8 +37,8 @@ test("it waits for the answer to its PING even where no stream is open", () => {
   assert.ok(bench.connection.closed);
 });
 
-test("a client that does not answer the PING is not waited for longer than farewellMs", () => {
-  const bench = Bench.settled(() => {}, { farewellMs: 100 });
+test("a client that does not answer the PING is not waited for longer than gracefulCloseMs", () => {
+  const bench = Bench.settled(() => {}, { gracefulCloseMs: 100 });
   bench.send(headers(1, GET));
   bench.connection.drain("bye");
   bench.words();

@@ -74,7 +74,7 @@ test("a TLS socket serves as well, and large bodies go through it unchanged, man
 
 test("answers that wait in sockets are no other caller's: a thousand of them, read late, are each their own", async (t) => {
   const server = await startServer(t, (exchange) => {
-    exchange.gather(
+    exchange.bufferBody(
       100,
       (bytes) => exchange.respond(OK, Buffer.alloc(20_000, bytes)),
       () => {},

@@ -23,7 +23,7 @@ test("an idle connection of HTTP/1.1 keeps neither its last request nor the resp
       exchange.respond({ status: 200, fields: [] }, Buffer.from("answer"));
     },
     limits: DEFAULT_LIMITS,
-    gathered: new Budget(DEFAULT_LIMITS.gatheredBytes),
+    buffered: new Budget(DEFAULT_LIMITS.bufferedBytes),
     queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
     onLimit() {},
   });

@@ -67,7 +67,7 @@ for (const [args, limits] of [
   ["--message-bytes 65535B", { messageBytes: 65_535 }],
   ["--message-bytes 64KiB", { messageBytes: 65_536 }],
   ["--message-bytes 4MiB", { messageBytes: 4_194_304 }],
-  ["--gathered-bytes 3GiB", { gatheredBytes: 3_221_225_472 }],
+  ["--buffered-bytes 3GiB", { bufferedBytes: 3_221_225_472 }],
   ["--read-bytes-per-second 2KiB/s", { readBytesPerSecond: 2_048 }],
   ["--read-bytes-per-second 2KiB", { readBytesPerSecond: 2_048 }],
 ] as const) {

@@ -19,7 +19,7 @@ const LIMIT_MS = 3_000;
 const STOPPED_MS = 4_000;
 const NAMES = ["first-bytes", "handshake", "settings", "headers", "request", "idle"];
 /** node:http2 has none of these timeouts on HTTP/2. */
-const FLAGS = ["--http2", "own", ...NAMES.flatMap((name) => [`--${name}-ms`, String(LIMIT_MS)])];
+const FLAGS = ["--http2", "built-in", ...NAMES.flatMap((name) => [`--${name}-ms`, String(LIMIT_MS)])];
 
 const PATH = "/test.Test/GetSum";
 const BODY = '{"a":1,"b":2}';

@@ -47,10 +47,10 @@ const THROWN: Readonly<Record<string, { readonly value: () => unknown; readonly 
 };
 
 for (const [name, { value, shown }] of Object.entries(THROWN)) {
-  for (const lane of [true, false]) {
-    test(`an exception with ${name} is one entry of the log, ${lane ? "with" : "without"} the lane`, async (t) => {
+  for (const fastPath of [true, false]) {
+    test(`an exception with ${name} is one entry of the log, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const { authority, log } = await startServer(t, {
-        lane,
+        fastPath,
         routes: echoRoutes({
           say() {
             throw value();

@@ -17,7 +17,7 @@ test("a large piece that waits for its answer's turn is given up with the connec
     handler: () => {},
     limits: DEFAULT_LIMITS,
     queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
-    gathered: new Budget(DEFAULT_LIMITS.gatheredBytes),
+    buffered: new Budget(DEFAULT_LIMITS.bufferedBytes),
     onLimit: () => {},
   };
   const listener = createNodeListener((exchange) => {

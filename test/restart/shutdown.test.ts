@@ -104,7 +104,7 @@ test("a connection without a call that is still waited for when the time runs ou
   assert.equal(await server.close({ idleMs: 30_000, graceMs: 50, abortMs: 0 }), 0);
 });
 
-for (const version of ["own", "node"] as const) {
+for (const version of ["built-in", "node"] as const) {
   test(`a server that is closed while it begins to listen does both, and then listens no more, with HTTP/2 by ${version}`, async () => {
     const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
     const [{ port }, cut] = await Promise.all([server.listen(ANY_PORT), server.close()]);
@@ -119,12 +119,12 @@ for (const version of ["own", "node"] as const) {
   });
 }
 
-for (const lane of [true, false]) {
+for (const fastPath of [true, false]) {
   for (const cell of CELLS) {
-    test(`a handler that outlives the grace has its call answered unavailable, and counted, ${lane ? "with" : "without"} the lane, in ${cell.name}`, async (t) => {
+    test(`a handler that outlives the grace has its call answered unavailable, and counted, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
       let running = 0;
       const { server, authority } = await startServer(t, {
-        lane,
+        fastPath,
         routes: echoRoutes({
           say() {
             running++;

@@ -98,12 +98,12 @@ for (const [encoding, decompress] of [
   ["gzip", gunzipSync],
   ["br", brotliDecompressSync],
 ] as const) {
-  for (const lane of [true, false]) {
+  for (const fastPath of [true, false]) {
     for (const compressors of [1, Number.POSITIVE_INFINITY]) {
-      test(`many responses at once are ${encoding}, ${compressors === 1 ? "some of them as they are" : "all compressed"}, ${lane ? "with" : "without"} the lane`, async (t) => {
+      test(`many responses at once are ${encoding}, ${compressors === 1 ? "some of them as they are" : "all compressed"}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
         const text = new Random(2).bytes(30_000).toString("hex");
         const routes = echoRoutes({ say: () => ({ value: text }) });
-        const { authority } = await startServer(t, { limits: { compressors }, lane, routes, log: () => {} });
+        const { authority } = await startServer(t, { limits: { compressors }, fastPath, routes, log: () => {} });
         const message = Buffer.from('""');
         const sizes = await Promise.all(
           Array.from({ length: 60 }, async () => {

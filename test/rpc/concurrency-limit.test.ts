@@ -18,13 +18,13 @@ import { startServer } from "../support/server.ts";
 const PATH = "/fixture.Echo/Say";
 const OFF = Number.POSITIVE_INFINITY;
 
-for (const lane of [true, false]) {
-  const way = lane ? "with" : "without";
+for (const fastPath of [true, false]) {
+  const way = fastPath ? "with" : "without";
   for (const cell of CELLS) {
-    test(`a call over callsInFlight is refused with word of when to try again, and its neighbour answered, ${way} the lane, in ${cell.name}`, async (t) => {
+    test(`a call over callsInFlight is refused with word of when to try again, and its neighbour answered, ${way} the fast path, in ${cell.name}`, async (t) => {
       const handler = holding();
       const { authority, limits } = await startServer(t, {
-        lane,
+        fastPath,
         limits: { callsInFlight: 1 },
         routes: handler.routes,
       });
@@ -46,9 +46,9 @@ for (const lane of [true, false]) {
     });
   }
 
-  test(`without callsInFlight the call beside it runs, ${way} the lane`, async (t) => {
+  test(`without callsInFlight the call beside it runs, ${way} the fast path`, async (t) => {
     const handler = holding();
-    const { url } = await startServer(t, { lane, limits: { callsInFlight: OFF }, routes: handler.routes });
+    const { url } = await startServer(t, { fastPath, limits: { callsInFlight: OFF }, routes: handler.routes });
     const client = createClient(Echo, createGrpcTransport({ baseUrl: url }));
     const calls = [client.say({ value: "1" }), client.say({ value: "2" })];
     while (handler.running < 2) await turn();
@@ -56,9 +56,9 @@ for (const lane of [true, false]) {
     await Promise.all(calls);
   });
 
-  test(`where no more calls may be in flight, health and reflection still answer, ${way} the lane`, async (t) => {
+  test(`where no more calls may be in flight, health and reflection still answer, ${way} the fast path`, async (t) => {
     const handler = holding();
-    const { url } = await startServer(t, { lane, limits: { callsInFlight: 2 }, routes: handler.routes });
+    const { url } = await startServer(t, { fastPath, limits: { callsInFlight: 2 }, routes: handler.routes });
     const transport = createGrpcTransport({ baseUrl: url });
     const calls = [1, 2].map((value) => createClient(Echo, transport).say({ value: String(value) }));
     while (handler.running < 2) await turn();
@@ -184,7 +184,7 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
 for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
   test(`a stream whose head cannot be sent gives its room back, over ${http}`, async (t) => {
     const { url, authority, log } = await startServer(t, {
-      http2: "own", // node:http2 sends it
+      http2: "built-in", // node:http2 sends it
       limits: { callsInFlight: 1 },
       routes: echoRoutes({
         async *repeat(request, { responseHeader }) {
@@ -203,9 +203,9 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
   });
 }
 
-test("without the lane the bound is looked at again when the message is there", async (t) => {
+test("without the fast path the bound is looked at again when the message is there", async (t) => {
   const handler = holding();
-  const { authority } = await startServer(t, { lane: false, limits: { callsInFlight: 1 }, routes: handler.routes });
+  const { authority } = await startServer(t, { fastPath: false, limits: { callsInFlight: 1 }, routes: handler.routes });
   const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"hi`;
   const sockets = await Promise.all(Array.from({ length: 3 }, () => connectTo(authority)));
   for (const socket of sockets) socket.write(head);

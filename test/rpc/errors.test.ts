@@ -20,10 +20,10 @@ for (const cell of CELLS) {
   // A StringValue of "private".
   const message = cell.codec === "proto" ? Buffer.from("\x0a\x07private") : Buffer.from('"private"');
 
-  for (const lane of [true, false]) {
-    test(`an exception is "internal error" to the caller and a stack in the log, ${lane ? "with" : "without"} the lane, in ${cell.name}`, async (t) => {
+  for (const fastPath of [true, false]) {
+    test(`an exception is "internal error" to the caller and a stack in the log, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
       const { authority, log } = await startServer(t, {
-        lane,
+        fastPath,
         routes: echoRoutes({
           say() {
             throw new TypeError("the database is on fire");

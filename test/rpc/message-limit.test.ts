@@ -23,8 +23,8 @@ for (const cell of CELLS) {
     const compressed = (size: number) => ({ path: PATH, message: compress(messageOf(cell, size)), encoding });
 
     test(`a ${what} passes at messageBytes, and over it the error names its size and the limit`, async (t) => {
-      for (const lane of [true, false]) {
-        const server = await startServer(t, { limits, lane });
+      for (const fastPath of [true, false]) {
+        const server = await startServer(t, { limits, fastPath });
         const call = (size: number) => callIn(cell, server.authority, compressed(size));
         assert.equal((await call(LIMIT)).code, "ok");
         for (const size of [LIMIT + 1, LIMIT * 20]) {
@@ -55,10 +55,10 @@ for (const cell of CELLS) {
 
   if (cell.protocol === "Connect GET") continue;
   test(`a response over a registration's writeMaxBytes is named as that in ${cell.name}`, async (t) => {
-    // Without the lane, Connect writes this error of gRPC's where nothing can change its text.
-    for (const lane of cell.protocol === "Connect" ? [true, false] : [true]) {
+    // Without the fast path, Connect writes this error of gRPC's where nothing can change its text.
+    for (const fastPath of cell.protocol === "Connect" ? [true, false] : [true]) {
       const routes = echoRoutes({ say: (request) => request }, { writeMaxBytes: 100 });
-      const { authority } = await startServer(t, { lane, routes });
+      const { authority } = await startServer(t, { fastPath, routes });
       const text = "x".repeat(200);
       const message = Buffer.from(cell.codec === "json" ? JSON.stringify(text) : `\x0a\xc8\x01${text}`, "latin1");
       const { code, message: told } = await callIn(cell, authority, { path: "/fixture.Echo/Say", message });

@@ -53,9 +53,9 @@ for (const [where, tls, expected] of [
   ["over mutual TLS", MUTUAL, NAMED],
 ] as const) {
   for (const httpVersion of ["1.1", "2"] as const) {
-    for (const lane of [true, false]) {
+    for (const fastPath of [true, false]) {
       for (const [what, call] of Object.entries(CALLS)) {
-        test(`the interceptor and the handler of a ${what} see its peer, ${where} and HTTP/${httpVersion}, ${lane ? "with" : "without"} the lane`, async (t) => {
+        test(`the interceptor and the handler of a ${what} see its peer, ${where} and HTTP/${httpVersion}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
           const peers: ReturnType<typeof seen>[] = [];
           const look = ({ values }: HandlerContext): void => void peers.push(seen(values.get(peerKey)));
           const interceptor: Interceptor = (next) => (request) => {
@@ -64,7 +64,7 @@ for (const [where, tls, expected] of [
           };
           const { url } = await startServer(t, {
             tls,
-            lane,
+            fastPath,
             interceptors: [interceptor],
             routes: echoRoutes({
               say(request, context) {
@@ -86,7 +86,7 @@ for (const [where, tls, expected] of [
   }
 }
 
-test("a handler of the lane sees its peer without any interceptor, and the port is the caller's", async (t) => {
+test("a handler of the fast path sees its peer without any interceptor, and the port is the caller's", async (t) => {
   const ports: unknown[] = [];
   const { url } = await startServer(t, {
     routes: echoRoutes({

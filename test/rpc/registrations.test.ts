@@ -50,13 +50,13 @@ test("a method that router.service left out may be registered by router.rpc", as
   }
 });
 
-for (const lane of [true, false]) {
-  const way = `${lane ? "with" : "without"} the lane`;
+for (const fastPath of [true, false]) {
+  const way = `${fastPath ? "with" : "without"} the fast path`;
 
   test(`a health service of the routes is served in place of the server's, as any other service, ${way}`, async (t) => {
     let intercepted = 0;
     const { url, server } = await startServer(t, {
-      lane,
+      fastPath,
       limits: { callsInFlight: 1 },
       interceptors: [
         (next) => (request) => {
@@ -88,7 +88,7 @@ for (const lane of [true, false]) {
 
   test(`a reflection service of the routes is served in place of the server's, and only of its version, ${way}`, async (t) => {
     const { url, server } = await startServer(t, {
-      lane,
+      fastPath,
       routes(router) {
         router.service(ServerReflection, {
           async *serverReflectionInfo() {
@@ -115,7 +115,7 @@ for (const lane of [true, false]) {
     }
     const start = (readMaxBytes: number | undefined) =>
       startServer(t, {
-        lane,
+        fastPath,
         limits: { messageBytes: 1_000 },
         routes: (router) =>
           router.service(
@@ -144,7 +144,7 @@ for (const lane of [true, false]) {
       const shutdown = new AbortController();
       const running = Promise.withResolvers<void>();
       const { server, authority } = await startServer(t, {
-        lane,
+        fastPath,
         routes: (router) =>
           router.service(
             Echo,
@@ -176,7 +176,7 @@ for (const lane of [true, false]) {
       responseTrailer.set("x-gate", "passed");
     };
     const { authority } = await startServer(t, {
-      lane,
+      fastPath,
       routes: (router) => router.service(Echo, echo, { requestGate, readMaxBytes: 100 }),
     });
     for (const cell of HTTP2_CELLS.filter(({ codec }) => codec === "proto")) {
@@ -196,7 +196,7 @@ for (const lane of [true, false]) {
 
   test(`a gate refuses a call before its body has come, ${way}`, async (t) => {
     const { authority } = await startServer(t, {
-      lane,
+      fastPath,
       routes: (router) =>
         router.service(Echo, echo, {
           requestGate() {
@@ -215,7 +215,7 @@ for (const lane of [true, false]) {
   test(`a gate that waits ends with its call's deadline, and counts in callsInFlight until it has ended, ${way}`, async (t) => {
     const released = Promise.withResolvers<void>();
     const { authority } = await startServer(t, {
-      lane,
+      fastPath,
       limits: { callsInFlight: 1, deadlineMs: 100 },
       routes: (router) => router.service(Echo, echo, { requestGate: () => released.promise }),
     });
@@ -233,7 +233,7 @@ for (const lane of [true, false]) {
   test(`an exception of a gate is logged, and a code of its own is no limit's, ${way}`, async (t) => {
     let error: Error = new TypeError("the database is on fire");
     const { authority, log, limits } = await startServer(t, {
-      lane,
+      fastPath,
       routes: (router) => router.service(Echo, echo, { requestGate: () => Promise.reject(error) }),
     });
     const call = async () => {
@@ -264,7 +264,7 @@ for (const lane of [true, false]) {
       [{ interceptors: undefined as never }, undefined],
     ] as [ConnectRouterOptions, string | undefined][]) {
       const routes: Routes = (router) => router.service(Echo, echo, options);
-      const { authority } = await startServer(t, { lane, interceptors, routes });
+      const { authority } = await startServer(t, { fastPath, interceptors, routes });
       const stock = await startStock(t, "HTTP/2", { routes, interceptors });
       for (const to of [authority, stock]) {
         const { response } = await callIn(GRPC, to, { path: SAY, message: HI });
@@ -275,7 +275,7 @@ for (const lane of [true, false]) {
 
   test(`a 415 names the content types of the protocols that are on, ${way}`, async (t) => {
     const { authority } = await startServer(t, {
-      lane,
+      fastPath,
       routes: (router) => router.service(Echo, echo, { grpc: false } as object),
     });
     const headers = { "content-type": "application/grpc" };

@@ -169,8 +169,8 @@ for (const [option, values] of Object.entries(OPTIONS)) {
       test(`${option} ${i + 1} of ${values.length} to ${level} does what it does in Connect`, async (t) => {
         const options: ConnectRouterOptions = { [option]: value };
         const routes = routesAt(level, options, {});
-        const start = (lane: boolean) => startServer(t, { lane, routes, ...serverAt(level, options) });
-        const [{ authority: withLane }, { authority: without }] = await Promise.all([start(true), start(false)]);
+        const start = (fastPath: boolean) => startServer(t, { fastPath, routes, ...serverAt(level, options) });
+        const [{ authority: withFastPath }, { authority: without }] = await Promise.all([start(true), start(false)]);
         const { authority: unchanged } = await startServer(t, { routes: routesAt(level, {}, {}) });
         const stockOptions = level === "the server" ? options : {};
         const stocks = {
@@ -182,7 +182,7 @@ for (const [option, values] of Object.entries(OPTIONS)) {
           for (const [j, request] of requests(cell).entries()) {
             const call = `call ${j} in ${cell.name}`;
             const [answer, other, expected, before] = await Promise.all(
-              [withLane, without, stocks[cell.http], unchanged].map(async (to) =>
+              [withFastPath, without, stocks[cell.http], unchanged].map(async (to) =>
                 lasting(await send(cell.http, to, request)),
               ),
             );
@@ -210,12 +210,12 @@ for (const [option, values] of Object.entries(OPTIONS)) {
 }
 
 for (const level of LEVELS) {
-  for (const lane of [true, false]) {
-    const way = `${lane ? "with" : "without"} the lane`;
+  for (const fastPath of [true, false]) {
+    const way = `${fastPath ? "with" : "without"} the fast path`;
     for (const options of [...Object.entries(HARMLESS).map(([name, value]) => ({ [name]: value })), {}]) {
       const [option = "no option"] = Object.keys(options);
       test(`${option} to ${level} leaves the server's protections on, ${way}`, async (t) => {
-        const started = await startProtected(t, lane, level, options);
+        const started = await startProtected(t, fastPath, level, options);
         await assertProtected(started);
       });
     }
@@ -225,7 +225,7 @@ for (const level of LEVELS) {
       ["connect", cellOf("gRPC proto over HTTP/2")],
     ] as const) {
       test(`${option} false to ${level} leaves the server's protections on, ${way}`, async (t) => {
-        await assertProtected(await startProtected(t, lane, level, { [option]: false }), cell);
+        await assertProtected(await startProtected(t, fastPath, level, { [option]: false }), cell);
       });
     }
   }
@@ -243,7 +243,7 @@ interface Protected {
 
 async function startProtected(
   t: TestContext,
-  lane: boolean,
+  fastPath: boolean,
   level: Level,
   options: ConnectRouterOptions,
 ): Promise<Protected> {
@@ -264,7 +264,7 @@ async function startProtected(
   });
   const server = serverAt(level, options);
   const limits = { callsInFlight: 2, deadlineMs: DEADLINE_MS, ...server.limits };
-  const { authority, log } = await startServer(t, { lane, routes, ...server, limits });
+  const { authority, log } = await startServer(t, { fastPath, routes, ...server, limits });
   return { authority, log, running: () => running, release: released.resolve };
 }
 

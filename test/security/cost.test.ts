@@ -63,10 +63,10 @@ const KINDS: readonly Kind[] = [
 ];
 
 for (const http of ["1.1", "2"] as const) {
-  for (const lane of [true, false]) {
+  for (const fastPath of [true, false]) {
     for (const kind of KINDS) {
-      test(`${kind.name} in pieces of one byte costs what its bytes cost, over HTTP/${http}, ${lane ? "with" : "without"} the lane`, async () => {
-        await victim.serving({ limits: { controlFramesPerSecond: Infinity }, lane }, async (url) => {
+      test(`${kind.name} in pieces of one byte costs what its bytes cost, over HTTP/${http}, ${fastPath ? "with" : "without"} the fast path`, async () => {
+        await victim.serving({ limits: { controlFramesPerSecond: Infinity }, fastPath }, async (url) => {
           const cost = (size: number) => cpuOf(url, http, kind, size);
           await cost(LARGE); // warms it
           const small = Math.min(await cost(SMALL), await cost(SMALL));

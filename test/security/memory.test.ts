@@ -69,7 +69,7 @@ const ATTACKS: readonly MemoryAttack[] = [
       });
       return connect(HELLO, ...streams);
     },
-    off: { gatheredBytes: off, gatheredBytesPerConnection: off },
+    off: { bufferedBytes: off, bufferedBytesPerConnection: off },
   },
 ];
 
@@ -94,7 +94,7 @@ for (const attack of ATTACKS) {
     if (container === undefined) return;
     const { victim, killed } = container;
     await assert.rejects(
-      victim.serving({ limits: off, lane: true }, (url) => attackAll(t, url, attack).then(() => health(url))),
+      victim.serving({ limits: off, fastPath: true }, (url) => attackAll(t, url, attack).then(() => health(url))),
     );
     assert.equal(killed(), true);
   });
@@ -102,7 +102,7 @@ for (const attack of ATTACKS) {
 
 /** Attacks while a good client calls, none of whose calls may fail. */
 async function assertServes(t: TestContext, victim: Victim, attack: MemoryAttack): Promise<void> {
-  await victim.serving({ limits: {}, lane: true }, async (url) => {
+  await victim.serving({ limits: {}, fastPath: true }, async (url) => {
     const client = new GoodClient(url, "health");
     try {
       await client.connect();

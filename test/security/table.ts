@@ -6,7 +6,7 @@ import { HTTP2_ATTACKS } from "./attacks/http2.ts";
 import { MESSAGE_ATTACKS } from "./attacks/messages.ts";
 import { QUEUED_ATTACKS } from "./attacks/queued.ts";
 import { TLS_ATTACKS } from "./attacks/tls.ts";
-import { ATTACKS_WITHOUT_LANE } from "./attacks/without-fast-path.ts";
+import { ATTACKS_WITHOUT_FAST_PATH } from "./attacks/without-fast-path.ts";
 import { tryBound } from "./support/attack.ts";
 import { Victim } from "./support/victim.ts";
 
@@ -16,7 +16,7 @@ const ATTACKS = [
   ...QUEUED_ATTACKS,
   ...CALL_ATTACKS,
   ...MESSAGE_ATTACKS,
-  ...ATTACKS_WITHOUT_LANE,
+  ...ATTACKS_WITHOUT_FAST_PATH,
   ...TLS_ATTACKS,
 ];
 
@@ -30,7 +30,7 @@ const victim = new Victim();
 for (const attack of ATTACKS) {
   const { seen, met, calls, failures, before, after } = await tryBound(victim, attack);
   const cells = [
-    `${attack.name}${attack.lane === false ? ", without the lane" : ""}`,
+    `${attack.name}${attack.fastPath === false ? ", without the fast path" : ""}`,
     `${attack.http}${attack.tls ? " TLS" : ""}`,
     met ?? Object.keys(attack.off ?? {})[0] ?? "-",
     seen,

@@ -1,5 +1,5 @@
 /** Attacks with unary calls that Connect's handlers answer, over both HTTP versions. */
-import { ATTACKS_WITHOUT_LANE } from "./attacks/without-fast-path.ts";
+import { ATTACKS_WITHOUT_FAST_PATH } from "./attacks/without-fast-path.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 
-testAttacks(ATTACKS_WITHOUT_LANE);
+testAttacks(ATTACKS_WITHOUT_FAST_PATH);

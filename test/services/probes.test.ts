@@ -19,10 +19,10 @@ const authenticating: Interceptor = (next) => (request) => {
 };
 
 for (const { name, tls, http, create } of TRANSPORTS) {
-  for (const lane of [true, false]) {
+  for (const fastPath of [true, false]) {
     for (const interceptHealth of [undefined, true]) {
-      test(`health is ${interceptHealth ? "" : "not "}intercepted with interceptHealth ${interceptHealth}, ${lane ? "with" : "without"} the lane, by ${name}`, async (t) => {
-        const options = { tls, lane, interceptors: [authenticating], ...(interceptHealth && { interceptHealth }) };
+      test(`health is ${interceptHealth ? "" : "not "}intercepted with interceptHealth ${interceptHealth}, ${fastPath ? "with" : "without"} the fast path, by ${name}`, async (t) => {
+        const options = { tls, fastPath, interceptors: [authenticating], ...(interceptHealth && { interceptHealth }) };
         const { url } = await startServer(t, options);
         const transport = create(url);
         await assert.rejects(createClient(Test, transport).getSum({ a: 1, b: 2 }), UNAUTHENTICATED);

@@ -19,9 +19,9 @@ export interface RunningServer {
 
 const CLOSE_MS = 5_000;
 
-/** Which HTTP/2 the tests run on, and whether unary calls take the lane. */
-const HTTP2 = process.env.HTTP2 === "node" ? "node" : "own";
-const LANE = process.env.LANE !== "off";
+/** Which HTTP/2 the tests run on, and whether unary calls take the fast path. */
+const HTTP2 = process.env.HTTP2 === "node" ? "node" : "built-in";
+const FAST_PATH = process.env.FAST_PATH !== "off";
 
 /** Starts the service's server, or one of other options. */
 export async function startServer(
@@ -31,7 +31,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const log: string[] = [];
   const limits: string[] = [];
-  const { http2 = HTTP2, lane = LANE } = options;
+  const { http2 = HTTP2, fastPath = FAST_PATH } = options;
   let saysNode = false;
   const keep = options.log ?? ((entry: string) => (entry.startsWith("limit ") ? limits : log).push(entry));
   const server = createServer({
@@ -42,7 +42,7 @@ export async function startServer(
       else keep(entry);
     },
     http2,
-    lane,
+    fastPath,
   });
   const scheme = options.tls === undefined ? "http" : "https";
   const { address: host, port } = await server.listen({ host: on, port: 0 });

@@ -65,18 +65,18 @@ export interface Exchange {
   onAbandoned: (() => void) | undefined;
   /**
    * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more
-   * than maxBytes, after which body gives what was gathered and then the rest; neither where the peer gives up before,
-   * and then no answer is owed. Both may be called before gather returns. bytes may be the wire's own, which
+   * than maxBytes, after which body gives what was buffered and then the rest; neither where the peer gives up before,
+   * and then no answer is owed. Both may be called before bufferBody returns. bytes may be the wire's own, which
    * never uses them again.
    */
-  gather(
+  bufferBody(
     maxBytes: number,
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void;
   /**
    * Takes room for bytes of the request that its handler keeps, where bodies have theirs; false where there is none. What
-   * gather delivers has its room until done is called: a handler that is not through with it then takes room again.
+   * bufferBody delivers has its room until done is called: a handler that is not through with it then takes room again.
    */
   hold(bytes: number): boolean;
   /** Gives back what hold took. */

@@ -1,7 +1,7 @@
 /** A body that is taken whole, of pieces of Node's. */
 
 /** In a buffer of its own that grows by doubling: each piece keeps the whole chunk of input alive that it came in. */
-export class GatheredBody {
+export class GrowingBuffer {
   #buffer: Buffer = NOTHING;
   size = 0;
 

@@ -26,12 +26,12 @@ export class WrappedExchange implements Exchange {
   set onAbandoned(listener) {
     this.inner.onAbandoned = listener;
   }
-  gather(
+  bufferBody(
     maxBytes: number,
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
-    this.inner.gather(
+    this.inner.bufferBody(
       maxBytes,
       (bytes) => done(bytes, this),
       () => over(this),

@@ -117,7 +117,8 @@ export class Connection implements StreamsHost, Standing {
     else if (due instanceof ConnectionError) this.fail(due);
     else if (due !== undefined) this.#departure.begin(due.leave, time.running);
     // A peer that does not answer the farewell has had the time to.
-    if (this.#departure.waited(time.running) > limits.farewellMs) this.#departure.finish(this.#streams.table.lastId);
+    if (this.#departure.waited(time.running) > limits.gracefulCloseMs)
+      this.#departure.finish(this.#streams.table.lastId);
     const { requestMs } = limits;
     if (requestMs < Number.POSITIVE_INFINITY)
       this.#streams.endSlowRequests(time.now - requestMs - time.lostWithin(requestMs));

@@ -14,7 +14,7 @@ export interface Http2Options {
   readonly handler: Handler;
   readonly limits: Limits;
   /** Bytes of bodies that may be held for handlers. */
-  readonly gathered: Budget;
+  readonly buffered: Budget;
   /** Response bytes that wait for clients. */
   readonly queued: QueuedResponses;
   /** Told of errors that are no peer's: a handler's that threw, or the server's own. */
@@ -30,13 +30,13 @@ export class ServerState {
   readonly time = new Time();
   readonly heads = new ResponseHeads();
   readonly buffers = new WriteBuffers();
-  readonly gathered: Budget;
+  readonly buffered: Budget;
   readonly early: EarlyStreams;
   readonly queued: QueuedResponses;
   /** Handlers still running for callers that are gone. */
   readonly abandoned: Budget;
 
-  constructor({ handler, limits, gathered, queued, onError, onLimit }: Http2Options) {
+  constructor({ handler, limits, buffered, queued, onError, onLimit }: Http2Options) {
     this.handler = handler;
     this.limits = {
       ...limits,
@@ -46,9 +46,9 @@ export class ServerState {
     };
     this.onError = onError;
     this.onLimit = onLimit;
-    this.gathered = gathered;
+    this.buffered = buffered;
     this.early = new EarlyStreams(this.limits, this.time);
     this.queued = queued;
-    this.abandoned = new Budget(limits.abandonedHandlers);
+    this.abandoned = new Budget(limits.cancelledHandlers);
   }
 }

@@ -95,8 +95,8 @@ function sweepInterval(limits: Limits): number {
     limits.requestMs,
     limits.idleMs,
     limits.keepaliveMs,
-    limits.pingAnswerMs,
-    limits.farewellMs,
+    limits.pingTimeoutMs,
+    limits.gracefulCloseMs,
     limits.readRateMs,
   );
   return Math.max(10, Math.min(1_000, shortest / 4));

@@ -84,14 +84,14 @@ export class Clocks {
   }
 
   #silence(now: number, { paused }: Standing): Due | undefined {
-    const { keepaliveMs, pingAnswerMs } = this.#limits;
+    const { keepaliveMs, pingTimeoutMs } = this.#limits;
     if (paused) return undefined;
     if (this.#pingAt < 0) {
       if (now - this.#heardAt <= keepaliveMs) return undefined;
       this.#pingAt = now;
       return "ping";
     }
-    if (now - this.#pingAt <= pingAnswerMs) return undefined;
-    return new ConnectionError(ErrorCode.NoError, `PING was not answered in ${pingAnswerMs} ms`, "pingAnswerMs");
+    if (now - this.#pingAt <= pingTimeoutMs) return undefined;
+    return new ConnectionError(ErrorCode.NoError, `PING was not answered in ${pingTimeoutMs} ms`, "pingTimeoutMs");
   }
 }

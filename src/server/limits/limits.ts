@@ -166,7 +166,7 @@ export const LIMITS = {
     on: "all",
     bounds: "a caller's message, before and after decompression",
     over: "resource_exhausted",
-    reason: "what gRPC's servers take by default; gatheredBytes bounds the messages of all calls together",
+    reason: "what gRPC's servers take by default; bufferedBytes bounds the messages of all calls together",
   },
   brotliWindowBytes: {
     default: 4_194_304,
@@ -270,7 +270,7 @@ export const LIMITS = {
     over: "the peer has to wait",
     reason: "100 Mbit/s at 80 ms round trip",
   },
-  gatheredBytesPerConnection: {
+  bufferedBytesPerConnection: {
     default: 67_108_864,
     memoryShare: 1 / 32,
     max: MAX_MEMORY,
@@ -279,9 +279,9 @@ export const LIMITS = {
     on: "HTTP/2",
     bounds: "bodies held for a connection's handlers",
     over: "RST_STREAM (ENHANCE_YOUR_CALM)",
-    reason: "a quarter of gatheredBytes, so that one peer cannot take all of it",
+    reason: "a quarter of bufferedBytes, so that one peer cannot take all of it",
   },
-  gatheredBytes: {
+  bufferedBytes: {
     default: 268_435_456,
     memoryShare: 1 / 8,
     max: MAX_MEMORY,
@@ -322,7 +322,7 @@ export const LIMITS = {
     on: "all",
     bounds: "response bytes of all connections that wait for clients to take them",
     over: "the connection that holds most of them loses its largest response, as over queuedBytesPerConnection",
-    reason: "as gatheredBytes",
+    reason: "as bufferedBytes",
   },
   readBytesPerSecond: {
     default: 1_024,
@@ -361,7 +361,7 @@ export const LIMITS = {
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
     reason: "a client may cancel 1,000 calls at once, and does so once; CVE-2023-44487, CVE-2025-8671",
   },
-  abandonedHandlersPerConnection: {
+  cancelledHandlersPerConnection: {
     default: 2_000,
     unit: "handlers",
     group: "calls",
@@ -370,7 +370,7 @@ export const LIMITS = {
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
     reason: "a burst of resetsPerSecond",
   },
-  abandonedHandlers: {
+  cancelledHandlers: {
     default: 10_000,
     unit: "handlers",
     group: "calls",
@@ -418,7 +418,7 @@ export const LIMITS = {
     over: "the peer is asked whether it is there, on HTTP/2 by PING, on HTTP/1.1 by TCP",
     reason: "a peer without power says nothing; calls that wait are rarely this long",
   },
-  pingAnswerMs: {
+  pingTimeoutMs: {
     default: 20_000,
     unit: "ms",
     group: "connections",
@@ -427,7 +427,7 @@ export const LIMITS = {
     over: "GOAWAY, and it is closed",
     reason: "what gRPC's clients give a server",
   },
-  farewellMs: {
+  gracefulCloseMs: {
     default: 2_000,
     unit: "ms",
     group: "connections",

@@ -11,7 +11,7 @@ export interface NodeServerState {
   readonly handler: Handler;
   readonly limits: Limits;
   /** Bytes of bodies that may be held for handlers. */
-  readonly gathered: Budget;
+  readonly buffered: Budget;
   /** Response bytes that wait for clients. */
   readonly queued: QueuedResponses;
   readonly onLimit: OnLimit;

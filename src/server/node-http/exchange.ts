@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "../http/exchange.ts";
-import { GatheredBody } from "../http/growing-buffer.ts";
+import { GrowingBuffer } from "../http/growing-buffer.ts";
 import { runningTime } from "../limits/running-time.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
@@ -38,8 +38,8 @@ class NodeExchange implements Exchange, NodeRequest {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
-  /** While the body is gathered: its bytes, which have their room in the server's budget. */
-  #gathered: GatheredBody | undefined;
+  /** While the body is buffered: its bytes, which have their room in the server's budget. */
+  #buffered: GrowingBuffer | undefined;
   /** Bytes of the response that wait for the client. */
   #queued = 0;
   /** While a complete response waits for the request's end: sends it. */
@@ -84,7 +84,7 @@ class NodeExchange implements Exchange, NodeRequest {
     if (this.#connection.newest === this && this.isWhole) this.#connection.newest = undefined;
     if (!this.#done) awaited.delete(this);
     this.#release(this.#queued);
-    this.#endGathering();
+    this.#endBuffering();
     this.#sendHeld = undefined;
     this.#abandonHandler();
   }
@@ -114,52 +114,52 @@ class NodeExchange implements Exchange, NodeRequest {
     return this.#req.iterator({ destroyOnReturn: false });
   }
 
-  gather(
+  bufferBody(
     maxBytes: number,
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
     const { awaited } = this.#connection;
     const req = this.#req;
-    const gathered = new GatheredBody();
-    this.#gathered = gathered;
+    const buffered = new GrowingBuffer();
+    this.#buffered = buffered;
     awaited.add(this);
     const onData = (piece: Buffer): void => {
-      if (this.#gathered === undefined) return;
+      if (this.#buffered === undefined) return;
       if (!this.hold(piece.length)) {
         this.#answerInstead(503);
         return;
       }
-      gathered.add(piece);
-      if (gathered.size <= maxBytes) return;
-      this.#endGathering();
-      req.off("data", onData).pause().unshift(gathered.bytes);
+      buffered.add(piece);
+      if (buffered.size <= maxBytes) return;
+      this.#endBuffering();
+      req.off("data", onData).pause().unshift(buffered.bytes);
       over(this);
     };
     req.on("data", onData);
     req.on("end", () => {
       awaited.delete(this);
-      if (this.#gathered === undefined) return;
-      this.#endGathering();
-      done(gathered.bytes, this);
+      if (this.#buffered === undefined) return;
+      this.#endBuffering();
+      done(buffered.bytes, this);
     });
   }
 
   hold(bytes: number): boolean {
-    const { gathered, limits, onLimit } = this.#connection.server;
-    if (gathered.take(bytes)) return true;
-    onLimit("gatheredBytes", `bodies exceed ${limits.gatheredBytes} bytes`);
+    const { buffered, limits, onLimit } = this.#connection.server;
+    if (buffered.take(bytes)) return true;
+    onLimit("bufferedBytes", `bodies exceed ${limits.bufferedBytes} bytes`);
     return false;
   }
 
   release(bytes: number): void {
-    this.#connection.server.gathered.giveBack(bytes);
+    this.#connection.server.buffered.giveBack(bytes);
   }
 
-  #endGathering(): void {
-    if (this.#gathered === undefined) return;
-    this.release(this.#gathered.size);
-    this.#gathered = undefined;
+  #endBuffering(): void {
+    if (this.#buffered === undefined) return;
+    this.release(this.#buffered.size);
+    this.#buffered = undefined;
   }
 
   refuse(status: number): void {
@@ -175,7 +175,7 @@ class NodeExchange implements Exchange, NodeRequest {
 
   /** Answers in the handler's place. */
   #answerInstead(status: number): void {
-    this.#endGathering();
+    this.#endBuffering();
     this.#abandonHandler();
     this.#res.statusCode = status;
     this.#markLast();
@@ -190,7 +190,7 @@ class NodeExchange implements Exchange, NodeRequest {
     const { closing, server } = this.#connection;
     if (closing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
     else {
-      this.#endGathering();
+      this.#endBuffering();
       this.#sendHeld = holdResponse(this.#req, this.#res, server.limits, () => {
         this.#sendHeld = undefined;
         this.#send(body, trailers);

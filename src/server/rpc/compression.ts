@@ -1,5 +1,5 @@
 /**
- * gzip and br for Connect's handlers and the lane, with a bound on what they cost over the whole server: on decoders at
+ * gzip and br for Connect's handlers and the fast path, with a bound on what they cost over the whole server: on decoders at
  * work, on the memory of each, and on encoders at work.
  */
 import { AsyncLocalStorage } from "node:async_hooks";

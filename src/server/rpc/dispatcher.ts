@@ -19,11 +19,11 @@ import { wholeEnvelopes } from "./envelope-reader.ts";
 import { createCallErrors } from "./errors.ts";
 import type { UnaryCall } from "./fast-path/call.ts";
 import { Deadlines } from "./fast-path/deadlines.ts";
-import { createLane } from "./fast-path/fast-path.ts";
+import { createFastPath } from "./fast-path/fast-path.ts";
 import { type ProcedureOptions, type RequestGate, type UnaryMethod, unaryMethod } from "./fast-path/methods.ts";
 import { createRegistrations, type Procedure } from "./registrations.ts";
 import { respondMethodNotAllowed, respondOptions, respondUnknown } from "./unimplemented.ts";
-import { gather, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
+import { bufferBody, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
 /** The most that Connect's options can say. */
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
@@ -44,8 +44,8 @@ export interface HandlersOptions {
   readonly isExempt: (service: DescService) => boolean;
   /** ms that a unary call may take, whatever its caller says. */
   readonly deadlineMs: number;
-  /** Whether valid unary calls take the lane. */
-  readonly lane: boolean;
+  /** Whether valid unary calls take the fast path. */
+  readonly fastPath: boolean;
   /** Takes an entry, of one or more lines, on each exception that was not meant for the caller, by its procedure. */
   readonly log: SparseLog;
   readonly onLimit: OnLimit;
@@ -63,7 +63,7 @@ export interface Handlers {
 
 /** Makes one handler of all registered procedures, for every protocol. */
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { routes, isExempt, deadlineMs, lane, log, onLimit, shutdownSignal, cutSignal } = options;
+  const { routes, isExempt, deadlineMs, fastPath, log, onLimit, shutdownSignal, cutSignal } = options;
   const inFlight = new Budget(options.callsInFlight);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
   const overload = createOverload(inFlight, isExempt, onLimit);
@@ -132,7 +132,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     // Connect's handlers are slow with a body in many pieces, so one that a message fits in is buffered.
     else if (handler.method.methodKind === "unary")
       call(exchange, async (each) => {
-        const whole = await gather(each, options.bodyMaxBytes);
+        const whole = await bufferBody(each, options.bodyMaxBytes);
         return whole === undefined ? piecesOf(each) : inOne(whole);
       });
     else call(exchange, piecesOf);
@@ -214,8 +214,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
     entered: (each: UnaryCall): void => void entered.set(each.exchange, each),
   };
   const { toConnectError } = callErrors;
-  const handler = lane
-    ? createLane({
+  const handler = fastPath
+    ? createFastPath({
         methods: unaryMethods(procedures),
         cutSignal,
         inFlight,

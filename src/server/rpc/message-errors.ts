@@ -23,7 +23,7 @@ export function decompressedTooLarge(limit: number): ConnectError {
 
 /** Makes the error of a message for which exchange.hold has no room. */
 export function noRoomForMessage(): ConnectError {
-  return messageLimitError("gatheredBytes", "hold a message: the room for messages is used up", Code.Unavailable);
+  return messageLimitError("bufferedBytes", "hold a message: the room for messages is used up", Code.Unavailable);
 }
 
 /** The texts of Connect (protocol/limit-io.js), which name options that neither a caller nor an operator knows. */

@@ -171,14 +171,14 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
 }
 
 /**
- * Gathers the body of a call, which holds it. Resolves with the whole of it, or with undefined if it has more than
+ * Buffers the body of a call, which holds it. Resolves with the whole of it, or with undefined if it has more than
  * `maxBytes` and is to be read in pieces. Rejects if the call ends before.
  */
-export function gather(call: UniversalCall, maxBytes: number): Promise<Uint8Array | undefined> {
+export function bufferBody(call: UniversalCall, maxBytes: number): Promise<Uint8Array | undefined> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
   const { exchange, signal } = call;
   if (signal.aborted) return Promise.reject(signal.reason);
-  exchange.gather(
+  exchange.bufferBody(
     maxBytes,
     (bytes) => {
       call.hold(bytes.length);

@@ -1,6 +1,6 @@
 /**
  * Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. Of the
- * arguments, "no-lane" leaves unary calls to Connect's handlers, and "node" has node:http2 judged, without a receive
+ * arguments, "no-fast-path" leaves unary calls to Connect's handlers, and "node" has node:http2 judged, without a receive
  * limit: with one, it never ends a call that is over it.
  */
 import { spawnSync } from "node:child_process";

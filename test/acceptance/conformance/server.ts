@@ -27,8 +27,8 @@ const tls = useTls && serverCreds ? { cert: text(serverCreds.cert), key: text(se
 const server = createServer({
   tls,
   routes: conformanceRoutes(registry, messageReceiveLimit),
-  http2: choices.includes("node") ? "node" : "own",
-  lane: !choices.includes("no-lane"),
+  http2: choices.includes("node") ? "node" : "built-in",
+  fastPath: !choices.includes("no-fast-path"),
 });
 const { address, port } = await server.listen({ host: "127.0.0.1", port: 0 });
 writeSized(toBinary(response, create(response, { host: address, port, pemCert: tls && serverCreds?.cert } as never)));

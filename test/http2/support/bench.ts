@@ -15,7 +15,7 @@ const NOBODY: Peer = { address: undefined, port: undefined, certificate: undefin
 
 /** Answers with the body that came. */
 export const echo: Handler = (exchange) => {
-  exchange.gather(
+  exchange.bufferBody(
     1 << 20,
     (bytes) => exchange.respond(OK, Uint8Array.from(bytes)),
     () => exchange.respond({ status: 413, fields: [] }, new Uint8Array(0)),
@@ -43,7 +43,7 @@ export class Bench {
           handler(exchange);
         },
         limits: all,
-        gathered: new Budget(all.gatheredBytes),
+        buffered: new Budget(all.bufferedBytes),
         queued: new QueuedResponses(all, (limit) => this.limits.push(limit)),
         onError: (error) => this.errors.push(error),
         onLimit: (limit) => this.limits.push(limit),

@@ -25,7 +25,7 @@ export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, err
   return createHttp2({
     handler,
     limits,
-    gathered: new Budget(limits.gatheredBytes),
+    buffered: new Budget(limits.bufferedBytes),
     queued: new QueuedResponses(limits, () => {}),
     onError: (error) => errors.push(error),
     onLimit: () => {},

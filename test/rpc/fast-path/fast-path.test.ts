@@ -1,4 +1,4 @@
-/** The unary lane where it means to do more than Connect's handlers, and where it leaves a call to them. */
+/** The fast path where it means to do more than Connect's handlers, and where it leaves a call to them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -17,16 +17,16 @@ for (const cell of CELLS) {
   const message = cell.codec === "proto" ? Buffer.from("\x0a\x02hi") : Buffer.from('"hi"');
   const timeout = isGrpc(cell) ? "30m" : "30";
 
-  for (const lane of [true, false]) {
-    const which = lane ? "with" : "without";
-    test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, ${which} the lane, in ${cell.name}`, async (t) => {
-      const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: () => never }) });
+  for (const fastPath of [true, false]) {
+    const which = fastPath ? "with" : "without";
+    test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, ${which} the fast path, in ${cell.name}`, async (t) => {
+      const { authority } = await startServer(t, { fastPath, routes: echoRoutes({ say: () => never }) });
       assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
     });
 
-    test(`a timeout of more than a timer can be does not end a call at once, ${which} the lane, in ${cell.name}`, async (t) => {
+    test(`a timeout of more than a timer can be does not end a call at once, ${which} the fast path, in ${cell.name}`, async (t) => {
       const say = () => sleep(20).then(() => ({ value: "hi" }));
-      const { authority } = await startServer(t, { lane, routes: echoRoutes({ say }) });
+      const { authority } = await startServer(t, { fastPath, routes: echoRoutes({ say }) });
       for (const long of isGrpc(cell) ? ["99999999H", "99999999M", "2147484S"] : ["9999999999", "2147483648"]) {
         assert.equal((await callIn(cell, authority, { path: SAY, message, timeout: long })).code, "ok", long);
       }
@@ -35,7 +35,7 @@ for (const cell of CELLS) {
 
   test(`an answer after its deadline is deadline_exceeded, also from a handler that cannot wait, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
-      lane: true,
+      fastPath: true,
       routes: echoRoutes({
         say() {
           const end = performance.now() + 40;
@@ -50,7 +50,7 @@ for (const cell of CELLS) {
   test(`the deadline ends the signal that a handler asked for, in ${cell.name}`, async (t) => {
     const reason = Promise.withResolvers<unknown>();
     const { authority } = await startServer(t, {
-      lane: true,
+      fastPath: true,
       routes: echoRoutes({
         async say(_, { signal }) {
           await once(signal, "abort");
@@ -67,15 +67,15 @@ for (const cell of CELLS) {
 const CELL = CELLS.find(({ name }) => name === "gRPC proto over HTTP/2") as (typeof CELLS)[number];
 const call = { path: SAY, message: Buffer.from("\x0a\x02hi") };
 
-for (const lane of [true, false]) {
+for (const fastPath of [true, false]) {
   for (const { callsInFlight, code } of [
     { callsInFlight: 2, code: "unavailable" },
     { callsInFlight: Number.POSITIVE_INFINITY, code: "deadline_exceeded" },
   ]) {
-    test(`with callsInFlight ${callsInFlight}, a call beside two whose handlers outlived their deadlines is ${code}, ${lane ? "with" : "without"} the lane`, async (t) => {
+    test(`with callsInFlight ${callsInFlight}, a call beside two whose handlers outlived their deadlines is ${code}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const end = Promise.withResolvers<{ value: string }>();
       const { authority } = await startServer(t, {
-        lane,
+        fastPath,
         limits: { callsInFlight },
         routes: echoRoutes({ say: () => end.promise }),
       });
@@ -93,7 +93,7 @@ test("fifty calls that wait with a deadline have one timer between them", async 
   let waiting = 0;
   const answer = Promise.withResolvers<{ value: string }>();
   const { authority } = await startServer(t, {
-    lane: true,
+    fastPath: true,
     routes: echoRoutes({
       say() {
         waiting++;
@@ -113,7 +113,7 @@ test("fifty calls that wait with a deadline have one timer between them", async 
 
 test("deadlines of many lengths each end their own call", async (t) => {
   const { authority } = await startServer(t, {
-    lane: true,
+    fastPath: true,
     routes: echoRoutes({
       say: (_, { timeoutMs }) => ((timeoutMs() ?? 0) > 1000 ? sleep(120, { value: "in time" }) : never),
     }),
@@ -127,14 +127,14 @@ test("deadlines of many lengths each end their own call", async (t) => {
   );
 });
 
-test("a service registered with options that the lane does not know is left to Connect", async (t) => {
+test("a service registered with options that the fast path does not know is left to Connect", async (t) => {
   let intercepted = 0;
   const interceptor: Interceptor = (next) => (request) => {
     intercepted++;
     return next(request);
   };
   const { authority } = await startServer(t, {
-    lane: true,
+    fastPath: true,
     routes: (router) => router.service(Echo, { say: (request) => request }, { interceptors: [interceptor] }),
   });
   assert.equal((await callIn(CELL, authority, call)).code, "ok");
@@ -143,7 +143,7 @@ test("a service registered with options that the lane does not know is left to C
 
 test("readMaxBytes of a registration binds, and what equals it passes", async (t) => {
   const { authority } = await startServer(t, {
-    lane: true,
+    fastPath: true,
     routes: (router) => router.service(Echo, { say: (request) => request }, { readMaxBytes: 4 }),
   });
   assert.equal((await callIn(CELL, authority, call)).code, "ok");
@@ -151,13 +151,13 @@ test("readMaxBytes of a registration binds, and what equals it passes", async (t
   assert.equal(code, "resource_exhausted");
 });
 
-for (const lane of [true, false]) {
+for (const fastPath of [true, false]) {
   for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
     const cell = { ...CELL, http };
-    test(`an answer that cannot be sent breaks its call off, and is logged, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
+    test(`an answer that cannot be sent breaks its call off, and is logged, over ${http}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const { authority, log } = await startServer(t, {
-        lane,
-        http2: "own", // node:http2 sends it
+        fastPath,
+        http2: "built-in", // node:http2 sends it
         routes: echoRoutes({
           say(request, { responseHeader }) {
             if (request.value === "hi") responseHeader.set("x-header", "a\x01b"); // which Headers takes
@@ -172,9 +172,9 @@ for (const lane of [true, false]) {
   }
 }
 
-for (const lane of [true, false]) {
-  test(`a handler that returns nothing answers an empty message, ${lane ? "with" : "without"} the lane`, async (t) => {
-    const { authority } = await startServer(t, { lane, routes: echoRoutes({ say: (() => undefined) as never }) });
+for (const fastPath of [true, false]) {
+  test(`a handler that returns nothing answers an empty message, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+    const { authority } = await startServer(t, { fastPath, routes: echoRoutes({ say: (() => undefined) as never }) });
     for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
       const { code, body } = await callIn({ ...CELL, http }, authority, call);
       assert.deepEqual([code, body.length], ["ok", 0]);
@@ -182,12 +182,12 @@ for (const lane of [true, false]) {
   });
 
   for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
-    test(`a signal asked for after the caller is gone has ended, over ${http}, ${lane ? "with" : "without"} the lane`, async (t) => {
+    test(`a signal asked for after the caller is gone has ended, over ${http}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const reason = Promise.withResolvers<unknown>();
       const called = Promise.withResolvers<void>();
       const gone = Promise.withResolvers<void>();
       const { authority } = await startServer(t, {
-        lane,
+        fastPath,
         routes: echoRoutes({
           async say(request, context) {
             called.resolve();
@@ -228,7 +228,7 @@ async function startCall(http: "HTTP/1.1" | "HTTP/2", authority: string): Promis
 test("a signal asked for after its call's deadline has ended with it", async (t) => {
   const reason = Promise.withResolvers<unknown>();
   const { authority } = await startServer(t, {
-    lane: true,
+    fastPath: true,
     routes: echoRoutes({
       async say(request, context) {
         await sleep(60);

@@ -1,4 +1,4 @@
-/** The lane answers as Connect's handlers do: random calls, valid and not, to servers with it, without it, and to Connect's own. */
+/** The fast path answers as Connect's handlers do: random calls, valid and not, to servers with it, without it, and to Connect's own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -18,15 +18,15 @@ const VALID_CALLS = 60;
 const MALFORMED_CALLS = 60;
 
 for (const cell of CELLS) {
-  test(`valid calls are answered alike with the lane, without it and by Connect's own adapter, in ${cell.name}`, async (t) => {
-    const { authority: lane } = await startServer(t, { routes: scriptedRoutes, lane: true });
-    const { authority: noLane } = await startServer(t, { routes: scriptedRoutes, lane: false });
+  test(`valid calls are answered alike with the fast path, without it and by Connect's own adapter, in ${cell.name}`, async (t) => {
+    const { authority: fastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: true });
+    const { authority: noFastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: false });
     const stock = await startStock(t, cell.http, { routes: scriptedRoutes });
     const random = new Random(SEED);
     for (let i = 0; i < VALID_CALLS; i++) {
       const request = randomRequest(random, cell);
-      const answer = lasting(await send(cell.http, lane, request));
-      assert.deepEqual(answer, lasting(await send(cell.http, noLane, request)), `call ${i}`);
+      const answer = lasting(await send(cell.http, fastPath, request));
+      assert.deepEqual(answer, lasting(await send(cell.http, noFastPath, request)), `call ${i}`);
       assert.deepEqual(
         asStock(cell, answer),
         asStock(cell, lasting(await send(cell.http, stock, request))),
@@ -35,34 +35,36 @@ for (const cell of CELLS) {
     }
   });
 
-  test(`malformed calls are answered alike with the lane and without it, in ${cell.name}`, async (t) => {
-    const { authority: lane } = await startServer(t, { routes: scriptedRoutes, lane: true });
-    const { authority: noLane } = await startServer(t, { routes: scriptedRoutes, lane: false });
+  test(`malformed calls are answered alike with the fast path and without it, in ${cell.name}`, async (t) => {
+    const { authority: fastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: true });
+    const { authority: noFastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: false });
     const random = new Random(SEED + 1);
     for (let i = 0; i < MALFORMED_CALLS; i++) {
       const request = malform(random, randomRequest(random, cell));
-      const [answer, expected] = await Promise.all([lane, noLane].map((each) => send(cell.http, each, request)));
+      const [answer, expected] = await Promise.all(
+        [fastPath, noFastPath].map((each) => send(cell.http, each, request)),
+      );
       assert.deepEqual(lasting(answer as HttpResponse), lasting(expected as HttpResponse), `call ${i}`);
     }
   });
 
-  test(`interceptors see and change the same with the lane and without it, in ${cell.name}`, async (t) => {
-    const start = async (lane: boolean) => {
+  test(`interceptors see and change the same with the fast path and without it, in ${cell.name}`, async (t) => {
+    const start = async (fastPath: boolean) => {
       const passed: string[] = [];
       const interceptors = [noting("outer", passed), copying, noting("inner", passed)];
-      const { authority } = await startServer(t, { routes: scriptedRoutes, interceptors, lane });
+      const { authority } = await startServer(t, { routes: scriptedRoutes, interceptors, fastPath });
       return { authority, passed };
     };
-    const withLane = await start(true);
+    const withFastPath = await start(true);
     const without = await start(false);
     const random = new Random(SEED + 2);
     for (let i = 0; i < 20; i++) {
       const request = randomRequest(random, cell);
-      const answer = lasting(await send(cell.http, withLane.authority, request));
+      const answer = lasting(await send(cell.http, withFastPath.authority, request));
       assert.deepEqual(answer, lasting(await send(cell.http, without.authority, request)), `call ${i}`);
     }
-    assert.deepEqual(withLane.passed, without.passed);
-    assert.ok(withLane.passed.includes("inner, back") && withLane.passed.includes("outer, thrown"));
+    assert.deepEqual(withFastPath.passed, without.passed);
+    assert.ok(withFastPath.passed.includes("inner, back") && withFastPath.passed.includes("outer, thrown"));
   });
 }
 
@@ -85,7 +87,7 @@ function noting(name: string, passed: string[]): Interceptor {
 }
 
 test("an interceptor may put a proxy of the request in its place, or what has it as its prototype", async (t) => {
-  for (const lane of [true, false]) {
+  for (const fastPath of [true, false]) {
     const seen: unknown[] = [];
     const standIn =
       (make: (request: object) => object): Interceptor =>
@@ -98,7 +100,7 @@ test("an interceptor may put a proxy of the request in its place, or what has it
         return response;
       };
     const interceptors = [standIn((one) => new Proxy(one, {})), standIn((one) => Object.create(one))];
-    const { authority } = await startServer(t, { lane, interceptors });
+    const { authority } = await startServer(t, { fastPath, interceptors });
     const headers = { "content-type": "application/json", "x-a": "b" };
     const request = { path: "/test.Test/GetSum", headers, body: Buffer.from('{"a":1,"b":2}') };
     const { status, headers: answered, body } = await send("HTTP/2", authority, request);

@@ -121,8 +121,8 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
     },
     {
       name: "more bodies at once than the server has room for",
-      limits: { gatheredBytes: 1_000_500 }, // no sum of what they send: a small call has room
-      off: { gatheredBytes: off },
+      limits: { bufferedBytes: 1_000_500 }, // no sum of what they send: a small call has room
+      off: { bufferedBytes: off },
       good: "health",
       async run({ connect, answer }) {
         const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));
@@ -152,8 +152,8 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
     },
     {
       name: "parts of messages of more streams than the server has room for",
-      limits: { gatheredBytes: 1_000_500 }, // no sum of what they send: a small call has room
-      off: { gatheredBytes: off },
+      limits: { bufferedBytes: 1_000_500 }, // no sum of what they send: a small call has room
+      off: { bufferedBytes: off },
       good: "health",
       async run({ connect, answer }) {
         const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));

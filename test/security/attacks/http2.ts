@@ -82,8 +82,8 @@ function paced(make: () => Buffer, answer: string): Attack["run"] {
 
 const resets = {
   resetsPerSecond: off,
-  abandonedHandlersPerConnection: off,
-  abandonedHandlers: off,
+  cancelledHandlersPerConnection: off,
+  cancelledHandlers: off,
   controlFramesPerSecond: off,
   callsInFlight: off,
 } satisfies Partial<Limits>;
@@ -112,7 +112,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   },
   {
     name: "a session without streams",
-    limits: { idleMs: 1_000, pingAnswerMs: 200 },
+    limits: { idleMs: 1_000, pingTimeoutMs: 200 },
     off: { idleMs: off },
     logged: null,
     run: linger(HELLO),
@@ -220,7 +220,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   },
   {
     name: "questions, and no answer read",
-    limits: { controlFramesPerSecond: off, pingAnswerMs: 200, readRateMs: 200 },
+    limits: { controlFramesPerSecond: off, pingTimeoutMs: 200, readRateMs: 200 },
     off: { readBytesPerSecond: 0 },
     async run({ connect, dropped }) {
       const peer = await connect(HELLO);
@@ -258,9 +258,9 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   },
   {
     name: "a call under way, and a peer that is dead",
-    limits: { keepaliveMs: 100, pingAnswerMs: 100 },
+    limits: { keepaliveMs: 100, pingTimeoutMs: 100 },
     off: { keepaliveMs: off },
-    logged: "pingAnswerMs",
+    logged: "pingTimeoutMs",
     run: linger(HELLO, get(1, "stuck")),
     cut: /^PING, GOAWAY NO_ERROR, closed$/,
   },

@@ -10,7 +10,7 @@ const AT_ONCE = 60;
 /** Bytes that the server may hold for so many messages, which are 4 MiB each, and more with their windows. */
 const FLAT_BYTES = 128 << 20;
 const PATHS = { unary: "/fixture.Echo/Say", stream: "/fixture.Echo/Join" } as const;
-const NO_ROOM = { gatheredBytes: off, gatheredBytesPerConnection: off };
+const NO_ROOM = { bufferedBytes: off, bufferedBytesPerConnection: off };
 
 type Http = Attack["http"];
 
@@ -99,9 +99,9 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
     },
     {
       name: "messages of 128,000 small fields to handlers that keep them",
-      limits: { gatheredBytes: 64 << 20 },
+      limits: { bufferedBytes: 64 << 20 },
       off: NO_ROOM,
-      logged: "gatheredBytes",
+      logged: "bufferedBytes",
       good: "health",
       run: (target) => atOnce(target, cell, { path: PATHS.unary, message: MANY_FIELDS, timeout: "5S" }, 40, 500 << 20), // each is 20 MB of garbage, if not of more
       cut: /room for messages is used up.*, flat$/,
@@ -110,9 +110,9 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
     ...([undefined, "gzip"] as const).map(
       (encoding): Omit<Attack, "http"> => ({
         name: `${encoding ?? "plain"} messages of 4 MiB to handlers that keep them`,
-        limits: { gatheredBytes: 32 << 20, callsInFlight: 100 },
+        limits: { bufferedBytes: 32 << 20, callsInFlight: 100 },
         off: NO_ROOM,
-        logged: "gatheredBytes",
+        logged: "bufferedBytes",
         good: "health",
         run(target) {
           const message = encoding === undefined ? slow : gzipSync(slow);

@@ -1,4 +1,4 @@
-/** What a peer can do with unary calls that Connect's handlers answer: each bound that the lane has, these have too. */
+/** What a peer can do with unary calls that Connect's handlers answer: each bound that the fast path has, these have too. */
 import type { Attack } from "../support/attack.ts";
 import { pick } from "../support/pick.ts";
 import { CALL_ATTACKS } from "./calls.ts";
@@ -17,7 +17,7 @@ const NAMES = [
   "more than a message, and not all of it",
 ];
 
-export const ATTACKS_WITHOUT_LANE: readonly Attack[] = pick(CALL_ATTACKS, NAMES).map((attack) => ({
+export const ATTACKS_WITHOUT_FAST_PATH: readonly Attack[] = pick(CALL_ATTACKS, NAMES).map((attack) => ({
   ...attack,
-  lane: false,
+  fastPath: false,
 }));

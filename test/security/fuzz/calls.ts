@@ -1,5 +1,5 @@
 /**
- * Random calls, valid and not, in every protocol over both HTTP versions: they are answered alike with the lane and
+ * Random calls, valid and not, in every protocol over both HTTP versions: they are answered alike with the fast path and
  * without it, never by an error of the server's own, and the next good call succeeds.
  */
 import assert from "node:assert/strict";
@@ -151,25 +151,25 @@ function checkAnswer(cell: Cell, answer: HttpResponse): void {
 export const calls: Target = {
   name: "calls",
   async start() {
-    const lane = await startFuzzed(true);
-    const noLane = await startFuzzed(false);
+    const fastPath = await startFuzzed(true);
+    const noFastPath = await startFuzzed(false);
     return {
       async attempt(random) {
         const cell = random.pick(CELLS);
         const request = randomCall(random, cell);
-        const answer = await answerOf(cell, lane.authority, request);
-        const other = await answerOf(cell, noLane.authority, request);
+        const answer = await answerOf(cell, fastPath.authority, request);
+        const other = await answerOf(cell, noFastPath.authority, request);
         if (typeof answer === "string" || typeof other === "string") assert.equal(answer, other);
         else {
           if (request.method !== "HEAD") checkAnswer(cell, answer);
           assert.deepEqual(lasting(answer), lasting(other));
         }
-        await lane.check();
-        await noLane.check();
+        await fastPath.check();
+        await noFastPath.check();
       },
       async end() {
-        await lane.close();
-        await noLane.close();
+        await fastPath.close();
+        await noFastPath.close();
       },
     };
   },

@@ -35,7 +35,7 @@ function answer(exchange: Exchange): void {
   const [, kind = "", size = "0"] = /^\/(.)(\d+)$/.exec(exchange.request.path) ?? [];
   const body = Buffer.alloc(Number(size) & ~3, uint32(id));
   if (kind === "g") {
-    exchange.gather(
+    exchange.bufferBody(
       2_000,
       () => exchange.respond(OK, body, id % 3 === 0 ? TRAILERS : undefined),
       () => exchange.respond({ status: 413, fields: [] }, Buffer.alloc(0)),
@@ -137,7 +137,7 @@ function check(bench: Bench, said: Buffer): void {
   for (const one of frames) if (one.type === FrameType.Data) isFor(one, ids);
   bench.connection.abort("the test is over");
   for (const exchange of bench.exchanges) exchange.reset();
-  assert.equal(bench.server.gathered.taken, 0, "bytes are held for nobody");
+  assert.equal(bench.server.buffered.taken, 0, "bytes are held for nobody");
   assert.equal(bench.server.abandoned.taken, 0, "handlers run for nobody");
   assert.equal(bench.connection.waitingBytes, 0);
 }
@@ -166,7 +166,7 @@ function mutants(random: Random): void {
   for (let i = random.below(6); i > 0; i--) bytes[random.below(bytes.length)] = random.below(256);
   converse(
     random.pieces(bytes),
-    random.chance(2) ? {} : { gatheredBytes: 1_000, concurrentStreams: 3, abandonedHandlersPerConnection: 1 },
+    random.chance(2) ? {} : { bufferedBytes: 1_000, concurrentStreams: 3, cancelledHandlersPerConnection: 1 },
   );
 }
 

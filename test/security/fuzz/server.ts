@@ -1,4 +1,4 @@
-/** The servers that are fuzzed, with the lane and without it, in this process: neither may log more than its limits, nor keep a connection. */
+/** The servers that are fuzzed, with the fast path and without it, in this process: neither may log more than its limits, nor keep a connection. */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
@@ -32,7 +32,7 @@ export interface FuzzedServer {
   close(): Promise<void>;
 }
 
-export async function startFuzzed(lane: boolean): Promise<FuzzedServer> {
+export async function startFuzzed(fastPath: boolean): Promise<FuzzedServer> {
   const log: string[] = [];
   const sockets = new Set<Socket>();
   const onSocket = (message: unknown): void => {
@@ -42,7 +42,7 @@ export async function startFuzzed(lane: boolean): Promise<FuzzedServer> {
     socket.on("close", () => sockets.delete(socket));
   };
   const expected = /^(?:limit |refuse a browser that names host )/;
-  const server = createServer({ routes, lane, log: (entry) => expected.test(entry) || log.push(entry) });
+  const server = createServer({ routes, fastPath, log: (entry) => expected.test(entry) || log.push(entry) });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   subscribe("net.server.socket", onSocket);
   const authority = `127.0.0.1:${port}`;

@@ -17,8 +17,8 @@ export interface Attack {
   readonly http: "1.1" | "2";
   /** The server speaks TLS. Default: false. */
   readonly tls?: boolean;
-  /** Unary calls take the lane. Default: true. */
-  readonly lane?: boolean;
+  /** Unary calls take the fast path. Default: true. */
+  readonly fastPath?: boolean;
   /** Limits other than the defaults: times are shortened. */
   readonly limits?: Partial<Limits>;
   /** The bound that cuts it, as it is turned off; undefined where a plain answer is all that it needs. */
@@ -115,8 +115,8 @@ export async function tryBound(victim: Victim, attack: Attack): Promise<Result> 
   return { ...result, met };
 }
 
-function optionsOf({ lane = true, tls }: Attack, limits: Partial<Limits>): StartOptions {
-  return { limits, lane, tls: tls ? SERVER : undefined };
+function optionsOf({ fastPath = true, tls }: Attack, limits: Partial<Limits>): StartOptions {
+  return { limits, fastPath, tls: tls ? SERVER : undefined };
 }
 
 function check(attack: Attack, { seen, met, failures, before, after }: Result): void {

@@ -38,6 +38,6 @@ export function testAttacksApart(attacks: readonly Attack[]): void {
   }
 }
 
-function nameOf({ name, http, tls, lane = true }: Attack): string {
-  return `${name}, over HTTP/${http}${tls ? " and TLS" : ""}${lane ? "" : ", without the lane"}`;
+function nameOf({ name, http, tls, fastPath = true }: Attack): string {
+  return `${name}, over HTTP/${http}${tls ? " and TLS" : ""}${fastPath ? "" : ", without the fast path"}`;
 }

@@ -13,7 +13,7 @@ import { echoRoutes } from "../../support/protos.ts";
 
 export interface StartOptions {
   readonly limits: Partial<Limits>;
-  readonly lane: boolean;
+  readonly fastPath: boolean;
   readonly tls?: TlsCredentials | undefined;
 }
 

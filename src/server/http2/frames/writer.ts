@@ -1,4 +1,4 @@
-/** Writes frames (RFC 9113, 6), gathering what is said in one turn into as few buffers as can be. */
+/** Writes frames (RFC 9113, 6), buffering what is said in one turn into as few buffers as can be. */
 import { type ErrorCode, Flag, FRAME_HEADER, FRAME_SIZE, FrameType } from "./types.ts";
 
 const BUFFER_SIZE = 65_536;

@@ -16,7 +16,7 @@ const RESET_CODES = {
 
 const NOTHING = new Uint8Array(0);
 
-type GatherDone = Parameters<Exchange["gather"]>[1];
+type BufferDone = Parameters<Exchange["bufferBody"]>[1];
 
 /** How far a handler is with its answer. */
 const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
@@ -43,9 +43,9 @@ export class Stream implements Exchange, BodyHost {
   #received = 0;
   #wantedWhole = false;
   #body: Body | undefined;
-  #gatherMax = 0;
-  #gatherDone: GatherDone | undefined;
-  #gatherOver: ((exchange: Exchange) => void) | undefined;
+  #bufferMax = 0;
+  #bufferDone: BufferDone | undefined;
+  #bufferOver: ((exchange: Exchange) => void) | undefined;
 
   constructor(host: StreamHost, id: number, request: Http2RequestHead, sendWindow: number, now: number) {
     this.#host = host;
@@ -71,8 +71,8 @@ export class Stream implements Exchange, BodyHost {
   // The request.
 
   /** Whether the handler waits for the whole body. */
-  get gathering(): boolean {
-    return this.#gatherDone !== undefined;
+  get buffering(): boolean {
+    return this.#bufferDone !== undefined;
   }
 
   /** Whether a body has not ended that its handler wanted whole. */
@@ -85,7 +85,7 @@ export class Stream implements Exchange, BodyHost {
     return this.#body;
   }
 
-  gather(maxBytes: number, done: GatherDone, over: (exchange: Exchange) => void): void {
+  bufferBody(maxBytes: number, done: BufferDone, over: (exchange: Exchange) => void): void {
     if (!this.localOpen) {
       this.#stopped();
       return;
@@ -96,9 +96,9 @@ export class Stream implements Exchange, BodyHost {
     } else if (!this.remoteOpen) {
       this.#deliver(done);
     } else {
-      this.#gatherMax = maxBytes;
-      this.#gatherDone = done;
-      this.#gatherOver = over;
+      this.#bufferMax = maxBytes;
+      this.#bufferDone = done;
+      this.#bufferOver = over;
       this.asked();
       this.#body?.credit();
     }
@@ -115,36 +115,36 @@ export class Stream implements Exchange, BodyHost {
       this.#early.received(piece.length);
       return ErrorCode.NoError;
     }
-    const done = this.#gatherDone;
-    if (last && done !== undefined && this.#body === undefined && piece.length <= this.#gatherMax) {
+    const done = this.#bufferDone;
+    if (last && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
       // It is in no body that takes room for it: what its handler keeps must have some.
       if (!this.#host.hold(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.#host.release(piece.length);
       this.#deliver(done, piece);
       return ErrorCode.NoError;
     }
-    const over = done !== undefined && this.#received > this.#gatherMax;
+    const over = done !== undefined && this.#received > this.#bufferMax;
     const kept = piece.length === 0 || this.body.add(piece, done !== undefined && !over);
     if (!kept) return ErrorCode.EnhanceYourCalm;
-    if (over) this.#giveUpGathering();
+    if (over) this.#stopBuffering();
     else if (last && done !== undefined) this.#deliver(done);
     this.#body?.notify();
     return ErrorCode.NoError;
   }
 
-  #giveUpGathering(): void {
-    const over = this.#gatherOver;
-    this.#endGathering();
+  #stopBuffering(): void {
+    const over = this.#bufferOver;
+    this.#endBuffering();
     if (over !== undefined) this.#call(over);
   }
 
-  #endGathering(): void {
-    this.#gatherDone = undefined;
-    this.#gatherOver = undefined;
+  #endBuffering(): void {
+    this.#bufferDone = undefined;
+    this.#bufferOver = undefined;
   }
 
-  #deliver(done: GatherDone, bytes: Uint8Array = this.#body?.take() ?? NOTHING): void {
-    this.#endGathering();
+  #deliver(done: BufferDone, bytes: Uint8Array = this.#body?.take() ?? NOTHING): void {
+    this.#endBuffering();
     try {
       done(bytes, this);
     } catch (error) {
@@ -255,7 +255,7 @@ export class Stream implements Exchange, BodyHost {
   }
 
   #discardBody(): void {
-    this.#endGathering();
+    this.#endBuffering();
     this.#body?.credit();
     this.#body?.close();
   }
@@ -281,7 +281,7 @@ export class Stream implements Exchange, BodyHost {
 
   /** The stream is gone, and not by its handler. */
   abandon(why: string): void {
-    const running = this.#answer !== Answer.Given && !this.gathering;
+    const running = this.#answer !== Answer.Given && !this.buffering;
     this.#close();
     this.#body?.close(new Error(`read body: ${why}`));
     this.#host.sender.drop(this);
@@ -298,6 +298,6 @@ export class Stream implements Exchange, BodyHost {
     this.localOpen = false;
     this.remoteOpen = false;
     this.#early?.close();
-    this.#endGathering();
+    this.#endBuffering();
   }
 }

@@ -32,7 +32,7 @@ export class Streams implements StreamHost, SenderHost {
   readonly #server: ServerState;
   readonly #writer: FrameWriter;
   readonly #tolls: Tolls;
-  readonly #gathered: Budget;
+  readonly #buffered: Budget;
   readonly #abandoned: Budget;
   readonly table = new StreamTable();
   readonly sender: Sender;
@@ -43,8 +43,8 @@ export class Streams implements StreamHost, SenderHost {
     this.#server = server;
     this.#writer = writer;
     this.#tolls = tolls;
-    this.#gathered = new Budget(limits.gatheredBytesPerConnection, server.gathered);
-    this.#abandoned = new Budget(limits.abandonedHandlersPerConnection, server.abandoned);
+    this.#buffered = new Budget(limits.bufferedBytesPerConnection, server.buffered);
+    this.#abandoned = new Budget(limits.cancelledHandlersPerConnection, server.abandoned);
     this.sender = new Sender(this, server, writer, tolls);
   }
 
@@ -74,7 +74,7 @@ export class Streams implements StreamHost, SenderHost {
   get overloaded(): boolean {
     const { limits, abandoned } = this.#server;
     if (!abandoned.spent) return false;
-    this.#server.onLimit("abandonedHandlers", `handlers running for reset streams exceed ${limits.abandonedHandlers}`);
+    this.#server.onLimit("cancelledHandlers", `handlers running for reset streams exceed ${limits.cancelledHandlers}`);
     return true;
   }
 
@@ -183,16 +183,16 @@ export class Streams implements StreamHost, SenderHost {
   // What each asks of its connection.
 
   hold(bytes: number): boolean {
-    if (this.#gathered.take(bytes)) return true;
-    const { gatheredBytesPerConnection: most } = this.#server.limits;
-    if (this.#gathered.taken + bytes > most) {
-      this.#server.onLimit("gatheredBytesPerConnection", `bodies of a connection exceed ${most} bytes`);
-    } else this.#server.onLimit("gatheredBytes", `bodies exceed ${this.#server.limits.gatheredBytes} bytes`);
+    if (this.#buffered.take(bytes)) return true;
+    const { bufferedBytesPerConnection: most } = this.#server.limits;
+    if (this.#buffered.taken + bytes > most) {
+      this.#server.onLimit("bufferedBytesPerConnection", `bodies of a connection exceed ${most} bytes`);
+    } else this.#server.onLimit("bufferedBytes", `bodies exceed ${this.#server.limits.bufferedBytes} bytes`);
     return false;
   }
 
   release(bytes: number): void {
-    this.#gathered.giveBack(bytes);
+    this.#buffered.giveBack(bytes);
   }
 
   credit(stream: Stream, bytes: number): void {
@@ -203,12 +203,12 @@ export class Streams implements StreamHost, SenderHost {
   orphaned(): void {
     this.#abandoned.add(1);
     if (!this.#abandoned.exceeded) return;
-    const most = this.#server.limits.abandonedHandlersPerConnection;
+    const most = this.#server.limits.cancelledHandlersPerConnection;
     this.#host.fail(
       new ConnectionError(
         ErrorCode.EnhanceYourCalm,
         `handlers running for reset streams exceed ${most}`,
-        "abandonedHandlersPerConnection",
+        "cancelledHandlersPerConnection",
       ),
     );
   }

@@ -79,7 +79,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     return () => (timeoutMs === undefined ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
   }
 
-  // What the lane asks.
+  // What the fast path asks.
 
   /** Whether the caller's deadline has passed. */
   get isLate(): boolean {

@@ -1,5 +1,5 @@
 /**
- * The unary lane: a valid unary call from bytes to bytes, without the machinery that streams need. What it does not know,
+ * The fast path: a valid unary call from bytes to bytes, without the machinery that streams need. What it does not know,
  * or finds malformed before the handler runs, it leaves to Connect's handlers, which then answer: errors of a protocol
  * have one author.
  */
@@ -18,7 +18,7 @@ import { type Plan, Plans } from "./negotiation.ts";
 
 const NOTHING = new Uint8Array(0);
 
-export interface LaneOptions {
+export interface FastPathOptions {
   /** The methods that it may run, by path. */
   readonly methods: ReadonlyMap<string, UnaryMethod>;
   /** Handlers that run; where it is spent, Connect's handlers refuse. */
@@ -43,7 +43,7 @@ export interface LaneOptions {
   readonly cannotAnswer: (exchange: Exchange, error: unknown) => void;
 }
 
-export function createLane(options: LaneOptions): Handler {
+export function createFastPath(options: FastPathOptions): Handler {
   const { methods, inFlight, deadlineMs, connect } = options;
   const plans = new Plans(methods);
   const deadlines = new Deadlines<UnaryCall>((call) => fail(call, deadlineExceeded()));
@@ -51,11 +51,12 @@ export function createLane(options: LaneOptions): Handler {
     for (const call of deadlines.takeAll()) fail(call, options.cutSignal.reason);
   });
 
-  function lane(exchange: Exchange): void {
+  function fastPath(exchange: Exchange): void {
     const plan = plans.of(exchange.request);
     if (plan === null || inFlight.spent) connect.handle(exchange);
     else if (plan.method.requestGate !== undefined) enter(exchange, plan, plan.method.requestGate);
-    else if (plan.message === undefined) exchange.gather(plan.method.bodyMaxBytes, gathered, connect.handleInPieces);
+    else if (plan.message === undefined)
+      exchange.bufferBody(plan.method.bodyMaxBytes, buffered, connect.handleInPieces);
     else {
       const input = decode(plan, plan.message);
       if (input === undefined) connect.handle(exchange);
@@ -81,7 +82,7 @@ export function createLane(options: LaneOptions): Handler {
     const { exchange, plan } = call;
     if (plan.message !== undefined) runEntered(call, plan.message, 0, connect.handle);
     else {
-      exchange.gather(
+      exchange.bufferBody(
         plan.method.bodyMaxBytes,
         (body) => runEntered(call, plan.wire.message(body), body.length, (each) => connect.handleWhole(body, each)),
         (each) => leave(call, () => connect.handleInPieces(each)),
@@ -102,7 +103,7 @@ export function createLane(options: LaneOptions): Handler {
     handler(call.exchange);
   }
 
-  function gathered(body: Uint8Array, exchange: Exchange): void {
+  function buffered(body: Uint8Array, exchange: Exchange): void {
     const plan = plans.of(exchange.request) as Plan;
     const input = decode(plan, plan.wire.message(body));
     if (input === undefined || inFlight.spent) connect.handleWhole(body, exchange);
@@ -200,7 +201,7 @@ export function createLane(options: LaneOptions): Handler {
     }
   }
 
-  return lane;
+  return fastPath;
 }
 
 /** The message, or undefined where the bytes are none: Connect's handlers then find out why, and say so. */

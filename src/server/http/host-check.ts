@@ -3,9 +3,9 @@
  * not stop it: only the host that it names tells it from a page of this server.
  */
 
-import { respondBadAuthority, respondForbiddenHost } from "../rpc/unimplemented.ts";
 import { isAuthority } from "./authority.ts";
 import { type Exchange, fieldValue, type RequestHead } from "./exchange.ts";
+import { respondBadAuthority, respondForbiddenHost } from "./responses.ts";
 
 export interface HostCheckOptions {
   /** Hosts as allowedHost takes them, beside those of loopback. Undefined is every host. */

@@ -8,6 +8,7 @@ import type {
   Interceptor,
 } from "@connectrpc/connect";
 import { type Exchange, fieldValue, type Handler } from "../http/exchange.ts";
+import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
 import { Budget } from "../limits/budget.ts";
 import type { OnLimit } from "../limits/limits.ts";
 import { errorText } from "../log/entry.ts";
@@ -22,7 +23,7 @@ import { Deadlines } from "./fast-path/deadlines.ts";
 import { createFastPath } from "./fast-path/fast-path.ts";
 import { type ProcedureOptions, type RequestGate, type UnaryMethod, unaryMethod } from "./fast-path/methods.ts";
 import { createRegistrations, type Procedure } from "./registrations.ts";
-import { respondMethodNotAllowed, respondOptions, respondUnknown } from "./unimplemented.ts";
+import { respondUnknown } from "./unimplemented.ts";
 import { bufferBody, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
 /** The most that Connect's options can say. */

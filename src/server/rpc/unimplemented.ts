@@ -1,4 +1,4 @@
-/** What is answered where there is no procedure to call, or not in this way. */
+/** Responses to calls of procedures or content types that are not served. */
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -9,23 +9,6 @@ import { quote } from "../log/quote.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 
 const NOTHING = new Uint8Array();
-
-/** 400 to a request whose Host or :authority is none (RFC 9112, 3.2). */
-export function respondBadAuthority(exchange: Exchange): void {
-  const message = `read the request: ${quote(exchange.request.authority)} is no host with an optional port\n`;
-  exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
-}
-
-/**
- * 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server answer. 421 would have it
- * try once more on another connection (RFC 9110, 15.5.20).
- */
-export function respondForbiddenHost(exchange: Exchange): void {
-  const { authority, method } = exchange.request;
-  const message = `serve host ${quote(authority)}: not one of the allowed hosts (--allowed-hosts)\n`;
-  const fields = [["content-type", "text/plain; charset=utf-8"]] as const;
-  exchange.respond({ status: 403, fields }, Buffer.from(method === "HEAD" ? "" : message));
-}
 
 /** `unimplemented`, naming what was asked for and what is served, in the protocol that the request speaks. */
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
@@ -44,16 +27,6 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
   }
 }
 
-/** 204 with the methods that the target allows (RFC 9110, 9.3.7). */
-export function respondOptions(exchange: Exchange, methods: readonly string[]): void {
-  exchange.respond({ status: 204, fields: [allow(methods)] }, NOTHING);
-}
-
-/** 405 with the methods that the target allows (RFC 9110, 15.5.6). */
-export function respondMethodNotAllowed(exchange: Exchange, methods: readonly string[]): void {
-  exchange.respond({ status: 405, fields: [allow(methods)] }, NOTHING);
-}
-
 /**
  * Returns the content types that the method takes by these protocols, for a 415 (RFC 9110, 15.5.16; Accept-Post: W3C
  * Linked Data Platform, 7.1).
@@ -64,10 +37,6 @@ export function acceptPost({ method, protocolNames }: Pick<UniversalHandler, "me
     .filter((name) => protocolNames.includes(name))
     .flatMap((name) => (name === "connect" ? connect : [name, `${name}+proto`, `${name}+json`]));
   return [["accept-post", subtypes.map((subtype) => `application/${subtype}`).join(", ")]];
-}
-
-function allow(methods: readonly string[]): Field {
-  return ["allow", [...methods, "OPTIONS"].join(", ")];
 }
 
 function unknownMessage(path: string, services: readonly DescService[]): string {

@@ -1,6 +1,6 @@
 /** `GET /healthz`: the health of the server, or with ?service=NAME of a service, for probes that speak plain HTTP. */
 import type { Handler } from "../http/exchange.ts";
-import { respondMethodNotAllowed, respondOptions } from "../rpc/unimplemented.ts";
+import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
 
 const METHODS = ["GET", "HEAD"];

@@ -5,8 +5,8 @@ import { extname, join } from "node:path";
 import { quality } from "../http/accept.ts";
 import { matchesETag } from "../http/caching.ts";
 import { type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "../http/exchange.ts";
+import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
 import { quote } from "../log/quote.ts";
-import { respondMethodNotAllowed, respondOptions } from "../rpc/unimplemented.ts";
 
 /** The folder of the page's files. No service can have this name. */
 export const PAGE_FILES = "/-/";

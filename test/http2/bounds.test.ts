@@ -289,7 +289,7 @@ test("a request that takes too long is answered 408, and its handler told that i
   const bench = Bench.settled(
     (exchange) => {
       bufferBody(exchange);
-      exchange.onAbandoned = () => abandoned++;
+      exchange.onCancelled = () => abandoned++;
     },
     { ...OFF, requestMs: 100 },
   );

@@ -73,7 +73,7 @@ test("a request given up while it is buffered is neither done nor over, but aban
   const log: string[] = [];
   const bench = Bench.settled((exchange) => {
     buffering(log)(exchange);
-    exchange.onAbandoned = () => log.push("abandoned");
+    exchange.onCancelled = () => log.push("abandoned");
   });
   bench.send(headers(1, POST, 0), data(1, "he", 0), rstStream(1));
   assert.deepEqual(log, ["abandoned"]);
@@ -165,7 +165,7 @@ for (const [reason, code] of [
 ] as const) {
   test(`reset for ${reason ?? "no reason"} is RST_STREAM of ${code}, and nothing after it`, () => {
     const bench = Bench.settled((exchange) => {
-      exchange.onAbandoned = () => assert.fail("it was not abandoned");
+      exchange.onCancelled = () => assert.fail("it was not abandoned");
       exchange.reset(reason);
       exchange.respond(OK, NOTHING);
       exchange.reset();
@@ -288,10 +288,10 @@ test("a handler that throws resets its stream, and no other", () => {
   assert.match(String(bench.errors), /broken/);
 });
 
-test("onAbandoned is called once: on a reset, on the connection's end, and at once where it comes after", () => {
+test("onCancelled is called once: on a reset, on the connection's end, and at once where it comes after", () => {
   const log: string[] = [];
   const bench = Bench.settled((exchange) => {
-    exchange.onAbandoned = () => log.push(exchange.request.method);
+    exchange.onCancelled = () => log.push(exchange.request.method);
   });
   bench.send(headers(1, GET), headers(3, POST), headers(5, POST));
   bench.exchanges[2]?.respond(OK, NOTHING);
@@ -302,7 +302,7 @@ test("onAbandoned is called once: on a reset, on the connection's end, and at on
   assert.deepEqual(log, ["GET", "POST"]);
   const late = Bench.settled(() => {});
   late.send(headers(1, GET), rstStream(1));
-  (late.exchanges[0] as Exchange).onAbandoned = () => log.push("late");
+  (late.exchanges[0] as Exchange).onCancelled = () => log.push("late");
   assert.equal(log.at(-1), "late");
 });
 

@@ -112,7 +112,7 @@ test("drain waits for a call that is under way, and the caller's deadline cuts i
   const exchanges: Exchange[] = [];
   const server = await startServer(t, (exchange) => {
     exchanges.push(exchange);
-    exchange.onAbandoned = abandoned.resolve;
+    exchange.onCancelled = abandoned.resolve;
   });
   const session = connect(t, server);
   const answer = answerOf(session.request({ ":path": "/" }));

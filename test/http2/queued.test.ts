@@ -78,7 +78,7 @@ test("a stream that writes on after its reset goes nowhere, and its handler is t
   let abandoned = 0;
   const bench = closedWindows(
     (exchange) => {
-      exchange.onAbandoned = () => abandoned++;
+      exchange.onCancelled = () => abandoned++;
       exchange.start(OK);
       for (let i = 0; i < 5; i++) exchange.write(Buffer.alloc(400));
       assert.equal(bench.server.abandoned.taken, 1);

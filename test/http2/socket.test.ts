@@ -213,7 +213,7 @@ test("an answer that comes before a large upload's end reaches its client (8.1)"
 test("a client that closes its side is gone, and its calls are abandoned", async (t: TestContext) => {
   const abandoned = Promise.withResolvers<void>();
   const server = await startServer(t, (exchange) => {
-    exchange.onAbandoned = abandoned.resolve;
+    exchange.onCancelled = abandoned.resolve;
   });
   const client = await RawClient.connect(t, server, Buffer.concat([HELLO, headers(1, GET)]));
   await client.until(/^Settings ack/);

@@ -62,7 +62,7 @@ export interface Exchange {
   /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */
-  onAbandoned: (() => void) | undefined;
+  onCancelled: (() => void) | undefined;
   /**
    * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more
    * than maxBytes, after which body gives what was buffered and then the rest; neither where the peer gives up before,

@@ -20,11 +20,11 @@ export class WrappedExchange implements Exchange {
   get body() {
     return this.inner.body;
   }
-  get onAbandoned() {
-    return this.inner.onAbandoned;
+  get onCancelled() {
+    return this.inner.onCancelled;
   }
-  set onAbandoned(listener) {
-    this.inner.onAbandoned = listener;
+  set onCancelled(listener) {
+    this.inner.onCancelled = listener;
   }
   bufferBody(
     maxBytes: number,

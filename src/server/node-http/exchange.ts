@@ -34,7 +34,7 @@ class NodeExchange implements Exchange, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
   awaitedSince = runningTime(this.startedAt);
-  #onAbandoned: (() => void) | undefined;
+  #onCancelled: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
@@ -93,15 +93,15 @@ class NodeExchange implements Exchange, NodeRequest {
     if (this.#done) return;
     this.#done = true;
     this.#abandoned = true;
-    this.#onAbandoned?.();
+    this.#onCancelled?.();
   }
 
-  get onAbandoned(): (() => void) | undefined {
-    return this.#onAbandoned;
+  get onCancelled(): (() => void) | undefined {
+    return this.#onCancelled;
   }
 
-  set onAbandoned(listener: (() => void) | undefined) {
-    this.#onAbandoned = listener;
+  set onCancelled(listener: (() => void) | undefined) {
+    this.#onCancelled = listener;
     if (this.#abandoned) listener?.();
   }
 

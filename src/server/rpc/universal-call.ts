@@ -43,7 +43,7 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
     this.#body = body;
     this.deadline = exchange.startedAt + deadlineMs;
     this.values = contextValuesOf(exchange);
-    exchange.onAbandoned = () => {
+    exchange.onCancelled = () => {
       this.#isAbandoned = true;
       this.end(callerGone());
     };

@@ -25,7 +25,7 @@ export class Stream implements Exchange, BodyHost {
   readonly id: number;
   readonly request: Http2RequestHead;
   readonly #host: StreamHost;
-  #onAbandoned: (() => void) | undefined;
+  #onCancelled: (() => void) | undefined;
   /** Whether the request, and the answer, are not whole: both is "open", one of them "half-closed", none "closed". */
   remoteOpen = true;
   localOpen = true;
@@ -59,13 +59,13 @@ export class Stream implements Exchange, BodyHost {
     return this.#host.peer;
   }
 
-  get onAbandoned(): (() => void) | undefined {
-    return this.#onAbandoned;
+  get onCancelled(): (() => void) | undefined {
+    return this.#onCancelled;
   }
 
-  set onAbandoned(callback: (() => void) | undefined) {
+  set onCancelled(callback: (() => void) | undefined) {
     if (this.#orphaned && callback !== undefined) this.#call(callback);
-    else this.#onAbandoned = callback;
+    else this.#onCancelled = callback;
   }
 
   // The request.
@@ -228,7 +228,7 @@ export class Stream implements Exchange, BodyHost {
       return;
     }
     this.#answer = Answer.Given;
-    this.#onAbandoned = undefined;
+    this.#onCancelled = undefined;
     this.#host.reset(this, RESET_CODES[reason]);
   }
 
@@ -248,7 +248,7 @@ export class Stream implements Exchange, BodyHost {
   /** The response is sent, and its request has not ended: the rest is discarded. */
   discard(): void {
     this.localOpen = false;
-    this.#onAbandoned = undefined;
+    this.#onCancelled = undefined;
     this.#discardBody();
     this.#early ??= new EarlyStream(this, this.#host, this.#host.early);
     this.#early.sent();
@@ -276,7 +276,7 @@ export class Stream implements Exchange, BodyHost {
   finish(): void {
     this.#close();
     this.#body?.close();
-    this.#onAbandoned = undefined;
+    this.#onCancelled = undefined;
   }
 
   /** The stream is gone, and not by its handler. */
@@ -289,9 +289,9 @@ export class Stream implements Exchange, BodyHost {
       this.#orphaned = true;
       this.#host.orphaned();
     }
-    const onAbandoned = this.#onAbandoned;
-    this.#onAbandoned = undefined;
-    if (onAbandoned !== undefined) this.#call(onAbandoned);
+    const onCancelled = this.#onCancelled;
+    this.#onCancelled = undefined;
+    if (onCancelled !== undefined) this.#call(onCancelled);
   }
 
   #close(): void {

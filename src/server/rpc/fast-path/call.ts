@@ -118,7 +118,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     this.#onShutdown = () => abort.abort(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);
-    this.exchange.onAbandoned = () => abort.abort(callerGone());
+    this.exchange.onCancelled = () => abort.abort(callerGone());
     return abort;
   }
 }

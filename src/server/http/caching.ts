@@ -1,9 +1,7 @@
 /** What HTTP caches need of an answer to GET: a validator, and what it varies by (RFC 9110, RFC 9111). */
 import { hash } from "node:crypto";
-import { type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
+import { EMPTY_BYTES, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
 import { WrappedExchange } from "./wrapped-exchange.ts";
-
-const NOTHING = new Uint8Array();
 
 /**
  * An answer of 200 that its service lets be stored, by a Cache-Control of its own, gets a strong ETag and Vary, and
@@ -41,7 +39,7 @@ class CacheableExchange extends WrappedExchange {
       // 304 describes the stored answer: what tells of the body's form stays away (RFC 9110, 15.4.5).
       this.inner.respond(
         { status: 304, fields: fields.filter(([name]) => !/^content-(type|length|encoding)$/.test(name)) },
-        NOTHING,
+        EMPTY_BYTES,
       );
     } else this.inner.respond({ status: 200, fields }, body);
   }

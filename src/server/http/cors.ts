@@ -1,10 +1,9 @@
 /** What pages on other origins need to call and to read errors: CORS (Fetch, "HTTP-CORS protocol"). */
 import { cors } from "@connectrpc/connect";
-import { type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
 import { WrappedExchange } from "./wrapped-exchange.ts";
 
 const MAX_AGE_SECONDS = "7200"; // two hours
-const NOTHING = new Uint8Array();
 
 /**
  * Allows the given origins ("*" is every origin; none is none) to send any header and to read every header of an
@@ -33,7 +32,7 @@ function respondPreflight(exchange: Exchange, allowed: string | undefined): void
     if (headers !== undefined) fields.push(["access-control-allow-headers", headers]);
     fields.push(["access-control-max-age", MAX_AGE_SECONDS]);
   }
-  exchange.respond({ status: 204, fields }, NOTHING);
+  exchange.respond({ status: 204, fields }, EMPTY_BYTES);
 }
 
 class CrossOriginExchange extends WrappedExchange {

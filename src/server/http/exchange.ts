@@ -1,5 +1,8 @@
 /** One request and its answer, as every HTTP version gives it and every handler takes it. */
 
+/** The body of a message without one, and of an empty message. */
+export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
 /** A header or trailer field: the name in lower case, the value without white space around it. */
 export type Field = readonly [name: string, value: string];
 

@@ -1,8 +1,6 @@
 /** Responses to requests that no handler takes, the same for every protocol. */
 import { quote } from "../log/quote.ts";
-import type { Exchange, Field } from "./exchange.ts";
-
-const EMPTY = new Uint8Array();
+import { EMPTY_BYTES, type Exchange, type Field } from "./exchange.ts";
 
 /** Responds 400 to a request whose Host or :authority is invalid (RFC 9112, 3.2). */
 export function respondBadAuthority(exchange: Exchange): void {
@@ -23,12 +21,12 @@ export function respondForbiddenHost(exchange: Exchange): void {
 
 /** Responds 204 with the methods that the target allows (RFC 9110, 9.3.7). */
 export function respondOptions(exchange: Exchange, methods: readonly string[]): void {
-  exchange.respond({ status: 204, fields: [allow(methods)] }, EMPTY);
+  exchange.respond({ status: 204, fields: [allow(methods)] }, EMPTY_BYTES);
 }
 
 /** Responds 405 with the methods that the target allows (RFC 9110, 15.5.6). */
 export function respondMethodNotAllowed(exchange: Exchange, methods: readonly string[]): void {
-  exchange.respond({ status: 405, fields: [allow(methods)] }, EMPTY);
+  exchange.respond({ status: 405, fields: [allow(methods)] }, EMPTY_BYTES);
 }
 
 function allow(methods: readonly string[]): Field {

@@ -4,11 +4,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { type Exchange, type Field, fieldValue } from "../http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Field, fieldValue } from "../http/exchange.ts";
 import { quote } from "../log/quote.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
-
-const NOTHING = new Uint8Array();
 
 /** `unimplemented`, naming what was asked for and what is served, in the protocol that the request speaks. */
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
@@ -18,7 +16,7 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
   if (grpc !== undefined) {
     // A status in place of an answer comes in the head (gRPC over HTTP/2, "Trailers-Only").
     const status = setTrailerStatus(new Headers({ "content-type": `${grpc.toLowerCase()}+proto` }), error);
-    exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, NOTHING);
+    exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, EMPTY_BYTES);
   } else {
     exchange.respond(
       { status: 404, fields: [["content-type", "application/json"]] },

@@ -4,7 +4,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { quality } from "../http/accept.ts";
 import { matchesETag } from "../http/caching.ts";
-import { type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "../http/exchange.ts";
+import {
+  EMPTY_BYTES,
+  type Exchange,
+  type Field,
+  fieldValue,
+  type Handler,
+  type ResponseHead,
+} from "../http/exchange.ts";
 import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
 import { quote } from "../log/quote.ts";
 
@@ -30,7 +37,6 @@ interface Coding {
 }
 
 const METHODS = ["GET", "HEAD"];
-const NOTHING = new Uint8Array();
 const INDEX = "index.html";
 const CODINGS = { br: ".br", gzip: ".gz", identity: "" } as const; // the first is the first choice
 const TYPES: Readonly<Record<string, string>> = {
@@ -136,8 +142,9 @@ function respondFile(exchange: Exchange, codings: readonly Coding[]): void {
   const { method, fields } = exchange.request;
   const accepted = fieldValue(fields, "accept-encoding") ?? "";
   const wanted = codings.find(({ name }) => name === "identity" || quality(accepted, [name, "*"]) > 0) as Coding;
-  if (matchesETag(fieldValue(fields, "if-none-match"), wanted.etag)) exchange.respond(wanted.headOfUnchanged, NOTHING);
-  else if (method === "HEAD") exchange.respond(wanted.headOfHead, NOTHING);
+  if (matchesETag(fieldValue(fields, "if-none-match"), wanted.etag))
+    exchange.respond(wanted.headOfUnchanged, EMPTY_BYTES);
+  else if (method === "HEAD") exchange.respond(wanted.headOfHead, EMPTY_BYTES);
   else exchange.respond(wanted.head, wanted.body);
 }
 

@@ -1,5 +1,5 @@
 /** What streams say: heads, bodies and trailers as frames, within the windows and in fair order (RFC 9113, 8.1). */
-import type { Field, ResponseHead } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
 import type { QueuedResponses, ResponseHolder } from "../../limits/queued-responses.ts";
 import type { Time } from "../clock.ts";
 import type { Tolls } from "../flood-control.ts";
@@ -12,7 +12,6 @@ import { Turns } from "./flow-control.ts";
 import { Outgoing } from "./send-queue.ts";
 import type { Stream } from "./stream.ts";
 
-const NOTHING = new Uint8Array(0);
 const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
 
 /** Who is told. */
@@ -91,7 +90,7 @@ export class Sender implements ResponseHolder {
     const end = last === undefined ? Flag.EndStream : 0;
     this.#head(stream.id, encoded, bare ? end : 0);
     if (!bare) this.#data(stream, body, 0, length, end);
-    if (last !== undefined) this.#block(stream.id, last, NOTHING, Flag.EndStream);
+    if (last !== undefined) this.#block(stream.id, last, EMPTY_BYTES, Flag.EndStream);
     this.#host.answered(stream);
   }
 
@@ -142,7 +141,7 @@ export class Sender implements ResponseHolder {
 
   /** 100 (Continue) (RFC 9110, 15.2.1). */
   continue(streamId: number): void {
-    this.#block(streamId, CONTINUE_BLOCK, NOTHING, 0);
+    this.#block(streamId, CONTINUE_BLOCK, EMPTY_BYTES, 0);
   }
 
   /** The peer wants a smaller table, and to be told that it has it (RFC 7541, 4.2). */
@@ -211,8 +210,8 @@ export class Sender implements ResponseHolder {
   }
 
   #finish(stream: Stream, trailers: Uint8Array | undefined): void {
-    if (trailers === undefined) this.#writer.data(stream.id, NOTHING, 0, 0, Flag.EndStream);
-    else this.#block(stream.id, trailers, NOTHING, Flag.EndStream);
+    if (trailers === undefined) this.#writer.data(stream.id, EMPTY_BYTES, 0, 0, Flag.EndStream);
+    else this.#block(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
     this.#host.answered(stream);
   }
 
@@ -226,7 +225,7 @@ export class Sender implements ResponseHolder {
   }
 
   #head(streamId: number, { block, undated }: ResponseBlock, flags: number): void {
-    this.#block(streamId, block, undated ? this.#time.dateField : NOTHING, flags);
+    this.#block(streamId, block, undated ? this.#time.dateField : EMPTY_BYTES, flags);
   }
 
   #block(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {

@@ -1,5 +1,12 @@
 /** A stream (RFC 9113, 5.1), which is the exchange that a handler answers. */
-import type { Exchange, Field, Peer, ResetReason, ResponseHead } from "../../http/exchange.ts";
+import {
+  EMPTY_BYTES,
+  type Exchange,
+  type Field,
+  type Peer,
+  type ResetReason,
+  type ResponseHead,
+} from "../../http/exchange.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
 import { EarlyStream } from "./early-streams.ts";
@@ -13,8 +20,6 @@ const RESET_CODES = {
   internal: ErrorCode.Internal,
   refused: ErrorCode.RefusedStream,
 } as const satisfies Record<ResetReason, ErrorCode>;
-
-const NOTHING = new Uint8Array(0);
 
 type BufferDone = Parameters<Exchange["bufferBody"]>[1];
 
@@ -143,7 +148,7 @@ export class Stream implements Exchange, BodyHost {
     this.#bufferOver = undefined;
   }
 
-  #deliver(done: BufferDone, bytes: Uint8Array = this.#body?.take() ?? NOTHING): void {
+  #deliver(done: BufferDone, bytes: Uint8Array = this.#body?.take() ?? EMPTY_BYTES): void {
     this.#endBuffering();
     try {
       done(bytes, this);

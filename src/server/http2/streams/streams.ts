@@ -1,7 +1,7 @@
 /** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
 
 import { discardMessage, type EndOfDiscard } from "../../http/early-response.ts";
-import type { Peer } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Peer } from "../../http/exchange.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { Tolls } from "../flood-control.ts";
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
@@ -13,8 +13,6 @@ import { Sender, type SenderHost } from "./sender.ts";
 import { Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
 import { StreamTable } from "./table.ts";
-
-const NOTHING = new Uint8Array(0);
 
 /** What streams ask of their connection. */
 export interface StreamsHost {
@@ -95,7 +93,7 @@ export class Streams implements StreamHost, SenderHost {
     const stream = new Stream(this, id, UNREADABLE, 0, this.#server.time.now);
     stream.remoteOpen = !last;
     this.table.open.set(id, stream);
-    stream.respond({ status, fields: [] }, NOTHING);
+    stream.respond({ status, fields: [] }, EMPTY_BYTES);
   }
 
   // Their end.

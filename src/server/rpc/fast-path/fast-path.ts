@@ -5,7 +5,7 @@
  */
 import { create, type DescService, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import type { Exchange, Handler } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Handler } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded } from "../call-ends.ts";
 import { noRoomForMessage, renameLimit } from "../message-errors.ts";
@@ -15,8 +15,6 @@ import { Deadlines } from "./deadlines.ts";
 import { intercept } from "./interceptors.ts";
 import type { RequestGate, UnaryMethod } from "./methods.ts";
 import { type Plan, Plans } from "./negotiation.ts";
-
-const NOTHING = new Uint8Array(0);
 
 export interface FastPathOptions {
   /** The methods that it may run, by path. */
@@ -187,7 +185,7 @@ export function createFastPath(options: FastPathOptions): Handler {
   }
 
   function fail(call: UnaryCall, error: ConnectError): void {
-    answer(call, NOTHING, error);
+    answer(call, EMPTY_BYTES, error);
   }
 
   function answer(call: UnaryCall, message: Uint8Array, error: ConnectError | undefined): void {

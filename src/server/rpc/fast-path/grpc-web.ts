@@ -1,12 +1,13 @@
 /** Unary calls of gRPC-Web (PROTOCOL-WEB.md): as gRPC, but with the trailers in a last envelope of the body. */
+
 import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { EMPTY_BYTES } from "../../http/exchange.ts";
 import type { UnaryCall } from "./call.ts";
 import { envelope, prefix } from "./envelope.ts";
 import { grpc } from "./grpc.ts";
 import type { Wire } from "./protocol.ts";
 import { responseHead } from "./response-head.ts";
 
-const NOTHING = new Uint8Array(0);
 const OK = trailerSerialize(new Headers(grpc.trailerFields as [string, string][]));
 const OK_TRAILER = prefix(OK, trailerFlag);
 
@@ -26,7 +27,7 @@ export const grpcWeb: Wire = {
   },
 
   fail(call, error) {
-    return send(call, NOTHING, enclose(call, setTrailerStatus(call.responseTrailer, error)));
+    return send(call, EMPTY_BYTES, enclose(call, setTrailerStatus(call.responseTrailer, error)));
   },
 };
 

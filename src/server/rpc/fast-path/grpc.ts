@@ -1,13 +1,12 @@
 /** Unary calls of gRPC (PROTOCOL-HTTP2.md): one message in an envelope, the status in trailers. */
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import type { Field } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Field } from "../../http/exchange.ts";
 import { plainGrpcMessage } from "../grpc-message.ts";
 import type { UnaryCall } from "./call.ts";
 import { envelope, unenvelope } from "./envelope.ts";
 import type { Wire } from "./protocol.ts";
 import { responseHead } from "./response-head.ts";
 
-const NOTHING = new Uint8Array(0);
 const OK: readonly Field[] = Object.freeze([Object.freeze(["grpc-status", "0"] as const)]);
 
 export const grpc: Wire = {
@@ -29,7 +28,7 @@ export const grpc: Wire = {
 
   fail(call, error) {
     const trailer = setTrailerStatus(call.responseTrailer, error);
-    call.exchange.respond(responseHead(call), NOTHING, plainGrpcMessage([...trailer]));
+    call.exchange.respond(responseHead(call), EMPTY_BYTES, plainGrpcMessage([...trailer]));
     return undefined;
   },
 };

@@ -15,7 +15,7 @@ import {
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 import { createServer } from "../../src/server/server.ts";
 import { CELLS, type Cell, callIn } from "../support/cells.ts";
 import { send } from "../support/http.ts";

@@ -11,7 +11,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouterOptions, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { SumSchema, Test } from "../../gen/service_pb.ts";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 import type { ServerOptions } from "../../src/server/server.ts";
 import { CELLS, type Cell, callIn, envelope, isGrpc, makeRequest, readResponse } from "../support/cells.ts";
 import { type HttpRequest, send } from "../support/http.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 import { type Page, readPage } from "../../src/server/site/page.ts";
 import { type OpenPage, openPage } from "./browser.ts";
 import { ROOT, run } from "./command.ts";

@@ -14,7 +14,7 @@ import {
 import type { GenService } from "@bufbuild/protobuf/codegenv2";
 import { type FileDescriptorSet, FileDescriptorSetSchema, type StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouterOptions, ServiceImpl } from "@connectrpc/connect";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BUF = join(ROOT, "node_modules/@bufbuild/buf/bin/buf");

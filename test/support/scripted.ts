@@ -2,7 +2,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 import { echoRoutes } from "./protos.ts";
 import type { Random } from "./random.ts";
 

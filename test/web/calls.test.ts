@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Page as BrowserPage } from "playwright-core";
 import { Test } from "../../gen/service_pb.ts";
 import { routes } from "../../src/routes.ts";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 import { createServer } from "../../src/server/server.ts";
 import { getSum } from "../../src/sum.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";

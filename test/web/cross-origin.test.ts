@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { build } from "esbuild";
 import { SumSchema, Test } from "../../gen/service_pb.ts";
-import type { Routes } from "../../src/server/rpc/dispatcher.ts";
+import type { Routes } from "../../src/server/rpc/options.ts";
 import { getSum } from "../../src/sum.ts";
 import { PROTOCOLS } from "../../web/call/protocol.ts";
 import { openPage, startBrowser } from "../support/browser.ts";

@@ -108,3 +108,9 @@ export function fieldValue(fields: readonly Field[], name: string): string | und
   for (const field of fields) if (field[0] === name) value = value === undefined ? field[1] : `${value}, ${field[1]}`;
   return value;
 }
+
+/** Returns a request's path without its query. */
+export function pathWithoutQuery(path: string): string {
+  const queryAt = path.indexOf("?");
+  return queryAt === -1 ? path : path.slice(0, queryAt);
+}

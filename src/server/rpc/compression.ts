@@ -8,10 +8,11 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, createBrotliDecompress, createGunzip, gzip, gzipSync } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { Limits, OnLimit } from "../limits/limits.ts";
+import type { OnLimit } from "../limits/limits.ts";
 import { Turns } from "../limits/turns.ts";
 import { brotliStored, brotliWindowBytes } from "./brotli.ts";
 import { decompressedTooLarge, messageLimitError, noRoomForMessage } from "./message-errors.ts";
+import type { CompressionLimits } from "./options.ts";
 
 /** The call that a message is decompressed for. */
 export interface MessageHolder {
@@ -81,12 +82,6 @@ const BROTLI: Algorithm = {
   },
   store: brotliStored,
 };
-
-/** The limits of the table that bind here. */
-export type CompressionLimits = Pick<
-  Limits,
-  "brotliWindowBytes" | "decompressors" | "queuedDecompressions" | "compressors"
->;
 
 /** Makes the algorithms of one server. */
 export function createCompressions(limits: CompressionLimits, onLimit: OnLimit): Compressions {

@@ -1,60 +1,26 @@
 /** Connect's universal handlers over an exchange. */
 import type { DescService } from "@bufbuild/protobuf";
-import type {
-  ConnectRouter,
-  ConnectRouterOptions,
-  ContextValues,
-  HandlerContext,
-  Interceptor,
-} from "@connectrpc/connect";
-import { type Exchange, fieldValue, type Handler } from "../http/exchange.ts";
+import type { ContextValues, HandlerContext, Interceptor } from "@connectrpc/connect";
+import { type Exchange, fieldValue, type Handler, pathWithoutQuery } from "../http/exchange.ts";
 import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
 import { Budget } from "../limits/budget.ts";
-import type { OnLimit } from "../limits/limits.ts";
 import { errorText } from "../log/entry.ts";
-import type { SparseLog } from "../log/throttled-log.ts";
 import { deadlineExceeded } from "./call-ends.ts";
-import { type CompressionLimits, createCompressions } from "./compression.ts";
+import { createCompressions } from "./compression.ts";
 import { createOverload } from "./concurrency-limit.ts";
+import { Deadlines } from "./deadlines.ts";
 import { wholeEnvelopes } from "./envelope-reader.ts";
 import { createCallErrors } from "./errors.ts";
 import type { UnaryCall } from "./fast-path/call.ts";
-import { Deadlines } from "./fast-path/deadlines.ts";
 import { createFastPath } from "./fast-path/fast-path.ts";
 import { type ProcedureOptions, type RequestGate, type UnaryMethod, unaryMethod } from "./fast-path/methods.ts";
+import type { RpcOptions } from "./options.ts";
 import { createRegistrations, type Procedure } from "./registrations.ts";
 import { respondUnknown } from "./unimplemented.ts";
 import { bufferBody, inOne, inPieces, type RequestBody, UniversalCall } from "./universal-call.ts";
 
 /** The most that Connect's options can say. */
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
-
-/** Registers services with a router: what Connect's own adapters take. */
-export type Routes = (router: ConnectRouter) => void;
-
-export interface HandlersOptions {
-  readonly routes: Routes;
-  /** Connect's options of registrations that have none of their own. */
-  readonly defaults: Partial<ConnectRouterOptions>;
-  /** Bytes of a caller's message, before and after decompression, unless a service's registration says otherwise. */
-  readonly messageBytes: number;
-  /** Handlers that may run. */
-  readonly callsInFlight: number;
-  readonly compression: CompressionLimits;
-  /** Whether a service is served whatever runs, and not counted. */
-  readonly isExempt: (service: DescService) => boolean;
-  /** ms that a unary call may take, whatever its caller says. */
-  readonly deadlineMs: number;
-  /** Whether valid unary calls take the fast path. */
-  readonly fastPath: boolean;
-  /** Takes an entry, of one or more lines, on each exception that was not meant for the caller, by its procedure. */
-  readonly log: SparseLog;
-  readonly onLimit: OnLimit;
-  /** Tells handlers when it aborts, with its reason, and ends streams. */
-  readonly shutdownSignal: AbortSignal;
-  /** Ends every call when it aborts, with its reason. */
-  readonly cutSignal: AbortSignal;
-}
 
 export interface Handlers {
   readonly handler: Handler;
@@ -63,7 +29,7 @@ export interface Handlers {
 }
 
 /** Makes one handler of all registered procedures, for every protocol. */
-export function createHandlers(options: HandlersOptions): Handlers {
+export function createHandlers(options: RpcOptions): Handlers {
   const { routes, isExempt, deadlineMs, fastPath, log, onLimit, shutdownSignal, cutSignal } = options;
   const inFlight = new Budget(options.callsInFlight);
   const callErrors = createCallErrors(log, onLimit, cutSignal);
@@ -197,7 +163,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
   }
 
   function procedureOf({ request }: Exchange): Procedure | undefined {
-    return procedures.get(request.path.split("?", 1)[0] as string);
+    return procedures.get(pathWithoutQuery(request.path));
   }
 
   function callOf({ values }: HandlerContext): UniversalCall {

@@ -4,14 +4,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { EMPTY_BYTES, type Exchange, type Field, fieldValue } from "../http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Field, fieldValue, pathWithoutQuery } from "../http/exchange.ts";
 import { quote } from "../log/quote.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 
 /** `unimplemented`, naming what was asked for and what is served, in the protocol that the request speaks. */
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
   const { path, fields } = exchange.request;
-  const error = new ConnectError(unknownMessage(path.split("?", 1)[0] as string, services), Code.Unimplemented);
+  const error = new ConnectError(unknownMessage(pathWithoutQuery(path), services), Code.Unimplemented);
   const [, grpc] = /^(application\/grpc(?:-web)?)(?:[+;]|$)/i.exec(fieldValue(fields, "content-type") ?? "") ?? [];
   if (grpc !== undefined) {
     // A status in place of an answer comes in the head (gRPC over HTTP/2, "Trailers-Only").

@@ -7,7 +7,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { shortenTimeouts } from "../limits/timers.ts";
 import { callerGone } from "./call-ends.ts";
 import type { MessageHolder } from "./compression.ts";
-import type { Waiting } from "./fast-path/deadlines.ts";
+import type { Waiting } from "./deadlines.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import { noRoomForMessage } from "./message-errors.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "./message-memory.ts";

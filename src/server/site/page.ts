@@ -10,6 +10,7 @@ import {
   type Field,
   fieldValue,
   type Handler,
+  pathWithoutQuery,
   type ResponseHead,
 } from "../http/exchange.ts";
 import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
@@ -89,7 +90,7 @@ export function readPage(folder: string): Page | undefined {
     index: (exchange) => respondFile(exchange, index),
     files(exchange) {
       const { method, path } = exchange.request;
-      const file = files.get((path.split("?", 1)[0] as string).slice(PAGE_FILES.length));
+      const file = files.get(pathWithoutQuery(path).slice(PAGE_FILES.length));
       if (file === undefined) respondNotFound(exchange);
       else if (method === "OPTIONS") respondOptions(exchange, METHODS);
       else if (!METHODS.includes(method)) respondMethodNotAllowed(exchange, METHODS);

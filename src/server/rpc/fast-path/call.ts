@@ -3,8 +3,8 @@ import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange } from "../../http/exchange.ts";
 import { callerGone } from "../call-ends.ts";
+import type { Waiting } from "../deadlines.ts";
 import { contextValuesOf } from "../peer.ts";
-import type { Waiting } from "./deadlines.ts";
 import type { Plan } from "./negotiation.ts";
 
 export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {

@@ -1,12 +1,13 @@
 /** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
 import { readFlags } from "./cli/flags.ts";
-import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
+import { LIMIT_SETTINGS, RENAMED_FLAGS, renamedVariables } from "./cli/limit-settings.ts";
 import { flagsTakenByNpm } from "./cli/npm-flags.ts";
 import type { Setting } from "./cli/setting.ts";
 import { DURATION_EXAMPLES, parseDuration } from "./cli/units.ts";
 import { ALLOWED_HOST, allowedHost } from "./server/http/host-check.ts";
 import type { Limits } from "./server/limits/limits.ts";
 import { defaultLimits } from "./server/limits/memory.ts";
+import { RENAMED_HTTP2, renamed } from "./server/limits/renames.ts";
 import { DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
 
 export interface Config extends Omit<DrainTimes, "delayMs"> {
@@ -119,6 +120,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     default: "built-in",
     help: "HTTP/2 implementation: built-in is this server's; node is node:http2, which enforces fewer limits",
     allowed: "built-in or node",
+    renamedValues: RENAMED_HTTP2,
     parse: (text) => (text === "built-in" || text === "node" ? text : undefined),
   },
   page: {
@@ -178,8 +180,9 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
   const taken = flagsTakenByNpm(["start", "dev"], settings, env);
   if (taken !== undefined) throw new ConfigError(taken);
   const known = settings.map(({ flag }) => flag);
-  const given = readFlags(args, known, [SETTINGS.page.flag, SETTINGS.reflection.flag]);
-  const problems = [...given.problems];
+  const switches = [SETTINGS.page.flag, SETTINGS.reflection.flag];
+  const given = readFlags(args, { known, switches, renamed: RENAMED_FLAGS });
+  const problems = [...given.problems, ...renamedVariables(env)];
 
   function read<T>(setting: Setting<T>): T | undefined {
     const { flag, env: variable, default: fallback, parse, allowed } = setting;
@@ -188,7 +191,9 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
     if (text === undefined) return undefined;
     const value = parse(text);
     const source = given.values.has(flag) ? `--${flag}` : variable;
-    if (value === undefined) problems.push(`${source}: ${JSON.stringify(text)} must be ${allowed}`);
+    const newText = renamed(setting.renamedValues ?? {}, text);
+    if (newText !== undefined) problems.push(`${source}: ${JSON.stringify(text)} was renamed to "${newText}"`);
+    else if (value === undefined) problems.push(`${source}: ${JSON.stringify(text)} must be ${allowed}`);
     return value;
   }
 

@@ -1,10 +1,21 @@
-/** Flags on a command line: the text of each, and sentences on arguments that are not flags. */
+/** Parses the flags of a command line. */
 import { parseArgs } from "node:util";
 
 export interface Flags {
-  /** By the flags' names. Of a flag that is given twice, the last counts. */
+  /** The text of each flag, by its name. If a flag is given twice, the last one counts. */
   readonly values: ReadonlyMap<string, string>;
+  /** A sentence for each argument that is not a valid flag. */
   readonly problems: readonly string[];
+}
+
+/** The names of flags, all without "--". */
+export interface FlagNames {
+  /** The flags of the program. Each takes a value. */
+  readonly known: readonly string[];
+  /** The known flags that `--no-` and the name set to "off". */
+  readonly switches: readonly string[];
+  /** The flags that were renamed, with the new name of each. */
+  readonly renamed: ReadonlyMap<string, string>;
 }
 
 /** Returns "help" or "version" if the arguments ask for a text instead of a run. */
@@ -13,25 +24,26 @@ export function asksFor(args: readonly string[]): "help" | "version" | undefined
   return args.some((arg) => arg === "--version" || arg === "-V") ? "version" : undefined;
 }
 
-/** Reads the flags. Every flag in `known` takes a value. A flag in `switches` is "off" if given as `--no-` and its name. */
-export function readFlags(args: readonly string[], known: readonly string[], switches: readonly string[]): Flags {
-  const options = Object.fromEntries(known.map((flag) => [flag, { type: "string" as const }]));
+/** Parses the flags. Arguments that are not valid flags become problems. */
+export function readFlags(args: readonly string[], { known, switches, renamed }: FlagNames): Flags {
+  const options = Object.fromEntries([...known, ...renamed.keys()].map((flag) => [flag, { type: "string" as const }]));
   const values = new Map<string, string>();
   const problems: string[] = [];
-  const whole = args.filter((arg, i) => {
+  const complete = args.filter((arg, i) => {
     const lacksValue = known.some((flag) => arg === `--${flag}`) && (args[i + 1] ?? "--").startsWith("--");
     if (lacksValue) problems.push(`${arg}: must have a value behind it`);
     return !lacksValue;
   });
-  const { tokens } = parseArgs({ args: whole, options, allowPositionals: true, strict: false, tokens: true });
+  const { tokens } = parseArgs({ args: complete, options, allowPositionals: true, strict: false, tokens: true });
   for (const token of tokens) {
     if (token.kind === "positional") problems.push(`${JSON.stringify(token.value)}: must be a flag; see --help`);
-    else if (token.kind === "option") {
-      const off = token.value === undefined && switches.find((flag) => token.rawName === `--no-${flag}`);
-      if (off) values.set(off, "off");
-      else if (!known.includes(token.name)) problems.push(`${token.rawName}: unknown flag; see --help`);
-      else values.set(token.name, token.value ?? "");
-    }
+    if (token.kind !== "option") continue;
+    const { name, rawName, value } = token;
+    const off = value === undefined && switches.find((flag) => rawName === `--no-${flag}`);
+    if (off) values.set(off, "off");
+    else if (renamed.has(name)) problems.push(`${rawName}: renamed to --${renamed.get(name)}`);
+    else if (!known.includes(name)) problems.push(`${rawName}: unknown flag; see --help`);
+    else values.set(name, value ?? "");
   }
   return { values, problems };
 }

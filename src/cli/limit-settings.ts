@@ -1,6 +1,7 @@
 /** The flag and the variable of each limit. */
 
 import { LIMIT_NAMES, LIMITS, type Limit, type LimitName } from "../server/limits/limits.ts";
+import { RENAMED_LIMITS } from "../server/limits/renames.ts";
 import { limitRange } from "../server/limits/values.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize, SIZE_EXAMPLES } from "./units.ts";
@@ -14,15 +15,28 @@ export interface LimitSetting extends Setting<number> {
 /** The settings of the limits, in the order of their table. */
 export const LIMIT_SETTINGS: readonly LimitSetting[] = LIMIT_NAMES.map(limitSetting);
 
+/** The flags that were renamed, with the new name of each, both without "--". */
+export const RENAMED_FLAGS: ReadonlyMap<string, string> = new Map(
+  Object.entries(RENAMED_LIMITS).map(([old, name]) => [flagOf(old), flagOf(name)]),
+);
+
+/** Returns one sentence for each variable in `env` that has the old name of a limit and is not empty. */
+export function renamedVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  return [...RENAMED_FLAGS]
+    .map(([old, flag]) => [variableOf(old), variableOf(flag)] as const)
+    .filter(([old]) => Boolean(env[old]))
+    .map(([old, name]) => `${old}: renamed to ${name}`);
+}
+
 function limitSetting(name: LimitName): LimitSetting {
   const { default: value, unit, on, bounds, memoryShare }: Limit = LIMITS[name];
   const { min, max, off } = limitRange(name);
-  const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const flag = flagOf(name);
   const { takes, parse, format, units } = amountOf(unit);
   return {
     name,
     flag,
-    env: flag.toUpperCase().replaceAll("-", "_"),
+    env: variableOf(flag),
     takes,
     default: value === off ? "off" : format(value),
     help: on === "all" ? bounds : `${on}: ${bounds}`,
@@ -34,6 +48,14 @@ function limitSetting(name: LimitName): LimitSetting {
       return amount !== undefined && amount >= min && amount <= max ? amount : undefined;
     },
   };
+}
+
+function flagOf(limit: string): string {
+  return limit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function variableOf(flag: string): string {
+  return flag.toUpperCase().replaceAll("-", "_");
 }
 
 function shareOf(share: number, unit: string): string {

@@ -12,6 +12,8 @@ export interface Setting<T> {
   readonly help: string;
   /** The values that are allowed, as text that follows "must be". */
   readonly allowed: string;
+  /** The new name of each value that was renamed. */
+  readonly renamedValues?: Readonly<Record<string, string>>;
   /** Returns the value, or undefined if the text is not allowed. */
   readonly parse: (text: string) => T | undefined;
 }

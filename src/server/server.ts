@@ -13,6 +13,7 @@ import { createHttp2, type Http2 } from "./http2/server.ts";
 import { Budget } from "./limits/budget.ts";
 import type { Limits, OnLimit } from "./limits/limits.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
+import { refuseRenamedOptions } from "./limits/renames.ts";
 import { completeLimits } from "./limits/values.ts";
 import { limitConnectionsPerAddress } from "./listener/address-connections.ts";
 import { watchFileDescriptors } from "./listener/file-descriptors.ts";
@@ -126,6 +127,7 @@ const LAST_ANSWERS_MS = 50;
  * has a value that it cannot take, and Error if the routes register two implementations of one procedure.
  */
 export function createServer(options: ServerOptions): Server {
+  refuseRenamedOptions(options);
   const { routes, corsOrigins = [], interceptors = [], fastPath = true, tls } = options;
   const { interceptHealth = false, reflection = true } = options;
   const limits = completeLimits(options.limits);

@@ -108,7 +108,7 @@ for (const [flag, texts, allowed] of [
     ],
     `a whole number of bytes from 1 to 2147483647 or ${BYTES}`,
   ],
-  ["unsent-bytes", ["100", "65534", "1KiB"], `a whole number of bytes from 65535 to 2147483647 or ${BYTES}`],
+  ["send-buffer-bytes", ["100", "65534", "1KiB"], `a whole number of bytes from 65535 to 2147483647 or ${BYTES}`],
   ["connection-window-bytes", ["1", "2147483648"], `a whole number of bytes from 65535 to 2147483647 or ${BYTES}`],
   ["read-bytes-per-second", ["0", "1s", "/s"], `a whole number of bytes/s from 1 to 2147483647 or ${BYTES}`],
   [
@@ -130,9 +130,9 @@ for (const [flag, texts, allowed] of [
 
 for (const [limits, error, message] of [
   [
-    { unsentBytes: 100 },
+    { sendBufferBytes: 100 },
     RangeError,
-    "limits.unsentBytes: 100 must be a whole number of bytes from 65535 to 2147483647, or Infinity for no limit",
+    "limits.sendBufferBytes: 100 must be a whole number of bytes from 65535 to 2147483647, or Infinity for no limit",
   ],
   [
     { connectionWindowBytes: 65_534 },
@@ -164,6 +164,42 @@ for (const [limits, error, message] of [
     assert.throws(() => createServer(options), { name: error.name, message });
   });
 }
+
+for (const [old, name] of [
+  ["gatheredBytes", "bufferedBytes"],
+  ["gatheredBytesPerConnection", "bufferedBytesPerConnection"],
+  ["abandonedHandlers", "cancelledHandlers"],
+  ["abandonedHandlersPerConnection", "cancelledHandlersPerConnection"],
+  ["farewellMs", "gracefulCloseMs"],
+  ["pingAnswerMs", "pingTimeoutMs"],
+  ["unsentBytes", "sendBufferBytes"],
+] as const) {
+  test(`the old name ${old} is refused as option, flag and variable, and the new one is named`, () => {
+    const flag = old.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const newFlag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const [variable, newVariable] = [flag, newFlag].map((each) => each.toUpperCase().replaceAll("-", "_"));
+    const limits = { [old]: 1_000_000 } as Partial<Limits>;
+    assert.throws(() => createServer({ routes: () => {}, limits }), {
+      name: "TypeError",
+      message: `limits.${old}: renamed to ${name}`,
+    });
+    const flagMessage = `--${flag}: renamed to --${newFlag}`;
+    for (const args of [[`--${flag}=1000000`], [`--${flag}`, "1000000"], [`--${flag}`]])
+      assert.throws(() => readConfig(args, {}), { message: flagMessage });
+    const message = `${variable}: renamed to ${newVariable}`;
+    assert.throws(() => readConfig([], { [variable as string]: "1000000" }), { message });
+    assert.deepEqual(readConfig([], { [variable as string]: "" }).limits, DEFAULT_LIMITS);
+  });
+}
+
+test("createServer refuses the options lane and http2: own, and names the new spellings", () => {
+  const start = (options: object) => () => createServer({ routes: () => {}, ...options });
+  assert.throws(start({ lane: false }), { name: "TypeError", message: "lane: renamed to fastPath" });
+  const message = 'http2: "own" was renamed to "built-in"';
+  assert.throws(start({ http2: "own" }), { name: "TypeError", message });
+  assert.throws(() => readConfig(["--http2", "own"], {}), { message: `--${message}` });
+  assert.throws(() => readConfig([], { HTTP2: "own" }), { message: message.replace("http2", "HTTP2") });
+});
 
 test("createServer takes a limit that is undefined for its default, as other options of JavaScript", () => {
   assert.deepEqual(completeLimits({ idleMs: undefined } as unknown as Partial<Limits>), DEFAULT_LIMITS);

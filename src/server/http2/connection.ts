@@ -104,7 +104,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** The peer does not take what it asks for: nothing is to be read from it. */
   get paused(): boolean {
-    return this.#streams.sender.unsent > this.#server.limits.unsentBytes;
+    return this.#streams.sender.unsent > this.#server.limits.sendBufferBytes;
   }
 
   /** Looks at the time. */

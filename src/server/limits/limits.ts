@@ -292,7 +292,7 @@ export const LIMITS = {
     over: "503, or RST_STREAM (ENHANCE_YOUR_CALM); unavailable to a stream",
     reason: "an eighth of 2 GiB, and of the memory that the process may use if that is less",
   },
-  unsentBytes: {
+  sendBufferBytes: {
     default: 1_048_576,
     min: 65_535,
     unit: "bytes",

@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { LIMITS, type Limit, type LimitName, type Limits } from "./limits.ts";
 import { defaultLimits } from "./memory.ts";
+import { RENAMED_LIMITS, renamed } from "./renames.ts";
 
 /** The largest value of Node's timers and of HTTP/2's windows. */
 const MAX_VALUE = 2 ** 31 - 1;
@@ -19,14 +20,19 @@ export function limitRange(name: LimitName): { readonly min: number; readonly ma
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...defaultLimits() };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(LIMITS, name))
-      throw new TypeError(`limits.${name}: unknown limit; docs/limits.md lists them all`);
+    if (!Object.hasOwn(LIMITS, name)) throw unknownLimit(name);
     if (value === undefined) continue;
     const problem = problemOf(name as LimitName, value);
     if (problem !== undefined) throw problem;
     limits[name] = value;
   }
   return Object.freeze(limits as unknown as Limits);
+}
+
+function unknownLimit(name: string): TypeError {
+  const newName = renamed(RENAMED_LIMITS, name);
+  const problem = newName === undefined ? "unknown limit; docs/limits.md lists them all" : `renamed to ${newName}`;
+  return new TypeError(`limits.${name}: ${problem}`);
 }
 
 function problemOf(name: LimitName, value: unknown): Error | undefined {

@@ -234,7 +234,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
   {
     name: "more questions than the server writes answers that nobody reads",
     limits: { controlFramesPerSecond: off },
-    off: { unsentBytes: off },
+    off: { sendBufferBytes: off },
     logged: null, // nothing is cut: the peer's own system holds what is not read
     async run({ connect, turn }) {
       const peer = await connect(HELLO);

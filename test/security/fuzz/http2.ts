@@ -115,7 +115,7 @@ function request(random: Random, id: number, flags: number): Buffer[] {
 }
 
 function converse(chunks: readonly Buffer[], limits: Partial<Limits> = {}): Buffer {
-  const bench = new Bench(answer, { unsentBytes: Infinity, ...limits });
+  const bench = new Bench(answer, { sendBufferBytes: Infinity, ...limits });
   const said: Buffer[] = [];
   for (const chunk of chunks) {
     bench.connection.receive(chunk);

@@ -51,7 +51,7 @@ export class Sender implements ResponseHolder {
     this.#time = time;
     this.#tolls = tolls;
     this.#queued = queued;
-    this.#outputBytes = Math.max(FIRST_WINDOW, limits.unsentBytes / 4);
+    this.#outputBytes = Math.max(FIRST_WINDOW, limits.sendBufferBytes / 4);
   }
 
   /** Response bytes that wait for the peer: for its windows, or in the socket. */

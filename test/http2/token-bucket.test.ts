@@ -1,7 +1,7 @@
 /** How many events may come at once, and how many then. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Rate } from "../../src/server/http2/token-bucket.ts";
+import { Rate } from "../../src/server/http2/common/token-bucket.ts";
 
 /** How many of more than enough events are allowed at that time. */
 function allowed(rate: Rate, now: number): number {

@@ -3,17 +3,17 @@
  * came, takes what it says, and lets it look at the time.
  */
 import type { Peer } from "../http/exchange.ts";
-import { ConnectionFrames } from "./connection-frames.ts";
-import { Tolls } from "./flood-control.ts";
+import { ConnectionFrames } from "./common/connection-frames.ts";
+import { Tolls } from "./common/flood-control.ts";
+import { Departure } from "./common/graceful-close.ts";
+import { announcedSettings, PeerSettings } from "./common/settings.ts";
+import { Clocks, type Standing } from "./common/timeouts.ts";
 import { FrameReader } from "./frames/reader.ts";
 import { ConnectionError, ErrorCode, FIRST_WINDOW, FrameType } from "./frames/types.ts";
 import { FrameWriter } from "./frames/writer.ts";
-import { Departure } from "./graceful-close.ts";
 import type { ServerState } from "./server-state.ts";
-import { announcedSettings, PeerSettings } from "./settings.ts";
 import { StreamFrames } from "./stream-frames.ts";
 import { Streams, type StreamsHost } from "./streams/streams.ts";
-import { Clocks, type Standing } from "./timeouts.ts";
 
 const PING = Buffer.alloc(8);
 /**

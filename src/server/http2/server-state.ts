@@ -4,7 +4,7 @@ import type { Handler } from "../http/exchange.ts";
 import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
-import { Time } from "./clock.ts";
+import { Time } from "./common/clock.ts";
 import { MAX_31_BITS } from "./frames/types.ts";
 import { WriteBuffers } from "./frames/writer.ts";
 import { ResponseHeads } from "./headers/response-encoder.ts";

@@ -1,15 +1,15 @@
 /** The frames of streams: DATA, HEADERS, CONTINUATION, PRIORITY, RST_STREAM and their WINDOW_UPDATE (RFC 9113, 6). */
 
-import type { Tolls } from "./flood-control.ts";
+import type { Tolls } from "./common/flood-control.ts";
+import { ReceiveWindow, widen } from "./common/flow-control.ts";
+import type { Departure } from "./common/graceful-close.ts";
+import type { PeerSettings } from "./common/settings.ts";
 import { ConnectionError, ErrorCode, FIRST_WINDOW, Flag, read31 } from "./frames/types.ts";
 import type { FrameWriter } from "./frames/writer.ts";
-import type { Departure } from "./graceful-close.ts";
 import { FieldBlock } from "./headers/field-block.ts";
 import { RequestHeads } from "./headers/request-decoder.ts";
 import { areTrailers, MALFORMED } from "./headers/request-head.ts";
 import type { ServerState } from "./server-state.ts";
-import type { PeerSettings } from "./settings.ts";
-import { ReceiveWindow, widen } from "./streams/flow-control.ts";
 import type { Stream } from "./streams/stream.ts";
 import type { Streams } from "./streams/streams.ts";
 

@@ -1,7 +1,7 @@
 /** Streams whose response is complete before their request (RFC 9113, 8.1), and when each is to be looked at. */
 import { EarlyResponse, type EndOfDiscard } from "../../http/early-response.ts";
 import type { Limits } from "../../limits/limits.ts";
-import type { Time } from "../clock.ts";
+import type { Time } from "../common/clock.ts";
 import type { Stream } from "./stream.ts";
 
 /** The part of a connection that an early stream uses. */

@@ -1,8 +1,8 @@
 /** The part of a connection that a stream uses. */
 import type { Peer } from "../../http/exchange.ts";
+import type { Sender } from "../common/sender.ts";
 import type { ErrorCode } from "../frames/types.ts";
 import type { EarlyHost, EarlyStreams } from "./early-streams.ts";
-import type { Sender } from "./sender.ts";
 import type { Stream } from "./stream.ts";
 
 export interface StreamHost extends EarlyHost {

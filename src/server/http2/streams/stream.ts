@@ -7,12 +7,12 @@ import {
   type ResetReason,
   type ResponseHead,
 } from "../../http/exchange.ts";
+import type { ReceiveWindow } from "../common/flow-control.ts";
+import type { Outgoing } from "../common/send-queue.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
 import { EarlyStream } from "./early-streams.ts";
-import type { ReceiveWindow } from "./flow-control.ts";
 import { Body, type BodyHost } from "./request-body.ts";
-import type { Outgoing } from "./send-queue.ts";
 import type { StreamHost } from "./stream-host.ts";
 
 const RESET_CODES = {

@@ -3,13 +3,13 @@
 import { discardMessage, type EndOfDiscard } from "../../http/early-response.ts";
 import { EMPTY_BYTES, type Peer } from "../../http/exchange.ts";
 import { Budget } from "../../limits/budget.ts";
-import type { Tolls } from "../flood-control.ts";
+import type { Tolls } from "../common/flood-control.ts";
+import { Sender, type SenderHost } from "../common/sender.ts";
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import { type Http2RequestHead, UNREADABLE } from "../headers/request-head.ts";
 import type { ServerState } from "../server-state.ts";
 import type { EarlyStreams } from "./early-streams.ts";
-import { Sender, type SenderHost } from "./sender.ts";
 import { Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
 import { StreamTable } from "./table.ts";

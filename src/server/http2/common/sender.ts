@@ -1,16 +1,16 @@
 /** What streams say: heads, bodies and trailers as frames, within the windows and in fair order (RFC 9113, 8.1). */
 import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
 import type { QueuedResponses, ResponseHolder } from "../../limits/queued-responses.ts";
-import type { Time } from "../clock.ts";
-import type { Tolls } from "../flood-control.ts";
 import { FIRST_WINDOW, Flag, FRAME_SIZE } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import type { ResponseBlock, ResponseHeads } from "../headers/response-encoder.ts";
 import { NO_TABLE } from "../hpack/encoder.ts";
 import type { ServerState } from "../server-state.ts";
+import type { Stream } from "../streams/stream.ts";
+import type { Time } from "./clock.ts";
+import type { Tolls } from "./flood-control.ts";
 import { Turns } from "./flow-control.ts";
 import { Outgoing } from "./send-queue.ts";
-import type { Stream } from "./stream.ts";
 
 const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
 

@@ -1,8 +1,8 @@
 /** What of a connection may take how long. They run only when they are looked at. */
 
-import type { Limits } from "../limits/limits.ts";
-import { ReadRate } from "../limits/read-rate.ts";
-import { ConnectionError, ErrorCode } from "./frames/types.ts";
+import type { Limits } from "../../limits/limits.ts";
+import { ReadRate } from "../../limits/read-rate.ts";
+import { ConnectionError, ErrorCode } from "../frames/types.ts";
 
 /** What is due: the end, for a reason; a leave-taking, for one; or a question to the peer whether it is there. */
 export type Due = ConnectionError | { readonly leave: string } | "ping";

@@ -1,7 +1,7 @@
 /** SETTINGS (RFC 9113, 6.5): what this side announces, and what the peer did. */
 
-import type { Limits } from "../limits/limits.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, FRAME_SIZE, MAX_31_BITS, SettingId } from "./frames/types.ts";
+import type { Limits } from "../../limits/limits.ts";
+import { ConnectionError, ErrorCode, FIRST_WINDOW, FRAME_SIZE, MAX_31_BITS, SettingId } from "../frames/types.ts";
 
 const FIRST_TABLE_SIZE = 4096;
 

@@ -1,5 +1,5 @@
 /** The time, as it is handed to connections: they have no clock. */
-import { encodeBlock } from "./hpack/encoder.ts";
+import { encodeBlock } from "../hpack/encoder.ts";
 
 export class Time {
   /** ms of a clock that only goes forward, whole: streams keep it, and a fraction would cost each of them an object. */

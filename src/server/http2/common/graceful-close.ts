@@ -1,7 +1,7 @@
 /** How a connection takes its leave without losing a stream (RFC 9113, 6.8). */
 
-import { ErrorCode, MAX_31_BITS } from "./frames/types.ts";
-import type { FrameWriter } from "./frames/writer.ts";
+import { ErrorCode, MAX_31_BITS } from "../frames/types.ts";
+import type { FrameWriter } from "../frames/writer.ts";
 
 /** The opaque data of the PING that follows the first GOAWAY. */
 const FAREWELL = Buffer.from("farewell", "latin1");

@@ -1,14 +1,14 @@
 /** The frames of a connection: which may come when, and SETTINGS, PING, GOAWAY and WINDOW_UPDATE (RFC 9113, 6). */
 
+import type { FrameSink } from "../frames/reader.ts";
+import { ConnectionError, ErrorCode, Flag, FrameType, read31 } from "../frames/types.ts";
+import type { FrameWriter } from "../frames/writer.ts";
+import type { ConnectionParts, StreamFrames } from "../stream-frames.ts";
+import type { Streams } from "../streams/streams.ts";
 import type { Tolls } from "./flood-control.ts";
-import type { FrameSink } from "./frames/reader.ts";
-import { ConnectionError, ErrorCode, Flag, FrameType, read31 } from "./frames/types.ts";
-import type { FrameWriter } from "./frames/writer.ts";
+import { widen } from "./flow-control.ts";
 import type { Departure } from "./graceful-close.ts";
 import type { PeerSettings } from "./settings.ts";
-import type { ConnectionParts, StreamFrames } from "./stream-frames.ts";
-import { widen } from "./streams/flow-control.ts";
-import type { Streams } from "./streams/streams.ts";
 
 export class ConnectionFrames implements FrameSink {
   readonly #writer: FrameWriter;

@@ -3,9 +3,9 @@
  * ends.
  */
 
-import type { LimitName, Limits } from "../limits/limits.ts";
+import type { LimitName, Limits } from "../../limits/limits.ts";
+import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import type { Time } from "./clock.ts";
-import { ConnectionError, ErrorCode } from "./frames/types.ts";
 import { Rate } from "./token-bucket.ts";
 
 export class Tolls {

@@ -1,6 +1,6 @@
 /** Windows (RFC 9113, 5.2 and 6.9): how much may come, and in which order streams send what waits. */
 import { MAX_31_BITS } from "../frames/types.ts";
-import type { Stream } from "./stream.ts";
+import type { Stream } from "../streams/stream.ts";
 
 /** What the peer may send, and what of it is given back. */
 export class ReceiveWindow {

@@ -8,8 +8,9 @@ import { withCaching } from "./http/caching.ts";
 import { withCors } from "./http/cors.ts";
 import type { Exchange } from "./http/exchange.ts";
 import { HostCheck } from "./http/host-check.ts";
+import type { Http2Server } from "./http/http2-server.ts";
 import { respondOptions } from "./http/responses.ts";
-import { createHttp2, type Http2 } from "./http2/server.ts";
+import { createHttp2 } from "./http2/server.ts";
 import { Budget } from "./limits/budget.ts";
 import type { Limits, OnLimit } from "./limits/limits.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
@@ -199,7 +200,7 @@ export function createServer(options: ServerOptions): Server {
   const state = { handler: handle, limits, buffered, queued, onLimit };
   const onError = (error: unknown): void => log(`serve HTTP/2: ${errorText(error)}`);
   const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
-  let http2: Http2 | undefined;
+  let http2: Http2Server | undefined;
   const split: Split = {
     http2: (socket) => http2?.accept(socket),
     limits,
@@ -241,7 +242,7 @@ export function createServer(options: ServerOptions): Server {
       {
         announce() {
           health.shutDown();
-          http1.announceClose();
+          http1.sendConnectionClose();
         },
         async leave(idleMs) {
           endOfWatches.abort(unavailable("the server is shutting down"));
@@ -251,7 +252,7 @@ export function createServer(options: ServerOptions): Server {
         },
         abort: () => shutdown.abort(unavailable("the server is shutting down")),
         async cut() {
-          const calls = http1.requests + (http2?.streams ?? 0);
+          const calls = http1.requestsInFlight + (http2?.requestsInFlight ?? 0);
           cut.abort(unavailable("the server has shut down"));
           await sleep(LAST_ANSWERS_MS);
           undecided.close();

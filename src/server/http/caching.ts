@@ -1,7 +1,7 @@
 /** What HTTP caches need of an answer to GET: a validator, and what it varies by (RFC 9110, RFC 9111). */
 import { hash } from "node:crypto";
 import { EMPTY_BYTES, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
-import { WrappedExchange } from "./wrapped-exchange.ts";
+import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 /**
  * An answer of 200 that its service lets be stored, by a Cache-Control of its own, gets a strong ETag and Vary, and
@@ -11,7 +11,7 @@ export function withCaching(next: Handler): Handler {
   return (exchange) => next(exchange.request.method === "GET" ? new CacheableExchange(exchange) : exchange);
 }
 
-class CacheableExchange extends WrappedExchange {
+class CacheableExchange extends ExchangeWrapper {
   #head: ResponseHead | undefined;
   readonly #pieces: Uint8Array[] = [];
 

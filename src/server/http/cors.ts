@@ -1,7 +1,7 @@
 /** What pages on other origins need to call and to read errors: CORS (Fetch, "HTTP-CORS protocol"). */
 import { cors } from "@connectrpc/connect";
 import { EMPTY_BYTES, type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
-import { WrappedExchange } from "./wrapped-exchange.ts";
+import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 const MAX_AGE_SECONDS = "7200"; // two hours
 
@@ -35,7 +35,7 @@ function respondPreflight(exchange: Exchange, allowed: string | undefined): void
   exchange.respond({ status: 204, fields }, EMPTY_BYTES);
 }
 
-class CrossOriginExchange extends WrappedExchange {
+class CrossOriginExchange extends ExchangeWrapper {
   readonly #allowed: string | undefined;
 
   constructor(inner: Exchange, allowed: string | undefined) {

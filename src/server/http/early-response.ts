@@ -1,8 +1,8 @@
 /** Responses that are complete before their request's end (RFC 9112, 9.3; RFC 9113, 8.1), over every HTTP version. */
 import type { LimitName, Limits } from "../limits/limits.ts";
 
-/** The reason to read no more of a request: the limit that is met, or "idle" if the client sends nothing. */
-export type EndOfDiscard = Extract<LimitName, "discardedBytes" | "requestMs"> | "idle";
+/** A limit that ends the reading of a request after its response. "discardIdleMs" is normal, the others are logged. */
+export type DiscardLimit = Extract<LimitName, "discardedBytes" | "requestMs" | "discardIdleMs">;
 
 /**
  * Decides how long such a response waits for the request's end, and how long the rest of the request is read and
@@ -50,16 +50,16 @@ export class EarlyResponse {
   }
 
   /** Returns why the rest of the request is not to be read any longer; undefined if it is. */
-  endOfDiscard(now: number): EndOfDiscard | undefined {
+  exceededLimit(now: number): DiscardLimit | undefined {
     const { discardedBytes, requestMs, discardIdleMs } = this.#limits;
     if (this.#bytes > discardedBytes) return "discardedBytes";
     if (now - this.#since > requestMs) return "requestMs";
-    return now - this.#heardAt >= discardIdleMs ? "idle" : undefined;
+    return now - this.#heardAt >= discardIdleMs ? "discardIdleMs" : undefined;
   }
 }
 
 /** Returns the words for the log on a limit that ended the discarding. */
-export function discardMessage(limit: Exclude<EndOfDiscard, "idle">, limits: Limits): string {
+export function discardMessage(limit: Exclude<DiscardLimit, "discardIdleMs">, limits: Limits): string {
   return limit === "requestMs"
     ? `the rest of a request took over ${limits.requestMs} ms after its response`
     : `the rest of a request exceeds ${limits.discardedBytes} bytes after its response`;

@@ -1,22 +1,11 @@
 /** An HTTP/2 server over sockets that it is given: the door of this folder. */
-import type { Socket } from "node:net";
+import type { Http2Server } from "../http/http2-server.ts";
 import type { Limits } from "../limits/limits.ts";
 import { lostWithin } from "../limits/running-time.ts";
 import { type Http2Options, ServerState } from "./server-state.ts";
 import { BoundSocket, readClock } from "./socket.ts";
 
-export interface Http2 {
-  /** Serves a connection: a socket, plain or TLS, from which nothing was read, or into which it was unshifted. */
-  accept(socket: Socket): void;
-  /** Takes leave of every client; settles when the last stream is finished and the last connection closed. */
-  drain(): Promise<void>;
-  /** Ends every connection at once. */
-  destroy(): void;
-  /** Streams that are open: calls under way. */
-  readonly streams: number;
-}
-
-export function createHttp2(options: Http2Options): Http2 {
+export function createHttp2(options: Http2Options): Http2Server {
   const server = new ServerState(options);
   server.time.lostWithin = lostWithin;
   const sockets = new Set<BoundSocket>();
@@ -71,7 +60,7 @@ export function createHttp2(options: Http2Options): Http2 {
     destroy() {
       for (const socket of sockets) socket.destroy(CLOSING);
     },
-    get streams() {
+    get requestsInFlight() {
       let streams = 0;
       for (const socket of sockets) streams += socket.openStreams;
       return streams;

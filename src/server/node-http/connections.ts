@@ -34,7 +34,7 @@ export class NodeConnections<K> {
   }
 
   /** Requests under way. */
-  get requests(): number {
+  get requestsInFlight(): number {
     let requests = 0;
     for (const connection of this.#connections.values()) requests += connection.requests.size;
     return requests;

@@ -69,7 +69,7 @@ export function discardRest(
     const now = runningTime();
     early.received(piece.length, now);
     idle?.refresh();
-    if (early.endOfDiscard(now) !== "discardedBytes") return;
+    if (early.exceededLimit(now) !== "discardedBytes") return;
     req.off("data", onData);
     onLimit("discardedBytes", discardMessage("discardedBytes", limits));
     if (stream !== undefined) stream.close(NO_ERROR);

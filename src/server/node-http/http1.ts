@@ -27,9 +27,9 @@ export interface Http1 {
   readonly server: Server | HttpsServer;
   readonly https: HttpsServer | undefined;
   /** Requests under way. */
-  readonly requests: number;
+  readonly requestsInFlight: number;
   /** Has each answer say that its connection ends with it, from now on. */
-  announceClose(): void;
+  sendConnectionClose(): void;
   /**
    * Takes no more connections, and settles when the last is closed: with the answer to a request, which those without
    * one have idleMs to send.
@@ -113,10 +113,10 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
   return {
     server,
     https,
-    get requests() {
-      return connections.requests;
+    get requestsInFlight() {
+      return connections.requestsInFlight;
     },
-    announceClose() {
+    sendConnectionClose() {
       closing = true;
       for (const [, connection] of connections) connection.closing = true;
     },

@@ -1,13 +1,13 @@
 /** HTTP/2 by node:http2, on sockets that are handed to it. It has none of the limits of our own. */
 import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import type { Http2 } from "../http2/server.ts";
+import type { Http2Server } from "../http/http2-server.ts";
 import { NodeConnection, type NodeServerState } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { createNodeListener } from "./exchange.ts";
 
 /** An HTTP/2 server that never listens. */
-export function createNodeHttp2(state: NodeServerState): Http2 {
+export function createNodeHttp2(state: NodeServerState): Http2Server {
   const sessions = new NodeConnections<ServerHttp2Session>(state);
   const listener = createNodeListener(state.handler);
   function take(req: Http2ServerRequest, res: Http2ServerResponse): void {
@@ -41,8 +41,8 @@ export function createNodeHttp2(state: NodeServerState): Http2 {
     destroy(): void {
       for (const [session] of sessions) session.destroy();
     },
-    get streams(): number {
-      return sessions.requests;
+    get requestsInFlight(): number {
+      return sessions.requestsInFlight;
     },
   };
 }

@@ -5,7 +5,8 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHt
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { Handler } from "../../../src/server/http/exchange.ts";
-import { createHttp2, type Http2 } from "../../../src/server/http2/server.ts";
+import type { Http2Server } from "../../../src/server/http/http2-server.ts";
+import { createHttp2 } from "../../../src/server/http2/server.ts";
 import { Budget } from "../../../src/server/limits/budget.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits/limits.ts";
 import { QueuedResponses } from "../../../src/server/limits/queued-responses.ts";
@@ -13,14 +14,14 @@ import { echo } from "./bench.ts";
 import { type Frame, HELLO, inWords, split } from "./wire.ts";
 
 export interface TestServer {
-  readonly http2: Http2;
+  readonly http2: Http2Server;
   /** The sockets that it was handed and that are open. */
   readonly sockets: ReadonlySet<Socket>;
   readonly port: number;
 }
 
 /** The HTTP/2 of a test, over sockets that it hands over; errors takes what was no peer's fault. */
-export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, errors: unknown[] = []): Http2 {
+export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, errors: unknown[] = []): Http2Server {
   const limits = { ...DEFAULT_LIMITS, ...changed };
   return createHttp2({
     handler,

@@ -1,5 +1,5 @@
 /** Streams whose response is complete before their request (RFC 9113, 8.1), and when each is to be looked at. */
-import { EarlyResponse, type EndOfDiscard } from "../../http/early-response.ts";
+import { type DiscardLimit, EarlyResponse } from "../../http/early-response.ts";
 import type { Limits } from "../../limits/limits.ts";
 import type { Time } from "../common/clock.ts";
 import type { Stream } from "./stream.ts";
@@ -9,7 +9,7 @@ export interface EarlyHost {
   /** Lets the peer send this many bytes more. */
   credit(stream: Stream, bytes: number): void;
   /** Ends a stream whose request is complete too, or is not read any longer. */
-  discarded(stream: Stream, why: EndOfDiscard | undefined): void;
+  discarded(stream: Stream, why: DiscardLimit | undefined): void;
   /** The response cannot be sent. */
   threw(stream: Stream, error: unknown): void;
 }
@@ -52,7 +52,7 @@ export class EarlyStream {
   look(): void {
     const { running: now } = this.#server.time;
     if (this.isSent) {
-      const why = this.#rule.endOfDiscard(now);
+      const why = this.#rule.exceededLimit(now);
       if (why !== undefined) this.#host.discarded(this.#stream, why);
     } else if (this.#send !== undefined && this.#rule.isDue(now)) this.#release();
   }

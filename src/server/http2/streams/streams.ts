@@ -1,6 +1,6 @@
 /** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
 
-import { discardMessage, type EndOfDiscard } from "../../http/early-response.ts";
+import { type DiscardLimit, discardMessage } from "../../http/early-response.ts";
 import { EMPTY_BYTES, type Peer } from "../../http/exchange.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { Tolls } from "../common/flood-control.ts";
@@ -129,9 +129,9 @@ export class Streams implements StreamHost, SenderHost {
   }
 
   /** Ends a stream after its response. A peer that still sends is told to stop, and that it was no error (8.1). */
-  discarded(stream: Stream, why: EndOfDiscard | undefined): void {
+  discarded(stream: Stream, why: DiscardLimit | undefined): void {
     const { limits, onLimit } = this.#server;
-    if (why !== undefined && why !== "idle") onLimit(why, discardMessage(why, limits));
+    if (why !== undefined && why !== "discardIdleMs") onLimit(why, discardMessage(why, limits));
     if (why !== undefined) this.#rst(stream.id, ErrorCode.NoError);
     this.#finish(stream);
   }

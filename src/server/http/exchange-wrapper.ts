@@ -1,7 +1,7 @@
 /** An exchange that passes everything on to another: the base of those that change the answer on its way. */
 import type { Exchange, Field, ResetReason, ResponseHead } from "./exchange.ts";
 
-export class WrappedExchange implements Exchange {
+export class ExchangeWrapper implements Exchange {
   protected readonly inner: Exchange;
 
   constructor(inner: Exchange) {

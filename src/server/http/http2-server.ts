@@ -1,0 +1,14 @@
+/** The HTTP/2 server that `createServer` uses: this project's own, or node:http2. */
+import type { Socket } from "node:net";
+
+/** An HTTP/2 server that does not listen. Its connections are handed to it. */
+export interface Http2Server {
+  /** Serves a connection, plain or TLS. Nothing may have been read from the socket, unless it was unshifted into it. */
+  accept(socket: Socket): void;
+  /** Closes every connection gracefully. Resolves when the last stream has ended and the last connection is closed. */
+  drain(): Promise<void>;
+  /** Closes every connection immediately. */
+  destroy(): void;
+  /** Number of requests whose response is not complete. */
+  readonly requestsInFlight: number;
+}

@@ -8,7 +8,7 @@ import { ALLOWED_HOST, allowedHost } from "./server/http/host-check.ts";
 import type { Limits } from "./server/limits/limits.ts";
 import { defaultLimits } from "./server/limits/memory.ts";
 import { RENAMED_HTTP2, renamed } from "./server/limits/renames.ts";
-import { DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
+import { DEFAULT_DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
 
 export interface Config extends Omit<DrainTimes, "delayMs"> {
   /** Undefined follows the address that the server listens on. */
@@ -145,7 +145,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     flag: "drain-delay-ms",
     env: "DRAIN_DELAY_MS",
     default: undefined,
-    help: `time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING, so that load balancers see it. Without it: 0 when listening on loopback, otherwise ${DELAY_MS / 1_000}s`,
+    help: `time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING, so that load balancers see it. Without it: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
     ...DURATION,
   },
   idleMs: {

@@ -16,7 +16,7 @@ import type { Limits, OnLimit } from "./limits/limits.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
 import { refuseRenamedOptions } from "./limits/renames.ts";
 import { completeLimits } from "./limits/values.ts";
-import { limitConnectionsPerAddress } from "./listener/address-connections.ts";
+import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
 import { watchFileDescriptors } from "./listener/file-descriptors.ts";
 import {
   type BoundAddress,
@@ -26,8 +26,10 @@ import {
   nameOf,
   nodeListenOptions,
 } from "./listener/listen-address.ts";
-import { type Split, splitByFirstBytes } from "./listener/plain.ts";
-import { httpsOptions, secureContextOptions, splitByAlpn, type TlsCredentials } from "./listener/tls.ts";
+import type { DetectionOptions } from "./listener/pending-connections.ts";
+import { detectByPreface } from "./listener/plain.ts";
+import { detectByAlpn, httpsOptions } from "./listener/tls.ts";
+import { secureContextOptions, type TlsCredentials } from "./listener/tls-credentials.ts";
 import { errorText, logEntry } from "./log/entry.ts";
 import { quote } from "./log/quote.ts";
 import { createSparseLog } from "./log/throttled-log.ts";
@@ -201,14 +203,14 @@ export function createServer(options: ServerOptions): Server {
   const onError = (error: unknown): void => log(`serve HTTP/2: ${errorText(error)}`);
   const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
   let http2: Http2Server | undefined;
-  const split: Split = {
+  const detection: DetectionOptions = {
     http2: (socket) => http2?.accept(socket),
     limits,
     onLimit,
     onRefused: (reason, address) =>
       sparseLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
   };
-  const undecided = http1.https ? splitByAlpn(http1.https, split) : splitByFirstBytes(http1.server, split);
+  const pending = http1.https ? detectByAlpn(http1.https, detection) : detectByPreface(http1.server, detection);
 
   limitConnectionsPerAddress(http1.server, limits, onLimit);
 
@@ -246,7 +248,7 @@ export function createServer(options: ServerOptions): Server {
         },
         async leave(idleMs) {
           endOfWatches.abort(unavailable("the server is shutting down"));
-          const idle = setTimeout(() => undecided.close(), idleMs);
+          const idle = setTimeout(() => pending.destroy(), idleMs);
           await Promise.all([http1.drain(idleMs), http2?.drain()]);
           clearTimeout(idle);
         },
@@ -255,7 +257,7 @@ export function createServer(options: ServerOptions): Server {
           const calls = http1.requestsInFlight + (http2?.requestsInFlight ?? 0);
           cut.abort(unavailable("the server has shut down"));
           await sleep(LAST_ANSWERS_MS);
-          undecided.close();
+          pending.destroy();
           http1.destroy();
           http2?.destroy();
           return calls;

@@ -13,8 +13,13 @@ export interface DrainTimes {
 }
 
 /** The default of delayMs beyond loopback: two health checks of a load balancer, which come every second or two. */
-export const DELAY_MS = 5_000;
-const DEFAULTS: DrainTimes = Object.freeze({ delayMs: DELAY_MS, idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 });
+export const DEFAULT_DELAY_MS = 5_000;
+const DEFAULTS: DrainTimes = Object.freeze({
+  delayMs: DEFAULT_DELAY_MS,
+  idleMs: 1_000,
+  graceMs: 10_000,
+  abortMs: 1_000,
+});
 
 /** Times of which some may be left to their defaults. */
 export type GivenDrainTimes = { readonly [K in keyof DrainTimes]?: DrainTimes[K] | undefined };

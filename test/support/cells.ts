@@ -1,5 +1,5 @@
 /** The protocol matrix: every protocol and codec over every HTTP version, as requests and answers made and read by hand. */
-import type { TlsCredentials } from "../../src/server/listener/tls.ts";
+import type { TlsCredentials } from "../../src/server/listener/tls-credentials.ts";
 import { SERVER } from "./certificates.ts";
 import { HTTP_VERSIONS, type HttpRequest, type HttpResponse, type HttpVersion, send } from "./http.ts";
 

@@ -1,7 +1,7 @@
 /** Connect's own clients, in every protocol over every HTTP version that it is for, plain and over TLS. */
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import type { TlsCredentials } from "../../src/server/listener/tls.ts";
+import type { TlsCredentials } from "../../src/server/listener/tls-credentials.ts";
 import { AUTHORITY, SERVER } from "./certificates.ts";
 
 export interface NamedTransport {

@@ -201,7 +201,7 @@ testInChromium("the page calls", [
         assert.match(line, /https:\/\/|^grpcurl (?!-plaintext)|secure_channel/);
       }
       // Chromium refuses the certificate before it overlooks that.
-      for (const entry of log.splice(0)) assert.match(entry, /it does not trust the certificate here/);
+      for (const entry of log.splice(0)) assert.match(entry, /it does not trust this server's certificate/);
     },
   ],
   ...[true, false].map(

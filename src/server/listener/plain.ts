@@ -1,44 +1,32 @@
-/** One plain port: HTTP/1.1 or HTTP/2, by the first bytes of each connection. */
+/** A plain port: decides between HTTP/1.1 and HTTP/2 by the first bytes of each connection. */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import type { Limits, OnLimit } from "../limits/limits.ts";
-import { FirstBytes, type OnRefused, refuse, TLS_START } from "./peek.ts";
-
-/** What every HTTP/2 connection begins with (RFC 9113, 3.4) and, since no method is called PRI, no other does. */
-const PREFACE_START = "PRI ";
-
-export interface Split {
-  /** Serves a connection of HTTP/2, from which nothing was read. */
-  readonly http2: (socket: Socket) => void;
-  readonly limits: Limits;
-  readonly onLimit: OnLimit;
-  readonly onRefused: OnRefused;
-}
-
-/** The connections that have not shown what they speak. */
-export interface Undecided {
-  /** Closes them. */
-  close(): void;
-}
+import { type DetectionOptions, PendingConnections, TLS_START } from "./pending-connections.ts";
 
 /**
- * Makes the HTTP/1.1 server hand over each connection that speaks HTTP/2, and refuse those that speak TLS.
- * The HTTP/1.1 server stays the one that listens: one that does not has no timeouts.
+ * The start of every HTTP/2 connection preface (RFC 9113, 3.4). PRI is not a method of HTTP, so no HTTP/1.1 connection
+ * begins with it.
  */
-export function splitByFirstBytes(http1: Server, { http2, limits, onLimit, onRefused }: Split): Undecided {
-  const firstBytes = new FirstBytes(limits, onLimit);
+const PREFACE_START = "PRI ";
+
+/**
+ * Makes the HTTP/1.1 server pass each HTTP/2 connection to `options.http2`, and refuse TLS. Replaces the server's
+ * "connection" listeners, and calls them for HTTP/1.1 only. That server is also the one that listens: Node enforces the
+ * timeouts of HTTP/1.1 only on a listening server. Returns the connections that have not shown their protocol yet.
+ */
+export function detectByPreface(http1: Server, options: DetectionOptions): PendingConnections {
+  const pending = new PendingConnections(options);
   const acceptHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
-    firstBytes.peek(socket, PREFACE_START, (start) => {
-      if (start === PREFACE_START) return http2(socket);
+    pending.peek(socket, PREFACE_START, (start) => {
+      if (start === PREFACE_START) return options.http2(socket);
       if (start.startsWith(TLS_START)) {
-        onRefused("it speaks TLS, and this port is plain", socket.remoteAddress);
-        return refuse(socket, "this port is plain: use http");
+        return pending.refuse(socket, "it speaks TLS, and this port is plain", "this port is plain: use http");
       }
       for (const accept of acceptHttp1) accept.call(http1, socket);
       socket.resume();
     });
   });
-  return firstBytes;
+  return pending;
 }

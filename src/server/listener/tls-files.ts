@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { boundedRead } from "./bounded-read.ts";
 import { needsPassphrase } from "./pem.ts";
-import { secureContextOptions, type TlsCredentials } from "./tls.ts";
+import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
 
 /** Paths of files in PEM. */
 export interface TlsFiles {

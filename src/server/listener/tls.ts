@@ -1,134 +1,98 @@
-/** One TLS port: HTTP/1.1 or HTTP/2, by what each client asks for in its handshake (ALPN, RFC 7301). */
-import { constants } from "node:crypto";
+/** A TLS port: decides between HTTP/1.1 and HTTP/2 by the protocol that each handshake negotiates (ALPN, RFC 7301). */
 import type { Server, ServerOptions } from "node:https";
 import type { Socket } from "node:net";
-import type { SecureContextOptions, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { lostWithin } from "../limits/running-time.ts";
 import { MAX_TIMER_MS } from "../limits/timers.ts";
-import { FirstBytes, refuse, TLS_START } from "./peek.ts";
-import type { Split, Undecided } from "./plain.ts";
+import { type DetectionOptions, PendingConnections, TLS_START } from "./pending-connections.ts";
+import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
 
-export interface TlsCredentials {
-  /** The certificate, and behind it those between it and its authority, in PEM. */
-  readonly cert: string;
-  /** Its private key, in PEM, without a passphrase. */
-  readonly key: string;
-  /** The authorities of clients, in PEM: a client without a certificate of theirs is refused. Default: none is asked for. */
-  readonly clientCa?: string | undefined;
-}
+/** The server's protocols in order of preference, by their ALPN names. A client without ALPN speaks HTTP/1.1. */
+const ALPN_PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
 
-/** Of the versions' names (IANA's registry of ALPN), the first that a client has too. One that names none speaks HTTP/1.1. */
-const ALPN = ["h2", "http/1.1", "http/1.0"];
-/**
- * TLS 1.3's, and of Mozilla's "intermediate" those of TLS 1.2 that need no parameters of a group: all are ephemeral and
- * AEAD, so none is on the list of RFC 9113, appendix A (wiki.mozilla.org/Security/Server_Side_TLS).
- */
-const CIPHERS = [
-  "TLS_AES_128_GCM_SHA256",
-  "TLS_AES_256_GCM_SHA384",
-  "TLS_CHACHA20_POLY1305_SHA256",
-  "ECDHE-ECDSA-AES128-GCM-SHA256",
-  "ECDHE-RSA-AES128-GCM-SHA256",
-  "ECDHE-ECDSA-AES256-GCM-SHA384",
-  "ECDHE-RSA-AES256-GCM-SHA384",
-  "ECDHE-ECDSA-CHACHA20-POLY1305",
-  "ECDHE-RSA-CHACHA20-POLY1305",
-].join(":");
-
-/** What new connections are served with. It is to be given whole each time: Node's setSecureContext forgets what is left out. */
-export function secureContextOptions({ cert, key, clientCa }: TlsCredentials): SecureContextOptions {
-  return {
-    cert,
-    key,
-    ...(clientCa !== undefined && { ca: clientCa }),
-    minVersion: "TLSv1.2",
-    ciphers: CIPHERS,
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION, // RFC 9113, 9.2.1
-  };
-}
-
-/** The options of an HTTPS server whose connections splitByAlpn divides; handshakeMs is what a handshake may take. */
+/** Returns the options of an HTTPS server for `detectByAlpn`. A handshake may take `handshakeMs`. */
 export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): ServerOptions {
   const mutual = credentials.clientCa !== undefined;
   return {
     ...secureContextOptions(credentials),
-    ALPNProtocols: ALPN,
+    ALPNProtocols: ALPN_PROTOCOLS,
     requestCert: mutual,
     rejectUnauthorized: mutual,
     handshakeTimeout: Math.min(handshakeMs, MAX_TIMER_MS),
   };
 }
 
-/** Makes the HTTPS server hand over each connection whose client asked for HTTP/2, and answer plain text. */
-export function splitByAlpn(https: Server, { http2, limits, onLimit, onRefused }: Split): Undecided {
-  const firstBytes = new FirstBytes(limits, onLimit);
-  const handshakes = new Set<Socket>();
+/**
+ * Makes the HTTPS server pass each HTTP/2 connection to `options.http2`, and refuse plain text. Replaces the server's
+ * "connection", "secureConnection" and "tlsClientError" listeners, and calls those of HTTP/1.1 for HTTP/1.1 only. Returns
+ * the connections whose handshake is not complete.
+ */
+export function detectByAlpn(https: Server, options: DetectionOptions): PendingConnections {
+  const { http2, limits, onLimit, onRefused } = options;
+  const pending = new PendingConnections(options);
   const beginHandshake = https.listeners("connection") as ((socket: Socket) => void)[];
   const acceptHttp1 = https.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   https.removeAllListeners("connection").removeAllListeners("secureConnection");
-  https.removeAllListeners("tlsClientError"); // Node's own takes it for an error of HTTP/1.1
+  https.removeAllListeners("tlsClientError"); // Node's own listener would report an HTTP/1.1 error
 
-  function tooSlow(this: TLSSocket): void {
+  function onHandshakeTimeout(this: TLSSocket): void {
     onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
     this.destroy();
   }
 
   https.on("connection", (socket: Socket) => {
-    socket.on("error", ignore); // once the handshake has begun, they are the TLS socket's
-    firstBytes.peek(socket, TLS_START, (start) => {
+    socket.on("error", ignore); // from the handshake on, the TLS socket reports errors
+    pending.peek(socket, TLS_START, (start) => {
       if (start !== TLS_START) {
-        onRefused("it speaks plain text, and this port speaks TLS", socket.remoteAddress);
-        return refuse(socket, "this port speaks TLS: use https");
+        const reason = "it speaks plain text, and this port speaks TLS";
+        return pending.refuse(socket, reason, "this port speaks TLS: use https");
       }
-      handshakes.add(socket);
-      socket.on("close", () => handshakes.delete(socket));
+      pending.add(socket);
       for (const begin of beginHandshake) begin.call(https, socket);
     });
   });
   https.on("secureConnection", (socket) => {
-    handshakes.delete(plainSocketOf(socket));
-    socket.off("timeout", tooSlow);
+    pending.delete(plainSocketOf(socket));
+    socket.off("timeout", onHandshakeTimeout);
     if (socket.alpnProtocol === "h2") return http2(socket);
-    socket.allowHalfOpen = true; // a client may have nothing more to send than its request
+    socket.allowHalfOpen = true; // a client may half-close after its request and still wait for the response
     for (const accept of acceptHttp1) accept.call(https, socket);
   });
   https.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
     const reason = handshakeProblem(error, socket);
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      const more = lostWithin(limits.handshakeMs);
-      if (more === 0) return tooSlow.call(socket);
-      // Node goes on with the handshake, and tells of no further error of it.
-      socket.on("timeout", tooSlow).setTimeout(Math.min(more, MAX_TIMER_MS));
+      const extraMs = lostWithin(limits.handshakeMs);
+      if (extraMs === 0) return onHandshakeTimeout.call(socket);
+      // Node continues the handshake after this event, but does not emit it again.
+      socket.on("timeout", onHandshakeTimeout).setTimeout(Math.min(extraMs, MAX_TIMER_MS));
       return;
     }
     if (reason !== undefined) onRefused(reason, socket.remoteAddress);
     socket.destroy();
   });
-
-  return {
-    close() {
-      firstBytes.close();
-      for (const socket of handshakes) socket.destroy();
-    },
-  };
+  return pending;
 }
 
-/** Node has no public name for it, and the addresses of Unix domain sockets are all alike. */
+/**
+ * Returns the socket below a TLS socket. Node has only this private field for it. Addresses would not identify the
+ * socket, because all clients of a Unix domain socket have the same address.
+ */
 function plainSocketOf(socket: TLSSocket & { readonly _parent?: Socket }): Socket {
   return socket._parent as Socket;
 }
 
 const HANDSHAKE_PROBLEMS: Readonly<Record<string, string>> = {
   ERR_SSL_NO_APPLICATION_PROTOCOL: "it asks for neither HTTP/2 nor HTTP/1.1 (ALPN)",
-  ERR_SSL_UNSUPPORTED_PROTOCOL: "it speaks no version of TLS from 1.2 on",
-  ERR_SSL_NO_SHARED_CIPHER: "it has none of the cipher suites",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "it does not support TLS 1.2 or later",
+  ERR_SSL_NO_SHARED_CIPHER: "it does not support any of the cipher suites",
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it has no client certificate",
 };
 
-/** Undefined where the client only went away, as those do that try whether a port is open. */
+/** Returns why a handshake failed; undefined if the client only disconnected, as port scanners do. */
 function handshakeProblem({ code = "" }: NodeJS.ErrnoException, { authorizationError }: TLSSocket): string | undefined {
   if (authorizationError) return `its certificate is not trusted (${authorizationError})`;
-  if (/_ALERT_(UNKNOWN_CA|(BAD_)?CERTIFICATE)/.test(code)) return `it does not trust the certificate here (${code})`;
+  if (/_ALERT_(UNKNOWN_CA|(BAD_)?CERTIFICATE)/.test(code))
+    return `it does not trust this server's certificate (${code})`;
   if (code in HANDSHAKE_PROBLEMS) return HANDSHAKE_PROBLEMS[code];
   return code.startsWith("ERR_") ? `its TLS handshake failed (${code})` : undefined;
 }

@@ -6,7 +6,7 @@ import { discardMessage, EarlyResponse } from "../http/early-response.ts";
 import { fieldValue, type RequestHead } from "../http/exchange.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { runningTime } from "../limits/running-time.ts";
-import { endAndLinger } from "../listener/lingering-close.ts";
+import { lingeringClose } from "../listener/lingering-close.ts";
 
 /** HTTP/2's error code (RFC 9113, 7). */
 const NO_ERROR = 0x0;
@@ -75,7 +75,7 @@ export function discardRest(
     if (stream !== undefined) stream.close(NO_ERROR);
     // The response waits for that of a request before it.
     else if (res.socket === null && !res.writableFinished) req.destroy();
-    else endAndLinger(req.socket, "");
+    else lingeringClose(req.socket, "");
   });
 }
 
@@ -84,7 +84,7 @@ export function endAfter(res: ServerResponse): void {
   if (streamOf(res) !== undefined || res.socket === null) return;
   const { socket } = res;
   deferEnd(socket);
-  endAndLinger(socket, "");
+  lingeringClose(socket, "");
 }
 
 /**

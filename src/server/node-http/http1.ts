@@ -5,7 +5,7 @@ import { Server as NetServer, type Socket } from "node:net";
 import { LIMITS, type Limits } from "../limits/limits.ts";
 import { lostWithin } from "../limits/running-time.ts";
 import { MAX_TIMER_MS } from "../limits/timers.ts";
-import { endAndLinger } from "../listener/lingering-close.ts";
+import { lingeringClose } from "../listener/lingering-close.ts";
 import { NodeConnection, type NodeServerState } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { createNodeListener } from "./exchange.ts";
@@ -88,7 +88,7 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
   // What it asks for is not implemented here (RFC 9110, 15.6.2).
   server.on("connect", ({ socket }) => {
     const { requests } = connections.get(socket) as NodeConnection;
-    if (requests.size === 0) return endAndLinger(socket, rawRefusal(501));
+    if (requests.size === 0) return lingeringClose(socket, rawRefusal(501));
     // The refusal would be taken for the first of their answers, and Node has forgotten them.
     for (const request of requests) request.abandon();
     socket.destroy();
@@ -104,8 +104,8 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
     if (newest !== undefined && !newest.isWhole) {
       // It is in the rest of a request, which may have its answer already.
       if (requests.has(newest) && !newest.waitsForTurn) newest.refuse(status);
-      else endAndLinger(socket, "");
-    } else if (socket.writable && requests.size === 0) endAndLinger(socket, rawRefusal(status));
+      else lingeringClose(socket, "");
+    } else if (socket.writable && requests.size === 0) lingeringClose(socket, rawRefusal(status));
     // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
     else socket.destroySoon();
   });

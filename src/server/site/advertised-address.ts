@@ -1,7 +1,7 @@
 /** How a client on the server's own machine reaches it. */
 import { X509Certificate } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import type { TlsCredentials } from "../listener/tls.ts";
+import type { TlsCredentials } from "../listener/tls-credentials.ts";
 import type { Address } from "./usage.ts";
 
 /** certFile is where the credentials' certificate is: it vouches for itself. */

@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Field, Handler } from "../http/exchange.ts";
 import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
-import type { TlsCredentials } from "../listener/tls.ts";
+import type { TlsCredentials } from "../listener/tls-credentials.ts";
 import type { Page } from "./page.ts";
 import { type Address, usageLines } from "./usage.ts";
 

@@ -6,7 +6,7 @@ import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Limits } from "../../../src/server/limits/limits.ts";
-import type { TlsCredentials } from "../../../src/server/listener/tls.ts";
+import type { TlsCredentials } from "../../../src/server/listener/tls-credentials.ts";
 import type { Routes } from "../../../src/server/rpc/options.ts";
 import { createServer, type Server } from "../../../src/server/server.ts";
 import { echoRoutes } from "../../support/protos.ts";

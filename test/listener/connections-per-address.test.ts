@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { networkOf } from "../../src/server/listener/address-connections.ts";
+import { networkOf } from "../../src/server/listener/connections-per-address.ts";
 import { SERVER } from "../support/certificates.ts";
 import { send } from "../support/http.ts";
 import { startServer } from "../support/server.ts";

@@ -1,0 +1,91 @@
+/** Connections whose protocol is not known yet. The first bytes that a client sends show it. */
+import type { Socket } from "node:net";
+import type { Limits, OnLimit } from "../limits/limits.ts";
+import { runningTimeout } from "../limits/running-time.ts";
+import { lingeringClose } from "./lingering-close.ts";
+
+/**
+ * The first byte of every TLS connection: the record type "handshake" (RFC 8446, 5.1). No HTTP method begins with it.
+ */
+export const TLS_START = "\x16";
+
+export interface DetectionOptions {
+  /** Serves an HTTP/2 connection, plain or TLS. Nothing has been read from `socket`. */
+  readonly http2: (socket: Socket) => void;
+  readonly limits: Limits;
+  readonly onLimit: OnLimit;
+  /**
+   * Called once for each connection that is refused. `reason` is one of a few fixed texts; `address` is the client's IP
+   * address, undefined if it is gone or on a Unix domain socket.
+   */
+  readonly onRefused: (reason: string, address: string | undefined) => void;
+}
+
+export class PendingConnections {
+  readonly #options: DetectionOptions;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(options: DetectionOptions) {
+    this.#options = options;
+  }
+
+  /** Counts `socket` as pending until `delete`, or until it closes. */
+  add(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+  }
+
+  delete(socket: Socket): void {
+    this.#sockets.delete(socket);
+  }
+
+  /**
+   * Looks at the first bytes of `socket` without consuming them. Calls `then` at most once: with `prefix`, or with the
+   * bytes (latin1) up to the first that differs from it. The socket is paused then. If the connection ends or the limit
+   * firstBytesMs expires first, the socket is destroyed and `then` is not called.
+   */
+  peek(socket: Socket, prefix: string, then: (start: string) => void): void {
+    let seen: Buffer = Buffer.alloc(0);
+    const { onLimit, limits } = this.#options;
+    const ms = limits.firstBytesMs;
+    const expire = (): void => {
+      onLimit("firstBytesMs", `a connection's first bytes took over ${ms} ms`);
+      socket.destroy();
+    };
+    const cancel = Number.isFinite(ms) ? runningTimeout(ms, expire) : ignore;
+    const stop = (): void => {
+      cancel();
+      this.#sockets.delete(socket);
+      socket.off("data", onData).off("end", onEnd).off("error", ignore).off("close", stop);
+    };
+    const onData = (chunk: Buffer): void => {
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+      const start = seen.toString("latin1", 0, prefix.length);
+      if (start.length < prefix.length && prefix.startsWith(start)) return;
+      socket.pause();
+      socket.unshift(seen);
+      stop();
+      then(start);
+    };
+    const onEnd = (): void => void socket.destroy();
+    this.#sockets.add(socket);
+    socket.on("data", onData).on("end", onEnd).on("error", ignore).on("close", stop);
+  }
+
+  /**
+   * Closes a connection that speaks a protocol which this port does not serve. Sends 400 over HTTP/1.0 with `message`,
+   * which an HTTP client can show.
+   */
+  refuse(socket: Socket, reason: string, message: string): void {
+    this.#options.onRefused(reason, socket.remoteAddress);
+    const head = `HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
+    lingeringClose(socket, `${head}${message}\n`);
+  }
+
+  /** Destroys the sockets of all pending connections. */
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+function ignore(): void {}

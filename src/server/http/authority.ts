@@ -1,27 +1,26 @@
-/** Host or :authority of a request: its check, and the URLs made of it. */
-
-export interface Target {
-  readonly scheme: string;
-  readonly authority: string;
-  readonly path: string;
-}
+/** The authority of a request (Host or :authority): the rule for a valid one, its host, and the request's URL. */
+import type { RequestHead } from "./exchange.ts";
 
 const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[\w\-.~%!$&'()*+,;=]+)(:\d{0,5})?$/i;
 
-let lastAuthority: string | undefined; // passed the check, and most callers name the same
-
-/** True for `host[:port]` of an http URL (RFC 9110, 4.2.1), which has no userinfo. */
+/** True if `text` is a host with an optional port, as in an http URL (RFC 9110, 4.2.1): without userinfo. */
 export function isAuthority(text: string): boolean {
-  if (text === lastAuthority) return true;
-  if (!HOST_AND_PORT.test(text) || !URL.canParse(`http://${text}/`)) return false;
-  lastAuthority = text;
-  return true;
+  return HOST_AND_PORT.test(text) && URL.canParse(`http://${text}/`);
 }
 
 /**
- * Returns the URL of a request. If the client named no host that a URL can have, it has "localhost": gRPC takes any
- * :authority, such as the name of an Envoy cluster.
+ * Returns the host of an authority in the spelling that browsers use: lower case, no zeros in an address, no port and
+ * no dot at the end. Returns undefined if the authority is invalid.
  */
-export function urlOf({ scheme, authority, path }: Target): string {
+export function hostOf(authority: string): string | undefined {
+  if (!HOST_AND_PORT.test(authority)) return undefined;
+  return URL.parse(`http://${authority}/`)?.hostname.replace(/\.$/, "");
+}
+
+/**
+ * Returns the URL of a request. Its host is "localhost" if the authority is invalid: gRPC clients may send any text as
+ * :authority, for example the name of an Envoy cluster.
+ */
+export function urlOf({ scheme, authority, path }: Pick<RequestHead, "scheme" | "authority" | "path">): string {
   return `${scheme}://${isAuthority(authority) ? authority : "localhost"}${path}`;
 }

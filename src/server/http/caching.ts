@@ -1,17 +1,18 @@
-/** What HTTP caches need of an answer to GET: a validator, and what it varies by (RFC 9110, RFC 9111). */
-import { hash } from "node:crypto";
+/** HTTP caching of responses to GET: validators, and the fields that they vary by (RFC 9110, RFC 9111). */
+import { matchesETag, strongETag } from "./etag.ts";
 import { EMPTY_BYTES, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 /**
- * An answer of 200 that its service lets be stored, by a Cache-Control of its own, gets a strong ETag and Vary, and
- * becomes 304 where the client has it. No other answer to GET may be stored.
+ * Wraps `next` so that its responses to GET can be cached. A 200 that has Cache-Control gets a strong ETag and Vary. It
+ * becomes a 304 if the client has the same body. Every other response to GET gets `Cache-Control: no-store`.
  */
 export function withCaching(next: Handler): Handler {
-  return (exchange) => next(exchange.request.method === "GET" ? new CacheableExchange(exchange) : exchange);
+  return (exchange) => next(exchange.request.method === "GET" ? new CachingExchange(exchange) : exchange);
 }
 
-class CacheableExchange extends ExchangeWrapper {
+/** Buffers a response to GET, because its ETag comes before its body. */
+class CachingExchange extends ExchangeWrapper {
   #head: ResponseHead | undefined;
   readonly #pieces: Uint8Array[] = [];
 
@@ -33,10 +34,10 @@ class CacheableExchange extends ExchangeWrapper {
       this.inner.respond({ status: head.status, fields: [...fields, ["cache-control", "no-store"]] }, body);
       return;
     }
-    const etag = strongETag(head, body);
+    const etag = etagOf(head, body);
     const fields: Field[] = [...head.fields, ["etag", etag], ["vary", "Accept-Encoding"]];
     if (matchesETag(fieldValue(this.request.fields, "if-none-match"), etag)) {
-      // 304 describes the stored answer: what tells of the body's form stays away (RFC 9110, 15.4.5).
+      // A 304 describes the stored response, so it leaves out the fields of a body (RFC 9110, 15.4.5).
       this.inner.respond(
         { status: 304, fields: fields.filter(([name]) => !/^content-(type|length|encoding)$/.test(name)) },
         EMPTY_BYTES,
@@ -45,16 +46,9 @@ class CacheableExchange extends ExchangeWrapper {
   }
 }
 
-/** One per body and coding of it: equal tags mean equal bytes (RFC 9110, 8.8.1). */
-function strongETag({ fields }: ResponseHead, body: Uint8Array): string {
+/** Returns the ETag of a body in one content type and coding. */
+function etagOf({ fields }: ResponseHead, body: Uint8Array): string {
   const coding = fieldValue(fields, "content-encoding") ?? "identity";
   const type = fieldValue(fields, "content-type") ?? "";
-  return `"${hash("sha256", Buffer.concat([Buffer.from(`${type}\n${coding}\n`), body]), "base64url").slice(0, 22)}"`;
-}
-
-/** Whether an If-None-Match names the tag, by weak comparison (RFC 9110, 13.1.2). */
-export function matchesETag(condition: string | undefined, etag: string): boolean {
-  if (condition === undefined) return false;
-  const tags: string[] = condition.match(/"[^"]*"/g) ?? [];
-  return condition.trim() === "*" || tags.includes(etag);
+  return strongETag(Buffer.from(`${type}\n${coding}\n`), body);
 }

@@ -4,7 +4,7 @@ import { EMPTY_BYTES, type Exchange, type Field } from "./exchange.ts";
 
 /** Responds 400 to a request whose Host or :authority is invalid (RFC 9112, 3.2). */
 export function respondBadAuthority(exchange: Exchange): void {
-  const message = `read the request: ${quote(exchange.request.authority)} is no host with an optional port\n`;
+  const message = `read the request: ${quote(exchange.request.authority)} is not a host with an optional port\n`;
   exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
 }
 

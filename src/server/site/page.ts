@@ -1,9 +1,8 @@
 /** A page for browsers: index.html at "/", and the files it names, all read once. */
-import { hash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { quality } from "../http/accept.ts";
-import { matchesETag } from "../http/caching.ts";
+import { matchesETag, strongETag } from "../http/etag.ts";
 import {
   EMPTY_BYTES,
   type Exchange,
@@ -116,7 +115,7 @@ function readCodings(folder: string, name: string, names: ReadonlySet<string>): 
 }
 
 function prepare(file: string, name: Coding["name"], body: Buffer): Coding {
-  const etag = `"${hash("sha256", body, "base64url").slice(0, 22)}"`;
+  const etag = strongETag(body);
   const lasting: readonly Field[] = [
     ["cache-control", file === INDEX ? "no-cache" : "public, max-age=31536000, immutable"],
     ["etag", etag],

@@ -48,7 +48,8 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     return this.exchange.request.method;
   }
   get url() {
-    return urlOf(this.exchange.request);
+    this.plan.url ??= urlOf(this.exchange.request);
+    return this.plan.url;
   }
   get requestHeader(): Headers {
     if (this.#requestHeader === undefined) {

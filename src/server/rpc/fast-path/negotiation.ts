@@ -26,6 +26,8 @@ export interface Plan {
   readonly heads: AnswerHeads;
   /** The head's fields, once a handler asked for them: each call gets a copy, which is faster than to make it of fields. */
   requestHeader: Headers | undefined;
+  /** The URL of the request; undefined until a handler or an interceptor reads it. */
+  url: string | undefined;
 }
 
 /** A protocol in one of its codecs. */
@@ -121,6 +123,7 @@ export class Plans {
       compression,
       heads: this.#answerHeads(format, compression),
       requestHeader: undefined,
+      url: undefined,
     };
   }
 

@@ -7,6 +7,7 @@ import { DURATION_EXAMPLES, parseDuration } from "./cli/units.ts";
 import { ALLOWED_HOST, allowedHost } from "./server/http/host-check.ts";
 import type { Limits } from "./server/limits/limits.ts";
 import { defaultLimits } from "./server/limits/memory.ts";
+import { MAX_TIMER_MS } from "./server/limits/process-clock.ts";
 import { RENAMED_HTTP2, renamed } from "./server/limits/renames.ts";
 import { DEFAULT_DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
 
@@ -35,16 +36,13 @@ export interface Config extends Omit<DrainTimes, "delayMs"> {
 /** A message that names every bad setting, the value given and what is allowed. */
 export class ConfigError extends Error {}
 
-/** The longest time that Node's timers can wait. */
-const MAX_MS = 2 ** 31 - 1;
-
 /** A time during shutdown, which may be 0. */
 const DURATION = {
   takes: "DURATION",
-  allowed: `a whole number of ms from 0 to ${MAX_MS} or with a unit (${DURATION_EXAMPLES})`,
+  allowed: `a whole number of ms from 0 to ${MAX_TIMER_MS} or with a unit (${DURATION_EXAMPLES})`,
   parse(text: string) {
     const ms = parseDuration(text);
-    return ms !== undefined && ms <= MAX_MS ? ms : undefined;
+    return ms !== undefined && ms <= MAX_TIMER_MS ? ms : undefined;
   },
 };
 

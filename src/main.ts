@@ -7,7 +7,7 @@ import { HELP } from "./help.ts";
 import { routes } from "./routes.ts";
 import { LIMITS, type Limits } from "./server/limits/limits.ts";
 import { loweredLimits, usableMemory } from "./server/limits/memory.ts";
-import { MAX_TIMER_MS } from "./server/limits/timers.ts";
+import { MAX_TIMER_MS } from "./server/limits/process-clock.ts";
 import { isLocal } from "./server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/listener/tls-files.ts";
 import { createServer, type Server } from "./server/server.ts";

@@ -32,7 +32,7 @@ import { detectByAlpn, httpsOptions } from "./listener/tls.ts";
 import { secureContextOptions, type TlsCredentials } from "./listener/tls-credentials.ts";
 import { errorText, logEntry } from "./log/entry.ts";
 import { quote } from "./log/quote.ts";
-import { createSparseLog } from "./log/throttled-log.ts";
+import { createThrottledLog } from "./log/throttled-log.ts";
 import { createHttp1 } from "./node-http/http1.ts";
 import { createHandlers } from "./rpc/dispatcher.ts";
 import type { Routes } from "./rpc/options.ts";
@@ -136,8 +136,8 @@ export function createServer(options: ServerOptions): Server {
   const limits = completeLimits(options.limits);
   const write = options.log ?? console.error;
   const log: Log = (entry) => write(logEntry(entry));
-  const sparseLog = createSparseLog(log);
-  const onLimit: OnLimit = (limit, what) => sparseLog(limit, `limit ${limit}: ${what}`);
+  const throttledLog = createThrottledLog(log);
+  const onLimit: OnLimit = (limit, what) => throttledLog(limit, `limit ${limit}: ${what}`);
   const shutdown = new AbortController();
   const endOfWatches = new AbortController();
   const cut = new AbortController();
@@ -166,7 +166,7 @@ export function createServer(options: ServerOptions): Server {
     isExempt: (service) => exempt.has(service),
     deadlineMs: limits.deadlineMs,
     fastPath,
-    log: sparseLog,
+    log: throttledLog,
     onLimit,
     shutdownSignal: shutdown.signal,
     cutSignal: cut.signal,
@@ -185,7 +185,7 @@ export function createServer(options: ServerOptions): Server {
       corsOrigins,
       isProbe: isHealthz,
       isPage: (path) => isHome(path) || isFile(path),
-      onRefused: (host) => sparseLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
+      onRefused: (host) => throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
     });
   let hosts = hostChecks(options.allowedHosts); // and once it listens on loopback only, at least those of loopback
   function handle(exchange: Exchange): void {
@@ -208,7 +208,7 @@ export function createServer(options: ServerOptions): Server {
     limits,
     onLimit,
     onRefused: (reason, address) =>
-      sparseLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
+      throttledLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
   };
   const pending = http1.https ? detectByAlpn(http1.https, detection) : detectByPreface(http1.server, detection);
 

@@ -296,7 +296,7 @@ test("a request that takes too long is answered 408, and its handler told that i
   bench.send(open, headers(3, POST, 0), data(3, "whole"));
   assert.deepEqual(bench.pass(101), ["Headers 1 408 end", "RstStream 1 NO_ERROR"]);
   assert.equal(abandoned, 1, "a handler that has its request may take its time");
-  assert.equal(bench.server.buffered.taken, 0);
+  assert.equal(bench.server.buffered.used, 0);
 });
 
 test("what other peers use up costs a peer its request, and none of its resets", () => {

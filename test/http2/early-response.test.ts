@@ -71,7 +71,7 @@ test("after the response the rest is discarded, its windows are given back, and 
   const bench = responded({ streamWindowBytes: 65_535 });
   const pieces = Array.from({ length: 4 }, () => data(1, Buffer.alloc(10_000), 0));
   assert.deepEqual(bench.send(...pieces), ["WindowUpdate 1 40000"]);
-  assert.equal(bench.server.buffered.taken, 0);
+  assert.equal(bench.server.buffered.used, 0);
   assert.deepEqual(bench.send(data(1, "end")), []);
   assert.equal(bench.connection.openStreams, 0);
 });
@@ -79,9 +79,9 @@ test("after the response the rest is discarded, its windows are given back, and 
 test("what came before the response and was not read is given back too", () => {
   const bench = Bench.settled(() => {}, { streamWindowBytes: 65_535 });
   bench.send(headers(1, POST, 0), data(1, Buffer.alloc(16_000), 0), data(1, Buffer.alloc(16_000), 0));
-  assert.equal(bench.server.buffered.taken, 32_000);
+  assert.equal(bench.server.buffered.used, 32_000);
   refuse(bench.exchanges[0] as Exchange);
-  assert.equal(bench.server.buffered.taken, 0);
+  assert.equal(bench.server.buffered.used, 0);
   assert.deepEqual(bench.send(data(1, Buffer.alloc(1_000), 0)), ["WindowUpdate 1 33000"]);
 });
 
@@ -132,7 +132,7 @@ test("a peer that gives up while the response waits, or after it, leaves nothing
     assert.deepEqual(bench.send(data(1, "a", 0), rstStream(1)), []);
     assert.ok(bench.server.early.isEmpty);
     assert.equal(bench.connection.openStreams, 0);
-    assert.equal(bench.server.abandoned.taken, 0, "no handler runs for it");
+    assert.equal(bench.server.abandoned.used, 0, "no handler runs for it");
     assert.deepEqual(bench.pass(10_000), []);
   }
 });
@@ -162,7 +162,7 @@ test("a reader of the body is told of its end when the response is complete", as
   assert.equal((await next).done, true);
   bench.send(data(1, "late", 0));
   assert.equal((await reader.next()).done, true);
-  assert.equal(bench.server.buffered.taken, 0);
+  assert.equal(bench.server.buffered.used, 0);
 });
 
 test("a server that drains lets no response wait", () => {

@@ -71,7 +71,7 @@ for (const limit of ["queuedBytesPerConnection", "queuedBytes"] as const) {
 test("a response that is over the limit by itself is reset, and its handler counts as ended", () => {
   const bench = closedWindows(sized, { queuedBytesPerConnection: 1000 });
   assert.deepEqual(bench.send(get(1, 1001)), ["Headers 1 200", "RstStream 1 ENHANCE_YOUR_CALM"]);
-  assert.deepEqual([bench.server.queued.bytes, bench.server.abandoned.taken, bench.errors.length], [0, 0, 0]);
+  assert.deepEqual([bench.server.queued.bytes, bench.server.abandoned.used, bench.errors.length], [0, 0, 0]);
 });
 
 test("a stream that writes on after its reset goes nowhere, and its handler is told", () => {
@@ -81,13 +81,13 @@ test("a stream that writes on after its reset goes nowhere, and its handler is t
       exchange.onCancelled = () => abandoned++;
       exchange.start(OK);
       for (let i = 0; i < 5; i++) exchange.write(Buffer.alloc(400));
-      assert.equal(bench.server.abandoned.taken, 1);
+      assert.equal(bench.server.abandoned.used, 1);
       exchange.end();
     },
     { queuedBytesPerConnection: 1000 },
   );
   bench.send(get(1, 0));
-  assert.deepEqual([bench.server.queued.bytes, bench.server.abandoned.taken, abandoned], [0, 0, 1]);
+  assert.deepEqual([bench.server.queued.bytes, bench.server.abandoned.used, abandoned], [0, 0, 1]);
   assert.deepEqual(bench.errors, []);
 });
 

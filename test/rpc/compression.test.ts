@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
 import type { Limits } from "../../src/server/limits/limits.ts";
-import { Turns } from "../../src/server/limits/turns.ts";
+import { Semaphore } from "../../src/server/limits/semaphore.ts";
 import { brotliStored, brotliWindowBytes } from "../../src/server/rpc/brotli.ts";
 import { CELLS, type Cell, callIn } from "../support/cells.ts";
 import { echoRoutes } from "../support/protos.ts";
@@ -32,25 +32,25 @@ test("a stream of stored bytes decodes to them", () => {
 });
 
 test("turns go round in order, one that is given up makes room, and no more wait than may", async () => {
-  const turns = new Turns(1, 2);
-  assert.equal(turns.take(), undefined);
+  const turns = new Semaphore(1, 2);
+  assert.equal(turns.acquire(), undefined);
   const order: string[] = [];
   const abort = new AbortController();
-  const gone = (turns.take(abort.signal) as Promise<void>).catch((reason) => void order.push(`gone: ${reason}`));
-  const first = turns.take()?.then(() => order.push("first"));
-  assert.ok(turns.full);
-  assert.throws(() => turns.take(), /2 wait already/);
+  const gone = (turns.acquire(abort.signal) as Promise<void>).catch((reason) => void order.push(`gone: ${reason}`));
+  const first = turns.acquire()?.then(() => order.push("first"));
+  assert.ok(turns.isFull);
+  assert.throws(() => turns.acquire(), /2 wait already/);
   abort.abort("a reason");
   await gone;
-  assert.ok(!turns.full);
-  const second = turns.take()?.then(() => order.push("second"));
-  turns.end();
+  assert.ok(!turns.isFull);
+  const second = turns.acquire()?.then(() => order.push("second"));
+  turns.release();
   await first;
-  turns.end();
+  turns.release();
   await second;
-  turns.end();
+  turns.release();
   assert.deepEqual(order, ["gone: a reason", "first", "second"]);
-  assert.equal(turns.take(), undefined);
+  assert.equal(turns.acquire(), undefined);
 });
 
 /** A message that takes half a second or more to be decompressed and refused, and little memory to be sent. */

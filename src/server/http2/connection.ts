@@ -9,7 +9,7 @@ import { Departure } from "./common/graceful-close.ts";
 import { announcedSettings, PeerSettings } from "./common/settings.ts";
 import { Clocks, type Standing } from "./common/timeouts.ts";
 import { FrameReader } from "./frames/reader.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, FrameType } from "./frames/types.ts";
+import { ConnectionError, ErrorCode, FrameType, INITIAL_WINDOW_BYTES } from "./frames/types.ts";
 import { FrameWriter } from "./frames/writer.ts";
 import type { ServerState } from "./server-state.ts";
 import { StreamFrames } from "./stream-frames.ts";
@@ -57,9 +57,9 @@ export class Connection implements StreamsHost, Standing {
     this.#streamFrames = new StreamFrames(parts);
     this.#frames = new ConnectionFrames(parts, this.#streamFrames);
     // The server's preface (3.4).
-    writer.settings(announcedSettings(limits));
-    if (limits.connectionWindowBytes > FIRST_WINDOW)
-      writer.windowUpdate(0, limits.connectionWindowBytes - FIRST_WINDOW);
+    writer.writeSettings(announcedSettings(limits));
+    if (limits.connectionWindowBytes > INITIAL_WINDOW_BYTES)
+      writer.writeWindowUpdate(0, limits.connectionWindowBytes - INITIAL_WINDOW_BYTES);
   }
 
   /** Nothing more is read or said: what is said already is to be sent, and then the end. */
@@ -77,7 +77,7 @@ export class Connection implements StreamsHost, Standing {
   receive(chunk: Buffer): void {
     if (this.closed) return;
     const { running: now } = this.#server.time;
-    const begins = !this.#reader.midFrame;
+    const begins = !this.#reader.hasPartialFrame;
     this.#frames.count = 0;
     try {
       this.#reader.read(chunk, this.#frames);
@@ -92,7 +92,7 @@ export class Connection implements StreamsHost, Standing {
 
   /** The next of what it says, to be sent; undefined where there is nothing. */
   take(): Buffer | undefined {
-    return this.#writer.take();
+    return this.#writer.takeBuffer();
   }
 
   /** Takes note of how many bytes were taken from it and not yet by the peer. */
@@ -113,7 +113,7 @@ export class Connection implements StreamsHost, Standing {
     const { time, limits } = this.#server;
     if (this.#wantsToLeave !== undefined) this.#leaveIfBegun(this.#wantsToLeave);
     const due = this.#clocks.look(time.running, this);
-    if (due === "ping") this.#writer.ping(PING, 0);
+    if (due === "ping") this.#writer.writePing(PING, 0);
     else if (due instanceof ConnectionError) this.fail(due);
     else if (due !== undefined) this.#departure.begin(due.leave, time.running);
     // A peer that does not answer the farewell has had the time to.
@@ -151,7 +151,7 @@ export class Connection implements StreamsHost, Standing {
     if (!known) this.#server.onError(error);
     const { code, message, limit } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
     if (limit !== undefined) this.#server.onLimit(limit, message);
-    this.#writer.goaway(this.#streams.table.lastId, code, message);
+    this.#writer.writeGoaway(this.#streams.table.lastId, code, message);
     this.abort(`the connection ended: ${message}`);
   }
 
@@ -160,7 +160,7 @@ export class Connection implements StreamsHost, Standing {
     this.abort(`the connection ended: ${why}`);
     this.#streams.sender.flushed(0);
     this.dropped = true;
-    this.#writer.goaway(this.#streams.table.lastId, ErrorCode.EnhanceYourCalm, why);
+    this.#writer.writeGoaway(this.#streams.table.lastId, ErrorCode.EnhanceYourCalm, why);
   }
 
   /** The last stream is gone. */
@@ -181,8 +181,8 @@ export class Connection implements StreamsHost, Standing {
 
   get blockBegunAt(): number {
     const block = this.#streamFrames.block;
-    if (block !== undefined) return block.begunAt;
-    return this.#reader.midFrame && this.#reader.midFrameType !== FrameType.Data ? this.#frameBegunAt : -1;
+    if (block !== undefined) return block.startedAt;
+    return this.#reader.hasPartialFrame && this.#reader.partialFrameType !== FrameType.Data ? this.#frameBegunAt : -1;
   }
 
   get openStreams(): number {

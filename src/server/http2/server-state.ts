@@ -5,9 +5,9 @@ import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
 import { Time } from "./common/clock.ts";
-import { MAX_31_BITS } from "./frames/types.ts";
-import { WriteBuffers } from "./frames/writer.ts";
-import { ResponseHeads } from "./headers/response-encoder.ts";
+import { MAX_UINT31 } from "./frames/types.ts";
+import { BufferPool } from "./frames/writer.ts";
+import { ResponseEncoder } from "./headers/response-encoder.ts";
 import { EarlyStreams } from "./streams/early-streams.ts";
 
 export interface Http2Options {
@@ -28,8 +28,8 @@ export class ServerState {
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
   readonly time = new Time();
-  readonly heads = new ResponseHeads();
-  readonly buffers = new WriteBuffers();
+  readonly heads = new ResponseEncoder();
+  readonly buffers = new BufferPool();
   readonly buffered: Budget;
   readonly early: EarlyStreams;
   readonly queued: QueuedResponses;
@@ -41,8 +41,8 @@ export class ServerState {
     this.limits = {
       ...limits,
       // A window has no more bits (6.9.1), also where its limit is off.
-      streamWindowBytes: Math.min(limits.streamWindowBytes, MAX_31_BITS),
-      connectionWindowBytes: Math.min(limits.connectionWindowBytes, MAX_31_BITS),
+      streamWindowBytes: Math.min(limits.streamWindowBytes, MAX_UINT31),
+      connectionWindowBytes: Math.min(limits.connectionWindowBytes, MAX_UINT31),
     };
     this.onError = onError;
     this.onLimit = onLimit;

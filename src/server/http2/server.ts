@@ -1,13 +1,13 @@
 /** An HTTP/2 server over sockets that it is given: the door of this folder. */
 import type { Http2Server } from "../http/http2-server.ts";
 import type { Limits } from "../limits/limits.ts";
-import { lostWithin } from "../limits/running-time.ts";
+import { pausedWithin } from "../limits/process-clock.ts";
 import { type Http2Options, ServerState } from "./server-state.ts";
 import { BoundSocket, readClock } from "./socket.ts";
 
 export function createHttp2(options: Http2Options): Http2Server {
   const server = new ServerState(options);
-  server.time.lostWithin = lostWithin;
+  server.time.lostWithin = pausedWithin;
   const sockets = new Set<BoundSocket>();
   const sweepMs = sweepInterval(server.limits);
   let sweep: NodeJS.Timeout | undefined;

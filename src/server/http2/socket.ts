@@ -1,6 +1,6 @@
 /** Binds a connection to a socket, plain or TLS, and to the clock. */
 import type { Socket } from "node:net";
-import { runningTime } from "../limits/running-time.ts";
+import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionError, ErrorCode } from "./frames/types.ts";
@@ -117,5 +117,5 @@ function flush(bound: BoundSocket): void {
 /** Hands the time to the connections. */
 export function readClock({ time }: ServerState): void {
   const now = performance.now();
-  time.set(Math.floor(now), Date.now, Math.floor(runningTime(now)));
+  time.set(Math.floor(now), Date.now, Math.floor(processNow(now)));
 }

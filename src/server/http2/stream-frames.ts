@@ -4,10 +4,10 @@ import type { Tolls } from "./common/flood-control.ts";
 import { ReceiveWindow, widen } from "./common/flow-control.ts";
 import type { Departure } from "./common/graceful-close.ts";
 import type { PeerSettings } from "./common/settings.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, Flag, read31 } from "./frames/types.ts";
+import { ConnectionError, ErrorCode, Flag, INITIAL_WINDOW_BYTES, readUint31 } from "./frames/types.ts";
 import type { FrameWriter } from "./frames/writer.ts";
 import { FieldBlock } from "./headers/field-block.ts";
-import { RequestHeads } from "./headers/request-decoder.ts";
+import { RequestDecoder } from "./headers/request-decoder.ts";
 import { areTrailers, MALFORMED } from "./headers/request-head.ts";
 import type { ServerState } from "./server-state.ts";
 import type { Stream } from "./streams/stream.ts";
@@ -34,7 +34,7 @@ export class StreamFrames {
   readonly #peer: PeerSettings;
   readonly #departure: Departure;
   readonly #tolls: Tolls;
-  readonly #heads: RequestHeads;
+  readonly #heads: RequestDecoder;
   /** The connection's window for what comes (6.9). */
   readonly #window: ReceiveWindow;
   /** The field block that is not whole. */
@@ -47,7 +47,7 @@ export class StreamFrames {
     this.#peer = peer;
     this.#departure = departure;
     this.#tolls = tolls;
-    this.#heads = new RequestHeads(server.limits.headerListBytes);
+    this.#heads = new RequestDecoder(server.limits.headerListBytes);
     this.#window = new ReceiveWindow(server.limits.connectionWindowBytes);
   }
 
@@ -60,7 +60,7 @@ export class StreamFrames {
     // The whole payload counts (6.9.1). To the connection it is given back at once, so that no stream that is not read
     // holds up another; what is held is bounded by the streams' windows and by budgets.
     const increment = this.#window.release(end - start);
-    if (increment > 0) this.#writer.windowUpdate(0, increment);
+    if (increment > 0) this.#writer.writeWindowUpdate(0, increment);
     if (from === to && (!last || stream === undefined)) this.#tolls.control();
     if (stream === undefined && this.#streams.table.wasReset(id)) return;
     if (stream === undefined || !stream.remoteOpen) {
@@ -86,7 +86,7 @@ export class StreamFrames {
   #receiveWindow(stream: Stream, bytes: number, padding: number): boolean {
     stream.receiveWindow ??= new ReceiveWindow(this.#server.limits.streamWindowBytes);
     // Before the peer knows our SETTINGS, it may go by the first window (6.9.3).
-    if (!stream.receiveWindow.receive(bytes, this.#peer.acknowledged ? 0 : FIRST_WINDOW)) return false;
+    if (!stream.receiveWindow.receive(bytes, this.#peer.acknowledged ? 0 : INITIAL_WINDOW_BYTES)) return false;
     if (padding > 0) this.#streams.credit(stream, padding);
     return true;
   }
@@ -99,7 +99,7 @@ export class StreamFrames {
     if (flags & Flag.Priority) {
       // Priority is ignored (5.3.2), but for a stream that depends on itself, which RFC 7540 (5.3.1) calls an error.
       if (from + 5 > to) throw new ConnectionError(ErrorCode.FrameSize, "HEADERS too short for its priority");
-      if (read31(bytes, from) === id) marks |= DEPENDS_ON_ITSELF;
+      if (readUint31(bytes, from) === id) marks |= DEPENDS_ON_ITSELF;
       from += 5;
     }
     if (flags & Flag.EndHeaders) {
@@ -117,7 +117,7 @@ export class StreamFrames {
     block.add(bytes.subarray(start, end));
     if (!(flags & Flag.EndHeaders)) return;
     this.block = undefined;
-    const whole = block.whole();
+    const whole = block.toBuffer();
     this.#whole(block.flags, block.streamId, whole, 0, whole.length);
   }
 
@@ -147,7 +147,7 @@ export class StreamFrames {
   }
 
   #trailers(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    const list = this.#heads.list(bytes, start, end);
+    const list = this.#heads.decodeList(bytes, start, end);
     const stream = this.#streams.table.open.get(id);
     // Late ones, of a stream that was reset here.
     if (stream === undefined) this.#tolls.control();
@@ -164,7 +164,7 @@ export class StreamFrames {
     if (id === 0) throw new ConnectionError(ErrorCode.Protocol, "PRIORITY on stream 0");
     this.#tolls.control();
     if (end - start !== 5) this.#streams.error(id, ErrorCode.FrameSize);
-    else if (read31(bytes, start) === id) this.#streams.error(id, ErrorCode.Protocol);
+    else if (readUint31(bytes, start) === id) this.#streams.error(id, ErrorCode.Protocol);
   }
 
   /** RST_STREAM (6.4). Each counts, whatever its stream is: a request that is answered at once costs as much. */

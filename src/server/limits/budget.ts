@@ -3,40 +3,40 @@
 /** An amount with a ceiling, and perhaps a wider one over it: what is taken is given back. */
 export class Budget {
   readonly limit: number;
-  readonly #over: Budget | undefined;
-  taken = 0;
+  readonly #parent: Budget | undefined;
+  used = 0;
 
   constructor(limit: number, over?: Budget) {
     this.limit = limit;
-    this.#over = over;
+    this.#parent = over;
   }
 
   /** Whether nothing more can be taken. */
-  get spent(): boolean {
-    return this.taken >= this.limit;
+  get isFull(): boolean {
+    return this.used >= this.limit;
   }
 
   /** Whether more was added than there is room for. */
-  get exceeded(): boolean {
-    return this.taken > this.limit;
+  get isExceeded(): boolean {
+    return this.used > this.limit;
   }
 
   /** Takes an amount; false, and takes nothing, where that would be over a ceiling. */
-  take(amount: number): boolean {
-    if (this.taken + amount > this.limit) return false;
-    if (this.#over !== undefined && !this.#over.take(amount)) return false;
-    this.taken += amount;
+  tryReserve(amount: number): boolean {
+    if (this.used + amount > this.limit) return false;
+    if (this.#parent !== undefined && !this.#parent.tryReserve(amount)) return false;
+    this.used += amount;
     return true;
   }
 
   /** Takes an amount that cannot be refused any more. */
-  add(amount: number): void {
-    this.taken += amount;
-    this.#over?.add(amount);
+  reserve(amount: number): void {
+    this.used += amount;
+    this.#parent?.reserve(amount);
   }
 
-  giveBack(amount: number): void {
-    this.taken -= amount;
-    this.#over?.giveBack(amount);
+  release(amount: number): void {
+    this.used -= amount;
+    this.#parent?.release(amount);
   }
 }

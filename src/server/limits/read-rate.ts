@@ -15,7 +15,7 @@ export class ReadRate {
    * Looks at a time in ms at how many bytes wait for the peer, and how many it took since the connection's beginning.
    * What is too slow, or undefined where it is not, or cannot be said yet.
    */
-  look(now: number, waiting: number, taken: number): string | undefined {
+  check(now: number, waiting: number, taken: number): string | undefined {
     const { readBytesPerSecond, readRateMs } = this.#limits;
     if (waiting === 0 || this.#since < 0) {
       this.#since = waiting === 0 ? -1 : now;

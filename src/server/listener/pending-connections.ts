@@ -1,7 +1,7 @@
 /** Connections whose protocol is not known yet. The first bytes that a client sends show it. */
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
-import { runningTimeout } from "../limits/running-time.ts";
+import { startProcessTimeout } from "../limits/process-clock.ts";
 import { lingeringClose } from "./lingering-close.ts";
 
 /**
@@ -52,7 +52,7 @@ export class PendingConnections {
       onLimit("firstBytesMs", `a connection's first bytes took over ${ms} ms`);
       socket.destroy();
     };
-    const cancel = Number.isFinite(ms) ? runningTimeout(ms, expire) : ignore;
+    const cancel = Number.isFinite(ms) ? startProcessTimeout(ms, expire) : ignore;
     const stop = (): void => {
       cancel();
       this.#sockets.delete(socket);

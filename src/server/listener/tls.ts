@@ -2,8 +2,7 @@
 import type { Server, ServerOptions } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { lostWithin } from "../limits/running-time.ts";
-import { MAX_TIMER_MS } from "../limits/timers.ts";
+import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { type DetectionOptions, PendingConnections, TLS_START } from "./pending-connections.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
 
@@ -61,7 +60,7 @@ export function detectByAlpn(https: Server, options: DetectionOptions): PendingC
   https.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
     const reason = handshakeProblem(error, socket);
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      const extraMs = lostWithin(limits.handshakeMs);
+      const extraMs = pausedWithin(limits.handshakeMs);
       if (extraMs === 0) return onHandshakeTimeout.call(socket);
       // Node continues the handshake after this event, but does not emit it again.
       socket.on("timeout", onHandshakeTimeout).setTimeout(Math.min(extraMs, MAX_TIMER_MS));

@@ -3,9 +3,9 @@
 const PAUSE_MS = 1_000;
 
 /** Takes a line of a kind, of which there are few. What is left out is counted in the next line of its kind. */
-export type SparseLog = (kind: string, line: string) => void;
+export type ThrottledLog = (kind: string, line: string) => void;
 
-export function createSparseLog(log: (line: string) => void): SparseLog {
+export function createThrottledLog(log: (line: string) => void): ThrottledLog {
   const last = new Map<string, { at: number; leftOut: number }>();
   return (kind, line) => {
     const now = performance.now();

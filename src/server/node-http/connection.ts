@@ -77,7 +77,7 @@ export class NodeConnection implements ResponseHolder {
   look(now: number): void {
     const { limits, onLimit } = this.server;
     const { writableLength, bytesWritten } = this.#socket;
-    const tooSlow = this.#readRate.look(now, writableLength, bytesWritten - writableLength);
+    const tooSlow = this.#readRate.check(now, writableLength, bytesWritten - writableLength);
     if (tooSlow !== undefined) {
       onLimit("readBytesPerSecond", tooSlow);
       this.#socket.destroy();

@@ -1,6 +1,6 @@
 /** The connections of one of Node's servers, and a look at their time now and then. */
 
-import { runningTime } from "../limits/running-time.ts";
+import { processNow } from "../limits/process-clock.ts";
 import type { NodeConnection, NodeServerState } from "./connection.ts";
 
 /** By what Node has for each: a socket, or a session. */
@@ -41,6 +41,6 @@ export class NodeConnections<K> {
   }
 
   #look(): void {
-    for (const connection of this.#connections.values()) connection.look(runningTime());
+    for (const connection of this.#connections.values()) connection.look(processNow());
   }
 }

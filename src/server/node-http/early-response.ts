@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { discardMessage, EarlyResponse } from "../http/early-response.ts";
 import { fieldValue, type RequestHead } from "../http/exchange.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
-import { runningTime } from "../limits/running-time.ts";
+import { processNow } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
 
 /** HTTP/2's error code (RFC 9113, 7). */
@@ -27,7 +27,7 @@ export function hasBody({ fields }: RequestHead): boolean {
  * connection is lost. Returns a function that sends at once; it does nothing once the response was sent.
  */
 export function holdResponse(req: IncomingMessage, res: ServerResponse, limits: Limits, send: () => void): () => void {
-  const early = new EarlyResponse(limits, runningTime());
+  const early = new EarlyResponse(limits, processNow());
   const timer = startTimer(Math.min(limits.earlyResponseMs, limits.earlyResponseIdleMs), sendNow);
   function sendNow(): void {
     stop();
@@ -39,7 +39,7 @@ export function holdResponse(req: IncomingMessage, res: ServerResponse, limits: 
     res.off("close", stop);
   }
   function onData(piece: Buffer): void {
-    const now = runningTime();
+    const now = processNow();
     early.received(piece.length, now);
     if (early.isDue(now)) sendNow();
     else timer?.refresh();
@@ -56,7 +56,7 @@ export function discardRest(
   { limits, onLimit }: { readonly limits: Limits; readonly onLimit: OnLimit },
   done: () => void,
 ): void {
-  const early = new EarlyResponse(limits, runningTime());
+  const early = new EarlyResponse(limits, processNow());
   const stream = streamOf(res);
   const idle = stream && startTimer(limits.discardIdleMs, () => stream.close(NO_ERROR));
   const endSocket = stream === undefined ? deferEnd(req.socket) : undefined;
@@ -66,7 +66,7 @@ export function discardRest(
     done();
   });
   req.on("data", function onData(piece: Buffer): void {
-    const now = runningTime();
+    const now = processNow();
     early.received(piece.length, now);
     idle?.refresh();
     if (early.exceededLimit(now) !== "discardedBytes") return;

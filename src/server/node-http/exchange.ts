@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "../http/exchange.ts";
 import { GrowingBuffer } from "../http/growing-buffer.ts";
-import { runningTime } from "../limits/running-time.ts";
+import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { discardRest, endAfter, hasBody, hasEnded, holdResponse } from "./early-response.ts";
@@ -33,7 +33,7 @@ export function createNodeListener(handler: Handler): NodeListener {
 class NodeExchange implements Exchange, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
-  awaitedSince = runningTime(this.startedAt);
+  awaitedSince = processNow(this.startedAt);
   #onCancelled: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
@@ -147,13 +147,13 @@ class NodeExchange implements Exchange, NodeRequest {
 
   hold(bytes: number): boolean {
     const { buffered, limits, onLimit } = this.#connection.server;
-    if (buffered.take(bytes)) return true;
+    if (buffered.tryReserve(bytes)) return true;
     onLimit("bufferedBytes", `bodies exceed ${limits.bufferedBytes} bytes`);
     return false;
   }
 
   release(bytes: number): void {
-    this.#connection.server.buffered.giveBack(bytes);
+    this.#connection.server.buffered.release(bytes);
   }
 
   #endBuffering(): void {
@@ -310,7 +310,7 @@ class NodeExchange implements Exchange, NodeRequest {
     if (this.#isLast) endAfter(this.#res);
     else if (!hasEnded(this.#req, this.#res, this.request)) {
       const { awaited, server } = this.#connection;
-      this.awaitedSince = runningTime();
+      this.awaitedSince = processNow();
       awaited.add(this);
       discardRest(this.#req, this.#res, server, () => awaited.delete(this));
     }

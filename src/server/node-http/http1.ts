@@ -3,8 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import { LIMITS, type Limits } from "../limits/limits.ts";
-import { lostWithin } from "../limits/running-time.ts";
-import { MAX_TIMER_MS } from "../limits/timers.ts";
+import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
 import { NodeConnection, type NodeServerState } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
@@ -58,12 +57,12 @@ export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 
 
   // Node asks for its value at each check. A head that began before a gap in running time gets that much longer.
   Object.defineProperty(server, "headersTimeout", {
-    get: () => (Number.isFinite(limits.headersMs) ? Math.ceil(limits.headersMs + lostWithin(limits.headersMs)) : 0),
+    get: () => (Number.isFinite(limits.headersMs) ? Math.ceil(limits.headersMs + pausedWithin(limits.headersMs)) : 0),
   });
   server.on("timeout", (socket: Socket) => {
     // Only a connection without a request has a timer. A request may wait unread since before a gap in running time.
     const connection = connections.get(socket);
-    const more = connection === undefined || connection.idleExtended ? 0 : lostWithin(limits.idleMs);
+    const more = connection === undefined || connection.idleExtended ? 0 : pausedWithin(limits.idleMs);
     if (connection === undefined || more === 0) return socket.destroy();
     connection.idleExtended = true;
     socket.setTimeout(Math.min(more, MAX_TIMER_MS));

@@ -9,7 +9,7 @@ import { brotliCompress, constants, createBrotliDecompress, createGunzip, gzip, 
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { OnLimit } from "../limits/limits.ts";
-import { Turns } from "../limits/turns.ts";
+import { Semaphore } from "../limits/semaphore.ts";
 import { brotliStored, brotliWindowBytes } from "./brotli.ts";
 import { decompressedTooLarge, messageLimitError, noRoomForMessage } from "./message-errors.ts";
 import type { CompressionLimits } from "./options.ts";
@@ -86,8 +86,8 @@ const BROTLI: Algorithm = {
 /** Makes the algorithms of one server. */
 export function createCompressions(limits: CompressionLimits, onLimit: OnLimit): Compressions {
   const holders = new AsyncLocalStorage<MessageHolder>();
-  const decoders = new Turns(limits.decompressors, limits.queuedDecompressions);
-  const encoders = new Turns(limits.compressors, limits.compressors * WAITING_PER_COMPRESSOR);
+  const decoders = new Semaphore(limits.decompressors, limits.queuedDecompressions);
+  const encoders = new Semaphore(limits.compressors, limits.compressors * WAITING_PER_COMPRESSOR);
 
   async function decompress(algorithm: Algorithm, bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
     const [first] = bytes;
@@ -123,29 +123,29 @@ export function createCompressions(limits: CompressionLimits, onLimit: OnLimit):
   async function inTurn(name: string, decompress: (holder: MessageHolder) => Promise<Uint8Array>): Promise<Uint8Array> {
     const holder = holders.getStore();
     if (holder === undefined) throw new Error(`decompress ${name}: for no call`);
-    if (decoders.full) {
+    if (decoders.isFull) {
       const what = `decompress a message: ${limits.queuedDecompressions} others wait to be`;
       throw messageLimitError("queuedDecompressions", what, Code.Unavailable);
     }
-    await decoders.take(holder.signal);
+    await decoders.acquire(holder.signal);
     try {
       return await decompress(holder);
     } finally {
-      decoders.end();
+      decoders.release();
     }
   }
 
   async function compress(algorithm: Pick<Algorithm, "compress" | "store">, bytes: Uint8Array): Promise<Uint8Array> {
-    if (encoders.full) {
+    if (encoders.isFull) {
       const { compressors } = limits;
       onLimit("compressors", `send a response uncompressed: ${compressors} are being compressed, and others wait`);
       return algorithm.store(bytes);
     }
-    await encoders.take();
+    await encoders.acquire();
     try {
       return await algorithm.compress(bytes);
     } finally {
-      encoders.end();
+      encoders.release();
     }
   }
 

@@ -45,8 +45,8 @@ export function createOverload(
 
   /** Throws where no more handlers may run. */
   function refuseOverload({ service, method }: Pick<HandlerContext, "service" | "method">, counted: Budget): void {
-    if (!counted.spent) return;
-    const message = `call /${service.typeName}/${method.name}: ${counted.taken} calls are in flight, and no more may be`;
+    if (!counted.isFull) return;
+    const message = `call /${service.typeName}/${method.name}: ${counted.used} calls are in flight, and no more may be`;
     onLimit("callsInFlight", message);
     throw new ConnectError(message, Code.Unavailable, RETRY);
   }
@@ -58,28 +58,28 @@ export function createOverload(
       const counted = method.methodKind === "unary" ? budgets.unary : budgets.streams;
       refuseOverload(context, counted);
       if (!isExempt(service)) refuseOverload(context, inFlight);
-      counted.add(1);
+      counted.reserve(1);
       counts.set(values, counted);
     },
     interceptor: (next) => async (request) => {
       if (request.stream || isExempt(request.service)) return next(request);
       refuseOverload(request, inFlight); // others may have begun while its message came
-      inFlight.add(1);
+      inFlight.reserve(1);
       try {
         return await next(request);
       } finally {
-        inFlight.giveBack(1);
+        inFlight.release(1);
       }
     },
     countGate: (gate) => (context) => {
       const passed = gate(context);
       // A stream is counted already.
       if (passed === undefined || context.method.methodKind !== "unary") return passed;
-      inFlight.add(1);
-      return passed.finally(() => inFlight.giveBack(1));
+      inFlight.reserve(1);
+      return passed.finally(() => inFlight.release(1));
     },
     ended(values) {
-      counts.get(values)?.giveBack(1);
+      counts.get(values)?.release(1);
     },
   };
 }

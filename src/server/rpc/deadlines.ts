@@ -1,5 +1,5 @@
 /** What waits, with its deadline: one timer for all of it. */
-import { MAX_TIMER_MS } from "../limits/timers.ts";
+import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 
 /** One of those that wait, which are a list by themselves: a set would cost each of them more than it does. */
 export interface Waiting<T> {

@@ -11,7 +11,7 @@ import {
 } from "@connectrpc/connect";
 import type { OnLimit } from "../limits/limits.ts";
 import { errorText } from "../log/entry.ts";
-import type { SparseLog } from "../log/throttled-log.ts";
+import type { ThrottledLog } from "../log/throttled-log.ts";
 import { renameLimit } from "./message-errors.ts";
 
 type RequestGate = NonNullable<ConnectRouterOptions["requestGate"]>;
@@ -37,7 +37,7 @@ export interface CallErrors {
  * - An exception that is no ConnectError is Connect's fixed text "internal error" to the caller, and an entry with
  *   procedure, protocol and stack in the log, one for each procedure and second at most.
  */
-export function createCallErrors(log: SparseLog, onLimit: OnLimit, cutSignal: AbortSignal): CallErrors {
+export function createCallErrors(log: ThrottledLog, onLimit: OnLimit, cutSignal: AbortSignal): CallErrors {
   /** What came out of handlers: there, a code is the handler's word. */
   const fromHandlers = new WeakSet<Error>();
 

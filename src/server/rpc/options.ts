@@ -2,7 +2,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import type { Limits, OnLimit } from "../limits/limits.ts";
-import type { SparseLog } from "../log/throttled-log.ts";
+import type { ThrottledLog } from "../log/throttled-log.ts";
 
 /** Registers services with a router, as the routes of Connect's own adapters do. */
 export type Routes = (router: ConnectRouter) => void;
@@ -29,7 +29,7 @@ export interface RpcOptions {
   /** True if valid unary calls take the fast path. */
   readonly fastPath: boolean;
   /** Logs each exception that was not meant for the client, at most one per procedure and second. */
-  readonly log: SparseLog;
+  readonly log: ThrottledLog;
   readonly onLimit: OnLimit;
   /** Tells handlers of the shutdown when it aborts, and ends streams with its reason. */
   readonly shutdownSignal: AbortSignal;

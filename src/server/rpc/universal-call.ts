@@ -4,7 +4,6 @@ import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { urlOf } from "../http/authority.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { shortenTimeouts } from "../limits/timers.ts";
 import { callerGone } from "./call-ends.ts";
 import type { MessageHolder } from "./compression.ts";
 import type { Waiting } from "./deadlines.ts";
@@ -12,6 +11,7 @@ import { plainGrpcMessage } from "./grpc-message.ts";
 import { noRoomForMessage } from "./message-errors.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "./message-memory.ts";
 import { contextValuesOf } from "./peer.ts";
+import { clampTimeouts } from "./timeouts.ts";
 import { acceptPost } from "./unimplemented.ts";
 
 const CONTENT_LENGTH = "content-length";
@@ -137,7 +137,7 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
     const { signal } = this.#abort;
     const { httpVersion, method, fields } = exchange.request;
     const header = new Headers(fields as [string, string][]);
-    shortenTimeouts(header);
+    clampTimeouts(header);
     // In a turn of its own: streams that begin together would each make a message before the first is queued and counted.
     if (procedure.method.methodKind !== "unary") await setImmediate();
     const response = await procedure({

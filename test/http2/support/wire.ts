@@ -1,6 +1,6 @@
 /** HTTP/2 as a test says it and reads it: frames to bytes, and bytes to frames. */
 import type { Field } from "../../../src/server/http/exchange.ts";
-import { Flag, FRAME_HEADER, FrameType } from "../../../src/server/http2/frames/types.ts";
+import { Flag, FRAME_HEADER_BYTES, FrameType } from "../../../src/server/http2/frames/types.ts";
 import { HpackDecoder } from "../../../src/server/http2/hpack/decoder.ts";
 import { encodeBlock } from "../../../src/server/http2/hpack/encoder.ts";
 
@@ -22,7 +22,7 @@ export interface Frame {
 
 export function frame(type: number, flags: number, id: number, payload: Uint8Array | string = ""): Buffer {
   const bytes = Buffer.from(payload as string, "latin1");
-  const header = Buffer.alloc(FRAME_HEADER);
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
   header.writeUIntBE(bytes.length, 0, 3);
   header[3] = type;
   header[4] = flags;
@@ -75,10 +75,10 @@ export function ping(opaque = "12345678", flags = 0): Buffer {
 export function split(bytes: Buffer): { frames: Frame[]; rest: Buffer } {
   const frames: Frame[] = [];
   let at = 0;
-  while (bytes.length - at >= FRAME_HEADER) {
-    const end = at + FRAME_HEADER + bytes.readUIntBE(at, 3);
+  while (bytes.length - at >= FRAME_HEADER_BYTES) {
+    const end = at + FRAME_HEADER_BYTES + bytes.readUIntBE(at, 3);
     if (end > bytes.length) break;
-    const payload = bytes.subarray(at + FRAME_HEADER, end);
+    const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
     frames.push({
       type: bytes.readUInt8(at + 3),
       flags: bytes.readUInt8(at + 4),

@@ -137,8 +137,8 @@ function check(bench: Bench, said: Buffer): void {
   for (const one of frames) if (one.type === FrameType.Data) isFor(one, ids);
   bench.connection.abort("the test is over");
   for (const exchange of bench.exchanges) exchange.reset();
-  assert.equal(bench.server.buffered.taken, 0, "bytes are held for nobody");
-  assert.equal(bench.server.abandoned.taken, 0, "handlers run for nobody");
+  assert.equal(bench.server.buffered.used, 0, "bytes are held for nobody");
+  assert.equal(bench.server.abandoned.used, 0, "handlers run for nobody");
   assert.equal(bench.connection.waitingBytes, 0);
 }
 

@@ -4,7 +4,7 @@ import { encodeBlock } from "../hpack/encoder.ts";
 export class Time {
   /** ms of a clock that only goes forward, whole: streams keep it, and a fraction would cost each of them an object. */
   now = 0;
-  /** The same, less the time in which the process did not run (running-time.ts): timeouts of connections go by it. */
+  /** The same, less the time in which the process did not run (process-clock.ts): timeouts of connections go by it. */
   running = 0;
   /** ms in which the process did not run since so many ms ago. */
   lostWithin: (ms: number) => number = () => 0;

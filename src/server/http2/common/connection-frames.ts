@@ -1,7 +1,7 @@
 /** The frames of a connection: which may come when, and SETTINGS, PING, GOAWAY and WINDOW_UPDATE (RFC 9113, 6). */
 
 import type { FrameSink } from "../frames/reader.ts";
-import { ConnectionError, ErrorCode, Flag, FrameType, read31 } from "../frames/types.ts";
+import { ConnectionError, ErrorCode, Flag, FrameType, readUint31 } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import type { ConnectionParts, StreamFrames } from "../stream-frames.ts";
 import type { Streams } from "../streams/streams.ts";
@@ -32,7 +32,7 @@ export class ConnectionFrames implements FrameSink {
     this.#streamFrames = streamFrames;
   }
 
-  frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+  onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     this.count++;
     this.#expect(type, id);
     const frames = this.#streamFrames;
@@ -99,7 +99,7 @@ export class ConnectionFrames implements FrameSink {
     if (growth !== 0) this.#growWindows(growth);
     if (this.#peer.smallerTable) this.#streams.sender.smallerTable();
     // It is acknowledged before anything is said that goes by it (6.5.3).
-    this.#writer.settingsAck();
+    this.#writer.writeSettingsAck();
     if (growth > 0) for (const stream of this.#streams.table.open.values()) this.#streams.sender.opened(stream);
   }
 
@@ -122,7 +122,7 @@ export class ConnectionFrames implements FrameSink {
     this.#tolls.control();
     const opaque = bytes.subarray(start, end);
     if (flags & Flag.Ack) this.#departure.answered(opaque, this.#streams.table.lastId);
-    else this.#writer.ping(opaque, Flag.Ack);
+    else this.#writer.writePing(opaque, Flag.Ack);
   }
 
   /** GOAWAY (6.8): the peer will begin no more streams than are on their way. */
@@ -139,7 +139,7 @@ export class ConnectionFrames implements FrameSink {
       throw new ConnectionError(ErrorCode.FrameSize, `WINDOW_UPDATE of ${end - start} bytes is not 4 bytes`);
     }
     this.#tolls.control();
-    const increment = read31(bytes, start);
+    const increment = readUint31(bytes, start);
     if (id !== 0) {
       this.#streamFrames.windowUpdate(id, increment);
       return;

@@ -1,5 +1,5 @@
 /** Windows (RFC 9113, 5.2 and 6.9): how much may come, and in which order streams send what waits. */
-import { MAX_31_BITS } from "../frames/types.ts";
+import { MAX_UINT31 } from "../frames/types.ts";
 import type { Stream } from "../streams/stream.ts";
 
 /** What the peer may send, and what of it is given back. */
@@ -32,7 +32,7 @@ export class ReceiveWindow {
 
 /** A send window with an increment; undefined where it would be over 2^31-1 (6.9.1). */
 export function widen(window: number, increment: number): number | undefined {
-  return window + increment > MAX_31_BITS ? undefined : window + increment;
+  return window + increment > MAX_UINT31 ? undefined : window + increment;
 }
 
 /**

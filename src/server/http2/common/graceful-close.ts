@@ -1,6 +1,6 @@
 /** How a connection takes its leave without losing a stream (RFC 9113, 6.8). */
 
-import { ErrorCode, MAX_31_BITS } from "../frames/types.ts";
+import { ErrorCode, MAX_UINT31 } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 
 /** The opaque data of the PING that follows the first GOAWAY. */
@@ -17,7 +17,7 @@ export class Departure {
   #begunAt = -1;
   /** Whether the last stream is named, and it is. */
   final = false;
-  lastStreamId = MAX_31_BITS;
+  lastStreamId = MAX_UINT31;
 
   constructor(writer: FrameWriter) {
     this.#writer = writer;
@@ -31,8 +31,8 @@ export class Departure {
     if (this.begun) return;
     this.#begunAt = now;
     this.#reason = reason;
-    this.#writer.goaway(MAX_31_BITS, ErrorCode.NoError, reason);
-    this.#writer.ping(FAREWELL, 0);
+    this.#writer.writeGoaway(MAX_UINT31, ErrorCode.NoError, reason);
+    this.#writer.writePing(FAREWELL, 0);
   }
 
   /** Takes a PING's answer; lastId is the last stream begun. */
@@ -49,6 +49,6 @@ export class Departure {
     if (this.final) return;
     this.final = true;
     this.lastStreamId = lastId;
-    this.#writer.goaway(lastId, ErrorCode.NoError, this.#reason);
+    this.#writer.writeGoaway(lastId, ErrorCode.NoError, this.#reason);
   }
 }

@@ -1,10 +1,10 @@
 /** What streams say: heads, bodies and trailers as frames, within the windows and in fair order (RFC 9113, 8.1). */
 import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
 import type { QueuedResponses, ResponseHolder } from "../../limits/queued-responses.ts";
-import { FIRST_WINDOW, Flag, FRAME_SIZE } from "../frames/types.ts";
+import { Flag, INITIAL_WINDOW_BYTES, MAX_FRAME_SIZE_BYTES } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
-import type { ResponseBlock, ResponseHeads } from "../headers/response-encoder.ts";
-import { NO_TABLE } from "../hpack/encoder.ts";
+import type { ResponseBlock, ResponseEncoder } from "../headers/response-encoder.ts";
+import { EMPTY_TABLE_UPDATE } from "../hpack/encoder.ts";
 import type { ServerState } from "../server-state.ts";
 import type { Stream } from "../streams/stream.ts";
 import type { Time } from "./clock.ts";
@@ -25,7 +25,7 @@ export interface SenderHost {
 export class Sender implements ResponseHolder {
   readonly #host: SenderHost;
   readonly #writer: FrameWriter;
-  readonly #heads: ResponseHeads;
+  readonly #heads: ResponseEncoder;
   readonly #time: Time;
   readonly #tolls: Tolls;
   readonly #queued: QueuedResponses;
@@ -33,7 +33,7 @@ export class Sender implements ResponseHolder {
   readonly #outputBytes: number;
   readonly #turns = new Turns();
   /** The connection's send window (6.9). */
-  window = FIRST_WINDOW;
+  window = INITIAL_WINDOW_BYTES;
   /** Bytes that left the writer and were not taken by the peer. */
   unsent = 0;
   /** Bytes of bodies that wait. */
@@ -51,7 +51,7 @@ export class Sender implements ResponseHolder {
     this.#time = time;
     this.#tolls = tolls;
     this.#queued = queued;
-    this.#outputBytes = Math.max(FIRST_WINDOW, limits.sendBufferBytes / 4);
+    this.#outputBytes = Math.max(INITIAL_WINDOW_BYTES, limits.sendBufferBytes / 4);
   }
 
   /** Response bytes that wait for the peer: for its windows, or in the socket. */
@@ -77,16 +77,16 @@ export class Sender implements ResponseHolder {
   }
 
   respond(stream: Stream, head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
-    const encoded = this.#heads.head(head);
+    const encoded = this.#heads.encodeHead(head);
     const length = body.length;
-    if (length > this.window || length > stream.sendWindow || length > FRAME_SIZE || !this.#free) {
+    if (length > this.window || length > stream.sendWindow || length > MAX_FRAME_SIZE_BYTES || !this.#free) {
       this.start(stream, head);
       this.write(stream, body);
       if (stream.localOpen) this.end(stream, trailers);
       return;
     }
-    const last = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.trailers(trailers);
-    const bare = length === 0 || stream.request.method === "HEAD" || encoded.bodiless;
+    const last = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.encodeTrailers(trailers);
+    const bare = length === 0 || stream.request.method === "HEAD" || encoded.noContent;
     const end = last === undefined ? Flag.EndStream : 0;
     this.#head(stream.id, encoded, bare ? end : 0);
     if (!bare) this.#data(stream, body, 0, length, end);
@@ -95,9 +95,9 @@ export class Sender implements ResponseHolder {
   }
 
   start(stream: Stream, head: ResponseHead): void {
-    const encoded = this.#heads.head(head);
+    const encoded = this.#heads.encodeHead(head);
     // Answers to HEAD, and 204 and 304, have no content (RFC 9110, 6.4.1).
-    stream.bodiless = encoded.bodiless || stream.request.method === "HEAD";
+    stream.bodiless = encoded.noContent || stream.request.method === "HEAD";
     this.#head(stream.id, encoded, 0);
   }
 
@@ -107,7 +107,7 @@ export class Sender implements ResponseHolder {
     if (length === 0 || stream.bodiless) return stream.outgoing?.emptied;
     if (
       stream.outgoing === undefined &&
-      length <= FRAME_SIZE &&
+      length <= MAX_FRAME_SIZE_BYTES &&
       length <= this.window &&
       length <= stream.sendWindow &&
       this.#free
@@ -125,7 +125,7 @@ export class Sender implements ResponseHolder {
   }
 
   end(stream: Stream, trailers: readonly Field[] | undefined): void {
-    const block = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.trailers(trailers);
+    const block = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.encodeTrailers(trailers);
     if (stream.outgoing === undefined) {
       this.#finish(stream, block);
       return;
@@ -136,7 +136,7 @@ export class Sender implements ResponseHolder {
 
   /** An answer without content, made here. */
   refuse(streamId: number, head: ResponseHead): void {
-    this.#head(streamId, this.#heads.head(head), Flag.EndStream);
+    this.#head(streamId, this.#heads.encodeHead(head), Flag.EndStream);
   }
 
   /** 100 (Continue) (RFC 9110, 15.2.1). */
@@ -176,7 +176,7 @@ export class Sender implements ResponseHolder {
   }
 
   get #full(): boolean {
-    return this.unsent + this.#writer.pending >= this.#outputBytes;
+    return this.unsent + this.#writer.queuedBytes >= this.#outputBytes;
   }
 
   /** Whether what is said now may leave before anything else that waits. */
@@ -188,7 +188,7 @@ export class Sender implements ResponseHolder {
   #turn(stream: Stream, outgoing: Outgoing): void {
     const piece = outgoing.pieces[0] as Uint8Array;
     const start = outgoing.at;
-    const end = Math.min(piece.length, start + Math.min(FRAME_SIZE, this.window, stream.sendWindow));
+    const end = Math.min(piece.length, start + Math.min(MAX_FRAME_SIZE_BYTES, this.window, stream.sendWindow));
     const emptied = outgoing.bytes === end - start;
     const last = emptied && outgoing.ended && outgoing.trailers === undefined;
     this.#data(stream, piece, start, end, last ? Flag.EndStream : 0);
@@ -210,7 +210,7 @@ export class Sender implements ResponseHolder {
   }
 
   #finish(stream: Stream, trailers: Uint8Array | undefined): void {
-    if (trailers === undefined) this.#writer.data(stream.id, EMPTY_BYTES, 0, 0, Flag.EndStream);
+    if (trailers === undefined) this.#writer.writeData(stream.id, EMPTY_BYTES, 0, 0, Flag.EndStream);
     else this.#block(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
     this.#host.answered(stream);
   }
@@ -219,23 +219,23 @@ export class Sender implements ResponseHolder {
     this.window -= end - start;
     stream.sendWindow -= end - start;
     this.said += end - start;
-    this.#writer.data(stream.id, piece, start, end, flags);
+    this.#writer.writeData(stream.id, piece, start, end, flags);
     // A piece that the peer's windows cut into small frames earns by its bytes alone.
     this.#tolls.earn(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
   }
 
-  #head(streamId: number, { block, undated }: ResponseBlock, flags: number): void {
+  #head(streamId: number, { block, needsDate: undated }: ResponseBlock, flags: number): void {
     this.#block(streamId, block, undated ? this.#time.dateField : EMPTY_BYTES, flags);
   }
 
   #block(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
     this.said += block.length + more.length;
     if (!this.#updateTable) {
-      this.#writer.headers(streamId, block, more, flags);
+      this.#writer.writeHeaders(streamId, block, more, flags);
       return;
     }
     this.#updateTable = false;
     this.#tableUpdated = true;
-    this.#writer.headers(streamId, Buffer.concat([NO_TABLE, block]), more, flags);
+    this.#writer.writeHeaders(streamId, Buffer.concat([EMPTY_TABLE_UPDATE, block]), more, flags);
   }
 }

@@ -1,7 +1,14 @@
 /** SETTINGS (RFC 9113, 6.5): what this side announces, and what the peer did. */
 
 import type { Limits } from "../../limits/limits.ts";
-import { ConnectionError, ErrorCode, FIRST_WINDOW, FRAME_SIZE, MAX_31_BITS, SettingId } from "../frames/types.ts";
+import {
+  ConnectionError,
+  ErrorCode,
+  INITIAL_WINDOW_BYTES,
+  MAX_FRAME_SIZE_BYTES,
+  MAX_UINT31,
+  SettingId,
+} from "../frames/types.ts";
 
 const FIRST_TABLE_SIZE = 4096;
 
@@ -20,7 +27,7 @@ export class PeerSettings {
   /** Whether they came, and whether the peer acknowledged ours. */
   came = false;
   acknowledged = false;
-  initialWindowSize = FIRST_WINDOW;
+  initialWindowSize = INITIAL_WINDOW_BYTES;
   /** It wants a smaller header table than the first, which the next field block has to acknowledge (RFC 7541, 4.2). */
   smallerTable = false;
 
@@ -45,16 +52,16 @@ export class PeerSettings {
         if (value > 1) throw new ConnectionError(ErrorCode.Protocol, `SETTINGS_ENABLE_PUSH ${value} is not 0 or 1`);
         return;
       case SettingId.InitialWindowSize:
-        if (value > MAX_31_BITS) {
+        if (value > MAX_UINT31) {
           throw new ConnectionError(
             ErrorCode.FlowControl,
-            `SETTINGS_INITIAL_WINDOW_SIZE ${value} exceeds ${MAX_31_BITS} bytes`,
+            `SETTINGS_INITIAL_WINDOW_SIZE ${value} exceeds ${MAX_UINT31} bytes`,
           );
         }
         this.initialWindowSize = value;
         return;
       case SettingId.MaxFrameSize:
-        if (value < FRAME_SIZE || value > 0xff_ffff) {
+        if (value < MAX_FRAME_SIZE_BYTES || value > 0xff_ffff) {
           throw new ConnectionError(ErrorCode.Protocol, `SETTINGS_MAX_FRAME_SIZE ${value} is not 16384 to 16777215`);
         }
     }

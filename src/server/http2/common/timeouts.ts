@@ -72,7 +72,7 @@ export class Clocks {
   }
 
   #reading(now: number, { waitingBytes, takenBytes }: Standing): ConnectionError | undefined {
-    const tooSlow = this.#readRate.look(now, waitingBytes, takenBytes);
+    const tooSlow = this.#readRate.check(now, waitingBytes, takenBytes);
     if (tooSlow === undefined) return undefined;
     return new ConnectionError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
   }

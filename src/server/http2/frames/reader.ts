@@ -1,5 +1,5 @@
 /** Makes whole frames of the chunks that come (RFC 9113, 4.1), after the client's preface (3.4). */
-import { ConnectionError, ErrorCode, FRAME_HEADER, FRAME_SIZE, read31 } from "./types.ts";
+import { ConnectionError, ErrorCode, FRAME_HEADER_BYTES, MAX_FRAME_SIZE_BYTES, readUint31 } from "./types.ts";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
@@ -7,7 +7,7 @@ const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 export interface FrameSink {
   /** True: nothing more is wanted. */
   readonly closed: boolean;
-  frame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
+  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
 }
 
 export class FrameReader {
@@ -17,12 +17,12 @@ export class FrameReader {
   #cutSize = 0;
 
   /** Whether a frame has begun and is not whole. */
-  get midFrame(): boolean {
+  get hasPartialFrame(): boolean {
     return this.#cut !== undefined;
   }
 
   /** The type of the frame that has begun and is not whole; -1 where that byte is not here. */
-  get midFrameType(): number {
+  get partialFrameType(): number {
     return this.#cut !== undefined && this.#cutSize > 3 ? (this.#cut[3] as number) : -1;
   }
 
@@ -30,8 +30,8 @@ export class FrameReader {
     let at = this.#prefaceSeen < PREFACE.length ? this.#preface(chunk) : 0;
     if (this.#cut !== undefined) at = this.#mend(chunk, at, sink);
     const end = chunk.length;
-    while (end - at >= FRAME_HEADER && !sink.closed) {
-      const next = at + FRAME_HEADER + payloadLength(chunk, at);
+    while (end - at >= FRAME_HEADER_BYTES && !sink.closed) {
+      const next = at + FRAME_HEADER_BYTES + payloadLength(chunk, at);
       if (next > end) break;
       give(chunk, at, next, sink);
       at = next;
@@ -53,16 +53,16 @@ export class FrameReader {
   #mend(chunk: Buffer, from: number, sink: FrameSink): number {
     let at = from;
     for (let cut = this.#cut; cut !== undefined; cut = this.#cut) {
-      const size = this.#cutSize < FRAME_HEADER ? FRAME_HEADER : cut.length;
+      const size = this.#cutSize < FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES : cut.length;
       const upTo = Math.min(chunk.length, at + size - this.#cutSize);
       chunk.copy(cut, this.#cutSize, at, upTo);
       this.#cutSize += upTo - at;
       at = upTo;
       if (this.#cutSize < size) return at;
-      const whole = FRAME_HEADER + payloadLength(cut, 0);
+      const whole = FRAME_HEADER_BYTES + payloadLength(cut, 0);
       if (whole > this.#cutSize) {
         this.#cut = Buffer.allocUnsafe(whole);
-        cut.copy(this.#cut, 0, 0, FRAME_HEADER);
+        cut.copy(this.#cut, 0, 0, FRAME_HEADER_BYTES);
         if (at === chunk.length) return at;
       } else {
         this.#cut = undefined;
@@ -74,7 +74,9 @@ export class FrameReader {
 
   #keep(chunk: Buffer, at: number): void {
     const has = chunk.length - at;
-    this.#cut = Buffer.allocUnsafe(has < FRAME_HEADER ? FRAME_HEADER : FRAME_HEADER + payloadLength(chunk, at));
+    this.#cut = Buffer.allocUnsafe(
+      has < FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES : FRAME_HEADER_BYTES + payloadLength(chunk, at),
+    );
     this.#cutSize = chunk.copy(this.#cut, 0, at);
   }
 }
@@ -82,13 +84,13 @@ export class FrameReader {
 /** The length a frame's header announces; over SETTINGS_MAX_FRAME_SIZE it is an error (4.2). */
 function payloadLength(bytes: Buffer, at: number): number {
   const length = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
-  if (length > FRAME_SIZE) {
-    throw new ConnectionError(ErrorCode.FrameSize, `frame of ${length} bytes exceeds ${FRAME_SIZE} bytes`);
+  if (length > MAX_FRAME_SIZE_BYTES) {
+    throw new ConnectionError(ErrorCode.FrameSize, `frame of ${length} bytes exceeds ${MAX_FRAME_SIZE_BYTES} bytes`);
   }
   return length;
 }
 
 function give(bytes: Buffer, at: number, end: number, sink: FrameSink): void {
   const type = bytes[at + 3] as number;
-  sink.frame(type, bytes[at + 4] as number, read31(bytes, at + 5), bytes, at + FRAME_HEADER, end);
+  sink.onFrame(type, bytes[at + 4] as number, readUint31(bytes, at + 5), bytes, at + FRAME_HEADER_BYTES, end);
 }

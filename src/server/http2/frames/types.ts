@@ -51,15 +51,15 @@ export const SettingId = {
 } as const;
 
 /** Bytes of a frame's header (4.1). */
-export const FRAME_HEADER = 9;
+export const FRAME_HEADER_BYTES = 9;
 /**
  * The largest payload sent, and the largest taken: the protocol's first value of SETTINGS_MAX_FRAME_SIZE, kept (6.5.2).
  */
-export const FRAME_SIZE = 16_384;
+export const MAX_FRAME_SIZE_BYTES = 16_384;
 /** The largest flow-control window (6.9.1), and the largest stream identifier (5.1.1). */
-export const MAX_31_BITS = 0x7fff_ffff;
+export const MAX_UINT31 = 0x7fff_ffff;
 /** The window a connection and its streams begin with (6.9.2). */
-export const FIRST_WINDOW = 65_535;
+export const INITIAL_WINDOW_BYTES = 65_535;
 
 /**
  * An error of the whole connection (5.4.1): GOAWAY with this message as its debug data, then the end. Where a limit was
@@ -76,12 +76,12 @@ export class ConnectionError extends Error {
 }
 
 /** The 31 bits at a position: a stream identifier, or a window's increment, without its reserved bit. */
-export function read31(bytes: Uint8Array, at: number): number {
+export function readUint31(bytes: Uint8Array, at: number): number {
   return (
     (((bytes[at] as number) << 24) |
       ((bytes[at + 1] as number) << 16) |
       ((bytes[at + 2] as number) << 8) |
       (bytes[at + 3] as number)) &
-    MAX_31_BITS
+    MAX_UINT31
   );
 }

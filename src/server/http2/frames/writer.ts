@@ -1,5 +1,5 @@
 /** Writes frames (RFC 9113, 6), buffering what is said in one turn into as few buffers as can be. */
-import { type ErrorCode, Flag, FRAME_HEADER, FRAME_SIZE, FrameType } from "./types.ts";
+import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_SIZE_BYTES } from "./types.ts";
 
 const BUFFER_SIZE = 65_536;
 /** Output of up to this many bytes leaves as a copy, so that its buffer can serve again. */
@@ -10,20 +10,20 @@ const SPARE_BUFFERS = 16;
  * Buffers that frames are written into. One comes back only when what it held was copied, so none that was handed to a
  * socket is ever used again.
  */
-export class WriteBuffers {
+export class BufferPool {
   readonly #spare: Buffer[] = [];
 
-  take(): Buffer {
+  acquire(): Buffer {
     return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_SIZE);
   }
 
-  giveBack(buffer: Buffer): void {
+  release(buffer: Buffer): void {
     if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
   }
 }
 
 export class FrameWriter {
-  readonly #buffers: WriteBuffers;
+  readonly #buffers: BufferPool;
   /** Called when there is output and there was none. */
   readonly #wake: () => void;
   #full: Buffer[] | undefined;
@@ -31,18 +31,18 @@ export class FrameWriter {
   #at = 0;
   #fullBytes = 0;
 
-  constructor(buffers: WriteBuffers, wake: () => void) {
+  constructor(buffers: BufferPool, wake: () => void) {
     this.#buffers = buffers;
     this.#wake = wake;
   }
 
   /** Bytes written and not taken. */
-  get pending(): number {
+  get queuedBytes(): number {
     return this.#fullBytes + this.#at;
   }
 
   /** The next of the output, which from then on is the caller's; undefined where there is none. */
-  take(): Buffer | undefined {
+  takeBuffer(): Buffer | undefined {
     const full = this.#full?.shift();
     if (full !== undefined) {
       this.#fullBytes -= full.length;
@@ -56,13 +56,13 @@ export class FrameWriter {
     this.#at = 0;
     if (output.length > COPIED) return output;
     const copy = Buffer.from(output);
-    this.#buffers.giveBack(buffer);
+    this.#buffers.release(buffer);
     return copy;
   }
 
   /** DATA (6.1). */
-  data(streamId: number, bytes: Uint8Array, start: number, end: number, flags: number): void {
-    const buffer = this.#header(end - start, FrameType.Data, flags, streamId);
+  writeData(streamId: number, bytes: Uint8Array, start: number, end: number, flags: number): void {
+    const buffer = this.#writeHeader(end - start, FrameType.Data, flags, streamId);
     buffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at);
     this.#at += end - start;
   }
@@ -71,13 +71,13 @@ export class FrameWriter {
    * HEADERS (6.2) with a whole field block that is given in two parts, and CONTINUATION (6.10) where one frame cannot
    * hold it.
    */
-  headers(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
+  writeHeaders(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
     const length = block.length + more.length;
-    if (length > FRAME_SIZE) {
-      this.#continued(streamId, Buffer.concat([block, more]), flags);
+    if (length > MAX_FRAME_SIZE_BYTES) {
+      this.#writeContinued(streamId, Buffer.concat([block, more]), flags);
       return;
     }
-    const buffer = this.#header(length, FrameType.Headers, flags | Flag.EndHeaders, streamId);
+    const buffer = this.#writeHeader(length, FrameType.Headers, flags | Flag.EndHeaders, streamId);
     buffer.set(block, this.#at);
     this.#at += block.length;
     if (more.length > 0) {
@@ -86,62 +86,62 @@ export class FrameWriter {
     }
   }
 
-  #continued(streamId: number, block: Uint8Array, flags: number): void {
-    for (let at = 0; at < block.length; at += FRAME_SIZE) {
-      const part = block.subarray(at, at + FRAME_SIZE);
-      const last = at + FRAME_SIZE >= block.length ? Flag.EndHeaders : 0;
+  #writeContinued(streamId: number, block: Uint8Array, flags: number): void {
+    for (let at = 0; at < block.length; at += MAX_FRAME_SIZE_BYTES) {
+      const part = block.subarray(at, at + MAX_FRAME_SIZE_BYTES);
+      const last = at + MAX_FRAME_SIZE_BYTES >= block.length ? Flag.EndHeaders : 0;
       const buffer =
         at === 0
-          ? this.#header(part.length, FrameType.Headers, flags | last, streamId)
-          : this.#header(part.length, FrameType.Continuation, last, streamId);
+          ? this.#writeHeader(part.length, FrameType.Headers, flags | last, streamId)
+          : this.#writeHeader(part.length, FrameType.Continuation, last, streamId);
       buffer.set(part, this.#at);
       this.#at += part.length;
     }
   }
 
   /** RST_STREAM (6.4). */
-  rstStream(streamId: number, code: ErrorCode): void {
-    this.#uint32(this.#header(4, FrameType.RstStream, 0, streamId), code);
+  writeRstStream(streamId: number, code: ErrorCode): void {
+    this.#writeUint32(this.#writeHeader(4, FrameType.RstStream, 0, streamId), code);
   }
 
   /** SETTINGS (6.5) as pairs of identifier and value. */
-  settings(pairs: readonly (readonly [id: number, value: number])[]): void {
-    const buffer = this.#header(pairs.length * 6, FrameType.Settings, 0, 0);
+  writeSettings(pairs: readonly (readonly [id: number, value: number])[]): void {
+    const buffer = this.#writeHeader(pairs.length * 6, FrameType.Settings, 0, 0);
     for (const [id, value] of pairs) {
       this.#at = buffer.writeUInt16BE(id, this.#at);
-      this.#uint32(buffer, value);
+      this.#writeUint32(buffer, value);
     }
   }
 
-  settingsAck(): void {
-    this.#header(0, FrameType.Settings, Flag.Ack, 0);
+  writeSettingsAck(): void {
+    this.#writeHeader(0, FrameType.Settings, Flag.Ack, 0);
   }
 
   /** PING (6.7) with eight bytes. */
-  ping(opaque: Uint8Array, flags: number): void {
-    const buffer = this.#header(8, FrameType.Ping, flags, 0);
+  writePing(opaque: Uint8Array, flags: number): void {
+    const buffer = this.#writeHeader(8, FrameType.Ping, flags, 0);
     buffer.set(opaque, this.#at);
     this.#at += 8;
   }
 
   /** GOAWAY (6.8) with its reason in words. */
-  goaway(lastStreamId: number, code: ErrorCode, reason: string): void {
+  writeGoaway(lastStreamId: number, code: ErrorCode, reason: string): void {
     const words = Buffer.from(reason.slice(0, 1024));
-    const buffer = this.#header(8 + words.length, FrameType.Goaway, 0, 0);
-    this.#uint32(buffer, lastStreamId);
-    this.#uint32(buffer, code);
+    const buffer = this.#writeHeader(8 + words.length, FrameType.Goaway, 0, 0);
+    this.#writeUint32(buffer, lastStreamId);
+    this.#writeUint32(buffer, code);
     buffer.set(words, this.#at);
     this.#at += words.length;
   }
 
   /** WINDOW_UPDATE (6.9). */
-  windowUpdate(streamId: number, increment: number): void {
-    this.#uint32(this.#header(4, FrameType.WindowUpdate, 0, streamId), increment);
+  writeWindowUpdate(streamId: number, increment: number): void {
+    this.#writeUint32(this.#writeHeader(4, FrameType.WindowUpdate, 0, streamId), increment);
   }
 
   /** A frame's header (4.1), in a buffer that has room for its payload. */
-  #header(length: number, type: number, flags: number, streamId: number): Buffer {
-    const buffer = this.#room(FRAME_HEADER + length);
+  #writeHeader(length: number, type: number, flags: number, streamId: number): Buffer {
+    const buffer = this.#reserve(FRAME_HEADER_BYTES + length);
     let at = this.#at;
     buffer[at++] = length >>> 16;
     buffer[at++] = length >>> 8;
@@ -156,11 +156,11 @@ export class FrameWriter {
     return buffer;
   }
 
-  #uint32(buffer: Buffer, value: number): void {
+  #writeUint32(buffer: Buffer, value: number): void {
     this.#at = buffer.writeUInt32BE(value, this.#at);
   }
 
-  #room(bytes: number): Buffer {
+  #reserve(bytes: number): Buffer {
     const buffer = this.#buffer;
     if (buffer !== undefined && this.#at + bytes <= BUFFER_SIZE) return buffer;
     if (buffer === undefined) {
@@ -171,7 +171,7 @@ export class FrameWriter {
       this.#fullBytes += this.#at;
     }
     this.#at = 0;
-    this.#buffer = this.#buffers.take();
+    this.#buffer = this.#buffers.acquire();
     return this.#buffer;
   }
 }

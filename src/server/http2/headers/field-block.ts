@@ -11,7 +11,7 @@ export class FieldBlock {
   /** The flags of its HEADERS. */
   readonly flags: number;
   /** ms of the connection's time. */
-  readonly begunAt: number;
+  readonly startedAt: number;
   readonly #limits: Limits;
   readonly #parts: Buffer[] = [];
   #bytes = 0;
@@ -19,7 +19,7 @@ export class FieldBlock {
   constructor(streamId: number, flags: number, now: number, limits: Limits) {
     this.streamId = streamId;
     this.flags = flags;
-    this.begunAt = now;
+    this.startedAt = now;
     this.#limits = limits;
   }
 
@@ -38,7 +38,7 @@ export class FieldBlock {
     this.#parts.push(Buffer.from(part));
   }
 
-  whole(): Buffer {
+  toBuffer(): Buffer {
     return Buffer.concat(this.#parts);
   }
 }

@@ -2,7 +2,7 @@
 
 import { HpackDecoder } from "../hpack/decoder.ts";
 import type { HeaderField } from "../hpack/header-field.ts";
-import { type Http2RequestHead, requestHead } from "./request-head.ts";
+import { type Http2RequestHead, parseRequestHead } from "./request-head.ts";
 
 /** Heads kept, a power of two, and the longest block that is. */
 const KEPT = 8;
@@ -14,7 +14,7 @@ interface Kept {
   readonly head: Http2RequestHead;
 }
 
-export class RequestHeads {
+export class RequestDecoder {
   readonly #hpack = new HpackDecoder();
   readonly #listBytes: number;
   #kept: (Kept | undefined)[] | undefined;
@@ -27,11 +27,11 @@ export class RequestHeads {
   decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
     if (end - start > KEPT_BYTES) return this.#decode(bytes, start, end);
     const slot = hash(bytes, start, end) & (KEPT - 1);
-    const changes = this.#hpack.changes;
+    const changes = this.#hpack.tableVersion;
     const kept = this.#kept?.[slot];
     if (kept !== undefined && kept.changes === changes && equal(kept.block, bytes, start, end)) return kept.head;
     const head = this.#decode(bytes, start, end);
-    if (typeof head !== "number" && this.#hpack.changes === changes) {
+    if (typeof head !== "number" && this.#hpack.tableVersion === changes) {
       this.#kept ??= new Array(KEPT).fill(undefined);
       this.#kept[slot] = { block: Buffer.from(bytes.subarray(start, end)), changes, head };
     }
@@ -39,15 +39,15 @@ export class RequestHeads {
   }
 
   /** The list of a block that is no request's; undefined where it is too large. */
-  list(bytes: Buffer, start: number, end: number): readonly HeaderField[] | undefined {
+  decodeList(bytes: Buffer, start: number, end: number): readonly HeaderField[] | undefined {
     const list = this.#hpack.decode(bytes, start, end, this.#listBytes);
-    return this.#hpack.overflowed ? undefined : list;
+    return this.#hpack.listTooLarge ? undefined : list;
   }
 
   #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
-    const list = this.list(bytes, start, end);
+    const list = this.decodeList(bytes, start, end);
     // A list over SETTINGS_MAX_HEADER_LIST_SIZE may be answered so (RFC 9113, 10.5.1).
-    return list === undefined ? 431 : requestHead(list);
+    return list === undefined ? 431 : parseRequestHead(list);
   }
 }
 

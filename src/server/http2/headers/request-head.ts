@@ -27,7 +27,7 @@ export class Http2RequestHead implements RequestHead {
 }
 
 /** The head of a request that is refused before its head is known. */
-export const UNREADABLE = new Http2RequestHead(
+export const PLACEHOLDER_HEAD = new Http2RequestHead(
   { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
   "http",
 );
@@ -59,7 +59,7 @@ const PATH = /^\/[!"$-~]*$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
 /** The head of a list; or MALFORMED; or the status to refuse it with. */
-export function requestHead(list: readonly HeaderField[]): Http2RequestHead | number {
+export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead | number {
   const parts = divide(list);
   if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return MALFORMED;
   // Malformed too, but answered, and as over HTTP/1.1 (RFC 9112, 3.2).

@@ -7,13 +7,13 @@ import { isSendable } from "../hpack/header-field.ts";
 export interface ResponseBlock {
   readonly block: Uint8Array;
   /** It brings no Date of its own, so that one is added (RFC 9110, 6.6.1). */
-  readonly undated: boolean;
+  readonly needsDate: boolean;
   /** Its status has no content: 204 and 304 (RFC 9110, 6.4.1). */
-  readonly bodiless: boolean;
+  readonly noContent: boolean;
 }
 
 /** Encodes heads and trailers. Those that are frozen, with their fields, are encoded once. */
-export class ResponseHeads {
+export class ResponseEncoder {
   readonly #heads = new WeakMap<ResponseHead, ResponseBlock>();
   readonly #trailers = new WeakMap<readonly Field[], Uint8Array>();
   #lastHead: ResponseHead | undefined;
@@ -21,7 +21,7 @@ export class ResponseHeads {
   #lastTrailers: readonly Field[] | undefined;
   #lastTrailersBlock: Uint8Array | undefined;
 
-  head(head: ResponseHead): ResponseBlock {
+  encodeHead(head: ResponseHead): ResponseBlock {
     if (head === this.#lastHead) return this.#lastHeadBlock as ResponseBlock;
     const known = this.#heads.get(head);
     const block = known ?? encodeHead(head);
@@ -34,7 +34,7 @@ export class ResponseHeads {
     return block;
   }
 
-  trailers(fields: readonly Field[]): Uint8Array {
+  encodeTrailers(fields: readonly Field[]): Uint8Array {
     if (fields === this.#lastTrailers) return this.#lastTrailersBlock as Uint8Array;
     const known = this.#trailers.get(fields);
     const block = known ?? encodeBlock(sendable(fields));
@@ -54,8 +54,8 @@ function encodeHead({ status, fields }: ResponseHead): ResponseBlock {
   }
   return {
     block: encodeBlock([[":status", String(status)], ...sendable(fields)]),
-    undated: !fields.some(([name]) => name === "date"),
-    bodiless: status === 204 || status === 304,
+    needsDate: !fields.some(([name]) => name === "date"),
+    noContent: status === 204 || status === 304,
   };
 }
 

@@ -20,21 +20,21 @@ export class HpackDecoder {
   #maxSize = TABLE_SIZE;
   #at = 0;
   /** Grows with each change of the table: while it stays, the same block means the same fields. */
-  changes = 0;
+  tableVersion = 0;
   /** Whether the last list was larger than was asked for, so that its fields from there on are missing. */
-  overflowed = false;
+  listTooLarge = false;
 
   /** The fields of the block in bytes[start] to bytes[end - 1], up to a list of maxListSize bytes (RFC 9113, 6.5.2). */
   decode(bytes: Buffer, start: number, end: number, maxListSize: number): HeaderField[] {
     const list: HeaderField[] = [];
     let listSize = 0;
     this.#at = start;
-    this.overflowed = false;
+    this.listTooLarge = false;
     while (this.#at < end) {
       const field = this.#representation(bytes, end, listSize === 0);
       if (field === undefined) continue;
       listSize += field.size;
-      if (listSize > maxListSize) this.overflowed = true;
+      if (listSize > maxListSize) this.listTooLarge = true;
       else list.push(field);
     }
     return list;
@@ -103,7 +103,7 @@ export class HpackDecoder {
 
   /** 4.4: an entry larger than the table empties it, which is no error. */
   #insert(field: HeaderField): void {
-    this.changes++;
+    this.tableVersion++;
     const size = field.size;
     this.#evict(this.#maxSize - size);
     if (size > this.#maxSize) return;
@@ -123,7 +123,7 @@ export class HpackDecoder {
 
   #resize(size: number): void {
     if (size > TABLE_SIZE) throw malformed(`dynamic table size of ${size} bytes exceeds ${TABLE_SIZE} bytes`);
-    this.changes++;
+    this.tableVersion++;
     this.#maxSize = size;
     this.#evict(size);
   }

@@ -6,7 +6,7 @@ import { huffmanEncode, huffmanLength } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
 /** A dynamic table size update to 0 (6.3), for a peer that wants a smaller table than the protocol's first (4.2). */
-export const NO_TABLE: Uint8Array = Uint8Array.of(0x20);
+export const EMPTY_TABLE_UPDATE: Uint8Array = Uint8Array.of(0x20);
 
 /** The first index of each name of the static table, and the index of each whole field, as "name: value". */
 const NAMES: ReadonlyMap<string, number> = new Map(

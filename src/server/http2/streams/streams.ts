@@ -7,7 +7,7 @@ import type { Tolls } from "../common/flood-control.ts";
 import { Sender, type SenderHost } from "../common/sender.ts";
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
-import { type Http2RequestHead, UNREADABLE } from "../headers/request-head.ts";
+import { type Http2RequestHead, PLACEHOLDER_HEAD } from "../headers/request-head.ts";
 import type { ServerState } from "../server-state.ts";
 import type { EarlyStreams } from "./early-streams.ts";
 import { Stream } from "./stream.ts";
@@ -71,7 +71,7 @@ export class Streams implements StreamHost, SenderHost {
   /** Whether all handlers run that may for streams that are gone. */
   get overloaded(): boolean {
     const { limits, abandoned } = this.#server;
-    if (!abandoned.spent) return false;
+    if (!abandoned.isFull) return false;
     this.#server.onLimit("cancelledHandlers", `handlers running for reset streams exceed ${limits.cancelledHandlers}`);
     return true;
   }
@@ -90,7 +90,7 @@ export class Streams implements StreamHost, SenderHost {
 
   /** Responds to a request that no handler sees; `last` says that the request has no body. */
   refuse(id: number, status: number, last: boolean): void {
-    const stream = new Stream(this, id, UNREADABLE, 0, this.#server.time.now);
+    const stream = new Stream(this, id, PLACEHOLDER_HEAD, 0, this.#server.time.now);
     stream.remoteOpen = !last;
     this.table.open.set(id, stream);
     stream.respond({ status, fields: [] }, EMPTY_BYTES);
@@ -117,7 +117,7 @@ export class Streams implements StreamHost, SenderHost {
   }
 
   #rst(id: number, code: ErrorCode): void {
-    this.#writer.rstStream(id, code);
+    this.#writer.writeRstStream(id, code);
     this.table.rememberReset(id);
   }
 
@@ -181,26 +181,26 @@ export class Streams implements StreamHost, SenderHost {
   // What each asks of its connection.
 
   hold(bytes: number): boolean {
-    if (this.#buffered.take(bytes)) return true;
+    if (this.#buffered.tryReserve(bytes)) return true;
     const { bufferedBytesPerConnection: most } = this.#server.limits;
-    if (this.#buffered.taken + bytes > most) {
+    if (this.#buffered.used + bytes > most) {
       this.#server.onLimit("bufferedBytesPerConnection", `bodies of a connection exceed ${most} bytes`);
     } else this.#server.onLimit("bufferedBytes", `bodies exceed ${this.#server.limits.bufferedBytes} bytes`);
     return false;
   }
 
   release(bytes: number): void {
-    this.#buffered.giveBack(bytes);
+    this.#buffered.release(bytes);
   }
 
   credit(stream: Stream, bytes: number): void {
     const increment = stream.receiveWindow?.release(bytes) ?? 0;
-    if (increment > 0) this.#writer.windowUpdate(stream.id, increment);
+    if (increment > 0) this.#writer.writeWindowUpdate(stream.id, increment);
   }
 
   orphaned(): void {
-    this.#abandoned.add(1);
-    if (!this.#abandoned.exceeded) return;
+    this.#abandoned.reserve(1);
+    if (!this.#abandoned.isExceeded) return;
     const most = this.#server.limits.cancelledHandlersPerConnection;
     this.#host.fail(
       new ConnectionError(
@@ -212,7 +212,7 @@ export class Streams implements StreamHost, SenderHost {
   }
 
   stopped(): void {
-    this.#abandoned.giveBack(1);
+    this.#abandoned.release(1);
   }
 
   threw(stream: Stream, error: unknown): void {

@@ -1,5 +1,5 @@
 /** The streams of a connection by their identifiers: which are open, and what the others were (RFC 9113, 5.1.1). */
-import { ConnectionError, ErrorCode, MAX_31_BITS } from "../frames/types.ts";
+import { ConnectionError, ErrorCode, MAX_UINT31 } from "../frames/types.ts";
 import type { Stream } from "./stream.ts";
 
 /** Streams reset here that are remembered, since their peer may not know of it yet. */
@@ -9,7 +9,7 @@ export class StreamTable {
   readonly open = new Map<number, Stream>();
   /** The highest identifier that a client used. */
   lastId = 0;
-  #firstSkipped = MAX_31_BITS;
+  #firstSkipped = MAX_UINT31;
   readonly #reset: number[] = [];
   #nextReset = 0;
 

@@ -51,7 +51,7 @@ export function createFastPath(options: FastPathOptions): Handler {
 
   function fastPath(exchange: Exchange): void {
     const plan = plans.of(exchange.request);
-    if (plan === null || inFlight.spent) connect.handle(exchange);
+    if (plan === null || inFlight.isFull) connect.handle(exchange);
     else if (plan.method.requestGate !== undefined) enter(exchange, plan, plan.method.requestGate);
     else if (plan.message === undefined)
       exchange.bufferBody(plan.method.bodyMaxBytes, buffered, connect.handleInPieces);
@@ -90,7 +90,7 @@ export function createFastPath(options: FastPathOptions): Handler {
 
   function runEntered(call: UnaryCall, message: Uint8Array | undefined, bodyBytes: number, otherwise: Handler): void {
     const input = decode(call.plan, message);
-    if (input === undefined || inFlight.spent) leave(call, otherwise);
+    if (input === undefined || inFlight.isFull) leave(call, otherwise);
     else run(call, input, bodyBytes);
   }
 
@@ -104,7 +104,7 @@ export function createFastPath(options: FastPathOptions): Handler {
   function buffered(body: Uint8Array, exchange: Exchange): void {
     const plan = plans.of(exchange.request) as Plan;
     const input = decode(plan, plan.wire.message(body));
-    if (input === undefined || inFlight.spent) connect.handleWhole(body, exchange);
+    if (input === undefined || inFlight.isFull) connect.handleWhole(body, exchange);
     else run(new UnaryCall(exchange, plan, deadlineMs), input, body.length);
   }
 
@@ -149,7 +149,7 @@ export function createFastPath(options: FastPathOptions): Handler {
     const counted = options.isExempt(call.service) ? 0 : 1;
     const held = call.exchange.hold(bytes) ? bytes : 0;
     deadlines.add(call);
-    inFlight.add(counted);
+    inFlight.reserve(counted);
     output.then(
       (message) => (settled(call, counted, held) ? goOn(call, message) : undefined),
       (error) => (settled(call, counted, held) ? failFromHandler(call, error) : undefined),
@@ -160,7 +160,7 @@ export function createFastPath(options: FastPathOptions): Handler {
   function settled(call: UnaryCall, counted: number, held: number): boolean {
     deadlines.remove(call);
     call.exchange.release(held);
-    inFlight.giveBack(counted);
+    inFlight.release(counted);
     return !call.answered;
   }
 

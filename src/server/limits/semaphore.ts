@@ -1,6 +1,6 @@
 /** A limit on work at once: as many as `atOnce` have a turn, up to `waiting` more wait for one, first come, first served. */
 
-export class Turns {
+export class Semaphore {
   readonly #atOnce: number;
   readonly #waiting: number;
   #taken = 0;
@@ -13,7 +13,7 @@ export class Turns {
   }
 
   /** True if take() would neither give a turn nor let its caller wait. */
-  get full(): boolean {
+  get isFull(): boolean {
     return this.#taken >= this.#atOnce && this.#queue.size >= this.#waiting;
   }
 
@@ -21,12 +21,12 @@ export class Turns {
    * Returns undefined if a turn is free, which is then the caller's; or a promise that resolves with the turn. The promise
    * rejects with the signal's reason if that aborts first. Throws if it is full. Each turn must be ended once.
    */
-  take(signal?: AbortSignal): Promise<void> | undefined {
+  acquire(signal?: AbortSignal): Promise<void> | undefined {
     if (this.#taken < this.#atOnce) {
       this.#taken++;
       return undefined;
     }
-    if (this.full) throw new Error(`take a turn: ${this.#queue.size} wait already`);
+    if (this.isFull) throw new Error(`take a turn: ${this.#queue.size} wait already`);
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#queue.delete(enter);
@@ -43,7 +43,7 @@ export class Turns {
   }
 
   /** Ends a turn, which the first that waits gets. */
-  end(): void {
+  release(): void {
     const [first] = this.#queue;
     if (first === undefined) this.#taken--;
     else {

@@ -1,12 +1,11 @@
-/** Timeouts that are longer than a timer of Node's can be, which would end at once. */
+/** Timeouts of calls that exceed the longest timer of Node. Such a timer would fire at once. */
+import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 
-/** What a timer of Node's can be. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
-/** Of gRPC's units, those of which eight digits can be too long. */
+/** The units of grpc-timeout in which eight digits can exceed MAX_TIMER_MS. */
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
 
-/** Shortens what the header says of its call's timeout to the 24 days that a timer can be. */
-export function shortenTimeouts(header: Headers): void {
+/** Lowers the timeout in a call's headers, of gRPC or Connect, to MAX_TIMER_MS (24 days). */
+export function clampTimeouts(header: Headers): void {
   const [, digits, unit = ""] = /^(\d{1,8})([HMS])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
   if (Number(digits) * (UNIT_MS[unit] ?? 0) > MAX_TIMER_MS) {
     header.set("grpc-timeout", `${Math.floor(MAX_TIMER_MS / 1_000)}S`);

@@ -45,7 +45,7 @@ for (const tls of [undefined, SERVER]) {
       await sleep(50);
       assert.ok(await stays(t, port, "127.0.0.1"), "a closed connection makes room");
       log.length = 0; // over plain TCP on every address it says that it has no TLS
-      await server.close({ idleMs: 0 });
+      await server.close({ delayMs: 0, idleMs: 0 });
     });
   }
 }

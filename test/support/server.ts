@@ -48,7 +48,7 @@ export async function startServer(
   const { address: host, port } = await server.listen({ host: on, port: 0 });
   t.after(async () => {
     const started = performance.now();
-    await server.close({ idleMs: 0, graceMs: CLOSE_MS, abortMs: CLOSE_MS });
+    await server.close({ delayMs: 0, idleMs: 0, graceMs: CLOSE_MS, abortMs: CLOSE_MS });
     if (performance.now() - started >= CLOSE_MS) throw new Error(`close the test's server: hung for ${CLOSE_MS} ms`);
     assert.equal(saysNode, http2 === "node");
     if (log.length > 0) throw new Error(`the server logged what the test did not expect:\n${log.join("\n")}`);

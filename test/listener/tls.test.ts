@@ -408,7 +408,7 @@ for (const [host, loopback] of [
       const log: string[] = [];
       const server = createServer({ routes, tls: credentials, log: (entry) => log.push(entry) });
       const { port } = await server.listen({ host, port: 0 });
-      await server.close({ idleMs: 0 });
+      await server.close({ delayMs: 0, idleMs: 0 });
       const line = `listen on ${host} port ${port}: without TLS, so whoever is on the way reads every call`;
       assert.deepEqual(log, loopback || credentials !== undefined ? [] : [line]);
     }

@@ -1,20 +1,18 @@
 /** Binds a connection to a socket, plain or TLS, and to the clock. */
 import type { Socket } from "node:net";
 import { processNow } from "../limits/process-clock.ts";
+import { lingeringClose } from "../listener/lingering-close.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionError, ErrorCode } from "./frames/types.ts";
 import type { ServerState } from "./server-state.ts";
-
-/** ms in which a peer may close after it was told to, before its socket is destroyed. */
-const LINGER_MS = 1_000;
 
 export class BoundSocket {
   readonly #socket: Socket;
   readonly #server: ServerState;
   readonly #connection: Connection;
   #flushScheduled = false;
-  #endedAt = -1;
+  #ended = false;
 
   /** Bytes that were unshifted into the socket are read first. closed is called once, when the socket is. */
   constructor(socket: Socket, server: ServerState, closed: (bound: BoundSocket) => void) {
@@ -50,10 +48,7 @@ export class BoundSocket {
 
   /** Looks at the time. */
   look(): void {
-    if (this.#endedAt >= 0) {
-      if (this.#server.time.now - this.#endedAt > LINGER_MS) this.#socket.destroy();
-      return;
-    }
+    if (this.#ended) return;
     // A TLS socket takes what is written only after the write, and says so only of what was much.
     this.#connection.flushed(this.#socket.writableLength);
     this.#connection.look();
@@ -101,11 +96,9 @@ export class BoundSocket {
   }
 
   #end(): void {
-    if (this.#endedAt >= 0) return;
-    this.#endedAt = this.#server.time.now;
-    this.#socket.end();
-    // What still comes is read and thrown away, so that the peer gets to read why.
-    this.#socket.resume();
+    if (this.#ended) return;
+    this.#ended = true;
+    lingeringClose(this.#socket, "");
   }
 }
 

@@ -6,6 +6,7 @@ import type { Peer } from "../http/exchange.ts";
 import { ConnectionFrames } from "./common/connection-frames.ts";
 import { Tolls } from "./common/flood-control.ts";
 import { Departure } from "./common/graceful-close.ts";
+import { LimitError } from "./common/limit-error.ts";
 import { announcedSettings, PeerSettings } from "./common/settings.ts";
 import { Clocks, type Standing } from "./common/timeouts.ts";
 import { FrameReader } from "./frames/reader.ts";
@@ -25,7 +26,7 @@ const FIRST_STREAM_MS = 1_000;
 export class Connection implements StreamsHost, Standing {
   readonly peer: Peer;
   readonly #server: ServerState;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader("client");
   readonly #writer: FrameWriter;
   readonly #peer = new PeerSettings();
   readonly #clocks: Clocks;
@@ -149,8 +150,8 @@ export class Connection implements StreamsHost, Standing {
     if (this.closed) return;
     const known = error instanceof ConnectionError;
     if (!known) this.#server.onError(error);
-    const { code, message, limit } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
-    if (limit !== undefined) this.#server.onLimit(limit, message);
+    const { code, message } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
+    if (error instanceof LimitError) this.#server.onLimit(error.limit, message);
     this.#writer.writeGoaway(this.#streams.table.lastId, code, message);
     this.abort(`the connection ended: ${message}`);
   }

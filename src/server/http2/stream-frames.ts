@@ -1,12 +1,12 @@
 /** The frames of streams: DATA, HEADERS, CONTINUATION, PRIORITY, RST_STREAM and their WINDOW_UPDATE (RFC 9113, 6). */
 
+import { FieldBlock } from "./common/field-block.ts";
 import type { Tolls } from "./common/flood-control.ts";
 import { ReceiveWindow, widen } from "./common/flow-control.ts";
 import type { Departure } from "./common/graceful-close.ts";
 import type { PeerSettings } from "./common/settings.ts";
 import { ConnectionError, ErrorCode, Flag, INITIAL_WINDOW_BYTES, readUint31 } from "./frames/types.ts";
 import type { FrameWriter } from "./frames/writer.ts";
-import { FieldBlock } from "./headers/field-block.ts";
 import { RequestDecoder } from "./headers/request-decoder.ts";
 import { areTrailers, MALFORMED } from "./headers/request-head.ts";
 import type { ServerState } from "./server-state.ts";

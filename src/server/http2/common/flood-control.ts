@@ -4,8 +4,9 @@
  */
 
 import type { LimitName, Limits } from "../../limits/limits.ts";
-import { ConnectionError, ErrorCode } from "../frames/types.ts";
+import { ErrorCode } from "../frames/types.ts";
 import type { Time } from "./clock.ts";
+import { LimitError } from "./limit-error.ts";
 import { Rate } from "./token-bucket.ts";
 
 export class Tolls {
@@ -39,6 +40,6 @@ export class Tolls {
   }
 }
 
-function calm(limit: LimitName, message: string): ConnectionError {
-  return new ConnectionError(ErrorCode.EnhanceYourCalm, message, limit);
+function calm(limit: LimitName, message: string): LimitError {
+  return new LimitError(ErrorCode.EnhanceYourCalm, message, limit);
 }

@@ -2,7 +2,8 @@
 
 import type { Limits } from "../../limits/limits.ts";
 import { ReadRate } from "../../limits/read-rate.ts";
-import { ConnectionError, ErrorCode } from "../frames/types.ts";
+import { type ConnectionError, ErrorCode } from "../frames/types.ts";
+import { LimitError } from "./limit-error.ts";
 
 /** What is due: the end, for a reason; a leave-taking, for one; or a question to the peer whether it is there. */
 export type Due = ConnectionError | { readonly leave: string } | "ping";
@@ -62,19 +63,19 @@ export class Clocks {
     const { settingsMs } = this.#limits;
     if (settled || now - this.openedAt <= settingsMs) return undefined;
     const message = `SETTINGS and its acknowledgement took over ${settingsMs} ms`;
-    return new ConnectionError(ErrorCode.SettingsTimeout, message, "settingsMs");
+    return new LimitError(ErrorCode.SettingsTimeout, message, "settingsMs");
   }
 
   #block(now: number, { paused, blockBegunAt }: Standing): ConnectionError | undefined {
     const { headersMs } = this.#limits;
     if (paused || blockBegunAt < 0 || now - blockBegunAt <= headersMs) return undefined;
-    return new ConnectionError(ErrorCode.EnhanceYourCalm, `field block took over ${headersMs} ms`, "headersMs");
+    return new LimitError(ErrorCode.EnhanceYourCalm, `field block took over ${headersMs} ms`, "headersMs");
   }
 
   #reading(now: number, { waitingBytes, takenBytes }: Standing): ConnectionError | undefined {
     const tooSlow = this.#readRate.check(now, waitingBytes, takenBytes);
     if (tooSlow === undefined) return undefined;
-    return new ConnectionError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
+    return new LimitError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
   }
 
   #idling(now: number): Due | undefined {
@@ -92,6 +93,6 @@ export class Clocks {
       return "ping";
     }
     if (now - this.#pingAt <= pingTimeoutMs) return undefined;
-    return new ConnectionError(ErrorCode.NoError, `PING was not answered in ${pingTimeoutMs} ms`, "pingTimeoutMs");
+    return new LimitError(ErrorCode.NoError, `PING was not answered in ${pingTimeoutMs} ms`, "pingTimeoutMs");
   }
 }

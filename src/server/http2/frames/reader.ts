@@ -1,87 +1,100 @@
-/** Makes whole frames of the chunks that come (RFC 9113, 4.1), after the client's preface (3.4). */
+/** Splits received bytes into frames (RFC 9113, 4.1). */
 import { ConnectionError, ErrorCode, FRAME_HEADER_BYTES, MAX_FRAME_SIZE_BYTES, readUint31 } from "./types.ts";
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+/** The bytes that a client sends before its first frame (3.4). */
+const CLIENT_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-/** Takes frames. The payload is bytes[start] to bytes[end - 1], valid during the call. */
+/** The receiver of frames. */
 export interface FrameSink {
-  /** True: nothing more is wanted. */
+  /** True if the sink accepts no more frames. */
   readonly closed: boolean;
+  /** Accepts a frame. Its payload is bytes[start] to bytes[end - 1], and is valid only during the call. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
 }
 
 export class FrameReader {
-  #prefaceSeen = 0;
-  /** A frame that a chunk's end cut, in a buffer of its own size, and how many of its bytes are here. */
-  #cut: Buffer | undefined;
-  #cutSize = 0;
+  /** The number of preface bytes received, or the length of the preface if none is expected. */
+  #prefaceBytes: number;
+  /** The beginning of a frame whose end has not arrived: its header until that is complete, then the whole frame. */
+  #partial: Buffer | undefined;
+  /** The number of bytes received into `#partial`. */
+  #partialBytes = 0;
 
-  /** Whether a frame has begun and is not whole. */
+  /** `peer` is the role of the other end. A client's frames come after its preface. */
+  constructor(peer: "client" | "server") {
+    this.#prefaceBytes = peer === "client" ? 0 : CLIENT_PREFACE.length;
+  }
+
+  /** True if the beginning of a frame has arrived, but not its end. */
   get hasPartialFrame(): boolean {
-    return this.#cut !== undefined;
+    return this.#partial !== undefined;
   }
 
-  /** The type of the frame that has begun and is not whole; -1 where that byte is not here. */
+  /** The type of the partial frame, or -1 if that byte has not arrived. */
   get partialFrameType(): number {
-    return this.#cut !== undefined && this.#cutSize > 3 ? (this.#cut[3] as number) : -1;
+    return this.#partial !== undefined && this.#partialBytes > 3 ? (this.#partial[3] as number) : -1;
   }
 
+  /**
+   * Passes each complete frame to `sink` during the call, and copies the beginning of an incomplete one. Throws
+   * ConnectionError if the preface is wrong or a frame is too large, and every error of `sink`.
+   */
   read(chunk: Buffer, sink: FrameSink): void {
-    let at = this.#prefaceSeen < PREFACE.length ? this.#preface(chunk) : 0;
-    if (this.#cut !== undefined) at = this.#mend(chunk, at, sink);
+    let at = this.#prefaceBytes < CLIENT_PREFACE.length ? this.#readPreface(chunk) : 0;
+    if (this.#partial !== undefined) at = this.#completePartial(chunk, at, sink);
     const end = chunk.length;
     while (end - at >= FRAME_HEADER_BYTES && !sink.closed) {
       const next = at + FRAME_HEADER_BYTES + payloadLength(chunk, at);
       if (next > end) break;
-      give(chunk, at, next, sink);
+      emit(chunk, at, next, sink);
       at = next;
     }
-    if (at < end && !sink.closed) this.#keep(chunk, at);
+    if (at < end && !sink.closed) this.#keepPartial(chunk, at);
   }
 
-  #preface(chunk: Buffer): number {
+  /** Compares the chunk with the rest of the preface. Returns the position after it. */
+  #readPreface(chunk: Buffer): number {
     let at = 0;
-    while (this.#prefaceSeen < PREFACE.length && at < chunk.length) {
-      if (chunk[at++] !== PREFACE[this.#prefaceSeen++]) {
+    while (this.#prefaceBytes < CLIENT_PREFACE.length && at < chunk.length) {
+      if (chunk[at++] !== CLIENT_PREFACE[this.#prefaceBytes++]) {
         throw new ConnectionError(ErrorCode.Protocol, "expected the connection preface of HTTP/2");
       }
     }
     return at;
   }
 
-  /** Completes the cut frame, first its header and then its payload; gives where the chunk's next frame begins. */
-  #mend(chunk: Buffer, from: number, sink: FrameSink): number {
+  /** Completes the partial frame, first its header and then its payload. Returns the position of the next frame. */
+  #completePartial(chunk: Buffer, from: number, sink: FrameSink): number {
     let at = from;
-    for (let cut = this.#cut; cut !== undefined; cut = this.#cut) {
-      const size = this.#cutSize < FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES : cut.length;
-      const upTo = Math.min(chunk.length, at + size - this.#cutSize);
-      chunk.copy(cut, this.#cutSize, at, upTo);
-      this.#cutSize += upTo - at;
+    for (let partial = this.#partial; partial !== undefined; partial = this.#partial) {
+      const size = this.#partialBytes < FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES : partial.length;
+      const upTo = Math.min(chunk.length, at + size - this.#partialBytes);
+      chunk.copy(partial, this.#partialBytes, at, upTo);
+      this.#partialBytes += upTo - at;
       at = upTo;
-      if (this.#cutSize < size) return at;
-      const whole = FRAME_HEADER_BYTES + payloadLength(cut, 0);
-      if (whole > this.#cutSize) {
-        this.#cut = Buffer.allocUnsafe(whole);
-        cut.copy(this.#cut, 0, 0, FRAME_HEADER_BYTES);
+      if (this.#partialBytes < size) return at;
+      const frameBytes = FRAME_HEADER_BYTES + payloadLength(partial, 0);
+      if (frameBytes > this.#partialBytes) {
+        this.#partial = Buffer.allocUnsafe(frameBytes);
+        partial.copy(this.#partial, 0, 0, FRAME_HEADER_BYTES);
         if (at === chunk.length) return at;
       } else {
-        this.#cut = undefined;
-        give(cut, 0, whole, sink);
+        this.#partial = undefined;
+        emit(partial, 0, frameBytes, sink);
       }
     }
     return at;
   }
 
-  #keep(chunk: Buffer, at: number): void {
-    const has = chunk.length - at;
-    this.#cut = Buffer.allocUnsafe(
-      has < FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES : FRAME_HEADER_BYTES + payloadLength(chunk, at),
-    );
-    this.#cutSize = chunk.copy(this.#cut, 0, at);
+  #keepPartial(chunk: Buffer, at: number): void {
+    const received = chunk.length - at;
+    const size = received < FRAME_HEADER_BYTES ? 0 : payloadLength(chunk, at);
+    this.#partial = Buffer.allocUnsafe(FRAME_HEADER_BYTES + size);
+    this.#partialBytes = chunk.copy(this.#partial, 0, at);
   }
 }
 
-/** The length a frame's header announces; over SETTINGS_MAX_FRAME_SIZE it is an error (4.2). */
+/** Returns the payload length in a frame header. Throws ConnectionError if it exceeds SETTINGS_MAX_FRAME_SIZE (4.2). */
 function payloadLength(bytes: Buffer, at: number): number {
   const length = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
   if (length > MAX_FRAME_SIZE_BYTES) {
@@ -90,7 +103,7 @@ function payloadLength(bytes: Buffer, at: number): number {
   return length;
 }
 
-function give(bytes: Buffer, at: number, end: number, sink: FrameSink): void {
+function emit(bytes: Buffer, at: number, end: number, sink: FrameSink): void {
   const type = bytes[at + 3] as number;
   sink.onFrame(type, bytes[at + 4] as number, readUint31(bytes, at + 5), bytes, at + FRAME_HEADER_BYTES, end);
 }

@@ -1,5 +1,4 @@
 /** The names and numbers of HTTP/2's frames (RFC 9113, 4 to 7). */
-import type { LimitName } from "../../limits/limits.ts";
 
 /** Frame types (6). */
 export const FrameType = {
@@ -67,11 +66,10 @@ export const INITIAL_WINDOW_BYTES = 65_535;
  */
 export class ConnectionError extends Error {
   readonly code: ErrorCode;
-  readonly limit: LimitName | undefined;
-  constructor(code: ErrorCode, message: string, limit?: LimitName) {
+
+  constructor(code: ErrorCode, message: string) {
     super(message);
     this.code = code;
-    this.limit = limit;
   }
 }
 

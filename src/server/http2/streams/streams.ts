@@ -4,8 +4,9 @@ import { type DiscardLimit, discardMessage } from "../../http/early-response.ts"
 import { EMPTY_BYTES, type Peer } from "../../http/exchange.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { Tolls } from "../common/flood-control.ts";
+import { LimitError } from "../common/limit-error.ts";
 import { Sender, type SenderHost } from "../common/sender.ts";
-import { ConnectionError, ErrorCode } from "../frames/types.ts";
+import { type ConnectionError, ErrorCode } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import { type Http2RequestHead, PLACEHOLDER_HEAD } from "../headers/request-head.ts";
 import type { ServerState } from "../server-state.ts";
@@ -203,7 +204,7 @@ export class Streams implements StreamHost, SenderHost {
     if (!this.#abandoned.isExceeded) return;
     const most = this.#server.limits.cancelledHandlersPerConnection;
     this.#host.fail(
-      new ConnectionError(
+      new LimitError(
         ErrorCode.EnhanceYourCalm,
         `handlers running for reset streams exceed ${most}`,
         "cancelledHandlersPerConnection",

@@ -22,7 +22,7 @@ export interface Figures {
   readonly callsPerSecond: number;
   /** With all headers, there and back. */
   readonly requestBytes: number;
-  readonly answerBytes: number;
+  readonly responseBytes: number;
 }
 
 export interface Row {

@@ -52,5 +52,5 @@ function figures(cells: readonly CellResult[], name: string): Figures {
   const { callsPerSecond, bytes } = cell;
   if (callsPerSecond === undefined)
     throw new Error(`summarize the benchmark: "${name}" has no calls per second, since the server's core was not busy`);
-  return { callsPerSecond, requestBytes: Math.round(bytes.request), answerBytes: Math.round(bytes.answer) };
+  return { callsPerSecond, requestBytes: Math.round(bytes.request), responseBytes: Math.round(bytes.answer) };
 }

@@ -54,7 +54,7 @@ export async function call(page: BrowserPage, a: number, b: number): Promise<voi
   await page.getByLabel("a", { exact: true }).fill(String(a));
   await page.getByLabel("b", { exact: true }).fill(String(b));
   await page.getByRole("button", { name: "Call" }).click();
-  await page.locator(".result .answer", { hasText: `= ${a + b}` }).waitFor();
+  await page.locator(".result .response", { hasText: `= ${a + b}` }).waitFor();
   await wholeTable(page);
 }
 

@@ -10,8 +10,8 @@ import { bodyParts } from "../../web/annotate/body.ts";
 import { frameParts } from "../../web/annotate/frames.ts";
 import { jsonParts } from "../../web/annotate/json.ts";
 import { messageParts } from "../../web/annotate/message.ts";
-import { type Part, type ShownValue, valuesIn } from "../../web/annotate/part.ts";
-import { targetParts } from "../../web/annotate/target.ts";
+import { type DecodedValue, type Part, valuesIn } from "../../web/annotate/part.ts";
+import { requestTargetParts } from "../../web/annotate/request-target.ts";
 import { envelope } from "../support/cells.ts";
 import { compile, Outer, Scalars } from "../support/protos.ts";
 import { Random } from "../support/random.ts";
@@ -76,10 +76,10 @@ test("a file of descriptors, read by the descriptors' own descriptor, has protob
 
 test("a message of two numbers is four parts: a tag and a value for each", () => {
   assert.deepEqual(messageParts(Buffer.from("0801109601", "hex"), DataSchema), [
-    { start: 0, end: 1, what: { kind: "tag", number: 1, wireType: 0, field: "a" }, path: "a" },
-    { start: 1, end: 2, what: { kind: "value", type: "int32", value: 1 }, path: "a" },
-    { start: 2, end: 3, what: { kind: "tag", number: 2, wireType: 0, field: "b" }, path: "b" },
-    { start: 3, end: 5, what: { kind: "value", type: "int32", value: 150 }, path: "b" },
+    { start: 0, end: 1, annotation: { kind: "tag", number: 1, wireType: 0, field: "a" }, path: "a" },
+    { start: 1, end: 2, annotation: { kind: "value", type: "int32", value: 1 }, path: "a" },
+    { start: 2, end: 3, annotation: { kind: "tag", number: 2, wireType: 0, field: "b" }, path: "b" },
+    { start: 3, end: 5, annotation: { kind: "value", type: "int32", value: 150 }, path: "b" },
   ]);
 });
 
@@ -122,7 +122,7 @@ for (const [name, bytes] of [
   test(`a thousand ${name}, each in another, are read to a depth and no deeper`, () => {
     const parts = messageParts(bytes, Scalars);
     assertCovers(parts, bytes.length);
-    assert.equal(parts.at(-1)?.what.kind, "opaque");
+    assert.equal(parts.at(-1)?.annotation.kind, "opaque");
   });
 }
 
@@ -135,8 +135,8 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
   assert.deepEqual(malformed(parts), []);
   assert.deepEqual(
     parts
-      .filter(({ what }) => what.kind === "flag")
-      .map(({ start, what }) => [start, "trailers" in what && what.trailers]),
+      .filter(({ annotation }) => annotation.kind === "flag")
+      .map(({ start, annotation }) => [start, "trailers" in annotation && annotation.trailers]),
     [
       [0, false],
       [7, true],
@@ -156,13 +156,13 @@ test("a frame of more fields than a call has arguments is read as any", () => {
   assertCovers(parts, body.length);
   assert.equal(parts.length, 2 + 2 * fields);
   const target = `/a.B/C?encoding=json&message=[${"1,".repeat(fields)}1]`;
-  assertCovers(targetParts(target), target.length);
+  assertCovers(requestTargetParts(target), target.length);
 });
 
 test("a compressed frame is one part beside its head", () => {
   const parts = frameParts(envelope(Buffer.from("xyz"), 1), DataSchema);
   assert.deepEqual(
-    parts.map(({ what }) => what.kind),
+    parts.map(({ annotation }) => annotation.kind),
     ["flag", "frame-length", "compressed"],
   );
 });
@@ -173,7 +173,7 @@ test("a Connect GET's target has the message's values in its query, percent-enco
     const text = toJsonString(Scalars, randomMessage(random, Scalars));
     for (const encoded of [encodeURIComponent(text), new URLSearchParams({ message: text }).toString().slice(8)]) {
       const target = `/a.B/C?connect=v1&encoding=json&message=${encoded}&x`;
-      const parts = targetParts(target);
+      const parts = requestTargetParts(target);
       assertCovers(parts, target.length);
       const own = [
         { path: "connect", value: "v1" },
@@ -188,23 +188,26 @@ test("a damaged target throws nothing, and every character is in one part", () =
   const random = new Random(6);
   for (let run = 0; run < RUNS; run++) {
     const target = `/a.B/C?${Array.from({ length: random.below(30) }, () => random.pick([...'&=?%7B{}"a:+message encoding=json'])).join("")}`;
-    assertCovers(targetParts(target), target.length);
+    assertCovers(requestTargetParts(target), target.length);
   }
 });
 
 /** Whether the parts stand one after the other, from the first byte to the last. */
 function assertCovers(parts: readonly Part[], length: number): void {
   let at = 0;
-  for (const { start, end, what } of parts) {
+  for (const { start, end, annotation } of parts) {
     assert.equal(start, at);
-    assert.ok(end > start || what.kind === "value" || what.kind === "malformed", `${what.kind} of no bytes`);
+    assert.ok(
+      end > start || annotation.kind === "value" || annotation.kind === "malformed",
+      `${annotation.kind} of no bytes`,
+    );
     at = end;
   }
   assert.equal(at, length);
 }
 
 function malformed(parts: readonly Part[]): Part[] {
-  return parts.filter(({ what }) => what.kind === "malformed");
+  return parts.filter(({ annotation }) => annotation.kind === "malformed");
 }
 
 /** Cut at a random place, with a random byte changed. */
@@ -221,31 +224,31 @@ function nested(wrap: (inner: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer
 }
 
 /** Fields come in the order of their numbers in binary, of their names here. */
-function sorted(values: readonly ShownValue[]): ShownValue[] {
+function sorted(values: readonly DecodedValue[]): DecodedValue[] {
   return values.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-function flatten(desc: DescMessage, message: Message, path = ""): ShownValue[] {
+function flatten(desc: DescMessage, message: Message, path = ""): DecodedValue[] {
   const view = reflect(desc, message);
   return view.fields
     .filter((field) => view.isSet(field))
     .flatMap((field) => {
       const name = path === "" ? field.jsonName : `${path}.${field.jsonName}`;
-      const one = (value: unknown, at: string): ShownValue[] =>
+      const one = (value: unknown, at: string): DecodedValue[] =>
         field.message === undefined
-          ? [{ path: at, value } as ShownValue]
+          ? [{ path: at, value } as DecodedValue]
           : flatten(field.message, (value as { message: Message }).message, at);
       if (field.fieldKind === "list") return [...view.get(field)].flatMap((value, i) => one(value, `${name}[${i}]`));
       if (field.fieldKind !== "map") return one(view.get(field), name);
       return [...view.get(field)].flatMap(([key, value], i) => [
-        { path: `${name}[${i}].key`, value: key } as ShownValue,
+        { path: `${name}[${i}].key`, value: key } as DecodedValue,
         ...one(value, `${name}[${i}].value`),
       ]);
     });
 }
 
-function flattenJson(value: unknown, path: string): ShownValue[] {
-  if (value === null || typeof value !== "object") return [{ path, value } as ShownValue];
+function flattenJson(value: unknown, path: string): DecodedValue[] {
+  if (value === null || typeof value !== "object") return [{ path, value } as DecodedValue];
   if (Array.isArray(value)) return value.flatMap((each, i) => flattenJson(each, `${path}[${i}]`));
   return Object.entries(value).flatMap(([key, each]) => flattenJson(each, path === "" ? key : `${path}.${key}`));
 }

@@ -45,7 +45,7 @@ testInChromium("the page calls", [
         const { page, exchanges } = await openRecorded(t, browser, files);
         await choose(page, protocol);
         await call(page, 20, 22);
-        assert.equal(await text(page.locator(".result .answer")), "Response: sum = 42");
+        assert.equal(await text(page.locator(".result .response")), "Response: sum = 42");
         await assertShowsTheWire(page, exchanges, protocol);
       },
     ],
@@ -54,7 +54,7 @@ testInChromium("the page calls", [
       async (t, browser, files) => {
         const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
         await choose(page, protocol);
-        await page.getByRole("button", { name: "The greatest numbers" }).click();
+        await page.getByRole("button", { name: "The largest numbers" }).click();
         await wholeTable(page);
         assert.equal(
           await text(page.locator(".result .error")),
@@ -69,7 +69,7 @@ testInChromium("the page calls", [
       async (t, browser, files) => {
         const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
         await choose(page, protocol);
-        await page.getByRole("button", { name: "A message that is cut short" }).click();
+        await page.getByRole("button", { name: "A truncated message" }).click();
         await wholeTable(page);
         assert.match(await text(page.locator(".result .error")), /^invalid_argument \S/);
         assert.match(await text(page.locator(".result")), /The page cut off the last byte of the message/);
@@ -112,7 +112,7 @@ testInChromium("the page calls", [
         await choose(page, protocol);
         await page.getByLabel("a", { exact: true }).fill(a);
         await page.getByLabel("b", { exact: true }).fill(b);
-        await page.getByRole("button", { name: "A message that is cut short" }).click();
+        await page.getByRole("button", { name: "A truncated message" }).click();
         await wholeTable(page);
         return text(page.locator(".result"));
       };
@@ -154,7 +154,7 @@ testInChromium("the page calls", [
       const { page, takeProblems } = await openRecorded(t, browser, files);
       await choose(page, "connect-binary");
       await page.getByLabel("b", { exact: true }).fill("300");
-      await page.getByRole("button", { name: "A message that is cut short" }).click();
+      await page.getByRole("button", { name: "A truncated message" }).click();
       await page.locator(".result .error").waitFor();
       const malformed = page.getByLabel("Request", { exact: true }).locator(".part.malformed");
       assert.equal(await text(malformed.locator(".hex")), "ac");
@@ -176,13 +176,13 @@ testInChromium("the page calls", [
       assert.match(await text(page.locator(".result .error")), /^(unknown|unavailable|internal) \S/);
       assert.match(await text(page.locator(".result")), /No response came\. Is the server still running\?/);
       assert.match(await text(page.getByLabel("Request", { exact: true })), /POST \/test\.Test\/GetSum/);
-      await page.getByText("No response came, so there are no sizes to compare.").waitFor();
+      await page.getByText("No response came, so the sizes cannot be compared.").waitFor();
       assert.match((await takeProblems()).join(), /^error: Failed to load resource: net::ERR_CONNECTION_REFUSED$/);
       const again = createServer({ routes, page: files });
       await again.listen({ host: "127.0.0.1", port });
       t.after(() => again.close({ idleMs: 0 }));
       await call(page, 2, 3);
-      assert.equal(await text(page.locator(".result .answer")), "Response: sum = 5");
+      assert.equal(await text(page.locator(".result .response")), "Response: sum = 5");
     },
   ],
   [
@@ -197,7 +197,7 @@ testInChromium("the page calls", [
         assert.equal(await text(page.getByLabel("Response", { exact: true }).locator(".start")), "HTTP/2 200");
         assert.match(await text(page.locator(".headers .hidden dt")), /^User-Agent, .*Sec-\*/);
       }
-      for (const line of await page.locator(".lines pre").allInnerTexts()) {
+      for (const line of await page.locator(".snippets pre").allInnerTexts()) {
         assert.match(line, /https:\/\/|^grpcurl (?!-plaintext)|secure_channel/);
       }
       // Chromium refuses the certificate before it overlooks that.

@@ -27,7 +27,7 @@ for (const [type, value, bytes, english, korean] of [
   ["fixed64", 1n, 8, /Always 8 bytes, little-endian/, /하위 바이트부터\(리틀 엔디언\)/],
 ] as const) {
   test(`${value} as ${type} is explained by what its type does`, () => {
-    const part = { start: 0, end: bytes, what: { kind: "value", type, value } } as const;
+    const part = { start: 0, end: bytes, annotation: { kind: "value", type, value } } as const;
     assert.match(explain(en, part), english);
     assert.match(explain(ko, part), korean);
   });
@@ -38,7 +38,7 @@ test("a negative sint32 takes five bytes at most, as the page says", () => {
 });
 
 test("what the page says of a name in JSON is true of an error's names too, which are no fields", () => {
-  const part = { start: 0, end: 6, what: { kind: "key", name: "code" } } as const;
+  const part = { start: 0, end: 6, annotation: { kind: "key", name: "code" } } as const;
   assert.equal(explain(en, part), "The name code, spelled out each time.");
   assert.equal(explain(ko, part), "이름 code. JSON에서는 매번 이름을 그대로 적습니다.");
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBinary, toJson } from "@bufbuild/protobuf";
-import { exampleTexts, formFields, greatestTexts, readInput, type Texts } from "../../web/call/input.ts";
+import { exampleValues, type FormValues, formFields, maximumValues, readInput } from "../../web/call/input.ts";
 import { Scalars } from "../support/protos.ts";
 import { Random } from "../support/random.ts";
 
@@ -13,7 +13,7 @@ test("whatever is typed into fields of every type is a message, or a problem of 
   const seen = { message: 0, ofField: 0, ofWhole: 0 };
   for (let run = 0; run < 2_000; run++) {
     const fields = formFields(Scalars).filter(() => random.chance(8));
-    const texts: Texts = new Map(fields.map(({ jsonName }) => [jsonName, random.pick(TYPED)]));
+    const texts: FormValues = new Map(fields.map(({ jsonName }) => [jsonName, random.pick(TYPED)]));
     const reading = readInput(Scalars, texts);
     if ("message" in reading) {
       seen.message++;
@@ -28,6 +28,6 @@ test("whatever is typed into fields of every type is a message, or a problem of 
 });
 
 test("the greatest numbers of the example are a message, in which one member of a oneof is set", () => {
-  const reading = readInput(Scalars, greatestTexts(Scalars, exampleTexts(Scalars)) ?? new Map());
+  const reading = readInput(Scalars, maximumValues(Scalars, exampleValues(Scalars)) ?? new Map());
   assert.deepEqual("problems" in reading && reading.problems, false);
 });

@@ -78,7 +78,7 @@ async function runSnippets(
   for (const name of names) {
     await t.test(name, async (t) => {
       const text = await page
-        .locator(".lines figure", { has: page.locator(`figcaption b:text-is("${name}")`) })
+        .locator(".snippets figure", { has: page.locator(`figcaption b:text-is("${name}")`) })
         .locator("pre")
         .textContent();
       const { snippet, env } = change(name, String(text));

@@ -134,11 +134,15 @@ const OF_THE_SHOP: readonly OwnTest[] = [
         await page.getByLabel(protocol).check();
         await page.getByRole("button", { name: "Call" }).click();
         await page.locator(".sizes th", { hasText: protocol }).waitFor();
-        assert.equal(await text(page.locator(".result .answer")), "Response: said = O'Kimbap 김밥 1 true -7", protocol);
+        assert.equal(
+          await text(page.locator(".result .response")),
+          "Response: said = O'Kimbap 김밥 1 true -7",
+          protocol,
+        );
       }
-      const curl = String(await page.locator(".lines pre", { hasText: /^curl / }).textContent());
+      const curl = String(await page.locator(".snippets pre", { hasText: /^curl / }).textContent());
       assert.deepEqual(JSON.parse((await run("sh", ["-c", curl])).stdout), { said: "O'Kimbap 김밥 1 true -7" });
-      const program = String(await page.locator(".lines pre", { hasText: /^import \{ createClient/ }).textContent());
+      const program = String(await page.locator(".snippets pre", { hasText: /^import \{ createClient/ }).textContent());
       const printed = await run("node", ["--input-type=module-typescript", "-"], { cwd: own.folder, input: program });
       assert.match(printed.stdout, /said: "O'Kimbap 김밥 1 true -7"/, printed.stderr);
 
@@ -166,11 +170,11 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       const rows = page.locator(".sizes tbody th");
       await page.getByText("so one click calls it once").waitFor();
       await page.getByRole("button", { name: "Call" }).click();
-      await page.locator(".result .answer", { hasText: "said = 1" }).waitFor();
+      await page.locator(".result .response", { hasText: "said = 1" }).waitFor();
       await page.waitForLoadState("networkidle");
       assert.deepEqual(await rows.allInnerTexts(), ["Connect JSON", "gRPC"]);
       assert.equal(calls.order, 1);
-      const greatest = page.getByRole("button", { name: "The greatest numbers" });
+      const greatest = page.getByRole("button", { name: "The largest numbers" });
       assert.equal(await greatest.count(), 1);
       await page.getByLabel("Method").selectOption("shop.v1.OrderService.Cancel");
       await page.getByText("so one click calls it in each protocol").waitFor();
@@ -222,21 +226,21 @@ const OF_THE_ODD: readonly OwnTest[] = [
         },
       } as Implementation);
       const call = page.getByRole("button", { name: "Call" });
-      const greatest = page.getByRole("button", { name: "The greatest numbers" });
+      const greatest = page.getByRole("button", { name: "The largest numbers" });
       assert.equal(await greatest.count(), 0, "of the oneof the name is set, which is no number");
       await call.click();
-      await page.locator(".result .answer", { hasText: "name = name" }).waitFor();
+      await page.locator(".result .response", { hasText: "name = name" }).waitFor();
       await page.getByLabel("name").fill("  two spaces  ");
       await call.click();
-      await page.locator(".result .answer", { hasText: "name =   two spaces" }).waitFor();
+      await page.locator(".result .response", { hasText: "name =   two spaces" }).waitFor();
       await page.getByLabel("id").fill("5");
       assert.match(await text(page.getByRole("alert")), /before it sent anything: .*oneof set multiple times/);
       assert.ok(await call.isDisabled());
-      assert.equal(await page.locator(".lines").count(), 0);
+      assert.equal(await page.locator(".snippets").count(), 0);
       await page.getByLabel("id").press("Enter");
       await page.getByLabel("name").fill("");
       await greatest.click();
-      await page.locator(".result .answer", { hasText: `id = ${2 ** 31 - 1}` }).waitFor();
+      await page.locator(".result .response", { hasText: `id = ${2 ** 31 - 1}` }).waitFor();
       assert.deepEqual(sent, [
         { case: "name", value: "name" },
         { case: "name", value: "  two spaces  " },
@@ -246,7 +250,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.getByLabel("reason").fill("");
       assert.match(await text(page.getByRole("alert")), /before it sent anything: .*reason/);
       assert.ok(await call.isDisabled());
-      assert.ok(await page.getByRole("button", { name: "A message that is cut short" }).isDisabled());
+      assert.ok(await page.getByRole("button", { name: "A truncated message" }).isDisabled());
     },
   ],
   [
@@ -256,7 +260,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.getByLabel("Method").selectOption("odd.v1.OddService.Name");
       await page.getByLabel("valueOf").selectOption("KIND_OTHER");
       await page.getByRole("button", { name: "Call" }).click();
-      await page.locator(".result .answer", { hasText: "valueOf = KIND_OTHER, constructor = constructor" }).waitFor();
+      await page.locator(".result .response", { hasText: "valueOf = KIND_OTHER, constructor = constructor" }).waitFor();
     },
   ],
   [
@@ -266,7 +270,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.getByLabel("Method").selectOption("odd.v1.OddService.Measure");
       await page.getByLabel("Connect binary").check();
       await page.getByRole("button", { name: "Call" }).click();
-      await page.locator(".result .answer", { hasText: "ratio = NaN, most = -Infinity" }).waitFor();
+      await page.locator(".result .response", { hasText: "ratio = NaN, most = -Infinity" }).waitFor();
       const values = page.getByLabel("Response", { exact: true }).locator(".values li");
       assert.deepEqual(await values.allInnerTexts(), ["ratio = NaN", "most = -Infinity"]);
     },
@@ -284,7 +288,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
         const response = page.getByLabel("Response", { exact: true });
         assert.equal(await response.locator(".part").count(), 500);
         assert.match(await text(response), /And \d{5,} bytes more\./);
-        assert.ok((await text(page.locator(".result .answer"))).length < 400);
+        assert.ok((await text(page.locator(".result .response"))).length < 400);
       }
       for (const size of (await page.locator(".sizes td:last-child .count").allInnerTexts()).map(Number)) {
         assert.ok(size > 200_000, `${size} bytes`);
@@ -298,7 +302,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.getByLabel("Method").selectOption("odd.v1.OddService.At");
       await page.getByText("This form leaves out fields that do not fit on a line").waitFor();
       await page.getByRole("button", { name: "Call" }).click();
-      await page.locator(".result .answer", { hasText: '"1970-01-01T00:00:00Z"' }).waitFor();
+      await page.locator(".result .response", { hasText: '"1970-01-01T00:00:00Z"' }).waitFor();
     },
   ],
   [
@@ -310,7 +314,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
         pack: () => anyPack(choice, create(choice, { kind } as Record<string, unknown>)),
         packOther: () => anyPack(TimestampSchema, create(TimestampSchema)),
       });
-      const answer = page.locator(".result .answer");
+      const answer = page.locator(".result .response");
       for (const [method, protocol, expected] of [
         ["Pack", "Connect JSON", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
         ["Pack", "Connect binary", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
@@ -351,6 +355,6 @@ test("the page follows a contract that was replaced, in Chromium", { timeout: 12
   for (const [name, body] of OF_THE_ODD) await t.test(name, (t) => body(t, browser, odd));
   await t.test("a contract that only streams has no page, and is told so", async (t) => {
     const { page } = await openOwn(t, browser, await makeOwn(t, STREAMS, "WatchService"), {});
-    assert.match(await text(page.locator("main")), /the contract has no unary method/);
+    assert.match(await text(page.locator("main")), /the contract does not define a unary method/);
   });
 });

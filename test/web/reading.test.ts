@@ -35,7 +35,7 @@ testInChromium("the page is read", [
       await page.keyboard.type("-1");
       await page.keyboard.press("Enter");
       await wholeTable(page);
-      assert.equal(await text(page.locator(".result .answer")), "Response: sum = 299");
+      assert.equal(await text(page.locator(".result .response")), "Response: sum = 299");
       await tabTo(page.getByLabel("Connect JSON"));
       await page.keyboard.press("ArrowRight");
       assert.ok(await page.getByLabel("Connect binary").isChecked());
@@ -168,7 +168,7 @@ testInChromium("the page is read", [
     "of an error no byte is counted as the message, in any protocol",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files);
-      await page.getByRole("button", { name: "The greatest numbers" }).click();
+      await page.getByRole("button", { name: "The largest numbers" }).click();
       await wholeTable(page);
       const sizes = await page.locator(".sizes td:last-child .unseen").allTextContents();
       assert.equal(sizes.length, PROTOCOLS.length + 1);
@@ -182,7 +182,7 @@ testInChromium("the page is read", [
       const { url } = await startServer(t, { page: files });
       const permissions = ["clipboard-read", "clipboard-write"];
       const { page } = await openPage(t, browser, url, { permissions });
-      const line = page.locator(".lines figure").first();
+      const line = page.locator(".snippets figure").first();
       await page.getByRole("button", { name: "Copy: grpcurl" }).click();
       await page.getByRole("button", { name: "Copied: grpcurl" }).waitFor();
       assert.equal(await text(line.getByRole("status")), "Copied: grpcurl");
@@ -235,7 +235,7 @@ testInChromium("the page is read", [
       );
       await korean.page.getByRole("button", { name: "호출하기" }).click();
       await wholeTable(korean.page);
-      assert.equal(await text(korean.page.locator(".result .answer")), "응답: sum = 3");
+      assert.equal(await text(korean.page.locator(".result .response")), "응답: sum = 3");
       const words = String(await korean.page.locator("main").textContent()).match(/[가-힣]+/g) ?? [];
       assert.ok(words.length > 150, `${words.length} words of Korean`);
       await english.page.getByRole("button", { name: "한국어" }).click();

@@ -1,28 +1,28 @@
-/** A body of gRPC or gRPC-Web as parts: frames of a flag, a length, and a message or trailers (gRPC over HTTP/2; PROTOCOL-WEB). */
+/** Annotates a body of gRPC or gRPC-Web: frames of a flag, a length, and a message or trailers (PROTOCOL-HTTP2, PROTOCOL-WEB). */
 import type { DescMessage } from "@bufbuild/protobuf";
 import { messageParts } from "./message.ts";
 import { type Part, shift } from "./part.ts";
 
-/** What stands before a frame's content, in bytes: its flag and its length. */
-export const FRAME_HEAD = 5;
+/** The flag and the length before a frame's content. */
+export const FRAME_PREFIX_BYTES = 5;
 const COMPRESSED = 0x01;
 const TRAILERS = 0x80;
 
-/** Every byte of the body, in one part each. It never throws: what cannot be read is malformed. */
+/** Returns the parts of the body. Bytes that cannot be read are malformed; nothing is thrown. */
 export function frameParts(body: Uint8Array, message: DescMessage): Part[] {
   let parts: Part[] = [];
   for (let start = 0; start < body.length; ) {
-    const contentStart = start + FRAME_HEAD;
-    if (contentStart > body.length) return [...parts, rest(body, start)];
+    const contentStart = start + FRAME_PREFIX_BYTES;
+    if (contentStart > body.length) return [...parts, malformedRest(body, start)];
     const flags = body[start] as number;
     const bytes = new DataView(body.buffer, body.byteOffset + start + 1, 4).getUint32(0);
     const [compressed, trailers] = [(flags & COMPRESSED) !== 0, (flags & TRAILERS) !== 0];
-    parts.push({ start, end: start + 1, what: { kind: "flag", compressed, trailers } });
-    parts.push({ start: start + 1, end: contentStart, what: { kind: "frame-length", bytes } });
+    parts.push({ start, end: start + 1, annotation: { kind: "flag", compressed, trailers } });
+    parts.push({ start: start + 1, end: contentStart, annotation: { kind: "frame-length", bytes } });
     const end = contentStart + bytes;
-    if (end > body.length) return [...parts, rest(body, contentStart)];
+    if (end > body.length) return [...parts, malformedRest(body, contentStart)];
     const content = body.subarray(contentStart, end);
-    if (compressed && bytes > 0) parts.push({ start: contentStart, end, what: { kind: "compressed" } });
+    if (compressed && bytes > 0) parts.push({ start: contentStart, end, annotation: { kind: "compressed" } });
     else if (trailers) parts = [...parts, ...shift(trailerParts(content), contentStart)];
     else if (!compressed) parts = [...parts, ...shift(messageParts(content, message), contentStart)];
     start = end;
@@ -30,11 +30,11 @@ export function frameParts(body: Uint8Array, message: DescMessage): Part[] {
   return parts;
 }
 
-function rest(body: Uint8Array, start: number): Part {
-  return { start, end: body.length, what: { kind: "malformed", wanted: "frame" } };
+function malformedRest(body: Uint8Array, start: number): Part {
+  return { start, end: body.length, annotation: { kind: "malformed", expected: "frame" } };
 }
 
-/** Lines of a name, a colon, a value and CRLF. */
+/** Returns the parts of trailers: lines of a name, a colon, a value and CRLF. */
 function trailerParts(content: Uint8Array): Part[] {
   const text = Array.from(content, (byte) => String.fromCharCode(byte)).join("");
   return text
@@ -42,19 +42,20 @@ function trailerParts(content: Uint8Array): Part[] {
     .flatMap(({ index, 1: line = "", 2: lineEnd = "" }) => {
       const [, name, mark, value] = /^([^:]+)(: *)(.*)$/.exec(line) ?? [];
       if (name === undefined || mark === undefined || value === undefined) {
-        return run(index, [[line + lineEnd, { what: { kind: "malformed", wanted: "trailer" } }]]);
+        return consecutive(index, [[line + lineEnd, { annotation: { kind: "malformed", expected: "trailer" } }]]);
       }
-      return run(index, [
-        [name, { what: { kind: "trailer-name", name }, path: name }],
-        [mark, { what: { kind: "trailer-mark" }, path: name }],
-        [value, { what: { kind: "trailer-value", name, value }, path: name }],
-        [lineEnd, { what: { kind: "trailer-mark" }, path: name }],
+      return consecutive(index, [
+        [name, { annotation: { kind: "trailer-name", name }, path: name }],
+        [mark, { annotation: { kind: "trailer-mark" }, path: name }],
+        [value, { annotation: { kind: "trailer-value", name, value }, path: name }],
+        [lineEnd, { annotation: { kind: "trailer-mark" }, path: name }],
       ]);
     })
     .toArray();
 }
 
-function run(start: number, pieces: readonly [string, Omit<Part, "start" | "end">][]): Part[] {
+/** Returns the parts of texts that follow each other from `start` on, without the empty ones. */
+function consecutive(start: number, pieces: readonly [string, Omit<Part, "start" | "end">][]): Part[] {
   const parts: Part[] = [];
   let at = start;
   for (const [text, part] of pieces) {

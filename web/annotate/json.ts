@@ -1,6 +1,7 @@
-/** A JSON text as parts (RFC 8259). */
-import type { Part, Value, What } from "./part.ts";
+/** Annotates a JSON text (RFC 8259). */
+import type { Part, Value } from "./part.ts";
 
+/** An object or an array that the current token is in. */
 interface Container {
   readonly path: string;
   readonly isArray: boolean;
@@ -8,39 +9,41 @@ interface Container {
   key: string | undefined;
 }
 
-// Bytes stand for characters here: an offset in the one is an offset in the other.
+/** Matches one token of a text that has a character for each byte, so that their offsets are the same. */
 const TOKEN = /[ \t\r\n]+|[{}[\]:,]|"(?:[^"\\]|\\[\s\S])*"|[^ \t\r\n{}[\]:,"]+|"[\s\S]*/g;
 
-/** Every byte of the text, in one part each. It never throws: what is no token of JSON is malformed. */
+/** Returns the parts of the text. A token that is not JSON is malformed; nothing is thrown. */
 export function jsonParts(bytes: Uint8Array): Part[] {
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  const within: Container[] = [];
-  return Array.from(text.matchAll(TOKEN), ({ index: start, 0: token }) => {
+  const containers: Container[] = [];
+  return Array.from(text.matchAll(TOKEN), ({ index: start, 0: token }): Part => {
     const end = start + token.length;
-    const at = within.at(-1);
-    const path = at === undefined ? "" : pathIn(at);
-    if (/^[ \t\r\n]/.test(token)) return { start, end, what: { kind: "space" } };
-    if (/^[{}[\]:,]/.test(token)) return { start, end, what: { kind: "mark" }, path: readMark(within, token, path) };
-    const value = readToken(bytes.subarray(start, end));
-    if (value === undefined) return { start, end, what: { kind: "malformed", wanted: "token" }, path };
-    if (at === undefined || at.isArray || at.key !== undefined || typeof value !== "string") {
-      return { start, end, what: { kind: "literal", value }, path };
+    const container = containers.at(-1);
+    const path = container === undefined ? "" : pathIn(container);
+    if (/^[ \t\r\n]/.test(token)) return { start, end, annotation: { kind: "space" } };
+    if (/^[{}[\]:,]/.test(token)) {
+      return { start, end, annotation: { kind: "mark" }, path: readMark(containers, token, path) };
     }
-    at.key = value;
-    return { start, end, what: { kind: "key", name: value } satisfies What, path: pathIn(at) };
+    const value = readToken(bytes.subarray(start, end));
+    if (value === undefined) return { start, end, annotation: { kind: "malformed", expected: "token" }, path };
+    if (container === undefined || container.isArray || container.key !== undefined || typeof value !== "string") {
+      return { start, end, annotation: { kind: "literal", value }, path };
+    }
+    container.key = value;
+    return { start, end, annotation: { kind: "key", name: value }, path: pathIn(container) };
   });
 }
 
-/** Enters and leaves containers; gives the path of what the mark is of. */
-function readMark(within: Container[], token: string, path: string): string {
-  const at = within.at(-1);
-  if (token === "{" || token === "[") within.push({ path, isArray: token === "[", index: 0, key: undefined });
-  if (token === "}" || token === "]") within.pop();
-  if (token === "," && at !== undefined) {
-    at.index += 1;
-    at.key = undefined;
+/** Enters or leaves a container at a mark of JSON. Returns the path of the value that the mark belongs to. */
+function readMark(containers: Container[], token: string, path: string): string {
+  const container = containers.at(-1);
+  if (token === "{" || token === "[") containers.push({ path, isArray: token === "[", index: 0, key: undefined });
+  if (token === "}" || token === "]") containers.pop();
+  if (token === "," && container !== undefined) {
+    container.index += 1;
+    container.key = undefined;
   }
-  return "}],".includes(token) ? (at?.path ?? "") : path;
+  return "}],".includes(token) ? (container?.path ?? "") : path;
 }
 
 function pathIn({ path, isArray, index, key }: Container): string {
@@ -48,7 +51,7 @@ function pathIn({ path, isArray, index, key }: Container): string {
   return path === "" || key === undefined ? (key ?? path) : `${path}.${key}`;
 }
 
-/** Undefined where the bytes are no string, number, true, false or null. */
+/** Returns the string, number, boolean or null of a token; undefined if it is malformed. */
 function readToken(bytes: Uint8Array): Value | undefined {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -1,13 +1,14 @@
-/** A message in protobuf's binary format as parts (protobuf.dev, "Encoding"). */
+/** Annotates a message in protobuf's binary format (protobuf.dev, "Encoding"). */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import type { Part, Value, Wanted, What } from "./part.ts";
+import type { Annotation, Expected, Part, Value } from "./part.ts";
 
-/** How deep messages are read; deeper ones are opaque. */
+/** Limits how deep nested messages are read; deeper ones are opaque. */
 const MAX_DEPTH = 100;
 
-/** Where fields are read: up to the end of the reader, which stands at an offset of the whole. */
+/** The bytes of one message, or of one packed list, that are being read. `offset` is their place in the outermost message. */
 interface Scope {
+  /** Receives the parts. */
   readonly out: Part[];
   readonly reader: BinaryReader;
   readonly bytes: Uint8Array;
@@ -15,7 +16,7 @@ interface Scope {
   readonly depth: number;
 }
 
-/** What a field holds, once its list is left out of account. */
+/** The type of a field's value; of a list or a map, the type of one element. */
 interface Content {
   readonly type: ScalarType | "enum" | "message" | "group";
   readonly message?: DescMessage | undefined;
@@ -23,8 +24,8 @@ interface Content {
 }
 
 /**
- * Every byte of the message, in one part each. It never throws: what cannot be read is malformed, to the end of the
- * message that it is in. Fields that the descriptor does not know are read by their wire type.
+ * Returns the parts of the message. A field that cannot be read is malformed, with all that follows in its message;
+ * nothing is thrown. Fields that the descriptor does not have are read by their wire type.
  */
 export function messageParts(bytes: Uint8Array, message: DescMessage): Part[] {
   const out: Part[] = [];
@@ -40,7 +41,7 @@ function readFields(scope: Scope, message: DescMessage | undefined, path: string
     const tag = attempt(scope, () => reader.tag());
     if (tag === undefined || (tag[1] === WireType.EndGroup && tag[0] !== group)) {
       reader.pos = reader.len;
-      push(scope, start, { kind: "malformed", wanted: "tag" }, path);
+      push(scope, start, { kind: "malformed", expected: "tag" }, path);
       return;
     }
     const [number, wireType] = tag;
@@ -69,7 +70,7 @@ function readFields(scope: Scope, message: DescMessage | undefined, path: string
   }
 }
 
-/** Undefined where the field cannot come with the wire type. */
+/** Returns the type of the field's value; undefined if the field cannot have this wire type. */
 function contentOf(field: DescField, wireType: WireType): Content | undefined {
   const content = elementOf(field);
   if (content.wireType === wireType) return content;
@@ -87,7 +88,7 @@ function elementOf(field: DescField): Content {
     : { type: "message", message: field.message, wireType: WireType.LengthDelimited };
 }
 
-/** The message that a map's entries are (protobuf.dev, "Encoding", Maps). */
+/** Returns a descriptor of a map's entries, which are messages (protobuf.dev, "Encoding", Maps). */
 function mapEntry(field: DescField & { fieldKind: "map" }): DescMessage {
   const key = { number: 1, jsonName: "key", fieldKind: "scalar", scalar: field.mapKey };
   const { scalar, message } = field;
@@ -144,7 +145,7 @@ const UNKNOWN: Partial<Record<WireType, ScalarType>> = {
   [WireType.Bit64]: ScalarType.FIXED64,
 };
 
-/** A length, and as many bytes for the given reader. */
+/** Reads a length, and has `readInner` read as many bytes. */
 function readNested(scope: Scope, path: string, readInner: (inner: Scope) => void): void {
   const { out, reader, bytes, offset, depth } = scope;
   let length = 0;
@@ -155,7 +156,7 @@ function readNested(scope: Scope, path: string, readInner: (inner: Scope) => voi
   if (!isRead) return;
   const start = reader.pos;
   if (length > reader.len - start) {
-    pushRest(scope, { kind: "malformed", wanted: "value" }, path);
+    pushRest(scope, { kind: "malformed", expected: "value" }, path);
     return;
   }
   reader.pos += length;
@@ -165,34 +166,34 @@ function readNested(scope: Scope, path: string, readInner: (inner: Scope) => voi
   else pushRest(next, { kind: "opaque" }, path);
 }
 
-/** Reads a part, or takes the rest of the scope as malformed; says whether it was read. */
-function read(scope: Scope, path: string, wanted: Wanted, readWhat: () => What): boolean {
+/** Reads one part. Returns false if it is malformed; the rest of the scope is then one malformed part. */
+function read(scope: Scope, path: string, expected: Expected, readAnnotation: () => Annotation): boolean {
   const start = scope.reader.pos;
-  const what = attempt(scope, readWhat);
-  push(scope, start, what ?? { kind: "malformed", wanted }, path);
-  return what !== undefined;
+  const annotation = attempt(scope, readAnnotation);
+  push(scope, start, annotation ?? { kind: "malformed", expected }, path);
+  return annotation !== undefined;
 }
 
-/** What was read, or undefined where it could not be, and the reader is at its end. */
+/** Returns what `readIt` reads; undefined if it throws or reads past the end. The reader is then at its end. */
 function attempt<T>({ reader }: Scope, readIt: () => T): T | undefined {
   try {
     const result = readIt();
     if (reader.pos <= reader.len) return result;
   } catch {
-    // the bytes are not what was wanted: the caller says so in a part
+    // malformed: the caller adds a part that says so
   }
   reader.pos = reader.len;
   return undefined;
 }
 
-function pushRest(scope: Scope, what: What, path: string): void {
+function pushRest(scope: Scope, annotation: Annotation, path: string): void {
   const start = scope.reader.pos;
   scope.reader.pos = scope.reader.len;
-  push(scope, start, what, path);
+  push(scope, start, annotation, path);
 }
 
-function push({ out, reader, offset }: Scope, start: number, what: What, path: string): void {
-  out.push({ start: offset + start, end: offset + reader.pos, what, path });
+function push({ out, reader, offset }: Scope, start: number, annotation: Annotation, path: string): void {
+  out.push({ start: offset + start, end: offset + reader.pos, annotation, path });
 }
 
 function join(path: string, name: string): string {

@@ -1,6 +1,21 @@
-/** A stretch of bytes and what it is: what the readers of this folder give. Each byte is in exactly one part; one of no bytes is where a value is empty or missing. */
+/** A part: a stretch of bytes with an annotation that says what they are. */
 
-export type What =
+/**
+ * A stretch of bytes and its annotation. The readers of this folder divide a body, or a request target, into parts:
+ * each byte is in exactly one. A part without bytes stands for a value that is empty or missing.
+ */
+export interface Part {
+  /** The offset of the first byte. */
+  readonly start: number;
+  /** The offset after the last byte. */
+  readonly end: number;
+  readonly annotation: Annotation;
+  /** The path of the value that the part belongs to, by the names in JSON: "a", "list[0].name". */
+  readonly path?: string;
+}
+
+/** The meaning of a part's bytes. */
+export type Annotation =
   // protobuf's binary format
   | { readonly kind: "tag"; readonly number: number; readonly wireType: number; readonly field?: string }
   | { readonly kind: "length"; readonly bytes: number }
@@ -18,42 +33,33 @@ export type What =
   | { readonly kind: "trailer-name"; readonly name: string }
   | { readonly kind: "trailer-mark" }
   | { readonly kind: "trailer-value"; readonly name: string; readonly value: string }
-  // a request's target
+  // a request target
   | { readonly kind: "procedure" }
   | { readonly kind: "query-mark" }
   | { readonly kind: "parameter-name"; readonly name: string }
   | { readonly kind: "parameter-value"; readonly name: string; readonly value: string }
-  // anything
+  // any format
   | { readonly kind: "opaque" }
-  | { readonly kind: "malformed"; readonly wanted: Wanted };
+  | { readonly kind: "malformed"; readonly expected: Expected };
 
 export type Value = string | number | bigint | boolean | null | Uint8Array;
 
-/** What could not be read. */
-export type Wanted = "tag" | "length" | "value" | "token" | "frame" | "trailer";
+/** The syntax that malformed bytes should have had. */
+export type Expected = "tag" | "length" | "value" | "token" | "frame" | "trailer";
 
-export interface Part {
-  /** The first byte's offset, and the one after the last. */
-  readonly start: number;
-  readonly end: number;
-  readonly what: What;
-  /** Of the value that the part is of, by the names in JSON: "a", "list[0].name". */
-  readonly path?: string;
-}
-
-export interface ShownValue {
+export interface DecodedValue {
   readonly path: string;
   readonly value: Value;
 }
 
-/** The values that the parts encode, in their order. */
-export function valuesIn(parts: readonly Part[]): ShownValue[] {
-  return parts.flatMap(({ what, path }) =>
-    "value" in what && path !== undefined ? [{ path, value: what.value }] : [],
+/** Returns the values that the parts encode, in their order. */
+export function valuesIn(parts: readonly Part[]): DecodedValue[] {
+  return parts.flatMap(({ annotation, path }) =>
+    "value" in annotation && path !== undefined ? [{ path, value: annotation.value }] : [],
   );
 }
 
-/** The parts as they stand at an offset. */
+/** Returns the parts with `offset` added to their offsets. */
 export function shift(parts: readonly Part[], offset: number): Part[] {
   return parts.map((part) => ({ ...part, start: part.start + offset, end: part.end + offset }));
 }

@@ -1,24 +1,24 @@
-/** How an answer came to the page, by what the browser timed. */
+/** Tells from the browser's timing whether a response came over the network or from the browser's cache. */
 
 /**
- * Whole; out of the browser's cache, for which nothing crossed the wire; or as a copy in the cache which the server, when
- * asked again, said is still good. Of the last a script sees 200 and a body, where 304 and none crossed.
+ * The source of a response: the network, the browser's cache, or the cache after the server was asked and sent a 304.
+ * A script sees a revalidated response as a 200 with the body in the cache; the 304 is hidden.
  */
-export type Delivery = "whole" | "cached" | "validated";
+export type Delivery = "network" | "cache" | "revalidated";
 
-/** Of a PerformanceResourceTiming: only some browsers have a deliveryType. */
+/** The used fields of a PerformanceResourceTiming. Only some browsers have a `deliveryType`. */
 export interface Timing {
   readonly deliveryType?: string;
   readonly transferSize: number;
   readonly decodedBodySize: number;
 }
 
-/** The transferSize of an answer without the bytes of its body, whatever its headers took (Resource Timing, 4.4). */
-const HEADERS_SIZE = 300;
+/** The bytes that `transferSize` counts for headers, not their real size (Resource Timing, 4.4). */
+const HEADERS_BYTES = 300;
 
-/** A body out of the cache counts as no transfer. */
+/** Returns the source of a response. `transferSize` does not count a body from the cache. */
 export function deliveryOf({ deliveryType, transferSize, decodedBodySize }: Timing): Delivery {
-  const isCopy = deliveryType === "cache" || (decodedBodySize > 0 && transferSize <= HEADERS_SIZE);
-  if (!isCopy) return "whole";
-  return transferSize === 0 ? "cached" : "validated";
+  const isCopy = deliveryType === "cache" || (decodedBodySize > 0 && transferSize <= HEADERS_BYTES);
+  if (!isCopy) return "network";
+  return transferSize === 0 ? "cache" : "revalidated";
 }

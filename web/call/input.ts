@@ -1,4 +1,4 @@
-/** The input of a method as texts that a person types, and the message that they say. */
+/** The input of a method: the texts in a form, and the message that they are read as. */
 import {
   create,
   type DescField,
@@ -13,62 +13,69 @@ import { exampleOf } from "../../src/server/site/usage.ts";
 
 /** A field that a form can have: of a scalar type, or an enum. */
 export type FormField = DescField & { fieldKind: "scalar" | "enum" };
-/** By the fields' names in JSON, which may be those of an object's own members. An empty text is a field that is not set. */
-export type Texts = ReadonlyMap<string, string>;
-/** By field; under "" what is wrong with the whole. */
+/**
+ * The text of each field, by the field's name in JSON. An empty text is a field that is not set. A Map, since a field
+ * may have the name of an object's own member, such as `constructor`.
+ */
+export type FormValues = ReadonlyMap<string, string>;
+/** The problem of each field, by the field's name in JSON. A problem of the whole message has the name "". */
 export type Problems = ReadonlyMap<string, string>;
 
-/** The message, which every protocol can send, or why there is none. */
-export type Reading = { readonly message: Message } | { readonly problems: Problems };
+/** A message that every protocol can send, or the problems. */
+export type InputResult = { readonly message: Message } | { readonly problems: Problems };
 
-/** None of a type of protobuf's own: as JSON it is no object of its fields (protobuf.dev, "ProtoJSON Format"). */
+/** Returns the fields for a form. A type of protobuf's own has none: its JSON has a form of its own (protobuf.dev, "ProtoJSON Format"). */
 export function formFields({ fields, typeName }: DescMessage): FormField[] {
   if (typeName.startsWith("google.protobuf.")) return [];
   return fields.filter((field): field is FormField => field.fieldKind === "scalar" || field.fieldKind === "enum");
 }
 
-/** What a form has at first. */
-export function exampleTexts(desc: DescMessage): Texts {
+/** Returns the initial values of a form. */
+export function exampleValues(desc: DescMessage): FormValues {
   return new Map(Object.entries(exampleOf(desc)).map(([name, value]) => [name, String(value)]));
 }
 
-/** With the greatest number that it can hold in each field of whole numbers; of a oneof's only in the one that is set. Undefined where there is none. */
-export function greatestTexts(desc: DescMessage, texts: Texts): Texts | undefined {
-  const greatest = new Map<string, string>();
+/**
+ * Returns the values with the maximum in each integer field. A field of a oneof is changed only if it is set. Returns
+ * undefined if no field is changed.
+ */
+export function maximumValues(desc: DescMessage, values: FormValues): FormValues | undefined {
+  const maxima = new Map<string, string>();
   for (const { jsonName, scalar, oneof } of formFields(desc)) {
-    const value = scalar === undefined ? undefined : GREATEST[scalar];
-    if (value !== undefined && (oneof === undefined || texts.get(jsonName))) greatest.set(jsonName, String(value));
+    const value = scalar === undefined ? undefined : MAXIMUM[scalar];
+    if (value !== undefined && (oneof === undefined || values.get(jsonName))) maxima.set(jsonName, String(value));
   }
-  return greatest.size === 0 ? undefined : new Map([...texts, ...greatest]);
+  return maxima.size === 0 ? undefined : new Map([...values, ...maxima]);
 }
 
-/** Reads the texts by protobuf's rules of JSON, which the client itself holds every value to. It never throws. */
-export function readInput(desc: DescMessage, texts: Texts): Reading {
-  const values = new Map<string, JsonValue>();
+/** Reads the values by the rules of protobuf's JSON, which the client applies too. Throws nothing. */
+export function readInput(desc: DescMessage, values: FormValues): InputResult {
+  const json = new Map<string, JsonValue>();
   const problems = new Map<string, string>();
   for (const field of formFields(desc)) {
-    const typed = texts.get(field.jsonName) ?? "";
+    const typed = values.get(field.jsonName) ?? "";
     const text = field.scalar === ScalarType.STRING ? typed : typed.trim();
     if (text === "") continue;
     const value = field.scalar === ScalarType.BOOL ? text === "true" : text;
     try {
       fromJson(desc, { [field.jsonName]: value });
-      values.set(field.jsonName, value);
+      json.set(field.jsonName, value);
     } catch (error) {
       problems.set(field.jsonName, (error as Error).message);
     }
   }
   if (problems.size > 0) return { problems };
   try {
-    const message = values.size === 0 ? create(desc) : fromJson(desc, Object.fromEntries(values));
-    toJson(desc, message); // it and toBinary throw where a required field is not set
+    const message = json.size === 0 ? create(desc) : fromJson(desc, Object.fromEntries(json));
+    toJson(desc, message); // throws if a required field is not set, as toBinary would
     return { message };
   } catch (error) {
     return { problems: new Map([["", (error as Error).message]]) };
   }
 }
 
-const GREATEST: Partial<Record<ScalarType, bigint>> = Object.fromEntries(
+/** The maximum of each integer type. */
+const MAXIMUM: Partial<Record<ScalarType, bigint>> = Object.fromEntries(
   [
     [2n ** 31n - 1n, ScalarType.INT32, ScalarType.SINT32, ScalarType.SFIXED32],
     [2n ** 32n - 1n, ScalarType.UINT32, ScalarType.FIXED32],

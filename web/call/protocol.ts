@@ -1,4 +1,4 @@
-/** The protocols in which a browser can make a call, each by the real client's transport. */
+/** The protocols that a browser can speak, each with the real client's transport. */
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
@@ -8,7 +8,7 @@ import { registry } from "./contract.ts";
 export const PROTOCOLS = ["connect-json", "connect-binary", "connect-get", "grpc-web"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** As they are called, in every language. */
+/** The protocols' names, the same in every language. */
 export const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
   "connect-json": "Connect JSON",
   "connect-binary": "Connect binary",
@@ -16,7 +16,7 @@ export const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
   "grpc-web": "gRPC-Web",
 };
 
-/** The transport of the protocol to an origin, which sends by the given fetch. */
+/** Creates the transport of a protocol to an origin. The transport sends with `fetch`. */
 export function createTransport(protocol: Protocol, baseUrl: string, fetch: typeof globalThis.fetch): Transport {
   if (protocol === "grpc-web") return createGrpcWebTransport({ baseUrl, fetch });
   return createConnectTransport({
@@ -28,17 +28,17 @@ export function createTransport(protocol: Protocol, baseUrl: string, fetch: type
   });
 }
 
-/** Whether messages are in protobuf's binary format. */
+/** True if messages are in protobuf's binary format. */
 export function isBinary(protocol: Protocol): boolean {
   return protocol === "connect-binary" || protocol === "grpc-web";
 }
 
-/** Whether the contract says that the method has no side effects: who calls it more often than asked for does no harm. */
+/** True if the contract marks the method as free of side effects: additional calls then do no harm. */
 export function isSafe({ idempotency }: DescMethodUnary): boolean {
   return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
-/** Only a safe method can be called by GET. */
+/** True if the protocol can call the method: GET calls only safe methods. */
 export function isOffered(protocol: Protocol, method: DescMethodUnary): boolean {
   return protocol !== "connect-get" || isSafe(method);
 }

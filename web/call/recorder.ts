@@ -1,25 +1,25 @@
-/** What a transport's fetch sent and got: bytes as they were, and only what a script can see. */
+/** Records the request and the response of a transport's fetch: all that a script can see of them. */
 import { type Delivery, deliveryOf, type Timing } from "./delivery.ts";
 
 export interface SentRequest {
   readonly method: string;
-  /** Path and query. */
+  /** The request target (RFC 9112, 3.2): path and query. */
   readonly target: string;
   readonly headers: readonly Header[];
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-export interface ReceivedAnswer {
+export interface ReceivedResponse {
   readonly status: number;
   /** Like "OK"; empty over HTTP/2. */
   readonly statusText: string;
   readonly headers: readonly Header[];
   readonly body: Uint8Array<ArrayBuffer>;
-  /** Whether the body had a content coding, which the browser took off: what crossed had another size. */
+  /** True if the body had a content coding, which the browser decoded: the received bytes were others. */
   readonly isDecoded: boolean;
-  /** Like "http/1.1" or "h2"; undefined where the browser does not tell. */
+  /** The ALPN identifier, like "http/1.1" or "h2"; undefined if the browser does not tell. */
   readonly httpVersion: string | undefined;
-  /** "whole" where the browser does not tell. */
+  /** "network" if the browser does not tell. */
   readonly delivery: Delivery;
 }
 
@@ -27,21 +27,22 @@ export type Header = readonly [name: string, value: string];
 
 export interface Recorder {
   readonly fetch: typeof fetch;
-  /** Undefined where nothing was sent, or nothing came back. */
+  /** Undefined until the request is sent. */
   readonly request: SentRequest | undefined;
-  readonly answer: ReceivedAnswer | undefined;
+  /** Undefined until the response is complete. */
+  readonly response: ReceivedResponse | undefined;
 }
 
-/** Records one fetch. The request is changed before it is sent, where a change is given. */
+/** Creates a recorder of one fetch. `change` may change the request before it is sent. */
 export function createRecorder(change: (request: SentRequest) => SentRequest = (request) => request): Recorder {
   let request: SentRequest | undefined;
-  let answer: ReceivedAnswer | undefined;
+  let response: ReceivedResponse | undefined;
   return {
     get request() {
       return request;
     },
-    get answer() {
-      return answer;
+    get response() {
+      return response;
     },
     async fetch(input, init = {}) {
       const url = new URL(String(input));
@@ -54,22 +55,22 @@ export function createRecorder(change: (request: SentRequest) => SentRequest = (
       const { method, target, body } = request;
       const address = url.origin + target;
       performance.clearResourceTimings();
-      const response = await fetch(address, {
+      const fetched = await fetch(address, {
         ...init,
         method,
         body: body.length === 0 && method === "GET" ? null : body,
       });
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      const { status, statusText, headers } = response;
+      const bytes = new Uint8Array(await fetched.arrayBuffer());
+      const { status, statusText, headers } = fetched;
       const timing = await timingOf(address);
-      answer = {
+      response = {
         status,
         statusText,
         headers: [...headers],
         body: bytes,
         isDecoded: headers.has("content-encoding"),
         httpVersion: timing?.nextHopProtocol || undefined,
-        delivery: timing === undefined ? "whole" : deliveryOf(timing),
+        delivery: timing === undefined ? "network" : deliveryOf(timing),
       };
       return new Response(bytes, { status, statusText, headers });
     },
@@ -80,13 +81,13 @@ async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<Ar
   return new Uint8Array(await new Response(body ?? null).arrayBuffer());
 }
 
-type Timed = PerformanceResourceTiming & Timing;
+type ResourceTiming = PerformanceResourceTiming & Timing;
 
-/** The browser tells of a request a moment after its end. */
-async function timingOf(url: string): Promise<Timed | undefined> {
+/** Returns the browser's timing of a request, which it publishes a moment after the response's end. */
+async function timingOf(url: string): Promise<ResourceTiming | undefined> {
   for (let tries = 0; tries < 10; tries++) {
     const [timing] = performance.getEntriesByName(url, "resource");
-    if (timing !== undefined) return timing as Timed;
+    if (timing !== undefined) return timing as ResourceTiming;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return undefined;

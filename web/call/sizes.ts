@@ -1,66 +1,55 @@
-/** How many bytes a call's message takes in each protocol, and how many its framing. */
+/** The size of a call in each protocol: the bytes of the message, and the bytes around it. */
 import { type Message, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { bodyParts } from "../annotate/body.ts";
-import { FRAME_HEAD } from "../annotate/frames.ts";
+import { FRAME_PREFIX_BYTES } from "../annotate/frames.ts";
 import type { Part } from "../annotate/part.ts";
-import { targetParts } from "../annotate/target.ts";
 import type { Outcome } from "./call.ts";
-import type { Header, ReceivedAnswer, SentRequest } from "./recorder.ts";
-import { shortenMessage } from "./shorten.ts";
+import { requestParts, responseParts } from "./parts.ts";
+import type { ReceivedResponse, SentRequest } from "./recorder.ts";
+import { truncateMessage } from "./truncate.ts";
 
+/** Sizes in bytes of a body and a query, without headers. */
 export interface Size {
   readonly message: number;
-  /** Of what stands around the message in the body or in the query, or is an error in its place. */
+  /** The bytes around the message, or of an error in its place. */
   readonly framing: number;
 }
 
-/** Of the request as it was sent: its body and its query. */
-export function requestParts({ method }: Outcome, request: SentRequest): { target: Part[]; body: Part[] } {
-  return {
-    target: targetParts(request.target),
-    body: bodyParts(headerOf(request.headers, "content-type"), request.body, method.input),
-  };
-}
-
-export function answerParts({ method }: Outcome, answer: ReceivedAnswer): Part[] {
-  return bodyParts(headerOf(answer.headers, "content-type"), answer.body, method.output);
-}
-
+/** Returns the size of the request as it was sent. */
 export function requestSize(outcome: Outcome, request: SentRequest): Size {
   const { target, body } = requestParts(outcome, request);
-  return sizeOf([...target.filter(({ what }) => what.kind !== "procedure"), ...body]);
+  return sizeOf([...target.filter(({ annotation }) => annotation.kind !== "procedure"), ...body]);
 }
 
-/** Of an error nothing is the message: Connect writes it in the message's place, gRPC-Web in the trailers. */
-export function answerSize(outcome: Outcome, answer: ReceivedAnswer): Size {
-  const { message, framing } = sizeOf(answerParts(outcome, answer));
-  return answer.status === 200 ? { message, framing } : { message: 0, framing: message + framing };
+/** Returns the size of the response. An error is all framing: Connect has it in the body, gRPC-Web in the trailers. */
+export function responseSize(outcome: Outcome, response: ReceivedResponse): Size {
+  const { message, framing } = sizeOf(responseParts(outcome, response));
+  return response.status === 200 ? { message, framing } : { message: 0, framing: message + framing };
 }
 
-/** What gRPC would send, and a browser cannot: the input in a frame, shortened as the call's was. */
-export function grpcFrame({ method, input, isShortened }: Outcome): Uint8Array {
+/** Returns the frame that gRPC, which browsers cannot send, would have for the input. */
+export function grpcFrame({ method, input, isTruncated }: Outcome): Uint8Array {
   const message = toBinary(method.input, input);
-  return encodeEnvelope(0, isShortened ? shortenMessage(message) : message);
+  return encodeEnvelope(0, isTruncated ? truncateMessage(message) : message);
 }
 
-/** Of gRPC: the frame there; back, one with the output, where there is one. */
-export function grpcSizes(outcome: Outcome): { request: Size; answer: Size } {
+/** Returns the sizes that the call would have in gRPC: a frame each for input and output. An error has no frame. */
+export function grpcSizes(outcome: Outcome): { request: Size; response: Size } {
   const { method, output } = outcome;
-  const request = { message: grpcFrame(outcome).length - FRAME_HEAD, framing: FRAME_HEAD };
-  if (output instanceof ConnectError) return { request, answer: { message: 0, framing: 0 } };
-  return { request, answer: { message: toBinary(method.output, output as Message).length, framing: FRAME_HEAD } };
+  const request = { message: grpcFrame(outcome).length - FRAME_PREFIX_BYTES, framing: FRAME_PREFIX_BYTES };
+  if (output instanceof ConnectError) return { request, response: { message: 0, framing: 0 } };
+  const message = toBinary(method.output, output as Message).length;
+  return { request, response: { message, framing: FRAME_PREFIX_BYTES } };
 }
 
 function sizeOf(parts: readonly Part[]): Size {
   const size = { message: 0, framing: 0 };
-  for (const { start, end, what } of parts) size[FRAMING.test(what.kind) ? "framing" : "message"] += end - start;
+  for (const { start, end, annotation } of parts) {
+    size[FRAMING.test(annotation.kind) ? "framing" : "message"] += end - start;
+  }
   return size;
 }
 
+/** Matches the kinds of parts that are not part of a message. */
 const FRAMING = /^(flag|frame-length|trailer-.*|query-mark|parameter-.*)$/;
-
-function headerOf(headers: readonly Header[], name: string): string {
-  return headers.find((header) => header[0] === name)?.[1] ?? "";
-}

@@ -1,4 +1,4 @@
-/** The same call as lines to paste, for the tools and languages that people have. */
+/** The same call as text to paste, for command-line tools, Python and TypeScript. */
 import { type DescField, type DescFile, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
@@ -10,7 +10,7 @@ export interface Snippet {
   readonly text: string;
 }
 
-/** A snippet each that makes the call with this input, at the address. */
+/** Returns a snippet for each tool and language, which makes the call with this input to the address. */
 export function createSnippets(method: DescMethodUnary, input: Message, address: Address): Snippet[] {
   const json = toJsonString(method.input, input, { alwaysEmitImplicit: true });
   const message = reflect(method.input, input);
@@ -24,7 +24,7 @@ export function createSnippets(method: DescMethodUnary, input: Message, address:
   ];
 }
 
-/** The tutorial's client, with this input and address, after the command that makes what it imports. */
+/** Returns the tutorial's client with this input and address. Its first line is the command that generates its imports. */
 function python({ name, input, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
   const [messages, stubs] = [pythonModule(input.file, "_pb2"), pythonModule(parent.file, "_pb2_grpc")];
   const type = input.typeName.slice(input.file.proto.package === "" ? 0 : input.file.proto.package.length + 1);
@@ -49,7 +49,7 @@ with ${channel} as channel:
     print(stub.${name}(${messages.name}.${type}(${fields.join(", ")})))`;
 }
 
-/** The module that protoc makes of the file; those of protobuf's own files come with it. */
+/** Returns the module that protoc generates from the file. The modules of protobuf's own files come with its package. */
 function pythonModule({ name }: DescFile, suffix: string): { readonly path: string; readonly name: string } {
   const path = `${name.replaceAll("-", "_").replaceAll("/", ".")}${suffix}`;
   return {
@@ -58,7 +58,7 @@ function pythonModule({ name }: DescFile, suffix: string): { readonly path: stri
   };
 }
 
-/** But for False, None and True: the names of fields are in lower case (buf lint, FIELD_LOWER_SNAKE_CASE). */
+/** Matches Python's keywords, except False, None and True: fields have names in lower case (buf lint, FIELD_LOWER_SNAKE_CASE). */
 const PYTHON_KEYWORDS =
   /^(and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$/;
 
@@ -75,7 +75,7 @@ const client = createClient(${parent.name}, transport);
 console.log(await client.${localName}({ ${fields.join(", ")} }));`;
 }
 
-/** The fields that a form has; of those that can be unset, only what is set. */
+/** Returns the fields of a form with their values, without fields that are not set. */
 function scalarsOf(message: ReflectMessage): [DescField, unknown][] {
   return formFields(message.desc)
     .filter((field) => field.presence === FeatureSet_FieldPresence.IMPLICIT || message.isSet(field))

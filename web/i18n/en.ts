@@ -17,34 +17,34 @@ export const en: Texts = {
       "gRPC in a form that browsers can send. Trailers are headers that follow a body; here they are a part of the body.",
   },
   calledInEach:
-    "The contract says that this method has no side effects, so one click calls it in each protocol, to compare their sizes.",
+    "The contract marks this method as free of side effects, so one click calls it in each protocol, to compare their sizes.",
   calledOnce:
-    "The contract does not say that this method has no side effects, so one click calls it once, and GET cannot call it.",
+    "The contract does not mark this method as free of side effects, so one click calls it once, and GET cannot call it.",
   call: "Call",
   calling: "Calling…",
   tryLabel: "See what goes wrong",
-  tryGreatest: "The greatest numbers",
-  tryShortened: "A message that is cut short",
+  tryMaximum: "The largest numbers",
+  tryTruncated: "A truncated message",
   leftOut: "This form leaves out fields that do not fit on a line, such as lists, maps and messages.",
-  noMethod: "This page makes unary calls, and the contract has no unary method.",
+  noMethod: "This page makes unary calls, but the contract does not define a unary method.",
   onlyRefused: "Rejected by the client before it sent anything",
-  answerIs: "Response",
-  emptyAnswer: "a message with every field at its default",
+  responseLabel: "Response",
+  emptyResponse: "a message with every field at its default",
   took: (milliseconds, httpVersion) => `${milliseconds} ms${httpVersion ? `, ${httpVersion}` : ""}`,
   delivered: {
-    cached: "from the browser's cache: nothing was sent or received",
-    validated: "from the browser's cache: the server was asked and sent only a 304, which the browser hides",
+    cache: "from the browser's cache: nothing was sent or received",
+    revalidated: "from the browser's cache: the server was asked and sent only a 304, which the browser hides",
   },
-  shortened: "The page cut off the last byte of the message after the client had encoded it.",
+  truncated: "The page cut off the last byte of the message after the client had encoded it.",
   loneTag: "The encoded message was empty, so the page added a tag without a value.",
-  noAnswer: "No response came. Is the server still running? Start it, and call again.",
+  noResponse: "No response came. Is the server still running? Start it, and call again.",
 
-  wireHeading: "What was sent and received",
-  wireIntro: "Recorded in the client's own fetch. Select a part to see what it means and which value it encodes.",
+  exchangeHeading: "What was sent and received",
+  exchangeIntro: "Recorded in the client's own fetch. Select a part to see what it means and which value it encodes.",
   nothingYet:
     "Make a call to see the headers that a script can read, and each byte of body and query. Then stop the server (^C) and call again, to see a call without a response.",
   request: "Request",
-  answer: "Response",
+  response: "Response",
   target: "Request target",
   headers: "Headers",
   headersHidden: "added by the browser, hidden from scripts; Cookie too, if the browser has one for this host",
@@ -53,8 +53,8 @@ export const en: Texts = {
   noBodyOfGet: "No body: the message is in the request target.",
   values: "Values",
   decoded: "The browser has decompressed the body: these are not the bytes that were received.",
-  errorInJson: "Connect sends unary errors in JSON, whatever the format of the messages.",
-  trailersHidden: "gRPC has its status in trailers after the body, which every browser hides from scripts.",
+  errorInJson: "Connect sends unary errors in JSON, in either format of the messages.",
+  trailersHidden: "gRPC sends its status in trailers after the body, which every browser hides from scripts.",
   more: (bytes) => `And ${bytes === 1 ? "1 byte" : `${bytes} bytes`} more.`,
   hint: { pointer: "Point at a part, or use the arrow keys.", touch: "Tap a part." },
   explain: {
@@ -65,7 +65,7 @@ export const en: Texts = {
       `Value: ${String(value)}, ${type}. ${aboutValue(type, value, end - start)}`,
     "group-end": ({ number }) => `End of the group in field ${number}.`,
     mark: () => "JSON punctuation: it gives the text its structure, and carries no value.",
-    space: () => "White space, which has no meaning in JSON.",
+    space: () => "White space, which JSON ignores.",
     key: ({ name }) => `The name ${name}, spelled out each time.`,
     literal: ({ value }) => `Value: ${JSON.stringify(value)}, as text.`,
     flag: ({ compressed, trailers }) =>
@@ -88,12 +88,12 @@ export const en: Texts = {
     "parameter-name": ({ name }) => `The name of the parameter ${name}.`,
     "parameter-value": ({ name, value }) => `The value of ${name}: ${value}.`,
     opaque: () => "Bytes that this page does not decode.",
-    malformed: ({ wanted }, { start, end }) =>
+    malformed: ({ expected }, { start, end }) =>
       start === end
-        ? `Expected ${en.wanted[wanted]}, found nothing.`
-        : `Expected ${en.wanted[wanted]}, found these bytes.`,
+        ? `Expected ${en.expected[expected]}, found nothing.`
+        : `Expected ${en.expected[expected]}, found these bytes.`,
   },
-  wanted: {
+  expected: {
     tag: "a field's tag",
     length: "a length",
     value: "a complete value",
@@ -112,14 +112,14 @@ export const en: Texts = {
   sizeOfCopy: "from the browser's cache",
   sizeDecoded: "response decompressed by the browser: it was received in another size",
   sizesPending: "Make a call to compare the sizes.",
-  noSizes: "No response came, so there are no sizes to compare.",
+  noSizes: "No response came, so the sizes cannot be compared.",
   grpcNote:
-    "No browser can send gRPC itself, because fetch has no trailers. Its row is calculated, not measured. Its status is in HTTP/2 trailers, outside the body.",
+    "No browser can send gRPC itself, because fetch does not support trailers. The gRPC row is calculated, not measured. gRPC sends its status in HTTP/2 trailers, outside the body.",
   grpcFrame: "The frame that gRPC would send",
 
-  linesHeading: "The same call from elsewhere",
-  linesIntro: "Lines to paste, with this page's input and address.",
-  linesOverTls:
+  snippetsHeading: "The same call from elsewhere",
+  snippetsIntro: "Commands and programs to paste, with this page's input and address.",
+  snippetsOverTls:
     "If this machine does not trust the authority that signed the server's certificate, name the authority's file: -cacert FILE in grpcurl, --cacert FILE in buf curl and curl, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE for Python, NODE_EXTRA_CA_CERTS=FILE for Node. If the server requires a client certificate, add -cert FILE -key FILE in grpcurl, --cert FILE --key FILE in buf curl and curl.",
   copy: "Copy",
   copied: "Copied",
@@ -130,14 +130,14 @@ export const en: Texts = {
 
   costHeading: "What gRPC costs, or gains",
   costIntro:
-    "The tutorial compares gRPC with JSON over HTTP, and leaves open what a change would bring. On this server, with figures for the tutorial's GetSum:",
+    "The tutorial compares gRPC with JSON over HTTP, but does not measure the difference. These are the facts on this server, with figures for the tutorial's GetSum:",
   comparison: ({ contract, benchmark: { grpc, json }, number }) => [
     ["Contract", `${contract}, required by clients`, `${contract}, optional for clients`],
     ["Generated code", "client and server, with types", "the same, or none: curl is enough"],
     [
       "Bytes of a call, with headers",
-      `request ${grpc.requestBytes}, response ${grpc.answerBytes}`,
-      `request ${json.requestBytes}, response ${json.answerBytes}`,
+      `request ${grpc.requestBytes}, response ${grpc.responseBytes}`,
+      `request ${json.requestBytes}, response ${json.responseBytes}`,
     ],
     ["HTTP version", "HTTP/2 only", "HTTP/1.1 or HTTP/2"],
     ["From a browser", "no; gRPC-Web instead", "yes"],
@@ -158,7 +158,7 @@ export const en: Texts = {
   own: "this server",
   wholeChart: "All measurements",
 
-  footer: "Served by the server that answers the calls. This page sends no request to any other host.",
+  footer: "This page comes from the server that it calls. It sends no request to any other host.",
 };
 
 function aboutValue(type: string, value: unknown, bytes: number): string {

@@ -23,30 +23,30 @@ export const ko: Texts = {
   call: "호출하기",
   calling: "호출 중…",
   tryLabel: "실패하는 경우도 보기",
-  tryGreatest: "가장 큰 수 넣기",
-  tryShortened: "끝이 잘린 메시지 보내기",
+  tryMaximum: "가장 큰 수 넣기",
+  tryTruncated: "끝이 잘린 메시지 보내기",
   leftOut: "목록, 맵, 메시지처럼 글 한 줄로 적을 수 없는 필드는 여기에 표시하지 않습니다.",
   noMethod: "이 페이지는 단항(unary) 메서드를 호출합니다. 그런데 이 명세에는 단항 메서드가 없습니다.",
   onlyRefused: "클라이언트가 보내기 전에 거절했습니다",
-  answerIs: "응답",
-  emptyAnswer: "모든 필드가 기본값인 메시지",
+  responseLabel: "응답",
+  emptyResponse: "모든 필드가 기본값인 메시지",
   took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,
   delivered: {
-    cached: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다.",
-    validated:
+    cache: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다.",
+    revalidated:
       "브라우저 캐시에서 가져왔습니다. 서버에 다시 물어 304만 돌려받았지만, 브라우저는 이 응답을 보여 주지 않습니다.",
   },
-  shortened: "클라이언트가 만든 메시지에서 마지막 바이트를 잘라 내고 보냈습니다.",
+  truncated: "클라이언트가 만든 메시지에서 마지막 바이트를 잘라 내고 보냈습니다.",
   loneTag: "클라이언트가 만든 메시지가 비어 있어서, 뒤에 값이 없는 태그를 덧붙여 보냈습니다.",
-  noAnswer: "응답이 없습니다. 서버가 실행 중인가요? 서버를 켠 다음 다시 호출해 보세요.",
+  noResponse: "응답이 없습니다. 서버가 실행 중인가요? 서버를 켠 다음 다시 호출해 보세요.",
 
-  wireHeading: "실제로 오간 데이터",
-  wireIntro:
+  exchangeHeading: "실제로 오간 데이터",
+  exchangeIntro:
     "클라이언트가 쓰는 fetch에서 그대로 기록했습니다. 조각을 고르면 무엇인지 설명하고, 그 조각이 나타내는 값을 강조해 보여 줍니다.",
   nothingYet:
     "호출하면 스크립트가 볼 수 있는 헤더와, 본문과 쿼리의 모든 바이트가 여기에 나타납니다. 그다음 서버를 끄고(^C) 한 번 더 호출해서, 응답이 없을 때는 어떻게 보이는지도 확인해 보세요.",
   request: "요청",
-  answer: "응답",
+  response: "응답",
   target: "요청 대상",
   headers: "헤더",
   headersHidden: "브라우저가 덧붙이며, 스크립트에서는 볼 수 없습니다. 이 호스트의 쿠키가 있으면 Cookie도 보냅니다",
@@ -89,12 +89,12 @@ export const ko: Texts = {
     "parameter-name": ({ name }) => `매개변수 이름: ${name}.`,
     "parameter-value": ({ name, value }) => `${name}의 값: ${value}.`,
     opaque: () => "여기서는 풀어 보지 않는 바이트입니다.",
-    malformed: ({ wanted }, { start, end }) =>
+    malformed: ({ expected }, { start, end }) =>
       start === end
-        ? `${ko.wanted[wanted]} 있어야 할 자리인데 아무것도 없습니다.`
-        : `${ko.wanted[wanted]} 있어야 할 자리인데 올바르지 않은 바이트가 있습니다.`,
+        ? `${ko.expected[expected]} 있어야 할 자리인데 아무것도 없습니다.`
+        : `${ko.expected[expected]} 있어야 할 자리인데 올바르지 않은 바이트가 있습니다.`,
   },
-  wanted: {
+  expected: {
     tag: "필드의 태그가",
     length: "길이가",
     value: "온전한 값이",
@@ -118,9 +118,9 @@ export const ko: Texts = {
     "fetch는 트레일러를 다루지 못하므로 브라우저에서는 gRPC를 그대로 보낼 수 없습니다. gRPC 행은 측정한 값이 아니라 계산한 값이고, gRPC의 상태는 본문이 아닌 HTTP/2 트레일러로 전달됩니다.",
   grpcFrame: "gRPC라면 보냈을 프레임",
 
-  linesHeading: "같은 호출을 다른 곳에서",
-  linesIntro: "이 페이지의 입력값과 주소가 들어 있으니 그대로 붙여 넣으면 됩니다.",
-  linesOverTls:
+  snippetsHeading: "같은 호출을 다른 곳에서",
+  snippetsIntro: "이 페이지의 입력값과 주소가 들어 있으니 그대로 붙여 넣으면 됩니다.",
+  snippetsOverTls:
     "서버 인증서를 서명한 인증 기관을 이 컴퓨터가 모른다면 그 인증서 파일을 알려 주세요. grpcurl에는 -cacert FILE, buf curl과 curl에는 --cacert FILE을 덧붙이고, Python에는 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=FILE, Node에는 NODE_EXTRA_CA_CERTS=FILE을 환경 변수로 지정합니다. 서버가 클라이언트 인증서를 요구하면 grpcurl에는 -cert FILE -key FILE, buf curl과 curl에는 --cert FILE --key FILE도 덧붙이세요.",
   copy: "복사",
   copied: "복사됨",
@@ -137,8 +137,8 @@ export const ko: Texts = {
     ["생성되는 코드", "타입이 있는 클라이언트와 서버", "같은 코드, 또는 코드 없이 curl로도 충분"],
     [
       "호출당 바이트(헤더 포함)",
-      `요청 ${grpc.requestBytes}, 응답 ${grpc.answerBytes}`,
-      `요청 ${json.requestBytes}, 응답 ${json.answerBytes}`,
+      `요청 ${grpc.requestBytes}, 응답 ${grpc.responseBytes}`,
+      `요청 ${json.requestBytes}, 응답 ${json.responseBytes}`,
     ],
     ["HTTP 버전", "HTTP/2 전용", "HTTP/1.1 또는 HTTP/2"],
     ["브라우저에서", "불가. gRPC-Web으로 대신", "가능"],

@@ -1,6 +1,5 @@
-/** The texts of the page, in any language. */
-
-import type { Part, Wanted, What } from "../annotate/part.ts";
+/** The texts of the page: each language provides them all. */
+import type { Annotation, Expected, Part } from "../annotate/part.ts";
 import type { Benchmark } from "../benchmark.ts";
 import type { Delivery } from "../call/delivery.ts";
 import type { Protocol } from "../call/protocol.ts";
@@ -14,33 +13,34 @@ export interface Texts {
   readonly methodLabel: string;
   readonly protocolLabel: string;
   readonly protocols: Readonly<Record<Protocol, string>>;
-  /** How often a click calls a method that has no side effects, and any other. */
+  /** Shown for a method without side effects, which a click calls in each protocol. */
   readonly calledInEach: string;
+  /** Shown for any other method. */
   readonly calledOnce: string;
   readonly call: string;
   readonly calling: string;
   readonly tryLabel: string;
-  readonly tryGreatest: string;
-  readonly tryShortened: string;
+  readonly tryMaximum: string;
+  readonly tryTruncated: string;
   readonly leftOut: string;
-  /** In place of the page. */
+  /** Replaces the page. */
   readonly noMethod: string;
-  /** Before the client's words, which are English. */
+  /** Introduces the client's message, which is in English. */
   readonly onlyRefused: string;
-  readonly answerIs: string;
-  readonly emptyAnswer: string;
+  readonly responseLabel: string;
+  readonly emptyResponse: string;
   readonly took: (milliseconds: string, httpVersion: string | undefined) => string;
-  readonly delivered: Readonly<Record<Exclude<Delivery, "whole">, string>>;
-  readonly shortened: string;
-  /** Where there was no byte to cut off. */
+  readonly delivered: Readonly<Record<Exclude<Delivery, "network">, string>>;
+  readonly truncated: string;
+  /** Replaces `truncated` if the message was empty. */
   readonly loneTag: string;
-  readonly noAnswer: string;
+  readonly noResponse: string;
 
-  readonly wireHeading: string;
-  readonly wireIntro: string;
+  readonly exchangeHeading: string;
+  readonly exchangeIntro: string;
   readonly nothingYet: string;
   readonly request: string;
-  readonly answer: string;
+  readonly response: string;
   readonly target: string;
   readonly headers: string;
   readonly headersHidden: string;
@@ -51,12 +51,14 @@ export interface Texts {
   readonly decoded: string;
   readonly errorInJson: string;
   readonly trailersHidden: string;
-  /** After the first of many parts. */
+  /** Says how many bytes follow the parts that are shown. */
   readonly more: (bytes: number) => string;
   /** The way to select a part, on a device with a pointer and on a touch screen. */
   readonly hint: { readonly pointer: string; readonly touch: string };
-  readonly explain: { readonly [K in What["kind"]]: (what: Extract<What, { kind: K }>, part: Part) => string };
-  readonly wanted: Readonly<Record<Wanted, string>>;
+  readonly explain: {
+    readonly [K in Annotation["kind"]]: (annotation: Extract<Annotation, { kind: K }>, part: Part) => string;
+  };
+  readonly expected: Readonly<Record<Expected, string>>;
 
   readonly sizesHeading: string;
   readonly sizesIntro: string;
@@ -65,20 +67,20 @@ export interface Texts {
   readonly framing: string;
   readonly bytes: (count: number) => string;
   readonly sizeOf: (message: number, framing: number) => string;
-  /** Beside the size of an answer that did not cross. */
+  /** Marks the size of a response that came from the browser's cache. */
   readonly sizeOfCopy: string;
-  /** Beside that of one that crossed with a content coding. */
+  /** Marks the size of a response that was received with a content coding. */
   readonly sizeDecoded: string;
   readonly sizesPending: string;
-  /** In place of the sizes of a call without a response. */
+  /** Replaces the sizes of a call without a response. */
   readonly noSizes: string;
   readonly grpcNote: string;
   readonly grpcFrame: string;
 
-  readonly linesHeading: string;
-  readonly linesIntro: string;
-  /** What the lines lack where the page came over TLS, and cannot know. */
-  readonly linesOverTls: string;
+  readonly snippetsHeading: string;
+  readonly snippetsIntro: string;
+  /** Says which flags a command may need over TLS, since the page cannot know them. */
+  readonly snippetsOverTls: string;
   readonly copy: string;
   readonly copied: string;
   readonly notCopied: string;
@@ -107,10 +109,10 @@ export interface Facts {
   readonly number: (value: number) => string;
 }
 
-/** What a part is, in a sentence. */
+/** Explains a part in a sentence. */
 export function explain(texts: Texts, part: Part): string {
-  const explainKind = texts.explain[part.what.kind] as (what: What, part: Part) => string;
-  return explainKind(part.what, part);
+  const explainKind = texts.explain[part.annotation.kind] as (annotation: Annotation, part: Part) => string;
+  return explainKind(part.annotation, part);
 }
 
 /** Wire types by their numbers (protobuf.dev, "Encoding"). */

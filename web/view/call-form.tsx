@@ -1,29 +1,30 @@
-/** The call as it is written in a program, to be filled in: its fields are those of the method's input. */
+/** The form of a call, which looks like a call in a program: a field for each argument. */
 import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
 import { methods } from "../call/contract.ts";
-import { type FormField, formFields, type Problems, type Texts as Typed } from "../call/input.ts";
+import { type FormField, type FormValues, formFields, type Problems } from "../call/input.ts";
 import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
-import { useTexts } from "./speech.ts";
+import { useTexts } from "./language.ts";
 
 export interface CallFormProps {
   readonly method: DescMethodUnary;
   readonly chooseMethod: (method: DescMethodUnary) => void;
-  readonly typed: Typed;
-  readonly type: (typed: Typed) => void;
+  readonly values: FormValues;
+  readonly setValues: (values: FormValues) => void;
   readonly problems: Problems;
   readonly protocol: Protocol;
   readonly chooseProtocol: (protocol: Protocol) => void;
   readonly call: () => void;
-  /** Undefined where the method is given no whole number. */
-  readonly callGreatest: (() => void) | undefined;
-  readonly callShortened: () => void;
+  /** Calls with the maximum in each integer field; undefined if the method does not have one. */
+  readonly callMaximum: (() => void) | undefined;
+  /** Calls with the encoded message truncated. */
+  readonly callTruncated: () => void;
 }
 
 export function CallForm(props: CallFormProps) {
-  const { method, typed, type, problems, protocol, chooseProtocol, call, callGreatest, callShortened } = props;
+  const { method, values, setValues, problems, protocol, chooseProtocol, call, callMaximum, callTruncated } = props;
   const texts = useTexts();
   const fields = formFields(method.input);
-  const isRefused = problems.size > 0;
+  const isInvalid = problems.size > 0;
 
   return (
     <form
@@ -40,15 +41,15 @@ export function CallForm(props: CallFormProps) {
             <label for={`field-${field.jsonName}`}>{field.jsonName}</label>
             <Field
               field={field}
-              text={typed.get(field.jsonName) ?? ""}
+              text={values.get(field.jsonName) ?? ""}
               problem={problems.get(field.jsonName)}
-              type={(text) => type(new Map(typed).set(field.jsonName, text))}
+              setText={(text) => setValues(new Map(values).set(field.jsonName, text))}
             />
             {index < fields.length - 1 && <span aria-hidden="true">,</span>}
           </span>
         ))}
         <span aria-hidden="true">)</span>
-        <button type="submit" class="primary" disabled={isRefused}>
+        <button type="submit" class="primary" disabled={isInvalid}>
           {texts.call}
         </button>
       </div>
@@ -81,13 +82,13 @@ export function CallForm(props: CallFormProps) {
       </fieldset>
       <p class="tries">
         <span>{texts.tryLabel}</span>
-        {callGreatest && (
-          <button type="button" onClick={callGreatest}>
-            {texts.tryGreatest}
+        {callMaximum && (
+          <button type="button" onClick={callMaximum}>
+            {texts.tryMaximum}
           </button>
         )}
-        <button type="button" onClick={callShortened} disabled={isRefused}>
-          {texts.tryShortened}
+        <button type="button" onClick={callTruncated} disabled={isInvalid}>
+          {texts.tryTruncated}
         </button>
       </p>
     </form>
@@ -119,10 +120,10 @@ interface FieldProps {
   readonly field: FormField;
   readonly text: string;
   readonly problem: string | undefined;
-  readonly type: (text: string) => void;
+  readonly setText: (text: string) => void;
 }
 
-function Field({ field, text, problem, type }: FieldProps) {
+function Field({ field, text, problem, setText }: FieldProps) {
   const id = `field-${field.jsonName}`;
   if (field.scalar === ScalarType.BOOL) {
     return (
@@ -130,13 +131,13 @@ function Field({ field, text, problem, type }: FieldProps) {
         id={id}
         type="checkbox"
         checked={text === "true"}
-        onChange={(event) => type(String(event.currentTarget.checked))}
+        onChange={(event) => setText(String(event.currentTarget.checked))}
       />
     );
   }
   if (field.enum !== undefined) {
     return (
-      <select id={id} value={text} onChange={(event) => type(event.currentTarget.value)}>
+      <select id={id} value={text} onChange={(event) => setText(event.currentTarget.value)}>
         <option />
         {field.enum.values.map(({ name }) => (
           <option key={name}>{name}</option>
@@ -153,7 +154,7 @@ function Field({ field, text, problem, type }: FieldProps) {
       spellcheck={false}
       aria-invalid={problem !== undefined}
       aria-describedby={problem === undefined ? undefined : `problem-${field.jsonName}`}
-      onInput={(event) => type(event.currentTarget.value)}
+      onInput={(event) => setText(event.currentTarget.value)}
     />
   );
 }

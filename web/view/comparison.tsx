@@ -1,7 +1,6 @@
-/** The tutorial's comparison of gRPC with JSON over HTTP: facts about this server, and the benchmark's figures. */
+/** Shows the tutorial's comparison of gRPC with JSON over HTTP, with facts about this server and the benchmark's figures. */
 import { benchmark } from "../benchmark.ts";
-import type { Language } from "./language.ts";
-import { useTexts } from "./speech.ts";
+import { type Language, useTexts } from "./language.ts";
 
 export function Comparison({ contract, language }: { contract: string; language: Language }) {
   const texts = useTexts();

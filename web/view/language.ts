@@ -1,28 +1,44 @@
-/** The page's language: that of the browser's setting, until a person chooses another. */
+/** The page's language, which is the browser's until a person chooses another, and its texts. */
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import { en } from "../i18n/en.ts";
+import { ko } from "../i18n/ko.ts";
+import type { Texts } from "../i18n/texts.ts";
 
 export const LANGUAGES = { en: "English", ko: "한국어" } as const;
 export type Language = keyof typeof LANGUAGES;
 
-const KEY = "language";
+export const TEXTS: Readonly<Record<Language, Texts>> = { en, ko };
 
-/** The one chosen before, or the first of the browser's that the page has. */
-export function preferredLanguage(): Language {
-  const wanted = [readChoice() ?? "", ...navigator.languages].map((tag) => tag.toLowerCase().split("-")[0]);
-  return wanted.find((tag): tag is Language => tag !== undefined && Object.hasOwn(LANGUAGES, tag)) ?? "en";
+/** Provides the texts of the current language to each component. */
+export const TextsContext = createContext<Texts>(en);
+
+/** Returns the texts of the current language. */
+export function useTexts(): Texts {
+  return useContext(TextsContext);
 }
 
-export function keepLanguage(language: Language): void {
+const STORAGE_KEY = "language";
+
+/** Returns the language that was chosen before; else the first of the browser's languages that the page has. */
+export function preferredLanguage(): Language {
+  const tags = [storedLanguage() ?? "", ...navigator.languages].map((tag) => tag.toLowerCase().split("-")[0]);
+  return tags.find((tag): tag is Language => tag !== undefined && Object.hasOwn(LANGUAGES, tag)) ?? "en";
+}
+
+/** Stores the chosen language for the next visit. Does nothing if the browser forbids storage. */
+export function storeLanguage(language: Language): void {
   try {
-    localStorage.setItem(KEY, language);
+    localStorage.setItem(STORAGE_KEY, language);
   } catch {
-    // where the browser keeps nothing, the choice is for this visit
+    // the choice lasts for this visit
   }
 }
 
-function readChoice(): string | null {
+function storedLanguage(): string | null {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
-    return null; // the browser keeps nothing
+    return null;
   }
 }

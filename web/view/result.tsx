@@ -1,13 +1,15 @@
-/** The outcome of a call in a line: the answer, or the error; said to those who do not see it. */
-
+/** Shows the outcome of a call in a line: the response, or the error. Screen readers announce it. */
 import { type DescMessage, type JsonValue, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
 import { registry } from "../call/contract.ts";
 import { isBinary } from "../call/protocol.ts";
-import { cut } from "./cut.ts";
-import { useTexts } from "./speech.ts";
+import { formatHttpVersion, shorten } from "./format.ts";
+import { useTexts } from "./language.ts";
+
+/** Limits the characters that are shown of a response. */
+const MAX_CHARACTERS = 300;
 
 export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; isCalling: boolean }) {
   const texts = useTexts();
@@ -19,7 +21,7 @@ export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; i
 }
 
 function Line({ outcome }: { outcome: Outcome }) {
-  const { method, output, milliseconds, request, answer, isShortened } = outcome;
+  const { method, output, milliseconds, request, response, isTruncated } = outcome;
   const texts = useTexts();
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   return (
@@ -29,43 +31,37 @@ function Line({ outcome }: { outcome: Outcome }) {
           <code>{codeToString(output.code)}</code> <span lang="en">{output.rawMessage}</span>
         </p>
       ) : (
-        <p class="answer">
-          <span class="unseen">{texts.answerIs}: </span>
-          {cut(describe(method.output, output), MAX_LENGTH) || texts.emptyAnswer}
+        <p class="response">
+          <span class="unseen">{texts.responseLabel}: </span>
+          {shorten(formatMessage(method.output, output), MAX_CHARACTERS) || texts.emptyResponse}
         </p>
       )}
-      {isShortened && <p class="note">{hadBytes(outcome) ? texts.shortened : texts.loneTag}</p>}
-      {request !== undefined && answer === undefined && <p class="note">{texts.noAnswer}</p>}
+      {isTruncated && <p class="note">{hadBytes(outcome) ? texts.truncated : texts.loneTag}</p>}
+      {request !== undefined && response === undefined && <p class="note">{texts.noResponse}</p>}
       <p class="note">
-        {answer?.delivery === "cached" ? texts.delivered.cached : texts.took(time, nameOf(answer?.httpVersion))}
+        {response?.delivery === "cache"
+          ? texts.delivered.cache
+          : texts.took(time, formatHttpVersion(response?.httpVersion))}
       </p>
     </>
   );
 }
 
-/** Whether the message took any bytes: in protobuf's binary format one with every field at its default takes none. */
+/** True if the encoded message had bytes. In protobuf's binary format, a message with every field at its default has none. */
 function hadBytes({ protocol, method, input }: Outcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
-/** The most of an answer that stands in a line, in characters. */
-const MAX_LENGTH = 300;
-
-/** Like "sum = 3"; a field at its default is shown too. Where the message cannot be told in JSON, why not. */
-function describe(desc: DescMessage, message: Message): string {
+/** Returns the message like "sum = 3", with fields at their defaults. Returns the reason if JSON cannot have the message. */
+function formatMessage(desc: DescMessage, message: Message): string {
   let json: JsonValue;
   try {
     json = toJson(desc, message, { alwaysEmitImplicit: true, registry });
   } catch (error) {
-    return (error as Error).message; // it holds an Any, of a type that the contract does not have
+    return (error as Error).message; // an Any has a type that the contract does not have
   }
   if (json === null || typeof json !== "object" || Array.isArray(json)) return JSON.stringify(json);
   return Object.entries(json)
     .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
-}
-
-/** The HTTP version of an ALPN identifier (RFC 7301). */
-export function nameOf(alpn: string | undefined): string | undefined {
-  return alpn === "h2" ? "HTTP/2" : alpn?.toUpperCase();
 }

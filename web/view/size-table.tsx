@@ -1,22 +1,21 @@
-/** What a call takes in each protocol, side by side, and in gRPC itself. */
-
+/** Compares the sizes of a call in each protocol, and in gRPC itself. */
 import { frameParts } from "../annotate/frames.ts";
 import type { Outcome } from "../call/call.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
-import type { ReceivedAnswer } from "../call/recorder.ts";
-import { answerSize, grpcFrame, grpcSizes, requestSize, type Size } from "../call/sizes.ts";
+import type { ReceivedResponse } from "../call/recorder.ts";
+import { grpcFrame, grpcSizes, requestSize, responseSize, type Size } from "../call/sizes.ts";
 import { Bytes } from "./bytes.tsx";
-import { useTexts } from "./speech.ts";
+import { useTexts } from "./language.ts";
 
 interface Row {
   readonly name: string;
   readonly request: Size;
-  readonly answer: Size;
-  /** Undefined where it is worked out. */
-  readonly received: ReceivedAnswer | undefined;
+  readonly response: Size;
+  /** Undefined if the sizes are calculated. */
+  readonly received: ReceivedResponse | undefined;
 }
 
-/** Of the same call's outcomes, at most one in each protocol. */
+/** A table of the outcomes of one call, at most one for each protocol. */
 export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
   const texts = useTexts();
   const rows = rowsOf(outcomes);
@@ -24,7 +23,7 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
   if (first === undefined) return <p class="pending">{texts.sizesPending}</p>;
   if (rows.length === 0) return <p class="pending">{texts.noSizes}</p>;
   const most = Math.max(
-    ...rows.flatMap(({ request, answer }) => [request, answer].map(({ message, framing }) => message + framing)),
+    ...rows.flatMap(({ request, response }) => [request, response].map(({ message, framing }) => message + framing)),
   );
   const frame = grpcFrame(first);
   return (
@@ -35,19 +34,19 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
           <tr>
             <th scope="col">{texts.protocol}</th>
             <th scope="col">{texts.request}</th>
-            <th scope="col">{texts.answer}</th>
+            <th scope="col">{texts.response}</th>
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ name, request, answer, received }) => (
-            <tr key={name} class={received === undefined ? "worked-out" : undefined}>
+          {rows.map(({ name, request, response, received }) => (
+            <tr key={name} class={received === undefined ? "calculated" : undefined}>
               <th scope="row">
                 {name}
-                {received && received.delivery !== "whole" && <span class="note"> {texts.sizeOfCopy}</span>}
+                {received && received.delivery !== "network" && <span class="note"> {texts.sizeOfCopy}</span>}
                 {received?.isDecoded && <span class="note"> {texts.sizeDecoded}</span>}
               </th>
               <SizeCell size={request} most={most} />
-              <SizeCell size={answer} most={most} />
+              <SizeCell size={response} most={most} />
             </tr>
           ))}
         </tbody>
@@ -82,10 +81,10 @@ function SizeCell({ size: { message, framing }, most }: { size: Size; most: numb
 function rowsOf(outcomes: readonly Outcome[]): Row[] {
   const measured = PROTOCOLS.flatMap((protocol): Row[] => {
     const outcome = outcomes.find((each) => each.protocol === protocol);
-    if (outcome?.request === undefined || outcome.answer === undefined) return [];
+    if (outcome?.request === undefined || outcome.response === undefined) return [];
     const request = requestSize(outcome, outcome.request);
-    const answer = answerSize(outcome, outcome.answer);
-    return [{ name: PROTOCOL_NAMES[protocol], request, answer, received: outcome.answer }];
+    const response = responseSize(outcome, outcome.response);
+    return [{ name: PROTOCOL_NAMES[protocol], request, response, received: outcome.response }];
   });
   const [first] = outcomes;
   if (first === undefined || measured.length === 0) return [];

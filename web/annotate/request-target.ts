@@ -1,19 +1,19 @@
-/** A request's target as parts: the procedure, and of a Connect GET the query with the message in it (Connect protocol, "Unary-Get-Request"). */
+/** Annotates a request target: the procedure, and the query of a Connect GET, which has the message (Connect protocol, "Unary-Get-Request"). */
 import { jsonParts } from "./json.ts";
 import type { Part } from "./part.ts";
 
-/** Every character of the target, which is ASCII, in one part each. It never throws. */
-export function targetParts(target: string): Part[] {
+/** Returns the parts of the target, which must be ASCII. Throws nothing. */
+export function requestTargetParts(target: string): Part[] {
   const mark = target.indexOf("?");
-  if (mark < 0) return [{ start: 0, end: target.length, what: { kind: "procedure" } }];
+  if (mark < 0) return [{ start: 0, end: target.length, annotation: { kind: "procedure" } }];
   const isJson = /[?&]encoding=json(&|$)/.test(target) && !/[?&]base64=1(&|$)/.test(target);
   let parts: Part[] = [
-    { start: 0, end: mark, what: { kind: "procedure" } },
-    { start: mark, end: mark + 1, what: { kind: "query-mark" } },
+    { start: 0, end: mark, annotation: { kind: "procedure" } },
+    { start: mark, end: mark + 1, annotation: { kind: "query-mark" } },
   ];
   let start = mark + 1;
   for (const parameter of target.slice(start).split(/(&)/)) {
-    if (parameter === "&") parts.push({ start, end: start + 1, what: { kind: "query-mark" } });
+    if (parameter === "&") parts.push({ start, end: start + 1, annotation: { kind: "query-mark" } });
     else parts = [...parts, ...parameterParts(parameter, start, isJson)];
     start += parameter.length;
   }
@@ -24,10 +24,10 @@ function parameterParts(parameter: string, start: number, isJson: boolean): Part
   const equals = parameter.indexOf("=");
   const name = equals < 0 ? parameter : parameter.slice(0, equals);
   const parts: Part[] = [];
-  if (name !== "") parts.push({ start, end: start + name.length, what: { kind: "parameter-name", name } });
+  if (name !== "") parts.push({ start, end: start + name.length, annotation: { kind: "parameter-name", name } });
   if (equals < 0) return parts;
   const valueStart = start + equals + 1;
-  parts.push({ start: valueStart - 1, end: valueStart, what: { kind: "query-mark" } });
+  parts.push({ start: valueStart - 1, end: valueStart, annotation: { kind: "query-mark" } });
   const text = parameter.slice(equals + 1);
   const { bytes, offsets } = percentDecode(text);
   if (name === "message" && isJson) {
@@ -36,11 +36,12 @@ function parameterParts(parameter: string, start: number, isJson: boolean): Part
   }
   const value = new TextDecoder().decode(bytes);
   const end = valueStart + text.length;
-  if (text !== "") parts.push({ start: valueStart, end, what: { kind: "parameter-value", name, value }, path: name });
+  if (text !== "")
+    parts.push({ start: valueStart, end, annotation: { kind: "parameter-value", name, value }, path: name });
   return parts;
 }
 
-/** The bytes that the text stands for, and where each begins in it; the last offset is the text's end. */
+/** Decodes the text. `offsets` has the index in the text at which each byte begins, and at last the text's length. */
 function percentDecode(text: string): { bytes: Uint8Array; offsets: number[] } {
   const bytes: number[] = [];
   const offsets: number[] = [];

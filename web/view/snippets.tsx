@@ -1,29 +1,29 @@
-/** The same call as lines to paste, each with a button that copies it. */
+/** Shows the same call as text to paste, with a button that copies it. */
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { useState } from "preact/hooks";
 import { createSnippets, type Snippet } from "../call/snippets.ts";
-import { useTexts } from "./speech.ts";
+import { useTexts } from "./language.ts";
 
-export function Lines({ method, input }: { method: DescMethodUnary; input: Message }) {
+export function Snippets({ method, input }: { method: DescMethodUnary; input: Message }) {
   const texts = useTexts();
   const scheme = location.protocol === "https:" ? "https" : "http";
   const address = { scheme, authority: location.host } as const;
   return (
     <>
-      <p>{texts.linesIntro}</p>
-      {scheme === "https" && <p class="note">{texts.linesOverTls}</p>}
-      <div class="lines">
+      <p>{texts.snippetsIntro}</p>
+      {scheme === "https" && <p class="note">{texts.snippetsOverTls}</p>}
+      <div class="snippets">
         {createSnippets(method, input, address).map((snippet) => (
-          <Line key={snippet.name} {...snippet} />
+          <SnippetView key={snippet.name} {...snippet} />
         ))}
       </div>
     </>
   );
 }
 
-function Line({ name, text }: Snippet) {
+function SnippetView({ name, text }: Snippet) {
   const texts = useTexts();
-  /** What was copied or not, and as which it is told. */
+  /** The text that the button was last clicked for, and the outcome. */
   const [tried, setTried] = useState<{ readonly text: string; readonly outcome: "copied" | "notCopied" }>();
   const outcome = tried?.text === text ? tried.outcome : undefined;
   const notes: Partial<Record<Snippet["name"], string>> = {
@@ -38,7 +38,7 @@ function Line({ name, text }: Snippet) {
         <span>
           <b>{name}</b> {note && <span class="note">{note}</span>}
         </span>
-        {/* Pages that did not come over TLS, or from this machine, have no clipboard. */}
+        {/* Browsers offer the clipboard only to pages that came over TLS or from this machine. */}
         {navigator.clipboard && (
           <button
             type="button"
@@ -46,7 +46,7 @@ function Line({ name, text }: Snippet) {
             onClick={() =>
               void navigator.clipboard.writeText(text).then(
                 () => setTried({ text, outcome: "copied" }),
-                () => setTried({ text, outcome: "notCopied" }), // the person, or the browser for them, forbade it
+                () => setTried({ text, outcome: "notCopied" }), // forbidden by the person or the browser
               )
             }
           >

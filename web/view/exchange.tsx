@@ -1,36 +1,35 @@
-/** A request and its answer, as they were recorded. */
-
+/** Shows a request and its response, as they were recorded. */
 import type { Outcome } from "../call/call.ts";
-import type { Header, ReceivedAnswer, SentRequest } from "../call/recorder.ts";
-import { answerParts, requestParts } from "../call/sizes.ts";
+import { requestParts, responseParts } from "../call/parts.ts";
+import type { Header, ReceivedResponse, SentRequest } from "../call/recorder.ts";
 import { Bytes } from "./bytes.tsx";
-import { nameOf } from "./result.tsx";
-import { useTexts } from "./speech.ts";
+import { formatHttpVersion } from "./format.ts";
+import { useTexts } from "./language.ts";
 
-/** What browsers add to a request, where no script can see it (Fetch, "forbidden request-header"). */
-function hiddenNames({ method }: SentRequest, httpVersion: string | undefined): string[] {
+/** Returns the headers that browsers add to a request and hide from scripts (Fetch, "forbidden request-header"). */
+function hiddenHeaders({ method }: SentRequest, httpVersion: string | undefined): string[] {
   return [
-    ...(httpVersion === "h2" ? [] : ["Host", "Connection"]), // HTTP/2 has :authority, and no Connection (RFC 9113, 8.2.2)
+    ...(httpVersion === "h2" ? [] : ["Host", "Connection"]), // HTTP/2 has :authority instead, and forbids Connection (RFC 9113, 8.2.2)
     ...["User-Agent", "Accept", "Accept-Encoding", "Accept-Language"],
-    ...(isSecureContext ? ["Sec-*"] : []), // sent to trustworthy origins alone (Fetch Metadata, 2)
+    ...(isSecureContext ? ["Sec-*"] : []), // only to trustworthy origins (Fetch Metadata, 2)
     ...(method === "GET" ? [] : ["Origin", "Content-Length"]),
   ];
 }
 
-export function Wire({ outcome }: { outcome: Outcome }) {
+export function Exchange({ outcome }: { outcome: Outcome }) {
   const texts = useTexts();
-  const { request, answer } = outcome;
+  const { request, response } = outcome;
   return (
     <>
-      <p>{texts.wireIntro}</p>
+      <p>{texts.exchangeIntro}</p>
       <div class="exchange">
-        {request && <Request outcome={outcome} request={request} />}
-        {answer ? (
-          <Answer outcome={outcome} answer={answer} />
+        {request && <RequestView outcome={outcome} request={request} />}
+        {response ? (
+          <ResponseView outcome={outcome} response={response} />
         ) : (
-          <article aria-label={texts.answer}>
-            <h3>{texts.answer}</h3>
-            <p class="note">{texts.noAnswer}</p>
+          <article aria-label={texts.response}>
+            <h3>{texts.response}</h3>
+            <p class="note">{texts.noResponse}</p>
           </article>
         )}
       </div>
@@ -38,7 +37,7 @@ export function Wire({ outcome }: { outcome: Outcome }) {
   );
 }
 
-function Request({ outcome, request }: { outcome: Outcome; request: SentRequest }) {
+function RequestView({ outcome, request }: { outcome: Outcome; request: SentRequest }) {
   const texts = useTexts();
   const { target, body } = requestParts(outcome, request);
   const hasQuery = request.target.includes("?");
@@ -57,7 +56,7 @@ function Request({ outcome, request }: { outcome: Outcome; request: SentRequest 
       )}
       <Headers headers={request.headers}>
         <div class="hidden">
-          <dt>{hiddenNames(request, outcome.answer?.httpVersion).join(", ")}</dt>
+          <dt>{hiddenHeaders(request, outcome.response?.httpVersion).join(", ")}</dt>
           <dd>{texts.headersHidden}</dd>
         </div>
       </Headers>
@@ -73,15 +72,15 @@ function Request({ outcome, request }: { outcome: Outcome; request: SentRequest 
   );
 }
 
-function Answer({ outcome, answer }: { outcome: Outcome; answer: ReceivedAnswer }) {
+function ResponseView({ outcome, response }: { outcome: Outcome; response: ReceivedResponse }) {
   const texts = useTexts();
-  const { status, statusText, headers, body, isDecoded, httpVersion, delivery } = answer;
+  const { status, statusText, headers, body, isDecoded, httpVersion, delivery } = response;
   return (
-    <article aria-label={texts.answer}>
-      <h3>{texts.answer}</h3>
+    <article aria-label={texts.response}>
+      <h3>{texts.response}</h3>
       <p class="start">
-        {[nameOf(httpVersion), status, statusText].filter(Boolean).join(" ")}
-        {delivery !== "whole" && <span class="note"> {texts.delivered[delivery]}</span>}
+        {[formatHttpVersion(httpVersion), status, statusText].filter(Boolean).join(" ")}
+        {delivery !== "network" && <span class="note"> {texts.delivered[delivery]}</span>}
       </p>
       <Headers headers={headers} />
       {body.length > 0 ? (
@@ -90,9 +89,9 @@ function Answer({ outcome, answer }: { outcome: Outcome; answer: ReceivedAnswer 
           {isDecoded && <p class="note">{texts.decoded}</p>}
           {outcome.protocol === "connect-binary" && status !== 200 && <p class="note">{texts.errorInJson}</p>}
           <Bytes
-            label={`${texts.answer}: ${texts.body(body.length)}`}
+            label={`${texts.response}: ${texts.body(body.length)}`}
             bytes={body}
-            parts={answerParts(outcome, answer)}
+            parts={responseParts(outcome, response)}
           />
         </>
       ) : (

@@ -1,0 +1,65 @@
+/** Formats bytes, decoded values and protocol names as the page shows them. */
+import type { Part, Value } from "../annotate/part.ts";
+
+/** Returns the text, cut to a maximum length in characters. */
+export function shorten(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+}
+
+/** Returns the bytes in hexadecimal, like "08 01". */
+export function formatHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
+export function formatValue(value: Value): string {
+  if (value instanceof Uint8Array) return formatHex(value);
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+/** Returns the meaning of a part in a word: its name, its value or its text. */
+export function formatPart({ start, end, annotation }: Part, bytes: Uint8Array, isText: boolean): string {
+  const own = bytes.subarray(start, end);
+  switch (annotation.kind) {
+    case "tag":
+      return annotation.field ?? `#${annotation.number}`;
+    case "length":
+    case "frame-length":
+      return `↦ ${annotation.bytes}`;
+    case "value":
+      return formatValue(annotation.value);
+    case "group-end":
+      return "}";
+    case "flag":
+      return annotation.trailers ? "trailers" : "message";
+    case "compressed":
+      return "…";
+    case "malformed":
+      return start === end || (!isText && decodeUtf8(own) === undefined) ? "?" : `? ${formatText(own)}`;
+    default:
+      return formatText(own);
+  }
+}
+
+/** Returns the HTTP version of an ALPN identifier (RFC 7301). */
+export function formatHttpVersion(alpn: string | undefined): string | undefined {
+  return alpn === "h2" ? "HTTP/2" : alpn?.toUpperCase();
+}
+
+/** Returns the text of the bytes, with control characters, spaces and bytes that are not UTF-8 made visible. */
+function formatText(bytes: Uint8Array): string {
+  const text = decodeUtf8(bytes) ?? Array.from(bytes, formatByte).join("");
+  return text.replaceAll(/\p{Cc}/gu, (char) => JSON.stringify(char).slice(1, -1)).replaceAll(" ", "·");
+}
+
+function formatByte(byte: number): string {
+  return byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`;
+}
+
+/** Returns the text of the bytes; undefined if they are not UTF-8. */
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

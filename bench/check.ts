@@ -3,7 +3,7 @@ import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Test } from "../gen/service_pb.ts";
 import { send } from "../test/support/http.ts";
-import { type Cell, STATIC_ANSWER } from "./cells.ts";
+import { type Cell, STATIC_RESPONSE } from "./cells.ts";
 import { PATH } from "./servers/get-sum.ts";
 
 /** Makes calls, each with other numbers, that reject where an answer is wrong. */
@@ -11,7 +11,7 @@ export function createCheck({ name, server, wire }: Cell, authority: string): ()
   if (server === "nghttpd") {
     return async () => {
       const { body } = await send("HTTP/2", authority, { path: PATH, body: "" });
-      if (!body.equals(STATIC_ANSWER)) throw new Error(`check ${name}: the file came as ${body.toString("hex")}`);
+      if (!body.equals(STATIC_RESPONSE)) throw new Error(`check ${name}: the file came as ${body.toString("hex")}`);
     };
   }
   const client: Client<typeof Test> = createClient(Test, createTransport(wire, `http://${authority}`));

@@ -1,6 +1,6 @@
 /** What is compared with what, and the bars: how much of the second's CPU per call the first may take. */
 import { CELLS } from "../test/support/cells.ts";
-import { type Cell, cell, GRPC, type WireName } from "./cells.ts";
+import { type Cell, cell, GRPC, type ProtocolName } from "./cells.ts";
 import type { PeerName } from "./peers.ts";
 
 export interface Comparison {
@@ -18,8 +18,8 @@ export const MEMORY_LIMIT = 1.05;
 export const START_LIMIT = 4;
 
 const OWN = "this server";
-const JSON_HTTP1: WireName = "Connect json over HTTP/1.1";
-const JSON_HTTP2: WireName = "Connect json over HTTP/2";
+const JSON_HTTP1: ProtocolName = "Connect json over HTTP/1.1";
+const JSON_HTTP2: ProtocolName = "Connect json over HTTP/2";
 
 /** By wire; over HTTP/1.1 there is no gRPC, for want of a client that speaks it. */
 const BARE_LIMITS: Partial<Record<string, number>> = {
@@ -38,13 +38,13 @@ const SHAPES: Readonly<Record<string, Partial<Record<PeerName, number | undefine
   "1000x1": { "node:http2": undefined, "grpc-go": undefined, tonic: undefined },
 };
 
-const ofOwn = (server: PeerName, wire: WireName, limit?: number, goal?: number): Comparison =>
+const ofOwn = (server: PeerName, wire: ProtocolName, limit?: number, goal?: number): Comparison =>
   compare(cell(OWN, wire), cell(server, wire), limit, goal);
 
 export const COMPARISONS: readonly Comparison[] = [
   ...CELLS.filter(({ protocol, http }) => protocol !== "gRPC" || http === "HTTP/2").map((wire) => {
-    const bare = cell(wire.http === "HTTP/2" ? "node:http2" : "node:http", bareWire(wire));
-    return compare(cell(OWN, wire.name as WireName), bare, BARE_LIMITS[wire.name]);
+    const bare = cell(wire.http === "HTTP/2" ? "node:http2" : "node:http", bareProtocol(wire));
+    return compare(cell(OWN, wire.name as ProtocolName), bare, BARE_LIMITS[wire.name]);
   }),
   ofOwn("connect-node", GRPC, 1 / 40),
   ofOwn("connect-node", "gRPC-Web proto over HTTP/2"),
@@ -83,7 +83,7 @@ export const COMPARISONS: readonly Comparison[] = [
 ];
 
 /** Like with like: the bare handlers speak gRPC and Connect's POST, in the same codec. */
-function bareWire({ protocol, codec, http }: (typeof CELLS)[number]): WireName {
+function bareProtocol({ protocol, codec, http }: (typeof CELLS)[number]): ProtocolName {
   return `${http === "HTTP/2" && protocol.startsWith("gRPC") ? "gRPC" : "Connect"} ${codec} over ${http}`;
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { makeRequest } from "../test/support/cells.ts";
-import { answerBytes, type Cell, REQUEST } from "./cells.ts";
+import { type Cell, REQUEST, responseBytes } from "./cells.ts";
 import { PATH } from "./servers/get-sum.ts";
 import { quantile } from "./stats.ts";
 import { BUILT_TOOLS, find, output } from "./toolchain.ts";
@@ -30,7 +30,7 @@ export async function load(cell: Cell, authority: string, calls: number): Promis
   if (cell.client === "ghz") return parseGhz(await run(ghz(), ...ghzArgs(cell, calls), authority), calls);
   return withFiles(async (folder) => {
     const text = await run(h2load(), "-n", String(calls), ...h2loadArgs(cell, authority, folder));
-    return parseH2load(text, answerBytes(cell.wire), calls);
+    return parseH2load(text, responseBytes(cell.wire), calls);
   });
 }
 
@@ -48,7 +48,7 @@ export async function loadAtRate(cell: Cell, authority: string, rate: number, se
     // Connections opened one by one, or all would call at the same moments.
     const spread = ["-r", "1", `--rate-period=${Math.round(1000 / rate)}ms`, `--rps=${rate / cell.connections}`];
     const args = [...spread, "-n", String(calls), `--log-file=${log}`, ...h2loadArgs(cell, authority, folder)];
-    parseH2load(await run(h2load(), ...args), answerBytes(cell.wire), calls);
+    parseH2load(await run(h2load(), ...args), responseBytes(cell.wire), calls);
     return parseLog(readFileSync(log, "utf8"));
   });
 }
@@ -93,7 +93,7 @@ function ghzArgs({ connections, streams, deadline }: Cell, calls: number): strin
 }
 
 /** What h2load printed. Throws where an answer was missing, no 2xx, or of another length. */
-export function parseH2load(text: string, bytesPerAnswer: number | undefined, calls: number): Load {
+export function parseH2load(text: string, bytesPerResponse: number | undefined, calls: number): Load {
   const [, amount = "", unit = ""] = /finished in ([\d.]+)(us|ms|s|m)\b/.exec(text) ?? [];
   const [, done, succeeded] = numbers(/total, \d+ started, (\d+) done, (\d+) succeeded/.exec(text));
   const [, good] = numbers(/status codes: (\d+) 2xx/.exec(text));
@@ -104,8 +104,8 @@ export function parseH2load(text: string, bytesPerAnswer: number | undefined, ca
     throw new Error(`load with h2load: ${good} of ${calls} answers were good: ${text.trim()}`);
   }
   const each = data / done;
-  if (each === 0 || each !== (bytesPerAnswer ?? Math.floor(each))) {
-    throw new Error(`load with h2load: an answer's body has ${each} bytes, not ${bytesPerAnswer ?? "the same each"}`);
+  if (each === 0 || each !== (bytesPerResponse ?? Math.floor(each))) {
+    throw new Error(`load with h2load: an answer's body has ${each} bytes, not ${bytesPerResponse ?? "the same each"}`);
   }
   return { calls: done, seconds: Number(amount) * ({ us: 1e-6, ms: 1e-3, m: 60 }[unit] ?? 1) };
 }

@@ -1,7 +1,7 @@
 /** The servers that are compared: how each is built and started, and its version. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { STATIC_ANSWER } from "./cells.ts";
+import { STATIC_RESPONSE } from "./cells.ts";
 import { Absent, BUILD, find, output } from "./toolchain.ts";
 
 export interface Peer {
@@ -57,7 +57,7 @@ export const PEERS = {
     command() {
       const folder = join(BUILD, "nghttpd");
       mkdirSync(join(folder, "test.Test"), { recursive: true });
-      writeFileSync(join(folder, "test.Test/GetSum"), STATIC_ANSWER);
+      writeFileSync(join(folder, "test.Test/GetSum"), STATIC_RESPONSE);
       return [nghttpd(), "--no-tls", "--address=127.0.0.1", `--htdocs=${folder}`, "--trailer=grpc-status: 0", "PORT"];
     },
   },

@@ -1,6 +1,7 @@
 /** Rounds of load on a warm server, each with the server's CPU time per call. */
-import { createCheck } from "./answer.ts";
+
 import type { Cell } from "./cells.ts";
+import { createCheck } from "./check.ts";
 import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
 

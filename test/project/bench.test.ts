@@ -1,9 +1,9 @@
 /** The benchmark's reckoning: medians and intervals, what is read of h2load and ghz, bars, and the chart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createCheck } from "../../bench/answer.ts";
-import { cell as cellOf, type WireName } from "../../bench/cells.ts";
+import { cell as cellOf, type ProtocolName } from "../../bench/cells.ts";
 import { chart } from "../../bench/chart.ts";
+import { createCheck } from "../../bench/check.ts";
 import { COMPARISONS } from "../../bench/comparisons.ts";
 import { parseGhz, parseGhzLatency, parseH2load, parseLog } from "../../bench/load.ts";
 import { estimateMinutes, readPlan } from "../../bench/plan.ts";
@@ -103,7 +103,10 @@ test("no two comparisons and no two cells have one name", () => {
 test("the answer that each round decodes is checked in every wire that is measured", async (t) => {
   const { authority } = await startServer(t);
   const cells = new Map(
-    COMPARISONS.map(({ pair: [{ wire }] }) => [wire.name as WireName, cellOf("this server", wire.name as WireName)]),
+    COMPARISONS.map(({ pair: [{ wire }] }) => [
+      wire.name as ProtocolName,
+      cellOf("this server", wire.name as ProtocolName),
+    ]),
   );
   assert.equal(cells.size, 14);
   for (const cell of cells.values()) await createCheck(cell, authority)();

@@ -1,23 +1,16 @@
-/** The server of any Connect routes: every protocol, over HTTP/1.1 and HTTP/2, on one port. */
-import { once } from "node:events";
+/** The server of any Connect routes: gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2, on one port. */
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouterOptions, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { withCaching } from "./http/caching.ts";
 import { withCors } from "./http/cors.ts";
-import type { Exchange } from "./http/exchange.ts";
-import { HostCheck } from "./http/host-check.ts";
-import type { Http2Server } from "./http/http2-server.ts";
-import { respondOptions } from "./http/responses.ts";
-import { createHttp2 } from "./http2/server.ts";
+import type { Handler } from "./http/exchange.ts";
 import { Budget } from "./limits/budget.ts";
 import type { Limits, OnLimit } from "./limits/limits.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
 import { refuseRenamedOptions } from "./limits/renames.ts";
 import { completeLimits } from "./limits/values.ts";
-import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
-import { watchFileDescriptors } from "./listener/file-descriptors.ts";
 import {
   type BoundAddress,
   isLocal,
@@ -26,269 +19,224 @@ import {
   nameOf,
   nodeListenOptions,
 } from "./listener/listen-address.ts";
-import type { DetectionOptions } from "./listener/pending-connections.ts";
-import { detectByPreface } from "./listener/plain.ts";
-import { detectByAlpn, httpsOptions } from "./listener/tls.ts";
-import { secureContextOptions, type TlsCredentials } from "./listener/tls-credentials.ts";
-import { errorText, logEntry } from "./log/entry.ts";
+import type { TlsCredentials } from "./listener/tls-credentials.ts";
+import { logEntry } from "./log/entry.ts";
 import { quote } from "./log/quote.ts";
-import { createThrottledLog } from "./log/throttled-log.ts";
-import { createHttp1 } from "./node-http/http1.ts";
-import { createHandlers } from "./rpc/dispatcher.ts";
-import type { Routes } from "./rpc/options.ts";
-import { DescriptorIndex } from "./services/descriptor-index.ts";
-import { mountHealth } from "./services/health.ts";
+import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
+import { Port } from "./port.ts";
+import { RequestRouter } from "./request-router.ts";
+import { createHandlers, type Handlers } from "./rpc/dispatcher.ts";
+import type { Log, ServerOptions } from "./server-options.ts";
 import { HealthStatus } from "./services/health-status.ts";
-import { createHealthz, isHealthz } from "./services/healthz.ts";
-import { mountReflection } from "./services/reflection.ts";
-import { drain, drainTimes, type GivenDrainTimes } from "./shutdown.ts";
+import { createHealthz } from "./services/healthz.ts";
+import { registerOwnServices } from "./services/own-services.ts";
+import { drain, drainTimes, type PartialDrainTimes } from "./shutdown.ts";
 import { createHome } from "./site/home.ts";
-import { PAGE_FILES, type Page } from "./site/page.ts";
 
-type Log = (entry: string) => void;
-
-/**
- * Takes the options of Connect's own adapters too: they hold for registrations without options, as in Connect. The limit
- * messageBytes is readMaxBytes.
- */
-export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
-  /**
-   * Registers what is served. Options of a registration replace those of the server, as in Connect, but none of them
-   * turns off the server's limits. Health and reflection are added, each unless the routes register a service of its
-   * name themselves: theirs is then an ordinary service.
-   */
-  readonly routes: Routes;
-  /** Origins whose pages may call, each like "https://example.com", or "*" for every one. Default: none. */
-  readonly corsOrigins?: readonly string[];
-  /**
-   * Hosts that browsers may name to get here, beside those of loopback: names and addresses without ports, ".example.com"
-   * for all names below one and itself, or "*" for every host. Others get 403, as pages that attack by DNS rebinding do.
-   * Calls of other clients may name any. Default: no more than loopback if the server listens there, otherwise "*".
-   */
-  readonly allowedHosts?: readonly string[] | undefined;
-  /**
-   * Connect's interceptors, the first of them outermost. The server's health service passes by them, and as in Connect
-   * does each service whose registration has interceptors of its own. Default: none.
-   */
-  readonly interceptors?: readonly Interceptor[];
-  /** Runs the interceptors for calls of the health service too, which probes make without credentials. Default: false. */
-  readonly interceptHealth?: boolean;
-  /** Serves gRPC's reflection, by which tools learn what is served. Interceptors see its calls. Default: true. */
-  readonly reflection?: boolean;
-  /** Whether valid unary calls take the short way, or Connect's handlers answer all. Default: true. */
-  readonly fastPath?: boolean;
-  /** The HTTP/2 implementation: this server's, or node:http2, which enforces fewer limits. Default: "built-in". */
-  readonly http2?: "built-in" | "node";
-  /** What browsers get at "/", beside the lines of text. Default: none. */
-  readonly page?: Page | undefined;
-  /** What to serve over TLS with. Default: nothing, and the port is plain. */
-  readonly tls?: TlsCredentials | undefined;
-  /** What a peer may cost, where it is to be other than the default. */
-  readonly limits?: Partial<Limits>;
-  /**
-   * Takes an entry on what an operator should know. Default: console.error. An entry has one or more lines, and those
-   * after the first begin with a space. Control characters in it are escaped.
-   */
-  readonly log?: Log;
-}
+export type { ServerOptions } from "./server-options.ts";
 
 export interface Server {
-  /** What is served, the services of the routes first. */
+  /** The services that are served: first those of the routes, then health and reflection. */
   readonly services: readonly DescService[];
   /**
-   * The status of the server ("") and of each service: all serve from the start. Probes read it by grpc.health.v1.Health
-   * and by GET /healthz; only by the latter if the routes register a grpc.health.v1.Health of their own, which the
-   * server leaves alone, also when it drains.
+   * The health of the server (its name is "") and of each service. Every one is "serving" from the start. Probes read it
+   * over grpc.health.v1.Health and GET /healthz. If the routes register a grpc.health.v1.Health of their own, this
+   * status is only served at /healthz.
    */
   readonly health: HealthStatus;
   /**
-   * Listens on a TCP port, a Unix domain socket or an inherited socket. Returns the bound address: port 0 picks a free
-   * port; a path is returned as it is. Rejects with a TypeError if the address is invalid, with Node's error if it cannot
-   * listen there, and after close.
+   * Listens on a TCP port, a Unix domain socket or an inherited socket. Resolves with the bound address: port 0 picks a
+   * free port, and a path is returned unchanged. May be called once. Rejects with TypeError if the address is invalid,
+   * with Node's error if the server cannot listen there, and with Error after `close`.
    */
   listen(address: { readonly port: number; readonly host?: string }): Promise<AddressInfo>;
   listen(address: { readonly path: string }): Promise<string>;
   listen(address: ListenAddress): Promise<BoundAddress>;
   /**
-   * Serves new connections with these credentials; those that are open keep theirs. Throws Node's error where they are
-   * none, and an error where only the old or the new ones have a clientCa; then nothing has changed.
+   * Uses `credentials` for new connections; open connections keep the old ones. Throws Error if the server was created
+   * without TLS, or if `clientCa` is added or removed. Throws Node's error if the credentials are invalid. After an error
+   * the old credentials stay in use.
    */
   renewTls(credentials: TlsCredentials): void;
   /**
-   * Drains (drain.ts) in the given times, or their defaults: of 5 s that begin it while connections are still accepted,
-   * unless the server listens on loopback or a path. Resolves when all connections are closed, with the
-   * number of calls that were cut where the time ran out.
+   * Shuts the server down in steps (shutdown.ts), so that calls in flight can finish. `times` are in ms: `delayMs` (5,000;
+   * 0 if the server listens on loopback or a path), `idleMs` (1,000), `graceMs` (10,000) and `abortMs` (1,000). Resolves
+   * when all connections are closed, with the number of calls that were cut because `graceMs` was over. Further calls
+   * return the same promise.
    */
-  close(times?: GivenDrainTimes): Promise<number>;
+  close(times?: PartialDrainTimes): Promise<number>;
 }
 
-/** ms in which the answers to calls that are cut may leave. */
-const LAST_ANSWERS_MS = 50;
-
 /**
- * Builds a server, which listens only when it is told to. Throws TypeError or RangeError for a limit that is unknown or
- * has a value that it cannot take, and Error if the routes register two implementations of one procedure.
+ * Creates a server that does not listen yet. Throws TypeError or RangeError if a limit is unknown or its value invalid,
+ * TypeError if an option has an old name or an allowed host is invalid, Error if the routes register a procedure twice, and
+ * Node's error if the TLS credentials are invalid.
  */
 export function createServer(options: ServerOptions): Server {
-  refuseRenamedOptions(options);
-  const { routes, corsOrigins = [], interceptors = [], fastPath = true, tls } = options;
-  const { interceptHealth = false, reflection = true } = options;
-  const limits = completeLimits(options.limits);
-  const write = options.log ?? console.error;
-  const log: Log = (entry) => write(logEntry(entry));
-  const throttledLog = createThrottledLog(log);
-  const onLimit: OnLimit = (limit, what) => throttledLog(limit, `limit ${limit}: ${what}`);
-  const shutdown = new AbortController();
-  const endOfWatches = new AbortController();
-  const cut = new AbortController();
-  const health = new HealthStatus();
-  const buffered = new Budget(limits.bufferedBytes);
-  const exempt = new Set<DescService>();
-  let index: DescriptorIndex | undefined;
+  const server = new ConnectServer(options);
+  return {
+    services: server.services,
+    health: server.health,
+    // Bound, so that callers can destructure the methods.
+    listen: server.listen.bind(server),
+    renewTls: server.renewTls.bind(server),
+    close: server.close.bind(server),
+  };
+}
 
-  const { services, handler } = createHandlers({
-    routes(router) {
-      routes(router);
-      const { connect = true, grpc = true, grpcWeb = true } = options;
-      const protocols = { connect, grpc, grpcWeb };
-      const own = interceptHealth ? protocols : { ...protocols, interceptors: [], requestGate: undefined };
-      const healthOptions = own as Partial<ConnectRouterOptions>; // whose types have no undefined
-      const healthService = mountHealth(router, health, endOfWatches.signal, healthOptions);
-      if (healthService !== undefined) exempt.add(healthService);
-      if (!reflection) return;
-      for (const service of mountReflection(router, () => (index ??= new DescriptorIndex(services))))
-        exempt.add(service);
-    },
-    defaults: { ...options, interceptors: [...interceptors] },
-    messageBytes: limits.messageBytes,
-    callsInFlight: limits.callsInFlight,
-    compression: limits,
-    isExempt: (service) => exempt.has(service),
-    deadlineMs: limits.deadlineMs,
-    fastPath,
-    log: throttledLog,
-    onLimit,
-    shutdownSignal: shutdown.signal,
-    cutSignal: cut.signal,
-  });
-  for (const service of ["", ...services.map(({ typeName }) => typeName)]) health.set(service, "serving");
+/** Time to send the last responses to the calls that are cut. */
+const LAST_RESPONSES_MS = 50;
 
-  let credentials = tls;
-  const home = createHome(services, () => credentials, { page: options.page, needsSchema: !reflection });
-  const healthz = createHealthz(health);
-  const calls = withCors(corsOrigins, withCaching(handler));
-  const isHome = (path: string): boolean => path === "/" || path.startsWith("/?");
-  const isFile = (path: string): boolean => options.page !== undefined && path.startsWith(PAGE_FILES);
-  const hostChecks = (allowedHosts: readonly string[] | undefined): HostCheck =>
-    new HostCheck({
-      allowedHosts,
-      corsOrigins,
-      isProbe: isHealthz,
-      isPage: (path) => isHome(path) || isFile(path),
-      onRefused: (host) => throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
-    });
-  let hosts = hostChecks(options.allowedHosts); // and once it listens on loopback only, at least those of loopback
-  function handle(exchange: Exchange): void {
-    if (!hosts.passes(exchange)) return;
-    const { path } = exchange.request;
-    if (isHome(path)) home(exchange);
-    else if (isFile(path)) options.page?.files(exchange);
-    else if (isHealthz(path)) healthz(exchange);
-    else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
-    else calls(exchange);
+class ConnectServer implements Server {
+  readonly services: readonly DescService[];
+  readonly health = new HealthStatus();
+  readonly #options: ServerOptions;
+  readonly #limits: Limits;
+  readonly #log: Log;
+  readonly #throttledLog: ThrottledLog;
+  readonly #onLimit: OnLimit;
+  /** Ends the Watch streams of the health service. */
+  readonly #watchEnd = new AbortController();
+  /** Tells handlers to stop, and ends streams. */
+  readonly #shutdown = new AbortController();
+  /** Ends every call. */
+  readonly #cutoff = new AbortController();
+  readonly #router: RequestRouter;
+  readonly #port: Port;
+  #listening: Promise<BoundAddress> | undefined;
+  #closing: Promise<number> | undefined;
+
+  /** Assembles the server from the inside out: limits and log, RPC handlers, routing by path, port. */
+  constructor(options: ServerOptions) {
+    refuseRenamedOptions(options);
+    this.#options = options;
+    this.#limits = completeLimits(options.limits);
+    const write = options.log ?? console.error;
+    this.#log = (entry) => write(logEntry(entry));
+    this.#throttledLog = createThrottledLog(this.#log);
+    this.#onLimit = (limit, event) => this.#throttledLog(limit, `limit ${limit}: ${event}`);
+    const { services, handler } = this.#createHandlers();
+    this.services = services;
+    for (const name of ["", ...services.map(({ typeName }) => typeName)]) this.health.set(name, "serving");
+    this.#router = this.#createRouter(handler);
+    this.#port = this.#createPort();
   }
 
-  const queued = new QueuedResponses(limits, onLimit);
-  const state = { handler: handle, limits, buffered, queued, onLimit };
-  const onError = (error: unknown): void => log(`serve HTTP/2: ${errorText(error)}`);
-  const http1 = createHttp1(state, tls && httpsOptions(tls, limits.handshakeMs));
-  let http2: Http2Server | undefined;
-  const detection: DetectionOptions = {
-    http2: (socket) => http2?.accept(socket),
-    limits,
-    onLimit,
-    onRefused: (reason, address) =>
-      throttledLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
-  };
-  const pending = http1.https ? detectByAlpn(http1.https, detection) : detectByPreface(http1.server, detection);
+  async listen(address: ListenAddress): Promise<never> {
+    const options = nodeListenOptions(address);
+    if (this.#closing !== undefined) throw new Error(`listen on ${nameOf(options)}: the server was closed`);
+    this.#listening = this.#openPort(options);
+    return this.#listening as Promise<never>; // the overloads of `Server` give its type
+  }
 
-  limitConnectionsPerAddress(http1.server, limits, onLimit);
+  renewTls(credentials: TlsCredentials): void {
+    this.#port.renewTls(credentials);
+  }
 
-  let listening: Promise<BoundAddress> | undefined;
-  let endWatch: (() => void) | undefined;
-  let closing: Promise<number> | undefined;
-  const unavailable = (what: string): ConnectError => new ConnectError(what, Code.Unavailable);
+  close(times: PartialDrainTimes = {}): Promise<number> {
+    this.#closing ??= this.#shutDown(times);
+    return this.#closing;
+  }
 
-  async function listen(address: NodeListenOptions): Promise<BoundAddress> {
-    http2 =
-      options.http2 === "node"
-        ? (await import("./node-http/http2.ts")).createNodeHttp2(state)
-        : createHttp2({ ...state, onError });
-    http1.server.listen(address);
-    await once(http1.server, "listening");
-    http1.server.on("error", (error) => log(`accept a connection: ${error.message}`));
-    endWatch = watchFileDescriptors(log);
-    if (options.http2 === "node") log("HTTP/2 is node:http2's, without the limits that docs/limits.md says it has not");
-    const bound = http1.server.address() ?? ""; // Node does not know the path of an inherited Unix domain socket
+  #createHandlers(): Handlers {
+    const { interceptors = [], fastPath = true } = this.#options;
+    const limits = this.#limits;
+    const own = { ...this.#options, health: this.health, watchEnd: this.#watchEnd.signal };
+    const exempt = new Set<DescService>();
+    return createHandlers({
+      routes: (router) => {
+        this.#options.routes(router);
+        for (const service of registerOwnServices(router, () => this.services, own)) exempt.add(service);
+      },
+      defaults: { ...this.#options, interceptors: [...interceptors] },
+      messageBytes: limits.messageBytes,
+      callsInFlight: limits.callsInFlight,
+      compression: limits,
+      isExempt: (service) => exempt.has(service),
+      deadlineMs: limits.deadlineMs,
+      fastPath,
+      log: this.#throttledLog,
+      onLimit: this.#onLimit,
+      shutdownSignal: this.#shutdown.signal,
+      cutSignal: this.#cutoff.signal,
+    });
+  }
+
+  #createRouter(rpc: Handler): RequestRouter {
+    const { page, reflection = true, corsOrigins = [], allowedHosts } = this.#options;
+    return new RequestRouter({
+      home: createHome(this.services, () => this.#port.credentials, { page, needsSchema: !reflection }),
+      page,
+      healthz: createHealthz(this.health),
+      calls: withCors(corsOrigins, withCaching(rpc)),
+      allowedHosts,
+      corsOrigins,
+      onRefusedHost: (host) =>
+        this.#throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
+    });
+  }
+
+  #createPort(): Port {
+    const { tls, http2 = "built-in" } = this.#options;
+    return new Port({
+      handler: this.#router.handle,
+      limits: this.#limits,
+      buffered: new Budget(this.#limits.bufferedBytes),
+      queued: new QueuedResponses(this.#limits, this.#onLimit),
+      onLimit: this.#onLimit,
+      http2,
+      tls,
+      log: this.#log,
+      throttledLog: this.#throttledLog,
+    });
+  }
+
+  async #openPort(address: NodeListenOptions): Promise<BoundAddress> {
+    const bound = await this.#port.open(address);
     if (typeof bound === "string") return bound;
-    if (options.allowedHosts === undefined && isLocal(bound)) hosts = hostChecks([]);
-    if (tls === undefined && !isLocal(bound))
-      log(`listen on ${bound.address} port ${bound.port}: without TLS, so whoever is on the way reads every call`);
+    if (isLocal(bound)) {
+      if (this.#options.allowedHosts === undefined) this.#router.allowLoopbackOnly();
+    } else if (this.#options.tls === undefined) {
+      const place = `${bound.address} port ${bound.port}`;
+      this.#log(`listen on ${place}: without TLS, so anyone on the network path can read every call`);
+    }
     return bound;
   }
 
-  async function close(times: GivenDrainTimes): Promise<number> {
-    const bound = await listening?.catch(() => undefined); // whoever called listen hears of its error
-    endWatch?.();
-    return drain(
-      {
-        announce() {
-          health.shutDown();
-          http1.sendConnectionClose();
-        },
-        async leave(idleMs) {
-          endOfWatches.abort(unavailable("the server is shutting down"));
-          const idle = setTimeout(() => pending.destroy(), idleMs);
-          await Promise.all([http1.drain(idleMs), http2?.drain()]);
-          clearTimeout(idle);
-        },
-        abort: () => shutdown.abort(unavailable("the server is shutting down")),
-        async cut() {
-          const calls = http1.requestsInFlight + (http2?.requestsInFlight ?? 0);
-          cut.abort(unavailable("the server has shut down"));
-          await sleep(LAST_ANSWERS_MS);
-          pending.destroy();
-          http1.destroy();
-          http2?.destroy();
-          return calls;
-        },
-      },
-      drainTimes(times, bound === undefined || isLocal(bound)),
-    );
+  async #shutDown(times: PartialDrainTimes): Promise<number> {
+    const bound = await this.#listening?.catch(() => undefined); // the caller of listen gets its error
+    const steps = {
+      announce: () => this.#announce(),
+      stopAccepting: (idleMs: number) => this.#stopAccepting(idleMs),
+      abort: () => this.#abort(),
+      cut: () => this.#cut(),
+    };
+    return drain(steps, drainTimes(times, bound === undefined || isLocal(bound)));
   }
 
-  return {
-    services,
-    health,
+  #announce(): void {
+    this.health.shutDown();
+    this.#port.sendConnectionClose();
+  }
 
-    async listen(address: ListenAddress): Promise<never> {
-      const options = nodeListenOptions(address);
-      if (closing !== undefined) throw new Error(`listen on ${nameOf(options)}: the server was closed`);
-      listening = listen(options);
-      return listening as Promise<never>; // which type it is, the overloads say
-    },
+  #stopAccepting(idleMs: number): Promise<void> {
+    this.#watchEnd.abort(unavailable("the server is shutting down"));
+    return this.#port.drain(idleMs);
+  }
 
-    renewTls(renewed) {
-      if (http1.https === undefined) throw new Error("renew TLS credentials: the server was built without any");
-      if ((renewed.clientCa === undefined) !== (tls?.clientCa === undefined))
-        throw new Error("renew TLS credentials: whether clients need certificates cannot change");
-      http1.https.setSecureContext(secureContextOptions(renewed));
-      credentials = renewed;
-    },
+  #abort(): void {
+    this.#shutdown.abort(unavailable("the server is shutting down"));
+  }
 
-    close(times = {}) {
-      closing ??= close(times);
-      return closing;
-    },
-  };
+  async #cut(): Promise<number> {
+    const calls = this.#port.requestsInFlight;
+    this.#cutoff.abort(unavailable("the server has shut down"));
+    await sleep(LAST_RESPONSES_MS);
+    this.#port.destroy();
+    return calls;
+  }
+}
+
+function unavailable(message: string): ConnectError {
+  return new ConnectError(message, Code.Unavailable);
 }

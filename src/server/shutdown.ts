@@ -1,18 +1,31 @@
-/** How a server ends without losing a call: a sequence over what it is given. */
+/**
+ * The shutdown sequence of a server: it drains without losing a call that can still get a response.
+ *
+ * 1. At once, `announce`: health turns to NOT_SERVING, and HTTP/1.1 responses say "Connection: close". Connections and
+ *    calls are still accepted for `delayMs`, so that load balancers can notice.
+ * 2. After `delayMs`, `stopAccepting`: the port closes, Watch streams of health end and HTTP/2 connections get GOAWAY. Calls
+ *    in flight continue. HTTP/1.1 connections without a call are closed `idleMs` later.
+ * 3. At `delayMs + graceMs - abortMs`, `abort`: the abort signals of handlers fire, and streams end with "unavailable".
+ *    Unary handlers may still return a response.
+ * 4. At `delayMs + graceMs`, `cut`: calls still in flight get the error "unavailable", then all connections are destroyed.
+ *
+ * From step 2 on, the sequence ends as soon as the last connection is closed.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** The times of a shutdown, in ms. */
 export interface DrainTimes {
-  /** From the announcement to the last new connection: load balancers need this long to see that it does not serve. */
+  /** Time in which connections are still accepted while health reports NOT_SERVING. */
   readonly delayMs: number;
-  /** From then on, how long a connection without a call may still bring one: it may be on its way. */
+  /** Time after the delay in which a connection without a call may still send one that is on its way. */
   readonly idleMs: number;
-  /** From then on, how long calls under way may take. */
+  /** Time after the delay for calls in flight to finish. */
   readonly graceMs: number;
-  /** How long before the end of that handlers are told, and streams ended. */
+  /** Last part of `graceMs`: at its start handlers are told to stop, and streams are ended. */
   readonly abortMs: number;
 }
 
-/** The default of delayMs beyond loopback: two health checks of a load balancer, which come every second or two. */
+/** Default of `delayMs` beyond loopback: time for two health checks of a load balancer, at 1 or 2 s each. */
 export const DEFAULT_DELAY_MS = 5_000;
 const DEFAULTS: DrainTimes = Object.freeze({
   delayMs: DEFAULT_DELAY_MS,
@@ -21,44 +34,54 @@ const DEFAULTS: DrainTimes = Object.freeze({
   abortMs: 1_000,
 });
 
-/** Times of which some may be left to their defaults. */
-export type GivenDrainTimes = { readonly [K in keyof DrainTimes]?: DrainTimes[K] | undefined };
+/** The times of a shutdown, in ms; each that is missing or undefined has its default. */
+export type PartialDrainTimes = { readonly [K in keyof DrainTimes]?: DrainTimes[K] | undefined };
 
-/** Returns the given times with defaults. There is no delay if only this machine reaches the server: nothing balances load. */
-export function drainTimes(given: GivenDrainTimes, isLocal: boolean): DrainTimes {
+/**
+ * Completes `given` with the defaults: `delayMs` 5 s, `idleMs` 1 s, `graceMs` 10 s, `abortMs` 1 s. `delayMs` is 0 for a
+ * local server, because load balancers on other machines cannot reach it.
+ */
+export function drainTimes(given: PartialDrainTimes, isLocal: boolean): DrainTimes {
   const set = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
   return { ...DEFAULTS, ...(isLocal && { delayMs: 0 }), ...set };
 }
 
-export interface Drainable {
-  /** Says that this server goes: by its health, and at the end of each answer whose protocol has a word for it. */
+/** The steps of a shutdown. Each is called at most once, in this order. */
+export interface ShutdownSteps {
+  /** Reports NOT_SERVING, and lets responses announce the end of their connections. */
   announce(): void;
-  /** Takes no more connections, and no calls but those on their way; settles when the last connection is closed. */
-  leave(idleMs: number): Promise<void>;
+  /**
+   * Closes the port, and accepts only calls that are already on their way. Resolves when the last connection is closed.
+   * Connections without a call may stay open for `idleMs`.
+   */
+  stopAccepting(idleMs: number): Promise<void>;
   /** Tells handlers to stop, and ends streams. */
   abort(): void;
-  /** Answers the calls that can still be answered, ends all connections, and gives the number of calls that it cut. */
+  /** Responds to the calls in flight with an error and destroys all connections. Resolves with the number of those calls. */
   cut(): Promise<number>;
 }
 
-/** Gives the number of calls that were cut: 0 where all had ended in time. Times are in milliseconds. */
-export async function drain(server: Drainable, { delayMs, idleMs, graceMs, abortMs }: DrainTimes): Promise<number> {
-  server.announce();
+/**
+ * Runs the steps at their times. Resolves when all connections are closed, with the number of calls that were cut: 0 if all
+ * finished in time.
+ */
+export async function drain(steps: ShutdownSteps, { delayMs, idleMs, graceMs, abortMs }: DrainTimes): Promise<number> {
+  steps.announce();
   if (delayMs > 0) await sleep(delayMs);
-  const left = server.leave(idleMs).then(() => true as const);
-  if (await within(graceMs - abortMs, left)) return 0;
-  server.abort();
-  if (await within(Math.min(graceMs, abortMs), left)) return 0;
-  const calls = await server.cut();
-  await left;
+  const closed = steps.stopAccepting(idleMs).then(() => true as const);
+  if (await isWithin(graceMs - abortMs, closed)) return 0;
+  steps.abort();
+  if (await isWithin(Math.min(graceMs, abortMs), closed)) return 0;
+  const calls = await steps.cut();
+  await closed;
   return calls;
 }
 
-/** Whether it happens within the time. */
-async function within(ms: number, happens: Promise<true>): Promise<boolean> {
+/** Resolves with true as soon as `event` does, or with false after `ms`. */
+async function isWithin(ms: number, event: Promise<true>): Promise<boolean> {
   const timer = new AbortController();
   const late = sleep(Math.max(0, ms), false, { signal: timer.signal }).catch(() => false);
-  const happened = await Promise.race([happens, late]);
+  const happened = await Promise.race([event, late]);
   timer.abort();
   return happened;
 }

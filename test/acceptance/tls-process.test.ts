@@ -306,7 +306,10 @@ test("without TLS SIGHUP ends the process, as it does any", async (t) => {
 
 test("to listen beyond loopback without TLS is one line on stderr", async (t) => {
   const { stderr } = await start(t, "--host", "0.0.0.0");
-  await printed(stderr, /^listen on 0\.0\.0\.0 port \d+: without TLS, so whoever is on the way reads every call$/m);
+  await printed(
+    stderr,
+    /^listen on 0\.0\.0\.0 port \d+: without TLS, so anyone on the network path can read every call$/m,
+  );
 });
 
 /** Writes a server's files; they are replaced where they are there. */

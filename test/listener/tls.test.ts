@@ -382,7 +382,7 @@ test("credentials that are none change nothing", async (t) => {
   for (const [credentials, message] of [
     [{ ...MUTUAL, cert: "none" }, /PEM/],
     [{ ...MUTUAL, cert }, /key values mismatch/],
-    [SERVER, /whether clients need certificates cannot change/],
+    [SERVER, /clientCa can be neither added nor removed/],
   ] as const) {
     assert.throws(() => server.server.renewTls(credentials), message);
   }
@@ -393,7 +393,7 @@ test("credentials that are none change nothing", async (t) => {
 
 test("a server that was built without TLS has no credentials to renew", async (t) => {
   const { server } = await startServer(t);
-  assert.throws(() => server.renewTls(SERVER), /the server was built without any/);
+  assert.throws(() => server.renewTls(SERVER), /the server was created without TLS/);
 });
 
 for (const [host, loopback] of [
@@ -409,7 +409,7 @@ for (const [host, loopback] of [
       const server = createServer({ routes, tls: credentials, log: (entry) => log.push(entry) });
       const { port } = await server.listen({ host, port: 0 });
       await server.close({ delayMs: 0, idleMs: 0 });
-      const line = `listen on ${host} port ${port}: without TLS, so whoever is on the way reads every call`;
+      const line = `listen on ${host} port ${port}: without TLS, so anyone on the network path can read every call`;
       assert.deepEqual(log, loopback || credentials !== undefined ? [] : [line]);
     }
   });

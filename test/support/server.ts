@@ -38,7 +38,7 @@ export async function startServer(
     routes,
     ...options,
     log(entry) {
-      if (entry.startsWith("HTTP/2 is node:http2's, without the limits")) saysNode = true;
+      if (entry.startsWith("HTTP/2 is node:http2, which does not enforce every limit")) saysNode = true;
       else keep(entry);
     },
     http2,

@@ -24,7 +24,7 @@ const WIRE = {
  * Serves Check, Watch and List of the given status, Watch until the signal aborts. Returns the service, or undefined if
  * the router has one of that name already: then nothing is registered.
  */
-export function mountHealth(
+export function registerHealth(
   router: ConnectRouter,
   health: HealthStatus,
   endOfWatches: AbortSignal,

@@ -21,7 +21,7 @@ const MAX_NAME_LENGTH = 1024;
  * Serves the index, which is asked for at the first call, under both names. Returns the services that were registered:
  * those of a name that the router has already were not.
  */
-export function mountReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
+export function registerReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
     for await (const request of requests) {
       checkNames(request);

@@ -1,0 +1,118 @@
+/** One port that serves HTTP/1.1 and HTTP/2, plain or over TLS. It knows no RPC: every request goes to one handler. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import type { Http2Server } from "./http/http2-server.ts";
+import { createHttp2 } from "./http2/server.ts";
+import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
+import { watchFileDescriptors } from "./listener/file-descriptors.ts";
+import type { BoundAddress, NodeListenOptions } from "./listener/listen-address.ts";
+import type { PendingConnections } from "./listener/pending-connections.ts";
+import { detectByPreface } from "./listener/plain.ts";
+import { detectByAlpn, httpsOptions } from "./listener/tls.ts";
+import { secureContextOptions, type TlsCredentials } from "./listener/tls-credentials.ts";
+import { errorText } from "./log/entry.ts";
+import type { ThrottledLog } from "./log/throttled-log.ts";
+import type { NodeServerState } from "./node-http/connection.ts";
+import { createHttp1, type Http1 } from "./node-http/http1.ts";
+
+export interface PortOptions extends NodeServerState {
+  readonly http2: "built-in" | "node";
+  /** Undefined for a plain port. */
+  readonly tls: TlsCredentials | undefined;
+  readonly log: (entry: string) => void;
+  /** Logs what clients cause. */
+  readonly throttledLog: ThrottledLog;
+}
+
+export class Port {
+  readonly #options: PortOptions;
+  readonly #http1: Http1;
+  /** Connections whose protocol is not known yet. */
+  readonly #pending: PendingConnections;
+  #http2: Http2Server | undefined;
+  #credentials: TlsCredentials | undefined;
+  #stopWatching: (() => void) | undefined;
+
+  /** Throws Node's error if the TLS credentials are invalid. */
+  constructor(options: PortOptions) {
+    const { tls, limits, onLimit } = options;
+    this.#options = options;
+    this.#credentials = tls;
+    this.#http1 = createHttp1(options, tls && httpsOptions(tls, limits.handshakeMs));
+    this.#pending = this.#detectProtocols();
+    // Comes last, because its listener must be the first to see a connection.
+    limitConnectionsPerAddress(this.#http1.server, limits, onLimit);
+  }
+
+  /** The TLS credentials of new connections; undefined for a plain port. */
+  get credentials(): TlsCredentials | undefined {
+    return this.#credentials;
+  }
+
+  /** Requests whose response is not complete, over all connections. */
+  get requestsInFlight(): number {
+    return this.#http1.requestsInFlight + (this.#http2?.requestsInFlight ?? 0);
+  }
+
+  /** Listens, and resolves with the bound address. Rejects with Node's error. */
+  async open(address: NodeListenOptions): Promise<BoundAddress> {
+    const { http2, log } = this.#options;
+    const { server } = this.#http1;
+    this.#http2 =
+      http2 === "node"
+        ? (await import("./node-http/http2.ts")).createNodeHttp2(this.#options)
+        : createHttp2({ ...this.#options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
+    server.listen(address);
+    await once(server, "listening");
+    server.on("error", (error) => log(`accept a connection: ${error.message}`));
+    this.#stopWatching = watchFileDescriptors(log);
+    if (http2 === "node") log("HTTP/2 is node:http2, which does not enforce every limit (docs/limits.md)");
+    return server.address() ?? ""; // Node does not know the path of an inherited Unix domain socket
+  }
+
+  /** Replaces the credentials, as `Server.renewTls` does. */
+  renewTls(credentials: TlsCredentials): void {
+    const { https } = this.#http1;
+    if (https === undefined) throw new Error("renew TLS credentials: the server was created without TLS");
+    if ((credentials.clientCa === undefined) !== (this.#options.tls?.clientCa === undefined))
+      throw new Error("renew TLS credentials: clientCa can be neither added nor removed");
+    https.setSecureContext(secureContextOptions(credentials));
+    this.#credentials = credentials;
+  }
+
+  /** Lets each HTTP/1.1 response say that its connection closes, from now on. The port stays open. */
+  sendConnectionClose(): void {
+    this.#http1.sendConnectionClose();
+  }
+
+  /**
+   * Stops listening and closes every connection gracefully. Resolves when the last one is closed. HTTP/1.1 connections
+   * without a request, and those whose protocol is not known yet, stay open for `idleMs`.
+   */
+  async drain(idleMs: number): Promise<void> {
+    this.#stopWatching?.();
+    const idle = setTimeout(() => this.#pending.destroy(), idleMs);
+    await Promise.all([this.#http1.drain(idleMs), this.#http2?.drain()]);
+    clearTimeout(idle);
+  }
+
+  /** Closes every connection immediately. */
+  destroy(): void {
+    this.#pending.destroy();
+    this.#http1.destroy();
+    this.#http2?.destroy();
+  }
+
+  #detectProtocols(): PendingConnections {
+    const { limits, onLimit, throttledLog } = this.#options;
+    const { https, server } = this.#http1;
+    const options = {
+      http2: (socket: Socket) => this.#http2?.accept(socket),
+      limits,
+      onLimit,
+      onRefused: (reason: string, address: string | undefined) =>
+        throttledLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
+    };
+    return https === undefined ? detectByPreface(server, options) : detectByAlpn(https, options);
+  }
+}

@@ -1,0 +1,69 @@
+/** Routes each request by its path: to the home page, the page's files, the health probe or the RPC handlers. */
+import type { Exchange, Handler } from "./http/exchange.ts";
+import { HostCheck } from "./http/host-check.ts";
+import { respondOptions } from "./http/responses.ts";
+import { isHealthz } from "./services/healthz.ts";
+import { PAGE_FILES, type Page } from "./site/page.ts";
+
+export interface RequestRouterOptions {
+  /** Responds to "/". */
+  readonly home: Handler;
+  /** Serves the files below PAGE_FILES. If undefined, their paths are those of calls. */
+  readonly page: Page | undefined;
+  /** Responds to "/healthz". */
+  readonly healthz: Handler;
+  /** Responds to every other path. */
+  readonly calls: Handler;
+  /** Hosts that browsers may name, in addition to loopback names; undefined allows every host. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** Origins whose pages may name any host. */
+  readonly corsOrigins: readonly string[];
+  /** Called for each request that is refused because of its host. */
+  readonly onRefusedHost: (host: string) => void;
+}
+
+export class RequestRouter {
+  readonly #options: RequestRouterOptions;
+  #hostCheck: HostCheck;
+
+  /** Throws TypeError if an allowed host is invalid. */
+  constructor(options: RequestRouterOptions) {
+    this.#options = options;
+    this.#hostCheck = this.#createHostCheck(options.allowedHosts);
+  }
+
+  /** Responds to the request. A field, because the HTTP servers call it without `this`. */
+  readonly handle: Handler = (exchange: Exchange): void => {
+    if (!this.#hostCheck.passes(exchange)) return;
+    const { path } = exchange.request;
+    if (isHome(path)) this.#options.home(exchange);
+    else if (this.#isPageFile(path)) this.#options.page?.files(exchange);
+    else if (isHealthz(path)) this.#options.healthz(exchange);
+    else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
+    else this.#options.calls(exchange);
+  };
+
+  /** Allows browsers to name loopback hosts only, from now on. */
+  allowLoopbackOnly(): void {
+    this.#hostCheck = this.#createHostCheck([]);
+  }
+
+  #isPageFile(path: string): boolean {
+    return this.#options.page !== undefined && path.startsWith(PAGE_FILES);
+  }
+
+  #createHostCheck(allowedHosts: readonly string[] | undefined): HostCheck {
+    const { corsOrigins, onRefusedHost } = this.#options;
+    return new HostCheck({
+      allowedHosts,
+      corsOrigins,
+      isProbe: isHealthz,
+      isPage: (path) => isHome(path) || this.#isPageFile(path),
+      onRefused: onRefusedHost,
+    });
+  }
+}
+
+function isHome(path: string): boolean {
+  return path === "/" || path.startsWith("/?");
+}

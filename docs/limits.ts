@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIMIT_SETTINGS, type LimitSetting } from "../src/cli/limit-settings.ts";
-import { LIMITS, type Limit } from "../src/server/limits/limits.ts";
+import type { Limit } from "../src/server/limits/limit.ts";
+import { LIMITS } from "../src/server/limits/limits.ts";
 
 const HEADINGS = ["option of `limits`, and flag", "default", "what it bounds", "over it", "why so"];
 

@@ -3,7 +3,8 @@
 import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
 import type { Setting } from "./cli/setting.ts";
 import { SETTINGS } from "./config.ts";
-import { LIMIT_GROUPS, LIMITS } from "./server/limits/limits.ts";
+import { LIMIT_GROUPS } from "./server/limits/limit.ts";
+import { LIMITS } from "./server/limits/limits.ts";
 
 const WIDTH = 100;
 const INDENT = "      ";

@@ -1,6 +1,7 @@
 /** The flag and the variable of each limit. */
 
-import { LIMIT_NAMES, LIMITS, type Limit, type LimitName } from "../server/limits/limits.ts";
+import type { Limit } from "../server/limits/limit.ts";
+import { LIMIT_NAMES, LIMITS, type LimitName } from "../server/limits/limits.ts";
 import { RENAMED_LIMITS } from "../server/limits/renames.ts";
 import { limitRange } from "../server/limits/values.ts";
 import type { Setting } from "./setting.ts";

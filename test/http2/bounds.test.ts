@@ -248,7 +248,7 @@ const CASES: Record<string, Case> = {
       bench.send(ping(), windowUpdate(1, 500));
       return bench.pass(1000);
     },
-    answer: /^Goaway 1 ENHANCE_YOUR_CALM: answers are read at 500 bytes per second, below 1000$/,
+    answer: /^Goaway 1 ENHANCE_YOUR_CALM: responses are read at 500 bytes per second, below 1000$/,
   },
   "a peer that does not read": {
     limits: { readBytesPerSecond: 1000, readRateMs: 1000 },
@@ -259,7 +259,7 @@ const CASES: Record<string, Case> = {
       bench.pass(10);
       return bench.pass(1000);
     },
-    answer: /^Goaway 1 ENHANCE_YOUR_CALM: answers are read at 0 bytes per second, below 1000$/,
+    answer: /^Goaway 1 ENHANCE_YOUR_CALM: responses are read at 0 bytes per second, below 1000$/,
   },
 };
 

@@ -39,7 +39,7 @@ test("turns go round in order, one that is given up makes room, and no more wait
   const gone = (turns.acquire(abort.signal) as Promise<void>).catch((reason) => void order.push(`gone: ${reason}`));
   const first = turns.acquire()?.then(() => order.push("first"));
   assert.ok(turns.isFull);
-  assert.throws(() => turns.acquire(), /2 wait already/);
+  assert.throws(() => turns.acquire(), /queue of 2 is full/);
   abort.abort("a reason");
   await gone;
   assert.ok(!turns.isFull);

@@ -1,27 +1,27 @@
-/** A limit as a quantity that is taken and given back. */
+/** An amount that is reserved and released under a maximum, such as buffered bytes or running handlers. */
 
-/** An amount with a ceiling, and perhaps a wider one over it: what is taken is given back. */
+/** A budget may have a parent: each amount then counts in both, and the maximum of each holds. */
 export class Budget {
   readonly limit: number;
   readonly #parent: Budget | undefined;
   used = 0;
 
-  constructor(limit: number, over?: Budget) {
+  constructor(limit: number, parent?: Budget) {
     this.limit = limit;
-    this.#parent = over;
+    this.#parent = parent;
   }
 
-  /** Whether nothing more can be taken. */
+  /** True if nothing is left. */
   get isFull(): boolean {
     return this.used >= this.limit;
   }
 
-  /** Whether more was added than there is room for. */
+  /** True if more than the maximum is reserved, which only `reserve` permits. */
   get isExceeded(): boolean {
     return this.used > this.limit;
   }
 
-  /** Takes an amount; false, and takes nothing, where that would be over a ceiling. */
+  /** Reserves an amount. Returns false, and reserves nothing, if a maximum would be exceeded. */
   tryReserve(amount: number): boolean {
     if (this.used + amount > this.limit) return false;
     if (this.#parent !== undefined && !this.#parent.tryReserve(amount)) return false;
@@ -29,7 +29,7 @@ export class Budget {
     return true;
   }
 
-  /** Takes an amount that cannot be refused any more. */
+  /** Reserves an amount that cannot be refused any more, even above the maximum. */
   reserve(amount: number): void {
     this.used += amount;
     this.#parent?.reserve(amount);

@@ -1,51 +1,12 @@
-/** The one table of limits: what a peer, and all peers together, may cost, over every HTTP version. */
+/** The table of all limits on what one client, or all clients together, may use up, over every HTTP version. */
+import type { Limit } from "./limit.ts";
 
-/** The groups of limits and their headings, in the order of `--help`. */
-export const LIMIT_GROUPS = {
-  connections: "Connections",
-  requests: "Requests",
-  responses: "Responses",
-  memory: "Memory",
-  calls: "Calls in flight and deadlines",
-  floods: "Flood control",
-} as const;
-
-/** 1 TiB, more than a machine has. */
-const MAX_MEMORY = 2 ** 40;
-
-export interface Limit {
-  readonly default: number;
-  /** The most that the default may be, for each byte of the process's memory. */
-  readonly memoryShare?: number;
-  /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (limit-values.ts). */
-  readonly min?: number;
-  readonly max?: number;
-  readonly unit:
-    | "bytes"
-    | "bytes/s"
-    | "calls"
-    | "connections"
-    | "frames"
-    | "frames/s"
-    | "handlers"
-    | "messages"
-    | "ms"
-    | "streams"
-    | "streams/s";
-  /** The heading under which `--help` lists the limit. */
-  readonly group: keyof typeof LIMIT_GROUPS;
-  /** Where it holds; docs/limits.md says which of them node:http2 has not. */
-  readonly on: "all" | "HTTP/1.1" | "HTTP/2";
-  /** What is limited, and what happens over the limit. */
-  readonly bounds: string;
-  readonly over: string;
-  /** Why the default is what it is. */
-  readonly reason: string;
-}
+/** 1 TiB, more memory than any machine has. */
+const MAX_MEMORY_BYTES = 2 ** 40;
 
 /**
- * Each limit by its option's name, in the order in which a connection meets them. A limit is a number of its unit;
- * Infinity turns it off, as 0 does a rate that is asked of the peer (bytes/s).
+ * The limits by their option names, in the order in which a connection meets them. The value of a limit is a number of its
+ * unit. Infinity turns it off, or 0 if it is a minimum rate (bytes/s).
  */
 export const LIMITS = {
   connections: {
@@ -53,29 +14,29 @@ export const LIMITS = {
     unit: "connections",
     group: "connections",
     on: "all",
-    bounds: "connections open at once",
-    over: "a new one is closed",
+    bounds: "open connections",
+    over: "a new connection is closed",
     reason:
-      "an idle one takes about 8 KiB on HTTP/2 and 12 KiB on HTTP/1.1, with TLS 45 KiB more, and a file descriptor, of which the system has a limit of its own",
+      "an idle connection uses about 8 KiB on HTTP/2 or 12 KiB on HTTP/1.1, and 45 KiB more with TLS. It also uses a file descriptor, which the system limits too",
   },
   connectionsPerAddress: {
     default: Number.POSITIVE_INFINITY,
     unit: "connections",
     group: "connections",
     on: "all",
-    bounds: "connections open at once from one IPv4 address or one /64 of IPv6; a Unix socket has no address",
-    over: "a new one is closed",
+    bounds: "open connections from one IPv4 address or one /64 network of IPv6; Unix sockets are exempt",
+    over: "a new connection is closed",
     reason:
-      "behind a proxy all connections have its address. nginx's limit_conn counts whole IPv6 addresses, but one host may have all of a /64",
+      "behind a proxy, all connections come from the proxy's address. nginx's limit_conn counts whole IPv6 addresses, but one host can use all addresses of a /64 network",
   },
   firstBytesMs: {
     default: 10_000,
     unit: "ms",
     group: "connections",
     on: "all",
-    bounds: "time from accepting a connection to the bytes that show its protocol",
-    over: "it is closed",
-    reason: "a client that connects has something to say",
+    bounds: "time from accepting a connection to its first bytes, which show the protocol",
+    over: "the connection is closed",
+    reason: "a client connects in order to send a request at once",
   },
   handshakeMs: {
     default: 10_000,
@@ -84,16 +45,17 @@ export const LIMITS = {
     on: "all",
     bounds: "time for a TLS handshake",
     over: "the connection is closed",
-    reason: "two round trips, and a signature on the slowest of machines",
+    reason: "two round trips, and a signature on the slowest machine",
   },
   settingsMs: {
     default: 10_000,
     unit: "ms",
     group: "connections",
     on: "HTTP/2",
-    bounds: "time from the start of a connection to the client's SETTINGS and its acknowledgement of the server's",
+    bounds:
+      "time from the start of a connection to the client's SETTINGS and its acknowledgement of the server's SETTINGS",
     over: "GOAWAY (SETTINGS_TIMEOUT)",
-    reason: "one round trip, on the worst of networks",
+    reason: "one round trip on the worst network",
   },
   headersMs: {
     default: 10_000,
@@ -102,32 +64,32 @@ export const LIMITS = {
     on: "all",
     bounds: "time to receive a request's headers, first byte to last (HTTP/2: any frame except DATA)",
     over: "408, or GOAWAY (ENHANCE_YOUR_CALM)",
-    reason: "a head is one packet or two; whoever drips it holds a connection for nothing",
+    reason: "headers fit into one or two packets; a client that sends them slowly only occupies a connection",
   },
   headerListBytes: {
     default: 16_384,
     unit: "bytes",
     group: "requests",
     on: "all",
-    bounds: "size of a request's header fields, on HTTP/2 as HPACK counts them (RFC 9113, 6.5.2)",
+    bounds: "size of a request's header fields; on HTTP/2 the uncompressed size (RFC 9113, 6.5.2)",
     over: "431",
-    reason: "what node:http takes; cookies and tokens fit",
+    reason: "the limit of node:http; cookies and tokens fit",
   },
   headerBlockBytes: {
     default: 65_536,
     unit: "bytes",
     group: "requests",
     on: "HTTP/2",
-    bounds: "size of a field block as it is sent, over all its frames",
+    bounds: "compressed size of a request's header fields, over all frames",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
-    reason: "four times headerListBytes, so that a list that is a little too large is still answered 431",
+    reason: "four times headerListBytes, so that a list slightly over that limit still gets 431",
   },
   continuationFrames: {
     default: 16,
     unit: "frames",
     group: "requests",
     on: "HTTP/2",
-    bounds: "CONTINUATION frames of one field block (CVE-2024-27316)",
+    bounds: "CONTINUATION frames of one request (CVE-2024-27316)",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
     reason: "full frames need 4 for headerBlockBytes",
   },
@@ -136,9 +98,9 @@ export const LIMITS = {
     unit: "streams",
     group: "requests",
     on: "HTTP/2",
-    bounds: "streams open at once on a connection",
-    over: "RST_STREAM (REFUSED_STREAM), which clients try again",
-    reason: "RFC 9113, 6.5.2, wants 100 or more",
+    bounds: "open streams of a connection",
+    over: "RST_STREAM (REFUSED_STREAM), after which clients retry",
+    reason: "RFC 9113, 6.5.2, recommends at least 100",
   },
   pipelinedRequests: {
     default: 64,
@@ -146,8 +108,8 @@ export const LIMITS = {
     group: "requests",
     on: "HTTP/1.1",
     bounds: "requests of a connection that wait for their responses",
-    over: "429, and it is closed",
-    reason: "browsers and libraries send one at a time, benchmarks up to 50",
+    over: "429, and the connection is closed",
+    reason: "browsers and libraries send one request at a time, benchmarks up to 50",
   },
   requestMs: {
     default: 60_000,
@@ -164,19 +126,19 @@ export const LIMITS = {
     unit: "bytes",
     group: "requests",
     on: "all",
-    bounds: "a caller's message, before and after decompression",
+    bounds: "size of a request message, before and after decompression",
     over: "resource_exhausted",
-    reason: "what gRPC's servers take by default; bufferedBytes bounds the messages of all calls together",
+    reason: "the default of gRPC servers; bufferedBytes limits the messages of all calls together",
   },
   brotliWindowBytes: {
     default: 4_194_304,
     unit: "bytes",
     group: "memory",
     on: "all",
-    bounds: "the window that a message compressed with Brotli declares (RFC 7932, 9.1), from 1,024 to 16,777,216",
+    bounds: "window size that a Brotli-compressed message declares (RFC 7932, 9.1), from 1,024 to 16,777,216",
     over: "resource_exhausted",
     reason:
-      "the window of 22 bits that encoders declare by default; a decoder of a few bytes may allocate and fill all of it",
+      "encoders declare 22 bits by default. A few compressed bytes can make a decoder allocate and fill the whole window",
   },
   decompressors: {
     default: 4,
@@ -184,25 +146,25 @@ export const LIMITS = {
     group: "memory",
     on: "all",
     bounds: "messages being decompressed at once, over all connections",
-    over: "the next one waits for its turn, for as long as its caller does",
-    reason: "libuv decompresses on four threads: more would take memory and be no faster",
+    over: "the next message is queued until its call ends",
+    reason: "libuv decompresses on four threads; more decompressors would use memory without being faster",
   },
   queuedDecompressions: {
     default: 1_000,
     unit: "messages",
     group: "memory",
     on: "all",
-    bounds: "messages that wait to be decompressed",
+    bounds: "messages queued for decompression",
     over: "unavailable",
-    reason: "a message of messageBytes takes some 10 ms, and most take under 0.1",
+    reason: "a message of messageBytes takes about 10 ms, most messages less than 0.1 ms",
   },
   compressors: {
     default: 4,
     unit: "messages",
     group: "memory",
     on: "all",
-    bounds: "responses being compressed at once; 16 times as many wait for their turn",
-    over: "the next one is sent in the compressed format, but as it is",
+    bounds: "responses being compressed at once; 16 times as many are queued",
+    over: "the next response is sent in the compressed format, but with its bytes stored uncompressed",
     reason: "as decompressors",
   },
   earlyResponseBytes: {
@@ -212,7 +174,7 @@ export const LIMITS = {
     on: "all",
     bounds: "bytes of a request that are read and discarded while a complete response waits for the request's end",
     over: "the response is sent",
-    reason: "clients such as curl lose a response that comes while they send; most requests are smaller",
+    reason: "clients such as curl lose a response that arrives while they send; most requests are smaller",
   },
   earlyResponseMs: {
     default: 1_000,
@@ -221,7 +183,7 @@ export const LIMITS = {
     on: "all",
     bounds: "time that a complete response waits for the request's end",
     over: "the response is sent",
-    reason: "no one should wait longer for an error that is known",
+    reason: "a client should not wait longer for an error that is already known",
   },
   earlyResponseIdleMs: {
     default: 50,
@@ -240,7 +202,8 @@ export const LIMITS = {
     bounds:
       "bytes of a request that are read and discarded after an early response, so that the client can read the response",
     over: "the connection is closed, on HTTP/2 only the stream: RST_STREAM (NO_ERROR)",
-    reason: "clients such as httpx read no response before they have sent all; uploads by mistake are rarely larger",
+    reason:
+      "clients such as httpx read the response only after they have sent the request. Uploads by mistake are rarely larger",
   },
   discardIdleMs: {
     default: 1_000,
@@ -249,16 +212,16 @@ export const LIMITS = {
     on: "HTTP/2",
     bounds: "time without bytes of the request after an early response",
     over: "RST_STREAM (NO_ERROR)",
-    reason: "curl stops sending and waits for the stream's end; others may need a few round trips",
+    reason: "curl stops sending and waits for the stream's end; other clients may need a few round trips",
   },
   streamWindowBytes: {
     default: 262_144,
     unit: "bytes",
     group: "requests",
     on: "HTTP/2",
-    bounds: "flow-control window of a stream: body bytes that may arrive before they are read (RFC 9113, 6.9)",
+    bounds: "flow-control window of a stream: body bytes that the client may send before they are read (RFC 9113, 6.9)",
     over: "RST_STREAM (FLOW_CONTROL_ERROR)",
-    reason: "26 Mbit/s at 80 ms round trip, for one stream of a connection's four",
+    reason: "26 Mbit/s at 80 ms round trip; a connection has room for four such streams",
   },
   connectionWindowBytes: {
     default: 1_048_576,
@@ -267,30 +230,30 @@ export const LIMITS = {
     group: "requests",
     on: "HTTP/2",
     bounds: "flow-control window of a connection, for the bodies of all its streams",
-    over: "the peer has to wait",
+    over: "the client has to wait",
     reason: "100 Mbit/s at 80 ms round trip",
   },
   bufferedBytesPerConnection: {
     default: 67_108_864,
     memoryShare: 1 / 32,
-    max: MAX_MEMORY,
+    max: MAX_MEMORY_BYTES,
     unit: "bytes",
     group: "memory",
     on: "HTTP/2",
-    bounds: "bodies held for a connection's handlers",
+    bounds: "buffered request bodies of a connection",
     over: "RST_STREAM (ENHANCE_YOUR_CALM)",
-    reason: "a quarter of bufferedBytes, so that one peer cannot take all of it",
+    reason: "a quarter of bufferedBytes, so that one client cannot use all of it",
   },
   bufferedBytes: {
     default: 268_435_456,
     memoryShare: 1 / 8,
-    max: MAX_MEMORY,
+    max: MAX_MEMORY_BYTES,
     unit: "bytes",
     group: "memory",
     on: "all",
-    bounds: "bodies held for all handlers",
-    over: "503, or RST_STREAM (ENHANCE_YOUR_CALM); unavailable to a stream",
-    reason: "an eighth of 2 GiB, and of the memory that the process may use if that is less",
+    bounds: "buffered request bodies of all connections",
+    over: "503, or RST_STREAM (ENHANCE_YOUR_CALM); a streaming call gets unavailable",
+    reason: "an eighth of 2 GiB, or of the memory that the process may use if that is less",
   },
   sendBufferBytes: {
     default: 1_048_576,
@@ -298,30 +261,30 @@ export const LIMITS = {
     unit: "bytes",
     group: "memory",
     on: "HTTP/2",
-    bounds: "what was written to a connection and its peer did not take",
-    over: "nothing more is read from it until it does",
-    reason: "connectionWindowBytes, in the other direction",
+    bounds: "bytes written to a connection that its client has not received",
+    over: "the server stops reading from the connection until the client has received them",
+    reason: "the same as connectionWindowBytes, in the other direction",
   },
   queuedBytesPerConnection: {
     default: 67_108_864,
     memoryShare: 1 / 32,
-    max: MAX_MEMORY,
+    max: MAX_MEMORY_BYTES,
     unit: "bytes",
     group: "memory",
     on: "all",
-    bounds: "response bytes of a connection that wait for its client to take them",
-    over: "the largest response that waits is reset: RST_STREAM (ENHANCE_YOUR_CALM); on HTTP/1.1 the connection is closed",
-    reason: "a quarter of queuedBytes, so that one client cannot take all of it",
+    bounds: "queued response bytes of a connection, which its client has not read",
+    over: "the largest queued response is reset: RST_STREAM (ENHANCE_YOUR_CALM); on HTTP/1.1 the connection is closed",
+    reason: "a quarter of queuedBytes, so that one client cannot use all of it",
   },
   queuedBytes: {
     default: 268_435_456,
     memoryShare: 1 / 8,
-    max: MAX_MEMORY,
+    max: MAX_MEMORY_BYTES,
     unit: "bytes",
     group: "memory",
     on: "all",
-    bounds: "response bytes of all connections that wait for clients to take them",
-    over: "the connection that holds most of them loses its largest response, as over queuedBytesPerConnection",
+    bounds: "queued response bytes of all connections, which clients have not read",
+    over: "the connection with the most queued bytes loses its largest response, as over queuedBytesPerConnection",
     reason: "as bufferedBytes",
   },
   readBytesPerSecond: {
@@ -329,9 +292,9 @@ export const LIMITS = {
     unit: "bytes/s",
     group: "responses",
     on: "all",
-    bounds: "rate at which a peer must read the response bytes that wait for it, over readRateMs",
-    over: "the connection is closed, on HTTP/2 with GOAWAY (ENHANCE_YOUR_CALM)",
-    reason: "a seventh of what a modem takes",
+    bounds: "minimum rate at which a client must read queued response bytes, measured over readRateMs",
+    over: "below it, the connection is closed, on HTTP/2 with GOAWAY (ENHANCE_YOUR_CALM)",
+    reason: "a seventh of the speed of a modem",
   },
   readRateMs: {
     default: 60_000,
@@ -340,7 +303,7 @@ export const LIMITS = {
     on: "all",
     bounds: "time over which readBytesPerSecond is measured",
     over: "",
-    reason: "a client may stop for a while, as a phone in a tunnel does",
+    reason: "a client may pause for a while, as a phone in a tunnel does",
   },
   controlFramesPerSecond: {
     default: 1_000,
@@ -348,25 +311,25 @@ export const LIMITS = {
     group: "floods",
     on: "HTTP/2",
     bounds:
-      "frames that make work but carry no request: SETTINGS, PING, PRIORITY, empty DATA; a burst of four seconds' worth is allowed, and more for each response sent",
+      "frames that make work but carry no request: SETTINGS, PING, PRIORITY, empty DATA; allows a burst of four seconds' worth, and more for each response sent",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
-    reason: "clients that measure their bandwidth send a PING for each answer; CVE-2019-9512, 9515, 9518",
+    reason: "clients that measure their bandwidth send a PING for each response; CVE-2019-9512, 9515, 9518",
   },
   resetsPerSecond: {
     default: 500,
     unit: "streams/s",
     group: "floods",
     on: "HTTP/2",
-    bounds: "streams reset by the peer or for its errors; a burst of four seconds' worth is allowed",
+    bounds: "streams reset by the client, or because of its errors; allows a burst of four seconds' worth",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
-    reason: "a client may cancel 1,000 calls at once, and does so once; CVE-2023-44487, CVE-2025-8671",
+    reason: "a client may cancel 1,000 calls at once, but only once; CVE-2023-44487, CVE-2025-8671",
   },
   cancelledHandlersPerConnection: {
     default: 2_000,
     unit: "handlers",
     group: "calls",
     on: "HTTP/2",
-    bounds: "handlers still running for a connection's reset streams",
+    bounds: "handlers still running for reset streams of a connection",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
     reason: "a burst of resetsPerSecond",
   },
@@ -375,7 +338,7 @@ export const LIMITS = {
     unit: "handlers",
     group: "calls",
     on: "HTTP/2",
-    bounds: "handlers still running for reset streams, over all connections",
+    bounds: "handlers still running for reset streams of all connections",
     over: "RST_STREAM (REFUSED_STREAM)",
     reason: "as callsInFlight",
   },
@@ -385,9 +348,9 @@ export const LIMITS = {
     unit: "calls",
     group: "calls",
     on: "all",
-    bounds: "handlers running at once; health and reflection have as many for themselves",
-    over: "unavailable, with Retry-After and grpc-retry-pushback-ms of a second",
-    reason: "more than this wait for something that is not there; an open stream takes some 45 KB of V8's heap",
+    bounds: "handlers running at once; health and reflection have a limit of the same size to themselves",
+    over: "unavailable, with Retry-After and grpc-retry-pushback-ms of one second",
+    reason: "so many calls all wait for something that does not come; an open stream uses about 45 KB of V8's heap",
   },
   deadlineMs: {
     default: 300_000,
@@ -395,37 +358,38 @@ export const LIMITS = {
     group: "calls",
     on: "all",
     bounds:
-      "time for a unary call whose caller gave it longer or gave no deadline, and for a request to wait behind another on HTTP/1.1; streams have their caller's deadline only",
-    over: "deadline_exceeded; the connection of one that waits is closed",
-    reason: "no proxy waits longer unless it is told to",
+      "longest deadline of a unary call, also if the client sets none; on HTTP/1.1 also the time that a request waits behind another. Streams have only their client's deadline",
+    over: "deadline_exceeded; the connection of a waiting request is closed",
+    reason: "no proxy waits longer by default",
   },
   idleMs: {
     default: 3_900_000,
     unit: "ms",
     group: "connections",
     on: "all",
-    bounds: "a connection without a call under way",
-    over: "it is closed, on HTTP/2 after GOAWAY",
+    bounds: "time that a connection may stay open without a call in flight",
+    over: "the connection is closed, on HTTP/2 after GOAWAY",
     reason:
-      "longer than clients and proxies keep theirs, so that they close first: a call that meets the server's close fails. nginx keeps 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds peers that are gone, and connections bounds the memory",
+      "longer than clients and proxies keep a connection, so that they close first: a call that meets the server's close fails. nginx keeps one for 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds dead peers, and connections limits the memory",
   },
   keepaliveMs: {
     default: 60_000,
     unit: "ms",
     group: "connections",
     on: "all",
-    bounds: "time without a byte from the peer on a connection with a call in flight",
-    over: "the peer is asked whether it is there, on HTTP/2 by PING, on HTTP/1.1 by TCP",
-    reason: "a peer without power says nothing; calls that wait are rarely this long",
+    bounds:
+      "time without a byte from the client on a connection with a call in flight, after which the server probes it",
+    over: "the server sends a PING on HTTP/2, a TCP keepalive probe on HTTP/1.1",
+    reason: "a client without power sends nothing; a call rarely waits this long",
   },
   pingTimeoutMs: {
     default: 20_000,
     unit: "ms",
     group: "connections",
     on: "HTTP/2",
-    bounds: "time from a PING to any byte from the peer",
-    over: "GOAWAY, and it is closed",
-    reason: "what gRPC's clients give a server",
+    bounds: "time from a keepalive PING to any byte from the client",
+    over: "GOAWAY, and the connection is closed",
+    reason: "the keepalive timeout of gRPC clients",
   },
   gracefulCloseMs: {
     default: 2_000,
@@ -433,8 +397,8 @@ export const LIMITS = {
     group: "connections",
     on: "HTTP/2",
     bounds: "time from the PING after the first GOAWAY to its acknowledgement, after which the last stream is known",
-    over: "the second GOAWAY is sent without it",
-    reason: "one round trip, and the exit of a process waits for it",
+    over: "the second GOAWAY is sent without the acknowledgement",
+    reason: "one round trip; the exit of the process waits for it",
   },
 } as const satisfies Record<string, Limit>;
 
@@ -443,10 +407,10 @@ export type LimitName = keyof Limits;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
-/** The defaults of a process with memory enough; those of a smaller one are in memory.ts. */
+/** The defaults of a process with enough memory. memory.ts lowers them for a smaller one. */
 export const DEFAULT_LIMITS: Limits = Object.freeze(
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as unknown as Limits,
 );
 
-/** Told of a limit that was met, and by what. */
-export type OnLimit = (limit: LimitName, what: string) => void;
+/** Reports that a limit was exceeded; `message` says by what. */
+export type OnLimit = (limit: LimitName, message: string) => void;

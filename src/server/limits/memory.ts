@@ -1,15 +1,16 @@
-/** The memory that this process may use, and the defaults of limits that follow it. */
+/** Lowers the defaults of limits on a process with little memory. */
 import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
-import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type Limit, type LimitName, type Limits } from "./limits.ts";
+import type { Limit } from "./limit.ts";
+import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
 
 /**
- * Returns the bytes of memory that the process may use: those of its container (a cgroup, a resource limit), of the machine,
- * or of V8's heap (--max-old-space-size), whichever are least. Bodies and responses are buffers outside of the heap, but
- * while they wait, what handlers made of them is in it.
+ * Returns the bytes of memory that the process may use: the least of the container's (a cgroup, a resource limit), the
+ * machine's and V8's heap (--max-old-space-size). Bodies and responses are outside of the heap, but the messages that
+ * handlers decode from them are in it.
  */
 export function usableMemory(): number {
-  const container = process.constrainedMemory(); // 0, or more than there is, if nothing constrains it
+  const container = process.constrainedMemory(); // 0 or more than the machine has, if nothing constrains the process
   const heap = getHeapStatistics().heap_size_limit;
   return Math.min(container > 0 ? container : Number.POSITIVE_INFINITY, totalmem(), heap);
 }
@@ -24,7 +25,7 @@ export function defaultLimits(memory = usableMemory()): Limits {
   return Object.freeze(limits as unknown as Limits);
 }
 
-/** Returns the limits that are at a default that was lowered for a process with `memory` bytes. */
+/** Returns the names of the limits that have a default lowered for a process with `memory` bytes. */
 export function loweredLimits(limits: Limits, memory = usableMemory()): LimitName[] {
   const defaults = defaultLimits(memory);
   return LIMIT_NAMES.filter((name) => defaults[name] < DEFAULT_LIMITS[name] && limits[name] === defaults[name]);

@@ -1,55 +1,55 @@
 /**
- * A clock that stands still while this process does not run: it is stopped (SIGSTOP, a paused virtual machine) or busy.
- * What peers sent meanwhile waits in the kernel unread. Timeouts that ran on in the meantime would end their connections.
+ * A monotonic clock that pauses while this process does not run, because it is stopped (SIGSTOP, a paused virtual machine)
+ * or busy. Meanwhile the bytes of peers wait in the kernel, so timeouts on a wall clock would close healthy connections.
  */
 
 /** The longest timer of Node. A longer one fires at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
-/** ms between readings of the clock, as far as nothing else reads it. */
+/** The interval at which the clock is read, if nothing else reads it. */
 const TICK_MS = 500;
-/** ms between two readings from which on the process did not run in between. */
-const GAP_MS = 2 * TICK_MS;
-/** Gaps that are remembered: the oldest is forgotten, and costs a peer that was waiting since then its extra time. */
-const MAX_GAPS = 32;
+/** The smallest interval between two readings that counts as a pause. */
+const MIN_PAUSE_MS = 2 * TICK_MS;
+/** The number of pauses kept. A peer that waits since an older one gets no extra time for it. */
+const MAX_PAUSES = 32;
 
 let lastRead = performance.now();
-let lost = 0;
+let pausedMs = 0;
 let ticking: NodeJS.Timeout | undefined;
-const gaps: { readonly at: number; readonly ms: number }[] = [];
+const pauses: { readonly at: number; readonly ms: number }[] = [];
 
-/** Returns ms of a clock that only goes forward, less those in which the process did not run. */
+/** Returns the time of this clock in ms. */
 export function processNow(now = performance.now()): number {
   if (ticking === undefined) {
     ticking = setInterval(processNow, TICK_MS, undefined).unref();
     lastRead = now;
   }
-  const gap = now - lastRead;
-  if (gap > GAP_MS) {
-    const ms = gap - TICK_MS;
-    lost += ms;
-    gaps.push({ at: now - lost, ms });
-    if (gaps.length > MAX_GAPS) gaps.shift();
+  const interval = now - lastRead;
+  if (interval > MIN_PAUSE_MS) {
+    const ms = interval - TICK_MS;
+    pausedMs += ms;
+    pauses.push({ at: now - pausedMs, ms });
+    if (pauses.length > MAX_PAUSES) pauses.shift();
   }
   lastRead = now;
-  return now - lost;
+  return now - pausedMs;
 }
 
-/** Returns the ms in which the process did not run since `ms` of running time ago. */
+/** Returns the sum of all pauses, in ms, within the last `ms` of this clock. */
 export function pausedWithin(ms: number): number {
   const since = processNow() - ms;
   let sum = 0;
-  for (const gap of gaps) if (gap.at >= since) sum += gap.ms;
+  for (const pause of pauses) if (pause.at >= since) sum += pause.ms;
   return sum;
 }
 
-/** Calls `expire` once, after `ms` of running time. Returns a function that cancels it. */
+/** Calls `expire` once, after `ms` of this clock. Returns a function that cancels the timeout. */
 export function startProcessTimeout(ms: number, expire: () => void): () => void {
   const end = processNow() + ms;
   let timer = setTimeout(onTimer, ms);
   function onTimer(): void {
     const left = end - processNow();
     if (left < 1)
-      expire(); // a timer is up to 1 ms early
+      expire(); // a timer may fire up to 1 ms early
     else timer = setTimeout(onTimer, left);
   }
   return () => clearTimeout(timer);

@@ -1,19 +1,19 @@
-/** Bounds the response bytes that wait for clients to take them, per connection and over the server. */
+/** Limits the queued response bytes, which clients have not read yet, per connection and for the whole server. */
 import type { LimitName, Limits, OnLimit } from "./limits.ts";
 
-/** A connection that holds response bytes for its client. */
+/** A connection with queued response bytes. */
 export interface ResponseHolder {
   readonly queuedBytes: number;
-  /** Drops the response that holds most of these bytes, or the connection: `queuedBytes` is less when it returns. */
+  /** Drops the largest queued response, or the connection. Lowers `queuedBytes` before it returns. */
   shed(): void;
 }
 
 export class QueuedResponses {
   readonly #limits: Limits;
   readonly #onLimit: OnLimit;
-  /** The connections that hold any. */
+  /** The connections that have queued bytes. */
   readonly #holders = new Set<ResponseHolder>();
-  /** The bytes of all of them. */
+  /** The queued bytes of all connections. */
   bytes = 0;
 
   constructor(limits: Limits, onLimit: OnLimit) {
@@ -22,8 +22,8 @@ export class QueuedResponses {
   }
 
   /**
-   * Takes note that `holder` holds `change` bytes more than before, or fewer if it is negative. Sheds the largest
-   * responses while a limit is exceeded, perhaps one of `holder` itself.
+   * Records that the queued bytes of `holder` have changed by `change`, which may be negative. Sheds the largest responses
+   * while a limit is exceeded, possibly one of `holder` itself.
    */
   changed(holder: ResponseHolder, change: number): void {
     this.bytes += change;
@@ -40,13 +40,13 @@ export class QueuedResponses {
 
   #shed(holder: ResponseHolder, limit: LimitName): void {
     const whose = limit === "queuedBytes" ? "" : " of a connection";
-    this.#onLimit(limit, `responses${whose} that wait for clients exceed ${this.#limits[limit]} bytes`);
+    this.#onLimit(limit, `queued responses${whose} exceed ${this.#limits[limit]} bytes`);
     const before = holder.queuedBytes;
     holder.shed();
     if (holder.queuedBytes >= before) throw new Error(`shed a response of ${before} bytes: nothing was shed`);
   }
 
-  /** Returns the connection that holds most. Only called while the limit is exceeded, so there is one. */
+  /** Returns the connection with the most queued bytes. Only called while the limit is exceeded, so one exists. */
   #largest(): ResponseHolder {
     let largest: ResponseHolder | undefined;
     for (const holder of this.#holders) {

@@ -1,10 +1,11 @@
-/** Whether a peer takes what waits for it fast enough. */
+/** Checks that a client reads its responses fast enough. */
 import type { Limits } from "./limits.ts";
 
 export class ReadRate {
   readonly #limits: Limits;
+  /** The bytes that the client had read at `#since`. */
   #from = 0;
-  /** ms; -1 while nothing waits. */
+  /** The start of the measurement in ms, or -1 while nothing is queued. */
   #since = -1;
 
   constructor(limits: Limits) {
@@ -12,22 +13,23 @@ export class ReadRate {
   }
 
   /**
-   * Looks at a time in ms at how many bytes wait for the peer, and how many it took since the connection's beginning.
-   * What is too slow, or undefined where it is not, or cannot be said yet.
+   * Measures at the time `now` in ms. `queued` is the number of bytes that the client has not read yet, and `read` the
+   * number that it has read since it connected. Returns a message if the client is too slow. Returns undefined if it is
+   * fast enough, or if `readRateMs` has not passed.
    */
-  check(now: number, waiting: number, taken: number): string | undefined {
+  check(now: number, queued: number, read: number): string | undefined {
     const { readBytesPerSecond, readRateMs } = this.#limits;
-    if (waiting === 0 || this.#since < 0) {
-      this.#since = waiting === 0 ? -1 : now;
-      this.#from = taken;
+    if (queued === 0 || this.#since < 0) {
+      this.#since = queued === 0 ? -1 : now;
+      this.#from = read;
       return undefined;
     }
     const ms = now - this.#since;
     if (ms < readRateMs) return undefined;
-    const rate = ((taken - this.#from) / ms) * 1000;
+    const rate = ((read - this.#from) / ms) * 1000;
     this.#since = now;
-    this.#from = taken;
+    this.#from = read;
     if (rate >= readBytesPerSecond) return undefined;
-    return `answers are read at ${Math.floor(rate)} bytes per second, below ${readBytesPerSecond}`;
+    return `responses are read at ${Math.floor(rate)} bytes per second, below ${readBytesPerSecond}`;
   }
 }

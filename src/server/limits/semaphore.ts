@@ -1,51 +1,53 @@
-/** A limit on work at once: as many as `atOnce` have a turn, up to `waiting` more wait for one, first come, first served. */
+/** A semaphore with a bounded first-come, first-served queue. */
 
 export class Semaphore {
-  readonly #atOnce: number;
-  readonly #waiting: number;
-  #taken = 0;
-  /** In the order in which they came. */
+  readonly #permits: number;
+  readonly #maxQueued: number;
+  #acquired = 0;
+  /** Functions that grant a permit to each caller in the queue, oldest first. */
   readonly #queue = new Set<() => void>();
 
-  constructor(atOnce: number, waiting: number) {
-    this.#atOnce = atOnce;
-    this.#waiting = waiting;
+  /** Grants `permits` at once. Up to `maxQueued` more callers wait for one. */
+  constructor(permits: number, maxQueued: number) {
+    this.#permits = permits;
+    this.#maxQueued = maxQueued;
   }
 
-  /** True if take() would neither give a turn nor let its caller wait. */
+  /** True if a caller of `acquire` could neither get a permit nor wait for one. */
   get isFull(): boolean {
-    return this.#taken >= this.#atOnce && this.#queue.size >= this.#waiting;
+    return this.#acquired >= this.#permits && this.#queue.size >= this.#maxQueued;
   }
 
   /**
-   * Returns undefined if a turn is free, which is then the caller's; or a promise that resolves with the turn. The promise
-   * rejects with the signal's reason if that aborts first. Throws if it is full. Each turn must be ended once.
+   * Acquires a permit, which the caller must release once. Returns undefined if a permit was free, or else a promise that
+   * resolves when the caller has one. The promise rejects with the reason of `signal` if that aborts first. Throws if the
+   * semaphore is full.
    */
   acquire(signal?: AbortSignal): Promise<void> | undefined {
-    if (this.#taken < this.#atOnce) {
-      this.#taken++;
+    if (this.#acquired < this.#permits) {
+      this.#acquired++;
       return undefined;
     }
-    if (this.isFull) throw new Error(`take a turn: ${this.#queue.size} wait already`);
+    if (this.isFull) throw new Error(`acquire a permit: the queue of ${this.#queue.size} is full`);
     return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#queue.delete(enter);
+      const cancel = (): void => {
+        this.#queue.delete(grant);
         reject(signal?.reason);
       };
-      const enter = (): void => {
-        signal?.removeEventListener("abort", leave);
+      const grant = (): void => {
+        signal?.removeEventListener("abort", cancel);
         resolve();
       };
       if (signal?.aborted) return reject(signal.reason);
-      signal?.addEventListener("abort", leave, { once: true });
-      this.#queue.add(enter);
+      signal?.addEventListener("abort", cancel, { once: true });
+      this.#queue.add(grant);
     });
   }
 
-  /** Ends a turn, which the first that waits gets. */
+  /** Releases a permit. The first caller in the queue gets it. */
   release(): void {
     const [first] = this.#queue;
-    if (first === undefined) this.#taken--;
+    if (first === undefined) this.#acquired--;
     else {
       this.#queue.delete(first);
       first();

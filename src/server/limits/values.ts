@@ -1,29 +1,30 @@
-/** The values that a limit can take. */
+/** Validates the values of limits. */
 import { inspect } from "node:util";
-import { LIMITS, type Limit, type LimitName, type Limits } from "./limits.ts";
+import type { Limit } from "./limit.ts";
+import { LIMITS, type LimitName, type Limits } from "./limits.ts";
 import { defaultLimits } from "./memory.ts";
 import { RENAMED_LIMITS, renamed } from "./renames.ts";
 
-/** The largest value of Node's timers and of HTTP/2's windows. */
-const MAX_VALUE = 2 ** 31 - 1;
+/** The largest timer of Node in ms, and the largest flow-control window of HTTP/2 in bytes. */
+const DEFAULT_MAX = 2 ** 31 - 1;
 
 /** Returns the smallest and the largest value of a limit, and the value that turns the limit off. */
 export function limitRange(name: LimitName): { readonly min: number; readonly max: number; readonly off: number } {
-  const { min = 1, max = MAX_VALUE, unit }: Limit = LIMITS[name];
+  const { min = 1, max = DEFAULT_MAX, unit }: Limit = LIMITS[name];
   return { min, max, off: unit === "bytes/s" ? 0 : Number.POSITIVE_INFINITY };
 }
 
 /**
- * Returns all limits: those of `given`, and the defaults of this process for the others. Throws TypeError for an unknown name or a value
- * that is not a number, and RangeError for a number that the limit cannot take.
+ * Returns all limits: those of `given`, and this process's default of each other one. Throws TypeError for an unknown name or
+ * a value that is not a number, and RangeError for a number that the limit does not allow.
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...defaultLimits() };
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(LIMITS, name)) throw unknownLimit(name);
     if (value === undefined) continue;
-    const problem = problemOf(name as LimitName, value);
-    if (problem !== undefined) throw problem;
+    const error = invalidValue(name as LimitName, value);
+    if (error !== undefined) throw error;
     limits[name] = value;
   }
   return Object.freeze(limits as unknown as Limits);
@@ -35,7 +36,8 @@ function unknownLimit(name: string): TypeError {
   return new TypeError(`limits.${name}: ${problem}`);
 }
 
-function problemOf(name: LimitName, value: unknown): Error | undefined {
+/** Returns the error of a value that the limit does not allow, or undefined. */
+function invalidValue(name: LimitName, value: unknown): Error | undefined {
   const { min, max, off } = limitRange(name);
   if (value === off || (Number.isInteger(value) && Number(value) >= min && Number(value) <= max)) return undefined;
   const { unit } = LIMITS[name];

@@ -1,9 +1,9 @@
-/** A caller's text in a message: quoted, and cut if it is long. */
+/** Quotes a caller's text in a message, and cuts it if it is long. */
 
-/** Characters of the text that are shown. */
-const MAX_SHOWN = 100;
+const MAX_SHOWN_CHARACTERS = 100;
 
-/** Returns the text in double quotes with escapes as in JSON; a longer one ends in "..." after 100 characters. */
+/** Returns the text in double quotes, escaped as in JSON. After 100 characters the text ends in "...". */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text);
+  const shown = text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}...` : text;
+  return JSON.stringify(shown);
 }

@@ -1,10 +1,11 @@
-/** A log that peers cannot flood: of what they bring about, a line for each kind and second at most. */
+/** A log that peers cannot flood: at most one line a second of each kind. */
 
 const PAUSE_MS = 1_000;
 
-/** Takes a line of a kind, of which there are few. What is left out is counted in the next line of its kind. */
+/** Logs a line. `kind` must come from a small set, since the log remembers each kind. */
 export type ThrottledLog = (kind: string, line: string) => void;
 
+/** Returns a log that writes to `log`. Each line says how many lines of its kind were left out before it. */
 export function createThrottledLog(log: (line: string) => void): ThrottledLog {
   const last = new Map<string, { at: number; leftOut: number }>();
   return (kind, line) => {

@@ -1,0 +1,42 @@
+/** The type of a limit's row in the table (limits.ts). */
+
+/** The groups of limits and their headings, in the order of `--help`. */
+export const LIMIT_GROUPS = {
+  connections: "Connections",
+  requests: "Requests",
+  responses: "Responses",
+  memory: "Memory",
+  calls: "Calls in flight and deadlines",
+  floods: "Flood control",
+} as const;
+
+export interface Limit {
+  readonly default: number;
+  /** The largest default, as a number of units for each byte of the process's memory. */
+  readonly memoryShare?: number;
+  /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (values.ts). */
+  readonly min?: number;
+  readonly max?: number;
+  readonly unit:
+    | "bytes"
+    | "bytes/s"
+    | "calls"
+    | "connections"
+    | "frames"
+    | "frames/s"
+    | "handlers"
+    | "messages"
+    | "ms"
+    | "streams"
+    | "streams/s";
+  /** The heading under which `--help` lists the limit. */
+  readonly group: keyof typeof LIMIT_GROUPS;
+  /** The HTTP versions to which the limit applies. docs/limits.md names the limits that node:http2 lacks. */
+  readonly on: "all" | "HTTP/1.1" | "HTTP/2";
+  /** The quantity that is limited. */
+  readonly bounds: string;
+  /** The effect of exceeding the limit. */
+  readonly over: string;
+  /** The reason for the default. */
+  readonly reason: string;
+}

@@ -1,30 +1,37 @@
-/** Writes limits.md: the table of src/server/limits/limits.ts, for people. */
+/** Writes docs/limits.md from the table of limits. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIMIT_SETTINGS, type LimitSetting } from "../src/cli/limit-settings.ts";
 import type { Limit } from "../src/server/limits/limit.ts";
 import { LIMITS } from "../src/server/limits/limits.ts";
 
-const HEADINGS = ["option of `limits`, and flag", "default", "what it bounds", "over it", "why so"];
+const HEADINGS = ["option and flag", "default", "limits", "effect", "reason for the default"];
 
-/** The whole document. */
+/** Returns the text of docs/limits.md. */
 export function limitsDocument(): string {
   return `# Limits
 
-What a peer may cost, and all of them together. \`npm run generate\` writes this file from
-[src/server/limits/limits.ts](../src/server/limits/limits.ts), which the server and \`npm start -- --help\` read as well.
+The limits on what one client, and all clients together, may use up. \`npm run generate\` writes this file from
+[src/server/limits/limits.ts](../src/server/limits/limits.ts). The server and \`npm start -- --help\` read the same table.
 
-Each limit is an option, \`createServer({ routes, limits: { messageBytes: 1_048_576 } })\`, a flag, \`--message-bytes 1MiB\`, and a
-variable, \`MESSAGE_BYTES=1MiB\`. An option is a number of bytes, ms or the unit below; \`Infinity\` turns it off, or 0 if it is a
-rate in bytes per second. A flag or variable is such a number, or one with a unit (ms, s, m, h; KiB, MiB, GiB), or \`off\`. A value that
-a limit cannot take is refused: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
-Over a limit the log has one line for each kind and second at most.
+Each limit can be set in three ways:
+
+- as an option: \`createServer({ routes, limits: { messageBytes: 1_048_576 } })\`
+- as a flag: \`npm start -- --message-bytes 1MiB\`
+- as an environment variable: \`MESSAGE_BYTES=1MiB npm start\`
+
+The value of an option is a number of its unit: bytes, ms or the unit in the table. \`Infinity\` turns a limit off; a minimum rate
+in bytes per second is turned off by 0. The value of a flag or variable is such a number, or a number with a unit (ms, s, m, h; KiB,
+MiB, GiB), or \`off\`. An invalid value is an error: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
+
+When a limit is exceeded, the server logs it: at most one line a second for each limit.
 
 ${row(HEADINGS)}
 ${row(HEADINGS.map(() => "---"))}
 ${LIMIT_SETTINGS.map(limitRow).join("\n")}
 
-With \`--http2 node\` those of HTTP/2 do not hold, nor, on HTTP/2, do headersMs, headerListBytes, idleMs, keepaliveMs and readBytesPerSecond.
+With \`--http2 node\`, the limits marked HTTP/2 do not apply. On HTTP/2, headersMs, headerListBytes, idleMs, keepaliveMs and
+readBytesPerSecond do not apply either.
 `;
 }
 

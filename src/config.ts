@@ -1,5 +1,5 @@
-/** The settings of the process: arguments and environment in; one frozen value, or every bad setting in one message. */
-import { readFlags } from "./cli/flags.ts";
+/** Reads the settings of the process from its arguments and environment. */
+import { type Flags, readFlags } from "./cli/flags.ts";
 import { LIMIT_SETTINGS, RENAMED_FLAGS, renamedVariables } from "./cli/limit-settings.ts";
 import { flagsTakenByNpm } from "./cli/npm-flags.ts";
 import type { Setting } from "./cli/setting.ts";
@@ -12,32 +12,34 @@ import { RENAMED_HTTP2, renamed } from "./server/limits/renames.ts";
 import { DEFAULT_DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
 
 export interface Config extends Omit<DrainTimes, "delayMs"> {
-  /** Undefined follows the address that the server listens on. */
+  /** If undefined, the delay depends on the address that the server listens on. */
   readonly delayMs: number | undefined;
   readonly host: string;
   readonly port: number;
-  /** Paths of files in PEM. A key comes with its certificate, an authority of clients with both. */
+  /** Paths of PEM files. A certificate needs its key, and a client CA needs both. */
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly tlsClientCa: string | undefined;
-  /** Origins like "https://example.com", or "*". */
+  /** Origins like "https://example.com", or "*", whose pages may call. */
   readonly corsOrigins: readonly string[];
-  /** Hosts that browsers may name; undefined follows the address that the server listens on. */
+  /** Hosts that browsers may name. If undefined, they depend on the address that the server listens on. */
   readonly allowedHosts: readonly string[] | undefined;
-  /** The HTTP/2 implementation: this server's, or node:http2. */
+  /** The HTTP/2 implementation: this server's own or node:http2. */
   readonly http2: "built-in" | "node";
-  /** Whether browsers get a page at "/". */
+  /** True if browsers get a page at "/". */
   readonly page: boolean;
-  /** True if gRPC's reflection is served. */
+  /** True if gRPC reflection is served. */
   readonly reflection: boolean;
   readonly limits: Limits;
 }
 
-/** A message that names every bad setting, the value given and what is allowed. */
+/** An error of the user. Its message has a line for each invalid setting, with its text and the allowed values. */
 export class ConfigError extends Error {}
 
-/** A time during shutdown, which may be 0. */
-const DURATION = {
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The parts that all times of the shutdown share. Such a time may be 0. */
+const DRAIN_TIME = {
   takes: "DURATION",
   allowed: `a whole number of ms from 0 to ${MAX_TIMER_MS} or with a unit (${DURATION_EXAMPLES})`,
   parse(text: string) {
@@ -53,7 +55,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "HOST",
     takes: "HOST",
     default: "127.0.0.1",
-    help: "address or name to listen on; 0.0.0.0 or :: for every address",
+    help: "address or name to listen on; 0.0.0.0 or :: for all addresses",
     allowed: "an IP address or a host name",
     parse: parseHost,
   },
@@ -64,14 +66,14 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     default: "50051",
     help: "port to listen on; 0 picks a free one",
     allowed: "a whole number from 0 to 65535",
-    parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined),
+    parse: parsePort,
   },
   tlsCert: {
     flag: "tls-cert",
     env: "TLS_CERT",
     takes: "FILE",
     default: undefined,
-    help: "certificate file in PEM; turns TLS on. SIGHUP to the node process, not to npm, reloads all three files",
+    help: "certificate file in PEM; turns TLS on. Send SIGHUP to the node process, not to npm, to reload all three files",
     allowed: "the path of a file",
     parse: parsePath,
   },
@@ -80,7 +82,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "TLS_KEY",
     takes: "FILE",
     default: undefined,
-    help: "file of the certificate's private key in PEM, without a passphrase",
+    help: "file with the certificate's private key in PEM, without a passphrase",
     allowed: "the path of a file",
     parse: parsePath,
   },
@@ -89,7 +91,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "TLS_CLIENT_CA",
     takes: "FILE",
     default: undefined,
-    help: "file of certificate authorities in PEM; turns mutual TLS on: clients need a certificate signed by one of them",
+    help: "file with certificate authorities in PEM; turns mutual TLS on: clients need a certificate signed by one of them",
     allowed: "the path of a file",
     parse: parsePath,
   },
@@ -107,7 +109,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "ALLOWED_HOSTS",
     takes: "HOSTS",
     default: undefined,
-    help: "host names that browsers may use to get here besides localhost, separated by commas; .example.com for all names of a domain, * for every host. Without it: only loopback names when listening on loopback, otherwise every host",
+    help: "hosts under which browsers may reach this server besides localhost, separated by commas; .example.com for a domain and all names below it, * for every host. Without this flag: only loopback names when listening on loopback, otherwise every host",
     allowed: `hosts separated by commas, each ${ALLOWED_HOST}`,
     parse: parseHosts,
   },
@@ -116,7 +118,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "HTTP2",
     takes: "built-in|node",
     default: "built-in",
-    help: "HTTP/2 implementation: built-in is this server's; node is node:http2, which enforces fewer limits",
+    help: "HTTP/2 implementation: built-in is this server's own; node is node:http2, which enforces fewer limits",
     allowed: "built-in or node",
     renamedValues: RENAMED_HTTP2,
     parse: (text) => (text === "built-in" || text === "node" ? text : undefined),
@@ -128,113 +130,131 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     default: "on",
     help: "serve the page to browsers at /; --no-page turns it off",
     allowed: "on or off",
-    parse: (text) => (text === "on" || text === "off" ? text === "on" : undefined),
+    parse: parseSwitch,
   },
   reflection: {
     flag: "reflection",
     env: "REFLECTION",
     takes: "on|off",
     default: "on",
-    help: "serve gRPC's reflection, from which grpcurl and buf curl get the schema; --no-reflection turns it off",
+    help: "serve gRPC reflection, from which grpcurl and buf curl get the schema; --no-reflection turns it off",
     allowed: "on or off",
-    parse: (text) => (text === "on" || text === "off" ? text === "on" : undefined),
+    parse: parseSwitch,
   },
   delayMs: {
     flag: "drain-delay-ms",
     env: "DRAIN_DELAY_MS",
     default: undefined,
-    help: `time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING, so that load balancers see it. Without it: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
-    ...DURATION,
+    help: `time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING, so that load balancers see it. Without this flag: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
+    ...DRAIN_TIME,
   },
   idleMs: {
     flag: "drain-idle-ms",
     env: "DRAIN_IDLE_MS",
     default: "1s",
-    help: "time after the delay during which a connection without a call may still bring one that is on its way",
-    ...DURATION,
+    help: "time after the delay during which an idle connection stays open, for a call that is already on its way",
+    ...DRAIN_TIME,
   },
   graceMs: {
     flag: "grace-ms",
     env: "GRACE_MS",
     default: "10s",
     help: "time after the delay for calls in flight to finish",
-    ...DURATION,
+    ...DRAIN_TIME,
   },
   abortMs: {
     flag: "abort-ms",
     env: "ABORT_MS",
     default: "1s",
-    help: "last part of that time, at whose start handlers are told to stop and streams are ended",
-    ...DURATION,
+    help: "last part of --grace-ms; when it starts, handlers are told to stop and streams end",
+    ...DRAIN_TIME,
   },
 };
 
 type Key = keyof typeof SETTINGS;
 const KEYS = Object.keys(SETTINGS) as Key[];
 
-/** Reads the settings. Throws ConfigError. */
-export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+/** Returns the settings of a command line and its environment. Throws ConfigError. */
+export function readConfig(args: readonly string[], env: Env): Config {
   const settings: readonly Setting<unknown>[] = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS];
-  const taken = flagsTakenByNpm(["start", "dev"], settings, env);
-  if (taken !== undefined) throw new ConfigError(taken);
-  const known = settings.map(({ flag }) => flag);
-  const switches = [SETTINGS.page.flag, SETTINGS.reflection.flag];
-  const given = readFlags(args, { known, switches, renamed: RENAMED_FLAGS });
-  const problems = [...given.problems, ...renamedVariables(env)];
+  const takenByNpm = flagsTakenByNpm(["start", "dev"], settings, env);
+  if (takenByNpm !== undefined) throw new ConfigError(takenByNpm);
+  const flags = readFlags(args, {
+    known: settings.map(({ flag }) => flag),
+    switches: [SETTINGS.page.flag, SETTINGS.reflection.flag],
+    renamed: RENAMED_FLAGS,
+  });
+  const problems = [...flags.problems, ...renamedVariables(env)];
+  const read = (setting: Setting<unknown>): unknown => readSetting(setting, flags, env, problems);
 
-  function read<T>(setting: Setting<T>): T | undefined {
-    const { flag, env: variable, default: fallback, parse, allowed } = setting;
-    const fromEnv = env[variable] === "" ? undefined : env[variable]; // empty is how a shell says unset
-    const text = given.values.get(flag) ?? fromEnv ?? fallback;
-    if (text === undefined) return undefined;
-    const value = parse(text);
-    const source = given.values.has(flag) ? `--${flag}` : variable;
-    const newText = renamed(setting.renamedValues ?? {}, text);
-    if (newText !== undefined) problems.push(`${source}: ${JSON.stringify(text)} was renamed to "${newText}"`);
-    else if (value === undefined) problems.push(`${source}: ${JSON.stringify(text)} must be ${allowed}`);
-    return value;
-  }
-
-  const config = Object.fromEntries(KEYS.map((key) => [key, read<unknown>(SETTINGS[key])])) as unknown as Config;
+  const config = Object.fromEntries(KEYS.map((key) => [key, read(SETTINGS[key])])) as unknown as Config;
   const defaults = defaultLimits();
   const limits = Object.fromEntries(
     LIMIT_SETTINGS.map((setting) => [setting.name, read({ ...setting, default: undefined }) ?? defaults[setting.name]]),
   );
-  const { tlsCert, tlsKey, tlsClientCa } = config;
-  if (tlsCert === undefined && (tlsKey ?? tlsClientCa) !== undefined) {
-    problems.push(`--tls-cert: must be given with ${tlsKey === undefined ? "--tls-client-ca" : "--tls-key"}`);
-  } else if (tlsCert !== undefined && tlsKey === undefined) problems.push("--tls-key: must be given with --tls-cert");
+  problems.push(...missingTlsFlags(config));
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
 }
 
-/** An address of IPv6 may be in brackets, as in a URL. */
+/** Returns the value of a setting. If the text is not allowed, adds a sentence to `problems` and returns undefined. */
+function readSetting(setting: Setting<unknown>, flags: Flags, env: Env, problems: string[]): unknown {
+  const { flag, env: variable, default: fallback, parse, allowed, renamedValues = {} } = setting;
+  const fromEnv = env[variable] === "" ? undefined : env[variable]; // shells pass an unset variable as an empty one
+  const text = flags.values.get(flag) ?? fromEnv ?? fallback;
+  if (text === undefined) return undefined;
+  const value = parse(text);
+  if (value !== undefined) return value;
+  const source = `${flags.values.has(flag) ? `--${flag}` : variable}: ${JSON.stringify(text)}`;
+  const newText = renamed(renamedValues, text);
+  problems.push(newText === undefined ? `${source} must be ${allowed}` : `${source} was renamed to "${newText}"`);
+  return undefined;
+}
+
+function missingTlsFlags({ tlsCert, tlsKey, tlsClientCa }: Config): string[] {
+  if (tlsCert !== undefined) return tlsKey === undefined ? ["--tls-key: must be given with --tls-cert"] : [];
+  if (tlsKey !== undefined) return ["--tls-cert: must be given with --tls-key"];
+  return tlsClientCa === undefined ? [] : ["--tls-cert: must be given with --tls-client-ca"];
+}
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+/** Returns an IP address or a host name. Removes the brackets around an IPv6 address in URL form. */
 function parseHost(text: string): string | undefined {
   const [, bare = text] = /^\[(.*:.*)\]$/.exec(text) ?? [];
   return /^[\w.:%-]+$/.test(bare) ? bare : undefined;
 }
 
-/** Undefined where one of them is no origin, as a browser sends it: scheme, host and port, in lower case, no path. */
+/** Returns the origins, or undefined if one of them is neither "*" nor an origin as browsers send it. */
 function parseOrigins(text: string): string[] | undefined {
-  const origins = text.split(",").map((origin) => origin.trim());
-  if (text.trim() === "") return [];
-  const valid = origins.every((origin) => origin === "*" || isOrigin(origin));
-  return valid ? origins : undefined;
+  return parseList(text, (origin) => origin === "*" || isOrigin(origin));
 }
 
-/** Returns undefined if one of them is not a host. */
+/** Returns the hosts, or undefined if one of them is not an allowed host. */
 function parseHosts(text: string): string[] | undefined {
-  const hosts = text.split(",").map((host) => host.trim());
-  if (text.trim() === "") return [];
-  return hosts.every((host) => allowedHost(host) !== undefined) ? hosts : undefined;
+  return parseList(text, (host) => allowedHost(host) !== undefined);
 }
 
+/** Returns the items between commas, or undefined if one of them is invalid. An empty text is an empty list. */
+function parseList(text: string, isValid: (item: string) => boolean): string[] | undefined {
+  if (text.trim() === "") return [];
+  const items = text.split(",").map((item) => item.trim());
+  return items.every(isValid) ? items : undefined;
+}
+
+/** True if the text is a scheme, host and port in lower case, without a path. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text;
 }
 
-/** An empty flag is what a shell makes of a variable that is not set, and no wish to be without TLS. */
+/** An empty path is an error: `--tls-cert "$CERT"` with CERT unset must not silently turn TLS off. */
 function parsePath(text: string): string | undefined {
   return text === "" || text.includes("\0") ? undefined : text;
+}
+
+function parseSwitch(text: string): boolean | undefined {
+  return text === "on" || text === "off" ? text === "on" : undefined;
 }

@@ -1,4 +1,4 @@
-/** The text that `npm start -- --help` prints. */
+/** Makes the text that `npm start -- --help` prints. */
 
 import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
 import type { Setting } from "./cli/setting.ts";
@@ -6,7 +6,7 @@ import { SETTINGS } from "./config.ts";
 import { LIMIT_GROUPS } from "./server/limits/limit.ts";
 import { LIMITS } from "./server/limits/limits.ts";
 
-const WIDTH = 100;
+const WIDTH_COLUMNS = 100;
 const INDENT = "      ";
 
 const GROUPS = Object.entries(LIMIT_GROUPS).map(([group, heading]) => {
@@ -16,8 +16,8 @@ const GROUPS = Object.entries(LIMIT_GROUPS).map(([group, heading]) => {
 
 export const HELP = `usage: npm start -- [flags]
 
-Every flag has an environment variable, named in brackets. The flag wins.
-A DURATION is a number of ms or has a unit: ms, s, m or h. A SIZE is a number of bytes or has a
+Each flag has an environment variable, which is in brackets. If both are set, the flag counts.
+A DURATION is a number of ms, or has a unit: ms, s, m or h. A SIZE is a number of bytes, or has a
 unit: KiB, MiB or GiB.
 
 Settings:
@@ -28,8 +28,8 @@ ${INDENT}print this text
   --version, -V
 ${INDENT}print the version
 
-The limits below bound what clients can use up. The value off turns a limit off.
-docs/limits.md says what happens above each limit and gives the reason for its default.
+The limits below protect the server from clients that use too much. The value off turns a limit
+off. docs/limits.md describes the effect of each limit and the reason for its default.
 
 ${GROUPS.join("\n\n")}
 `;
@@ -40,7 +40,7 @@ function describe({ flag, env, takes, default: value, defaultNote, help }: Setti
   return `  --${flag} ${takes}  [${env}${byDefault}]\n${wrap(withFlags(text))}`;
 }
 
-/** Returns the text with the flag of each limit that it names, like `--read-rate-ms` for `readRateMs`. */
+/** Replaces the name of each limit by its flag, such as `readRateMs` by `--read-rate-ms`. */
 function withFlags(text: string): string {
   return text.replaceAll(/\b[a-z]+[A-Z]\w*/g, (word) => {
     const setting = LIMIT_SETTINGS.find(({ name }) => name === word);
@@ -48,12 +48,12 @@ function withFlags(text: string): string {
   });
 }
 
-/** Breaks a text into indented lines of at most WIDTH columns. */
+/** Breaks a text into indented lines of at most WIDTH_COLUMNS. */
 function wrap(text: string): string {
   const lines: string[] = [];
   let line = INDENT;
   for (const word of text.split(" ")) {
-    if (line.length + word.length > WIDTH) {
+    if (line.length + word.length > WIDTH_COLUMNS) {
       lines.push(line.trimEnd());
       line = INDENT;
     }

@@ -1,4 +1,4 @@
-/** The process: arguments and environment in; signals and exit codes out. */
+/** The process: reads the settings, starts the server and reacts to signals. */
 import { join } from "node:path";
 import { asksFor } from "./cli/flags.ts";
 import { versionLine } from "./cli/version.ts";
@@ -16,17 +16,17 @@ import { localAddress } from "./server/site/advertised-address.ts";
 import { readPage } from "./server/site/page.ts";
 import { usageLines } from "./server/site/usage.ts";
 
-/** What npm run build makes of web/. */
+/** The folder of the built page: the output of `npm run build`. */
 const PAGE = join(import.meta.dirname, "../web/dist");
-/** A terminal's ^C comes twice, from the terminal and from npm: the same signal within this time is the same wish. */
+/** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
 const ECHO_MS = 500;
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use; choose another with --port",
-  EACCES: "no permission; ports from 1024 on need none",
+  EACCES: "no permission; ports from 1024 up need none",
   EADDRNOTAVAIL: "this machine does not have that address",
-  ENOTFOUND: "there is no host of that name",
-  EAI_AGAIN: "the name cannot be resolved now",
+  ENOTFOUND: "unknown host name",
+  EAI_AGAIN: "the host name cannot be resolved at the moment",
 };
 
 async function main(): Promise<void> {
@@ -34,8 +34,7 @@ async function main(): Promise<void> {
   const asked = asksFor(args);
   if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
   const config = readConfig(args, process.env);
-  const { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa } = config;
-  const files: TlsFiles | undefined = cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
+  const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
   const page = config.page ? readPage(PAGE) : undefined;
   const server = createServer({ routes, tls, ...config, page });
@@ -50,19 +49,23 @@ async function main(): Promise<void> {
   const address = { ...reached, needsSchema: !config.reflection };
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
-  for (const line of loweredLines(config.limits)) console.log(line);
-  if (config.page && page === undefined) console.error("no page at /: it is not built; npm run build builds it");
+  const lowered = loweredLine(config.limits);
+  if (lowered !== undefined) console.log(lowered);
+  if (config.page && page === undefined) console.error("no page at /: not built yet; npm run build builds it");
 }
 
-/** Says which limits have a lower default here than docs/limits.md says, and why. */
-function loweredLines(limits: Limits): string[] {
+function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
+}
+
+/** Returns a line that names the limits with a default lower than in docs/limits.md, or undefined if none is lowered. */
+function loweredLine(limits: Limits): string | undefined {
   const lowered = loweredLimits(limits).map((name) => {
     const { unit } = LIMITS[name];
     return `${name} ${unit === "bytes" ? mebibytes(limits[name]) : limits[name]}`;
   });
-  return lowered.length === 0
-    ? []
-    : [`defaults lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`];
+  if (lowered.length === 0) return undefined;
+  return `defaults lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`;
 }
 
 function mebibytes(bytes: number): string {
@@ -70,18 +73,18 @@ function mebibytes(bytes: number): string {
 }
 
 /**
- * Reads the files again after each SIGHUP. A signal that arrives during a reading starts one more reading after it, so the
- * files as they were at the last signal win. Without TLS SIGHUP has its default action: it ends the process.
+ * Reads the TLS files again after each SIGHUP. A signal that arrives during a reading starts one more reading, so the files
+ * as they were at the last signal win. Without TLS, SIGHUP keeps its default action and ends the process.
  */
 function renewTlsOnSignal(server: Server, files: TlsFiles): void {
   let reading = false;
-  let asked = false;
+  let requested = false;
   process.on("SIGHUP", async () => {
-    asked = true;
+    requested = true;
     if (reading) return;
     reading = true;
-    while (asked) {
-      asked = false;
+    while (requested) {
+      requested = false;
       await renewTls(server, files);
     }
     reading = false;
@@ -98,34 +101,40 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
   }
 }
 
-/** Before it listens there is nothing to drain. */
-function closeOnSignal(server: Server, timesOnceListening: () => DrainTimes | undefined): void {
+/**
+ * Drains at the first SIGINT or SIGTERM, and exits at the second. Before the server listens, `getTimes` returns undefined
+ * and the first signal exits at once.
+ */
+function closeOnSignal(server: Server, getTimes: () => DrainTimes | undefined): void {
   let first: { signal: string; at: number } | undefined;
   function onSignal(signal: string): void {
-    const times = timesOnceListening();
+    const times = getTimes();
     if (times === undefined) process.exit(0);
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
-      if (times.delayMs > 0)
-        console.log(
-          `draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`,
-        );
-      const ranOut = `drain: the time of ${times.graceMs} ms ran out`;
-      void server.close(times).then((cut) => {
-        if (cut > 0) fail(1, `${ranOut}; calls that were cut: ${cut}`); // whose handlers may hold the process
-        const left = now + times.delayMs + times.graceMs - performance.now();
-        // No call, but a handler whose caller has gone may hold the process.
-        setTimeout(
-          () => fail(1, `${ranOut} after the last call, and something still held the process`),
-          Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
-        ).unref();
-      });
-      setTimeout(() => {}, ECHO_MS / 10); // the process stays to hear the echo: one that is ending would die of it
+      void drain(server, times);
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
   }
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+}
+
+/** Drains, after which the process ends by itself. Exits with 1 if calls were cut or something holds the process. */
+async function drain(server: Server, times: DrainTimes): Promise<void> {
+  const end = performance.now() + times.delayMs + times.graceMs;
+  if (times.delayMs > 0)
+    console.log(`draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`);
+  // Keeps the process alive for the second arrival of a Ctrl-C, which would kill a process that is already exiting.
+  setTimeout(() => {}, ECHO_MS / 10);
+  const cutCalls = await server.close(times);
+  if (cutCalls > 0) fail(1, `drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
+  const left = end - performance.now();
+  // All calls have ended, but the handler of a disconnected client can still hold the process.
+  setTimeout(
+    () => fail(1, `drain: timed out after ${times.graceMs} ms; all calls have ended, but something holds the process`),
+    Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
+  ).unref();
 }
 
 function listenProblem({ host, port }: Config, error: NodeJS.ErrnoException): string {
@@ -137,7 +146,7 @@ function fail(exitCode: number, message: string): never {
   process.exit(exitCode);
 }
 
-// Whoever reads its lines may go before the server does.
+// The reader of the output, such as a pipe, may end before the server does. Without a listener, that error ends the process.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
 main().catch((error) => {
   if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);

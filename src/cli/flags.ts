@@ -31,7 +31,7 @@ export function readFlags(args: readonly string[], { known, switches, renamed }:
   const problems: string[] = [];
   const complete = args.filter((arg, i) => {
     const lacksValue = known.some((flag) => arg === `--${flag}`) && (args[i + 1] ?? "--").startsWith("--");
-    if (lacksValue) problems.push(`${arg}: must have a value behind it`);
+    if (lacksValue) problems.push(`${arg}: must be followed by a value`);
     return !lacksValue;
   });
   const { tokens } = parseArgs({ args: complete, options, allowPositionals: true, strict: false, tokens: true });

@@ -1,4 +1,4 @@
-/** The flag and the variable of each limit. */
+/** Makes a setting of each limit, with its flag and variable. */
 
 import type { Limit } from "../server/limits/limit.ts";
 import { LIMIT_NAMES, LIMITS, type LimitName } from "../server/limits/limits.ts";
@@ -9,11 +9,11 @@ import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize
 
 export interface LimitSetting extends Setting<number> {
   readonly name: LimitName;
-  /** The default of a process with memory enough. */
+  /** The default of a process with enough memory. */
   readonly default: string;
 }
 
-/** The settings of the limits, in the order of their table. */
+/** The settings of the limits, in the order of the table. */
 export const LIMIT_SETTINGS: readonly LimitSetting[] = LIMIT_NAMES.map(limitSetting);
 
 /** The flags that were renamed, with the new name of each, both without "--". */
@@ -65,11 +65,12 @@ function shareOf(share: number, unit: string): string {
     : `at most one for each ${formatSize(1 / share)} of memory`;
 }
 
+/** The texts and the parser of a kind of amount. */
 interface Amount {
   readonly takes: string;
   readonly parse: (text: string) => number | undefined;
   readonly format: (amount: number) => string;
-  /** The addition to a sentence that says which numbers are allowed. */
+  /** The end of a sentence about allowed numbers: the units, or nothing. */
   readonly units: string;
 }
 

@@ -1,16 +1,16 @@
-/** A setting of the process: its flag, its variable and the values that both take. */
+/** A setting of the process: its flag, its environment variable and its allowed values. */
 
 export interface Setting<T> {
   readonly flag: string;
   readonly env: string;
-  /** The word for its value in `--help`, like PORT. */
+  /** The word for the value in `--help`, like PORT. */
   readonly takes: string;
   /** Undefined if the setting has no value unless it is given. */
   readonly default: string | undefined;
   /** A note that `--help` adds to the default. */
   readonly defaultNote?: string;
   readonly help: string;
-  /** The values that are allowed, as text that follows "must be". */
+  /** The allowed values, as text that follows "must be". */
   readonly allowed: string;
   /** The new name of each value that was renamed. */
   readonly renamedValues?: Readonly<Record<string, string>>;

@@ -117,7 +117,7 @@ function flagProblem(message: string): string {
   const [, flag = message] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
   if (message.startsWith("Unknown option")) return `${flag}: unknown flag; see --help`;
   if (message.includes("does not take an argument")) return `${flag}: takes no value; see --help`;
-  return `${flag}: must have a value behind it; see --help`;
+  return `${flag}: must be followed by a value; see --help`;
 }
 
 function readNumbers(positionals: readonly string[]): { a: number; b: number } {

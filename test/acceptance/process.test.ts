@@ -100,8 +100,8 @@ test("a flag without its value is named, and the flag behind it is read", async 
   const { code, stderr } = await main("--port", "--host", "a b", "--cors-origins");
   assert.equal(code, 2);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
-    "--port: must have a value behind it",
-    "--cors-origins: must have a value behind it",
+    "--port: must be followed by a value",
+    "--cors-origins: must be followed by a value",
     '--host: "a b" must be an IP address or a host name',
   ]);
 });

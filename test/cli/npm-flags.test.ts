@@ -19,7 +19,7 @@ const FLAGS = [
 ];
 const taken = (env: Record<string, string>, event = "start") =>
   flagsTakenByNpm(["start", "dev"], FLAGS, { npm_lifecycle_event: event, ...env });
-const SENTENCE = "taken by npm as its own; put flags behind --, as in: ";
+const SENTENCE = "taken by npm as its own; put flags after --, as in: ";
 
 test("a flag that npm took is named, with the command that passes it on", () => {
   assert.equal(taken({ npm_config_port: "true" }), `--port: ${SENTENCE}npm start -- --port PORT`);
@@ -88,6 +88,6 @@ test("npm start with a flag before -- does not start the server with other setti
   for (const args of [["--port", "0"], ["--no-page"], ["--tls-cert=a", "--tls-key=b"]]) {
     const { code, stderr } = await run("npm", ["start", ...args]); // npm 12 refuses a flag that it does not know itself
     assert.notEqual(code, 0);
-    assert.match(stderr, /put flags behind --, as in: npm start -- --|Unknown cli flag/);
+    assert.match(stderr, /put flags after --, as in: npm start -- --|Unknown cli flag/);
   }
 });

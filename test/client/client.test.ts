@@ -134,8 +134,8 @@ for (const { args, message } of [
   { args: ["--nope"], message: "--nope: unknown flag; see --help" },
   { args: ["-n"], message: "-n: unknown flag; see --help" },
   { args: ["--nope=1"], message: "--nope: unknown flag; see --help" },
-  { args: ["--url"], message: "--url: must have a value behind it; see --help" },
-  { args: ["--url", "--json"], message: "--url: must have a value behind it; see --help" },
+  { args: ["--url"], message: "--url: must be followed by a value; see --help" },
+  { args: ["--url", "--json"], message: "--url: must be followed by a value; see --help" },
   { args: ["--json=yes"], message: "--json: takes no value; see --help" },
 ]) {
   test(`${args.join(" ")} is refused with a sentence and exit 2`, async () => {

@@ -165,7 +165,7 @@ test("a page that was not built is one line that says how, and text for everyone
   const { stdout, authority } = await startCopy(t, { isBuilt: false });
   const home = await send("HTTP/1.1", authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
   assert.equal(home.headers["content-type"], "text/plain; charset=utf-8");
-  assert.match(stdout(), /^no page at \/: it is not built; npm run build builds it$/m);
+  assert.match(stdout(), /^no page at \/: not built yet; npm run build builds it$/m);
 });
 
 test("a value of --page that is none is refused with what is allowed", async () => {

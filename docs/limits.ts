@@ -24,7 +24,7 @@ The value of an option is a number of its unit: bytes, ms or the unit in the tab
 in bytes per second is turned off by 0. The value of a flag or variable is such a number, or a number with a unit (ms, s, m, h; KiB,
 MiB, GiB), or \`off\`. An invalid value is an error: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
 
-When a limit is exceeded, the server logs it: at most one line a second for each limit.
+The server logs each limit that is exceeded, at most one line a second for each.
 
 ${row(HEADINGS)}
 ${row(HEADINGS.map(() => "---"))}

@@ -7,7 +7,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** A flag, and the word for its value in a usage line. */
 export interface FlagName {
   readonly flag: string;
-  /** Undefined if the flag has no value. */
+  /** Undefined for a flag without a value. */
   readonly takes?: string | undefined;
 }
 

@@ -5,7 +5,7 @@ export interface Setting<T> {
   readonly env: string;
   /** The word for the value in `--help`, like PORT. */
   readonly takes: string;
-  /** Undefined if the setting has no value unless it is given. */
+  /** Undefined if the setting is optional and without a default. */
   readonly default: string | undefined;
   /** A note that `--help` adds to the default. */
   readonly defaultNote?: string;

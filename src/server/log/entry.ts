@@ -23,7 +23,7 @@ export function logEntry(text: string): string {
     .replace(/\n(?! {4})/g, "\n    ");
 }
 
-/** Returns the stack of an error, or its message if it has none. Returns other values as text. Never throws. */
+/** Returns the stack of an error, or else its message. Returns other values as text. Never throws. */
 export function errorText(error: unknown): string {
   try {
     if (!(error instanceof Error)) return String(error);

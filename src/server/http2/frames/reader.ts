@@ -15,7 +15,7 @@ export interface FrameSink {
 export class FrameReader {
   /** The number of preface bytes received, or the length of the preface if none is expected. */
   #prefaceBytes: number;
-  /** The beginning of a frame whose end has not arrived: its header until that is complete, then the whole frame. */
+  /** A frame that has arrived in part. The buffer has the size of a header until that is complete, then of the frame. */
   #partial: Buffer | undefined;
   /** The number of bytes received into `#partial`. */
   #partialBytes = 0;

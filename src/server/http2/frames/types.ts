@@ -1,4 +1,4 @@
-/** The names and numbers of HTTP/2's frames (RFC 9113, 4 to 7). */
+/** Constants of the HTTP/2 framing layer, and the error of a connection (RFC 9113, 4 to 7). */
 
 /** Frame types (6). */
 export const FrameType = {
@@ -49,21 +49,19 @@ export const SettingId = {
   MaxHeaderListSize: 0x6,
 } as const;
 
-/** Bytes of a frame's header (4.1). */
+/** The size of a frame header (4.1). */
 export const FRAME_HEADER_BYTES = 9;
 /**
- * The largest payload sent, and the largest taken: the protocol's first value of SETTINGS_MAX_FRAME_SIZE, kept (6.5.2).
+ * The largest payload that this side sends or accepts: the initial value of SETTINGS_MAX_FRAME_SIZE (6.5.2). This side
+ * does not announce another one.
  */
 export const MAX_FRAME_SIZE_BYTES = 16_384;
-/** The largest flow-control window (6.9.1), and the largest stream identifier (5.1.1). */
+/** The largest flow-control window in bytes (6.9.1), and the largest stream identifier (5.1.1). */
 export const MAX_UINT31 = 0x7fff_ffff;
-/** The window a connection and its streams begin with (6.9.2). */
+/** The initial flow-control window of a connection and of its streams (6.9.2). */
 export const INITIAL_WINDOW_BYTES = 65_535;
 
-/**
- * An error of the whole connection (5.4.1): GOAWAY with this message as its debug data, then the end. Where a limit was
- * met, it is named.
- */
+/** An error that ends the connection with GOAWAY (5.4.1). The message becomes its debug data. */
 export class ConnectionError extends Error {
   readonly code: ErrorCode;
 
@@ -73,7 +71,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The 31 bits at a position: a stream identifier, or a window's increment, without its reserved bit. */
+/** Reads a stream identifier or a window increment at a position, without the reserved bit. */
 export function readUint31(bytes: Uint8Array, at: number): number {
   return (
     (((bytes[at] as number) << 24) |

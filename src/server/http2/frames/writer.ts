@@ -1,34 +1,34 @@
-/** Writes frames (RFC 9113, 6), buffering what is said in one turn into as few buffers as can be. */
+/** Writes frames (RFC 9113, 6) into large buffers, so that all frames of one turn reach the socket in few writes. */
 import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_SIZE_BYTES } from "./types.ts";
 
-const BUFFER_SIZE = 65_536;
-/** Output of up to this many bytes leaves as a copy, so that its buffer can serve again. */
-const COPIED = 16_384;
-const SPARE_BUFFERS = 16;
+const BUFFER_BYTES = 65_536;
+/** The largest output that is copied out of its buffer, so that the buffer can be used again. */
+const MAX_COPIED_BYTES = 16_384;
+const MAX_SPARE_BUFFERS = 16;
 
-/**
- * Buffers that frames are written into. One comes back only when what it held was copied, so none that was handed to a
- * socket is ever used again.
- */
+/** A pool of buffers for frames. A buffer returns to the pool only if its output was copied, so no socket still reads it. */
 export class BufferPool {
   readonly #spare: Buffer[] = [];
 
   acquire(): Buffer {
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_SIZE);
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
   }
 
   release(buffer: Buffer): void {
-    if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
+    if (this.#spare.length < MAX_SPARE_BUFFERS) this.#spare.push(buffer);
   }
 }
 
 export class FrameWriter {
   readonly #buffers: BufferPool;
-  /** Called when there is output and there was none. */
+  /** Called when the writer gets its first output since it was empty. */
   readonly #wake: () => void;
+  /** Output in full buffers, oldest first. */
   #full: Buffer[] | undefined;
+  /** The buffer that frames are written into, and the position of the next one. */
   #buffer: Buffer | undefined;
   #at = 0;
+  /** The size of the output in `#full`. */
   #fullBytes = 0;
 
   constructor(buffers: BufferPool, wake: () => void) {
@@ -36,12 +36,12 @@ export class FrameWriter {
     this.#wake = wake;
   }
 
-  /** Bytes written and not taken. */
+  /** The bytes that were written and not taken yet. */
   get queuedBytes(): number {
     return this.#fullBytes + this.#at;
   }
 
-  /** The next of the output, which from then on is the caller's; undefined where there is none. */
+  /** Returns the oldest output, or undefined if none is left. The caller owns the buffer. */
   takeBuffer(): Buffer | undefined {
     const full = this.#full?.shift();
     if (full !== undefined) {
@@ -54,13 +54,13 @@ export class FrameWriter {
     const output = buffer.subarray(0, this.#at);
     this.#buffer = undefined;
     this.#at = 0;
-    if (output.length > COPIED) return output;
+    if (output.length > MAX_COPIED_BYTES) return output;
     const copy = Buffer.from(output);
     this.#buffers.release(buffer);
     return copy;
   }
 
-  /** DATA (6.1). */
+  /** Writes DATA (6.1) with bytes[start] to bytes[end - 1]. */
   writeData(streamId: number, bytes: Uint8Array, start: number, end: number, flags: number): void {
     const buffer = this.#writeHeader(end - start, FrameType.Data, flags, streamId);
     buffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at);
@@ -68,8 +68,8 @@ export class FrameWriter {
   }
 
   /**
-   * HEADERS (6.2) with a whole field block that is given in two parts, and CONTINUATION (6.10) where one frame cannot
-   * hold it.
+   * Writes HEADERS (6.2) with a complete field block, which is `block` and then `more`. Adds CONTINUATION (6.10) if one
+   * frame is too small.
    */
   writeHeaders(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
     const length = block.length + more.length;
@@ -99,12 +99,12 @@ export class FrameWriter {
     }
   }
 
-  /** RST_STREAM (6.4). */
+  /** Writes RST_STREAM (6.4). */
   writeRstStream(streamId: number, code: ErrorCode): void {
     this.#writeUint32(this.#writeHeader(4, FrameType.RstStream, 0, streamId), code);
   }
 
-  /** SETTINGS (6.5) as pairs of identifier and value. */
+  /** Writes SETTINGS (6.5). */
   writeSettings(pairs: readonly (readonly [id: number, value: number])[]): void {
     const buffer = this.#writeHeader(pairs.length * 6, FrameType.Settings, 0, 0);
     for (const [id, value] of pairs) {
@@ -113,33 +113,34 @@ export class FrameWriter {
     }
   }
 
+  /** Writes the acknowledgement of SETTINGS (6.5.3). */
   writeSettingsAck(): void {
     this.#writeHeader(0, FrameType.Settings, Flag.Ack, 0);
   }
 
-  /** PING (6.7) with eight bytes. */
+  /** Writes PING (6.7) with eight bytes of opaque data. */
   writePing(opaque: Uint8Array, flags: number): void {
     const buffer = this.#writeHeader(8, FrameType.Ping, flags, 0);
     buffer.set(opaque, this.#at);
     this.#at += 8;
   }
 
-  /** GOAWAY (6.8) with its reason in words. */
+  /** Writes GOAWAY (6.8). The reason becomes its debug data. */
   writeGoaway(lastStreamId: number, code: ErrorCode, reason: string): void {
-    const words = Buffer.from(reason.slice(0, 1024));
-    const buffer = this.#writeHeader(8 + words.length, FrameType.Goaway, 0, 0);
+    const debugData = Buffer.from(reason.slice(0, 1024));
+    const buffer = this.#writeHeader(8 + debugData.length, FrameType.Goaway, 0, 0);
     this.#writeUint32(buffer, lastStreamId);
     this.#writeUint32(buffer, code);
-    buffer.set(words, this.#at);
-    this.#at += words.length;
+    buffer.set(debugData, this.#at);
+    this.#at += debugData.length;
   }
 
-  /** WINDOW_UPDATE (6.9). */
+  /** Writes WINDOW_UPDATE (6.9). */
   writeWindowUpdate(streamId: number, increment: number): void {
     this.#writeUint32(this.#writeHeader(4, FrameType.WindowUpdate, 0, streamId), increment);
   }
 
-  /** A frame's header (4.1), in a buffer that has room for its payload. */
+  /** Writes a frame header (4.1). Returns the buffer, which has room for the payload at `#at`. */
   #writeHeader(length: number, type: number, flags: number, streamId: number): Buffer {
     const buffer = this.#reserve(FRAME_HEADER_BYTES + length);
     let at = this.#at;
@@ -160,9 +161,10 @@ export class FrameWriter {
     this.#at = buffer.writeUInt32BE(value, this.#at);
   }
 
+  /** Returns a buffer that has room for so many bytes at `#at`. */
   #reserve(bytes: number): Buffer {
     const buffer = this.#buffer;
-    if (buffer !== undefined && this.#at + bytes <= BUFFER_SIZE) return buffer;
+    if (buffer !== undefined && this.#at + bytes <= BUFFER_BYTES) return buffer;
     if (buffer === undefined) {
       if (this.#full === undefined) this.#wake();
     } else {

@@ -1,52 +1,58 @@
-/** Decodes the field blocks of one connection's requests; equal blocks, while the table stays, share one head. */
+/** Decodes the requests of one connection, with a small cache of request heads. */
 
 import { HpackDecoder } from "../hpack/decoder.ts";
 import type { HeaderField } from "../hpack/header-field.ts";
 import { type Http2RequestHead, parseRequestHead } from "./request-head.ts";
 
-/** Heads kept, a power of two, and the longest block that is. */
-const KEPT = 8;
-const KEPT_BYTES = 256;
+/** The number of cached heads, a power of two. */
+const CACHE_SLOTS = 8;
+/** The longest block whose head is cached. */
+const MAX_CACHED_BLOCK_BYTES = 256;
 
-interface Kept {
+interface CachedHead {
   readonly block: Buffer;
-  readonly changes: number;
+  readonly tableVersion: number;
   readonly head: Http2RequestHead;
 }
 
 export class RequestDecoder {
   readonly #hpack = new HpackDecoder();
-  readonly #listBytes: number;
-  #kept: (Kept | undefined)[] | undefined;
+  readonly #maxListBytes: number;
+  #cache: (CachedHead | undefined)[] | undefined;
 
-  constructor(listBytes: number) {
-    this.#listBytes = listBytes;
+  constructor(maxListBytes: number) {
+    this.#maxListBytes = maxListBytes;
   }
 
-  /** The head of a block; or MALFORMED; or the status to refuse it with. */
+  /**
+   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, MALFORMED, or the status of the
+   * error response. Equal blocks share one head while the dynamic table is the same. Throws ConnectionError.
+   */
   decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
-    if (end - start > KEPT_BYTES) return this.#decode(bytes, start, end);
-    const slot = hash(bytes, start, end) & (KEPT - 1);
-    const changes = this.#hpack.tableVersion;
-    const kept = this.#kept?.[slot];
-    if (kept !== undefined && kept.changes === changes && equal(kept.block, bytes, start, end)) return kept.head;
+    if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(bytes, start, end);
+    const slot = hash(bytes, start, end) & (CACHE_SLOTS - 1);
+    const tableVersion = this.#hpack.tableVersion;
+    const cached = this.#cache?.[slot];
+    if (cached !== undefined && cached.tableVersion === tableVersion && equal(cached.block, bytes, start, end)) {
+      return cached.head;
+    }
     const head = this.#decode(bytes, start, end);
-    if (typeof head !== "number" && this.#hpack.tableVersion === changes) {
-      this.#kept ??= new Array(KEPT).fill(undefined);
-      this.#kept[slot] = { block: Buffer.from(bytes.subarray(start, end)), changes, head };
+    if (typeof head !== "number" && this.#hpack.tableVersion === tableVersion) {
+      this.#cache ??= new Array(CACHE_SLOTS).fill(undefined);
+      this.#cache[slot] = { block: Buffer.from(bytes.subarray(start, end)), tableVersion, head };
     }
     return head;
   }
 
-  /** The list of a block that is no request's; undefined where it is too large. */
+  /** Decodes a block that is not a request, such as trailers. Returns undefined if the list is too large. */
   decodeList(bytes: Buffer, start: number, end: number): readonly HeaderField[] | undefined {
-    const list = this.#hpack.decode(bytes, start, end, this.#listBytes);
+    const list = this.#hpack.decode(bytes, start, end, this.#maxListBytes);
     return this.#hpack.listTooLarge ? undefined : list;
   }
 
   #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
     const list = this.decodeList(bytes, start, end);
-    // A list over SETTINGS_MAX_HEADER_LIST_SIZE may be answered so (RFC 9113, 10.5.1).
+    // A list over SETTINGS_MAX_HEADER_LIST_SIZE may get 431 (RFC 9113, 10.5.1).
     return list === undefined ? 431 : parseRequestHead(list);
   }
 }

@@ -1,8 +1,8 @@
-/** Makes a request's head of a header list, where it is well formed (RFC 9113, 8.1.1 to 8.5). */
+/** Validates the header list of a request, and makes a request head of it (RFC 9113, 8.1.1 to 8.5). */
 import type { Field, RequestHead } from "../../http/exchange.ts";
 import { FieldKind, type HeaderField } from "../hpack/header-field.ts";
 
-/** A request's head with what the connection asks of it. */
+/** A request head, with the fields that the connection itself reads. */
 export class Http2RequestHead implements RequestHead {
   readonly httpVersion = "2.0";
   readonly method: string;
@@ -10,9 +10,9 @@ export class Http2RequestHead implements RequestHead {
   readonly authority: string;
   readonly path: string;
   readonly fields: readonly Field[];
-  /** Bytes of the body as content-length says, or -1. */
+  /** The value of content-length in bytes, or -1 if the field is missing. */
   readonly contentLength: number;
-  /** Whether the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1). */
+  /** True if the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1). */
   readonly expectsContinue: boolean;
 
   constructor(parts: Parts, scheme: "http" | "https") {
@@ -26,13 +26,13 @@ export class Http2RequestHead implements RequestHead {
   }
 }
 
-/** The head of a request that is refused before its head is known. */
+/** The head of a request that gets an error response before its own head is parsed. */
 export const PLACEHOLDER_HEAD = new Http2RequestHead(
   { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
   "http",
 );
 
-/** What a header list consists of. */
+/** The contents of a header list, sorted by kind. */
 interface Parts {
   method: string | undefined;
   scheme: string | undefined;
@@ -44,58 +44,58 @@ interface Parts {
   fields: Field[];
 }
 
-/** A malformed request, which is a stream error of PROTOCOL_ERROR (8.1.1). */
+/** The result for a malformed request, a stream error of type PROTOCOL_ERROR (8.1.1). */
 export const MALFORMED = 0;
 
 /**
- * Visible ASCII. More than an authority of RFC 3986 (8.3.1) is taken, as by grpc-go: gRPC's health checkers send the names
- * of clusters, such as "outbound|50051||sum.default.svc".
+ * Visible ASCII. This accepts more than an authority of RFC 3986 (8.3.1), as grpc-go does, because health checkers of gRPC
+ * send cluster names such as "outbound|50051||sum.default.svc".
  */
 const AUTHORITY = /^[!-~]+$/;
-/** An IPv6 address and a port without the brackets between them, which is how Node's client sends them. */
+/** An IPv6 address and a port without brackets, as the client of node:http2 sends them. */
 const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
-/** A path and an optional query, of visible ASCII and without a fragment (8.3.1). */
+/** A path and an optional query, in visible ASCII and without a fragment (8.3.1). */
 const PATH = /^\/[!"$-~]*$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
-/** The head of a list; or MALFORMED; or the status to refuse it with. */
+/** Returns the request head of a header list, MALFORMED, or the status of the error response. */
 export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead | number {
-  const parts = divide(list);
+  const parts = sortFields(list);
   if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return MALFORMED;
-  // Malformed too, but answered, and as over HTTP/1.1 (RFC 9112, 3.2).
-  const { host } = parts;
-  const { authority } = parts;
+  // An invalid authority is malformed too, but gets 400 as on HTTP/1.1 (RFC 9112, 3.2).
+  const { host, authority } = parts;
   if (authority !== undefined) {
     if (!AUTHORITY.test(authority)) return 400;
     if (BARE_IPV6.test(authority)) parts.authority = authority.replace(BARE_IPV6, "[$1]$2");
   }
   if (host !== undefined && !AUTHORITY.test(host)) return 400;
-  if (parts.method === "CONNECT") return connect(parts);
-  // All requests but CONNECT have exactly one :method, :scheme and :path (8.3.1).
+  if (parts.method === "CONNECT") return statusOfConnect(parts);
+  // All requests except CONNECT have exactly one :method, :scheme and :path (8.3.1).
   const { scheme, path } = parts;
   if (scheme === undefined || path === undefined) return MALFORMED;
   if (scheme !== "http" && scheme !== "https") return 400;
   if (!PATH.test(path) && !(path === "*" && parts.method === "OPTIONS")) return MALFORMED;
-  return agree(parts, scheme) ? new Http2RequestHead(parts, scheme) : MALFORMED;
+  return isHostConsistent(parts, scheme) ? new Http2RequestHead(parts, scheme) : MALFORMED;
 }
 
-/** CONNECT has neither :scheme nor :path (8.5); what it asks for is not implemented here (RFC 9110, 15.6.2). */
-function connect(parts: Parts): number {
+/** Returns 501 for a well-formed CONNECT, which has neither :scheme nor :path (8.5), or MALFORMED. */
+function statusOfConnect(parts: Parts): number {
   return parts.scheme === undefined && parts.path === undefined && parts.authority !== undefined ? 501 : MALFORMED;
 }
 
-/** Host, where given, names what :authority names (8.3.1). */
-function agree({ host, authority }: Parts, scheme: "http" | "https"): boolean {
+/** True if host is missing or names the same authority as :authority (8.3.1). */
+function isHostConsistent({ host, authority }: Parts, scheme: "http" | "https"): boolean {
   if (host === undefined || host === authority) return true;
-  return authority === undefined || normal(host, scheme) === normal(authority, scheme);
+  return authority === undefined || normalize(host, scheme) === normalize(authority, scheme);
 }
 
-function normal(authority: string, scheme: "http" | "https"): string {
+/** Returns the authority in lower case, without the default port of the scheme. */
+function normalize(authority: string, scheme: "http" | "https"): string {
   return authority.toLowerCase().replace(scheme === "http" ? /:(?:80)?$/ : /:(?:443)?$/, "");
 }
 
-/** Sorts a list's fields out; undefined where the list itself is malformed. */
-function divide(list: readonly HeaderField[]): Parts | undefined {
+/** Sorts the fields of a list by kind. Returns undefined if the list is malformed. */
+function sortFields(list: readonly HeaderField[]): Parts | undefined {
   const parts: Parts = {
     method: undefined,
     scheme: undefined,
@@ -109,23 +109,24 @@ function divide(list: readonly HeaderField[]): Parts | undefined {
   let cookie = -1;
   for (const { field, kind } of list) {
     if (kind >= FieldKind.Method && kind <= FieldKind.Authority) {
-      // Pseudo-header fields stand before the others, each once (8.3).
-      if (parts.fields.length > 0 || !takePseudo(parts, kind, field[1])) return undefined;
+      // Pseudo-header fields come before all other fields, each at most once (8.3).
+      if (parts.fields.length > 0 || !storePseudo(parts, kind, field[1])) return undefined;
       continue;
     }
     if (kind === FieldKind.Cookie && cookie >= 0) {
-      // Crumbs of a cookie are one field to everyone else (8.2.3).
+      // A cookie that is split into several fields is joined again (8.2.3).
       parts.fields[cookie] = ["cookie", `${parts.fields[cookie]?.[1]}; ${field[1]}`];
       continue;
     }
     if (kind === FieldKind.Cookie) cookie = parts.fields.length;
-    else if (kind !== FieldKind.Regular && !takeField(parts, kind, field[1])) return undefined;
+    else if (kind !== FieldKind.Regular && !storeField(parts, kind, field[1])) return undefined;
     parts.fields.push(field);
   }
   return parts;
 }
 
-function takePseudo(parts: Parts, kind: FieldKind, value: string): boolean {
+/** Stores a pseudo-header field. Returns false if the list has that field already. */
+function storePseudo(parts: Parts, kind: FieldKind, value: string): boolean {
   const name =
     kind === FieldKind.Method
       ? "method"
@@ -139,10 +140,8 @@ function takePseudo(parts: Parts, kind: FieldKind, value: string): boolean {
   return true;
 }
 
-/**
- * Takes a field that says something to the connection; false where it is malformed, or says another thing than before.
- */
-function takeField(parts: Parts, kind: FieldKind, value: string): boolean {
+/** Stores a field that the connection itself reads. Returns false if it is malformed or contradicts an earlier one. */
+function storeField(parts: Parts, kind: FieldKind, value: string): boolean {
   if (kind === FieldKind.Host) {
     if (parts.host !== undefined && parts.host !== value) return false;
     parts.host = value;
@@ -161,9 +160,7 @@ function takeField(parts: Parts, kind: FieldKind, value: string): boolean {
   return false;
 }
 
-/** Whether a list may be trailers: no pseudo-header fields, and nothing malformed (8.1). */
+/** True if the list is valid as trailers: without pseudo-header fields and malformed fields (8.1). */
 export function areTrailers(list: readonly HeaderField[]): boolean {
-  return list.every(
-    ({ kind }) => kind !== FieldKind.Malformed && (kind < FieldKind.Method || kind > FieldKind.Authority),
-  );
+  return list.every(({ kind }) => kind !== FieldKind.Malformed && (kind < FieldKind.Method || kind > FieldKind.Status));
 }

@@ -1,18 +1,21 @@
-/** The wire form of answers' heads and trailers, kept by identity (RFC 9113, 8.3.2). */
+/** Encodes response heads and trailers as field blocks, with a cache (RFC 9113, 8.3.2). */
 import type { Field, ResponseHead } from "../../http/exchange.ts";
 import { encodeBlock } from "../hpack/encoder.ts";
 import { isSendable } from "../hpack/header-field.ts";
 
-/** An answer's head as a field block, and what the connection asks of it. */
+/** A response head as a field block, with the properties that the connection needs. */
 export interface ResponseBlock {
   readonly block: Uint8Array;
-  /** It brings no Date of its own, so that one is added (RFC 9110, 6.6.1). */
+  /** True if the connection must add a Date field (RFC 9110, 6.6.1). */
   readonly needsDate: boolean;
-  /** Its status has no content: 204 and 304 (RFC 9110, 6.4.1). */
+  /** True if the status does not allow content: 204 and 304 (RFC 9110, 6.4.1). */
   readonly noContent: boolean;
 }
 
-/** Encodes heads and trailers. Those that are frozen, with their fields, are encoded once. */
+/**
+ * Encodes a head or trailers once if the object and its fields are frozen, and finds the block by the object's identity.
+ * The last block of each kind is found without a WeakMap look-up.
+ */
 export class ResponseEncoder {
   readonly #heads = new WeakMap<ResponseHead, ResponseBlock>();
   readonly #trailers = new WeakMap<readonly Field[], Uint8Array>();
@@ -24,7 +27,7 @@ export class ResponseEncoder {
   encodeHead(head: ResponseHead): ResponseBlock {
     if (head === this.#lastHead) return this.#lastHeadBlock as ResponseBlock;
     const known = this.#heads.get(head);
-    const block = known ?? encodeHead(head);
+    const block = known ?? makeBlock(head);
     if (known === undefined) {
       if (!Object.isFrozen(head) || !Object.isFrozen(head.fields)) return block;
       this.#heads.set(head, block);
@@ -37,7 +40,7 @@ export class ResponseEncoder {
   encodeTrailers(fields: readonly Field[]): Uint8Array {
     if (fields === this.#lastTrailers) return this.#lastTrailersBlock as Uint8Array;
     const known = this.#trailers.get(fields);
-    const block = known ?? encodeBlock(sendable(fields));
+    const block = known ?? encodeBlock(validFields(fields));
     if (known === undefined) {
       if (!Object.isFrozen(fields)) return block;
       this.#trailers.set(fields, block);
@@ -48,22 +51,25 @@ export class ResponseEncoder {
   }
 }
 
-function encodeHead({ status, fields }: ResponseHead): ResponseBlock {
+/** Throws RangeError for an invalid status, and TypeError for an invalid field. */
+function makeBlock({ status, fields }: ResponseHead): ResponseBlock {
   if (!Number.isInteger(status) || status < 200 || status > 999) {
-    throw new RangeError(`send head: status ${status} is no final status, 200 to 999`);
+    throw new RangeError(`send head: status ${status} is not a final status from 200 to 999`);
   }
   return {
-    block: encodeBlock([[":status", String(status)], ...sendable(fields)]),
+    block: encodeBlock([[":status", String(status)], ...validFields(fields)]),
     needsDate: !fields.some(([name]) => name === "date"),
     noContent: status === 204 || status === 304,
   };
 }
 
-/** The fields, where all of them may be sent. */
-function sendable(fields: readonly Field[]): readonly Field[] {
+/** Returns the fields. Throws TypeError if one of them is invalid. */
+function validFields(fields: readonly Field[]): readonly Field[] {
   for (const [name, value] of fields) {
     if (!isSendable(name, value)) {
-      throw new TypeError(`send fields: ${JSON.stringify(name)}: ${JSON.stringify(value)} is no field of HTTP/2`);
+      throw new TypeError(
+        `send fields: ${JSON.stringify(name)}: ${JSON.stringify(value)} is not a valid field of HTTP/2`,
+      );
     }
   }
   return fields;

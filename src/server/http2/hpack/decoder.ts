@@ -1,30 +1,35 @@
-/** Decodes field blocks with a dynamic table (RFC 7541, 3 and 6). */
+/** HPACK decoder: decodes field blocks with a dynamic table (RFC 7541, 3 and 6). */
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import { HeaderField } from "./header-field.ts";
 import { huffmanDecode } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
 /**
- * The dynamic table's largest size: the protocol's first value of SETTINGS_HEADER_TABLE_SIZE, kept (RFC 9113, 6.5.2).
+ * The largest dynamic table: the initial value of SETTINGS_HEADER_TABLE_SIZE (RFC 9113, 6.5.2). This side does not announce
+ * another one.
  */
-const TABLE_SIZE = 4096;
-/** Slots for its entries: a power of two not under TABLE_SIZE / 32, where 32 is the least an entry counts (4.1). */
+const MAX_TABLE_BYTES = 4096;
+/** The slots for entries: a power of two, at least MAX_TABLE_BYTES / 32, because an entry counts 32 bytes or more (4.1). */
 const SLOTS = 128;
 
 export class HpackDecoder {
-  /** A ring: the newest entry is before the slot of #inserted. */
+  /** A ring of entries. The newest one is in the slot before that of `#inserted`. */
   readonly #entries: (HeaderField | undefined)[] = [];
   #inserted = 0;
   #count = 0;
   #size = 0;
-  #maxSize = TABLE_SIZE;
+  #maxSize = MAX_TABLE_BYTES;
+  /** The position in the block that is being decoded. */
   #at = 0;
-  /** Grows with each change of the table: while it stays, the same block means the same fields. */
+  /** Grows with each change of the dynamic table. While the version is the same, a block decodes to the same fields. */
   tableVersion = 0;
-  /** Whether the last list was larger than was asked for, so that its fields from there on are missing. */
+  /** True if the last field list exceeded its maximum size, so that its last fields are missing. */
   listTooLarge = false;
 
-  /** The fields of the block in bytes[start] to bytes[end - 1], up to a list of maxListSize bytes (RFC 9113, 6.5.2). */
+  /**
+   * Decodes the block in bytes[start] to bytes[end - 1]. Returns its fields, up to a list of `maxListSize` bytes (RFC 9113,
+   * 6.5.2), and sets `listTooLarge`. Throws ConnectionError if the block is malformed.
+   */
   decode(bytes: Buffer, start: number, end: number, maxListSize: number): HeaderField[] {
     const list: HeaderField[] = [];
     let listSize = 0;
@@ -40,7 +45,7 @@ export class HpackDecoder {
     return list;
   }
 
-  /** One representation (6): a field, or undefined for a change of the table's size. */
+  /** Decodes one representation (6). Returns its field, or undefined for a dynamic table size update. */
   #representation(bytes: Buffer, end: number, first: boolean): HeaderField | undefined {
     const type = bytes[this.#at] as number;
     // 6.1: indexed.
@@ -53,19 +58,20 @@ export class HpackDecoder {
     }
     // 6.2.2, 6.2.3: literal without indexing, or never indexed.
     if (!(type & 0x20)) return this.#literal(bytes, end, 4);
-    // 6.3: a size update, which stands only at a block's beginning (4.2).
+    // 6.3: dynamic table size update, only valid at the beginning of a block (4.2).
     if (!first) throw malformed("dynamic table size update after a field");
     this.#resize(this.#integer(bytes, end, 5));
     return undefined;
   }
 
+  /** Decodes a literal field whose name index has a prefix of so many bits (6.2). */
   #literal(bytes: Buffer, end: number, prefix: number): HeaderField {
     const index = this.#integer(bytes, end, prefix);
     const name = index === 0 ? this.#string(bytes, end) : this.#entry(index).field[0];
     return new HeaderField(name, this.#string(bytes, end));
   }
 
-  /** An integer (5.1) of at most 28 bits more than its prefix. */
+  /** Decodes an integer (5.1) of at most 28 bits after its prefix. */
   #integer(bytes: Buffer, end: number, prefix: number): number {
     if (this.#at >= end) throw malformed("field block ends inside a representation");
     const max = (1 << prefix) - 1;
@@ -80,7 +86,7 @@ export class HpackDecoder {
     throw malformed("integer exceeds 28 bits");
   }
 
-  /** A string (5.2). */
+  /** Decodes a string (5.2). */
   #string(bytes: Buffer, end: number): string {
     const coded = this.#at < end && ((bytes[this.#at] as number) & 0x80) !== 0;
     const length = this.#integer(bytes, end, 7);
@@ -89,19 +95,19 @@ export class HpackDecoder {
     this.#at += length;
     if (!coded) return bytes.toString("latin1", start, this.#at);
     const text = huffmanDecode(bytes, start, this.#at);
-    if (text === undefined) throw malformed("string is no Huffman code");
+    if (text === undefined) throw malformed("invalid Huffman code");
     return text;
   }
 
-  /** The entry at an index of the static table and, after it, the dynamic table (2.3.3). */
+  /** Returns the entry at an index into the static table followed by the dynamic table (2.3.3). */
   #entry(index: number): HeaderField {
     const back = index - STATIC_TABLE.length;
     const entry = back <= 0 ? STATIC_TABLE[index - 1] : this.#entries[(this.#inserted - back) & (SLOTS - 1)];
-    if (entry === undefined || back > this.#count) throw malformed(`index ${index} is past the table's end`);
+    if (entry === undefined || back > this.#count) throw malformed(`index ${index} is past the end of the table`);
     return entry;
   }
 
-  /** 4.4: an entry larger than the table empties it, which is no error. */
+  /** Inserts an entry. One that is larger than the table empties it (4.4). */
   #insert(field: HeaderField): void {
     this.tableVersion++;
     const size = field.size;
@@ -112,7 +118,7 @@ export class HpackDecoder {
     this.#size += size;
   }
 
-  /** 4.3: entries leave, the oldest first, until the table is not larger than size. */
+  /** Evicts the oldest entries until the table has at most `size` bytes (4.3). */
   #evict(size: number): void {
     while (this.#size > size && this.#count > 0) {
       const slot = (this.#inserted - this.#count--) & (SLOTS - 1);
@@ -122,14 +128,16 @@ export class HpackDecoder {
   }
 
   #resize(size: number): void {
-    if (size > TABLE_SIZE) throw malformed(`dynamic table size of ${size} bytes exceeds ${TABLE_SIZE} bytes`);
+    if (size > MAX_TABLE_BYTES) {
+      throw malformed(`dynamic table size of ${size} bytes exceeds ${MAX_TABLE_BYTES} bytes`);
+    }
     this.tableVersion++;
     this.#maxSize = size;
     this.#evict(size);
   }
 }
 
-/** A block that cannot be decoded leaves the two tables different, so it ends the connection (RFC 9113, 4.3). */
+/** Returns an error that ends the connection, because the tables of the two ends may now differ (RFC 9113, 4.3). */
 function malformed(what: string): ConnectionError {
   return new ConnectionError(ErrorCode.Compression, `decode field block: ${what}`);
 }

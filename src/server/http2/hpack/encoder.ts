@@ -1,14 +1,15 @@
 /**
- * Encodes field blocks that use no dynamic table (RFC 7541, 6.1 and 6.2.2): made once, a block serves every connection.
+ * HPACK encoder without a dynamic table (RFC 7541, 6.1 and 6.2.2). A block therefore depends only on its fields, and can be
+ * sent on every connection.
  */
 import type { Field } from "../../http/exchange.ts";
 import { huffmanEncode, huffmanLength } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
-/** A dynamic table size update to 0 (6.3), for a peer that wants a smaller table than the protocol's first (4.2). */
+/** A dynamic table size update to 0 (6.3), required if the peer lowers the initial table size (4.2). */
 export const EMPTY_TABLE_UPDATE: Uint8Array = Uint8Array.of(0x20);
 
-/** The first index of each name of the static table, and the index of each whole field, as "name: value". */
+/** The first index of each name in the static table, and the index of each complete field, as "name: value". */
 const NAMES: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(({ field }, i) => [field[0], i + 1] as const).reverse(),
 );
@@ -16,7 +17,7 @@ const FIELDS: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(({ field }, i) => [field.join(": "), i + 1] as const).filter(([field]) => !field.endsWith(": ")),
 );
 
-/** The block of these fields. */
+/** Returns the block of these fields in a new buffer. */
 export function encodeBlock(fields: readonly Field[]): Buffer {
   const out: number[] = [];
   for (const field of fields) encodeField(field, out);
@@ -24,18 +25,18 @@ export function encodeBlock(fields: readonly Field[]): Buffer {
 }
 
 function encodeField([name, value]: Field, out: number[]): void {
-  const whole = FIELDS.get(`${name}: ${value}`);
-  if (whole !== undefined) {
-    encodeInteger(0x80, 7, whole, out);
+  const fieldIndex = FIELDS.get(`${name}: ${value}`);
+  if (fieldIndex !== undefined) {
+    encodeInteger(0x80, 7, fieldIndex, out);
     return;
   }
-  const named = NAMES.get(name) ?? 0;
-  encodeInteger(0, 4, named, out);
-  if (named === 0) encodeString(name, out);
+  const nameIndex = NAMES.get(name) ?? 0;
+  encodeInteger(0, 4, nameIndex, out);
+  if (nameIndex === 0) encodeString(name, out);
   encodeString(value, out);
 }
 
-/** An integer (5.1) below the given bits of its first byte. */
+/** Encodes an integer (5.1) with a prefix of so many bits. `pattern` gives the other bits of the first byte. */
 function encodeInteger(pattern: number, prefix: number, integer: number, out: number[]): void {
   const max = (1 << prefix) - 1;
   if (integer < max) {
@@ -48,11 +49,11 @@ function encodeInteger(pattern: number, prefix: number, integer: number, out: nu
   out.push(rest);
 }
 
-/** A string (5.2) in latin1, as it is or in Huffman code, whichever is shorter. */
+/** Encodes a string (5.2) in latin1, with Huffman coding if that is shorter. */
 function encodeString(text: string, out: number[]): void {
-  const coded = huffmanLength(text);
-  if (coded < text.length) {
-    encodeInteger(0x80, 7, coded, out);
+  const huffmanBytes = huffmanLength(text);
+  if (huffmanBytes < text.length) {
+    encodeInteger(0x80, 7, huffmanBytes, out);
     huffmanEncode(text, out);
   } else {
     encodeInteger(0, 7, text.length, out);

@@ -1,10 +1,9 @@
 /**
- * The Huffman code of HPACK (RFC 7541, 5.2 and appendix B).
- *
- * The code is canonical: within one length, codes count up in the order of their symbols. So the lengths alone give it.
+ * The Huffman code of HPACK (RFC 7541, 5.2 and appendix B). The code is canonical: codes of the same length are consecutive
+ * numbers in the order of their symbols. So the lengths of the codes define all codes.
  */
 
-/** The bits of each symbol's code, 0 to 255 and EOS, as letters: "A" is 5, "B" is 6, up to "Z", which is 30. */
+/** The length in bits of the code of each symbol, 0 to 255 and EOS, as a letter: "A" is 5, "B" is 6, "Z" is 30. */
 const LENGTHS =
   "ISXXXXXXXTZXXZXXXXXXXXZXXXXXXXXXBFFHIBDGFFDGDBBBAAABBBBBBBCDKBHF" +
   "IBCCCCCCCCCCCCCCCCCCCCCCDCDIOIJBKABABABBBACCBBBABCBAABCCCCCKGJIX" +
@@ -12,20 +11,20 @@ const LENGTHS =
   "VVPORSRUVVVWWVTUOQVWWVWTQQVVXWWWPTPQRQQSRRUUTTVSVWVVWWWWWXWWWWWVZ";
 
 const EOS = 256;
-const SHORTEST = 5;
-const LONGEST = 30;
-const lengths: readonly number[] = Array.from(LENGTHS, (letter) => letter.charCodeAt(0) - 65 + SHORTEST);
+const MIN_CODE_BITS = 5;
+const MAX_CODE_BITS = 30;
+const lengths: readonly number[] = Array.from(LENGTHS, (letter) => letter.charCodeAt(0) - 65 + MIN_CODE_BITS);
 const codes: readonly number[] = canonicalCodes();
 /**
- * The code as a tree that is walked eight bits at a time, 256 cells to a node. A cell is a symbol and the bits of these
- * eight that end its code (bits << 9 | symbol), a further node (-index), or 0, which no code leads to.
+ * The decoding tree, read eight bits at a time, with 256 cells in each node. A positive cell is a symbol, with the
+ * number of bits that it takes of these eight (bits << 9 | symbol). A negative cell is the next node (-index). 0 is invalid.
  */
 const tree: Int32Array = codeTree();
 
 function canonicalCodes(): number[] {
   const made: number[] = [];
   let code = 0;
-  for (let bits = SHORTEST; bits <= LONGEST; bits++) {
+  for (let bits = MIN_CODE_BITS; bits <= MAX_CODE_BITS; bits++) {
     for (let symbol = 0; symbol <= EOS; symbol++) if (lengths[symbol] === bits) made[symbol] = code++;
     code *= 2;
   }
@@ -52,10 +51,9 @@ function codeTree(): Int32Array {
   return Int32Array.from(cells);
 }
 
-/** The text of the Huffman code in bytes[start] to bytes[end - 1], in latin1; undefined where that is no code (5.2). */
+/** Decodes bytes[start] to bytes[end - 1]. Returns the text in latin1, or undefined if the code is invalid (5.2). */
 export function huffmanDecode(bytes: Uint8Array, start: number, end: number): string | undefined {
-  // The shortest code is five bits.
-  const text = Buffer.allocUnsafe(Math.ceil(((end - start) * 8) / SHORTEST));
+  const text = Buffer.allocUnsafe(Math.ceil(((end - start) * 8) / MIN_CODE_BITS));
   let size = 0;
   let node = 0;
   let held = 0;
@@ -77,7 +75,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
       }
     }
   }
-  // What is left are codes of fewer than eight bits, then padding: at most seven bits, all of them ones.
+  // The rest is codes of fewer than eight bits and then padding: at most seven bits, all of them ones.
   for (;;) {
     const cell = tree[node | ((held << (8 - count)) & 255)] as number;
     const bits = cell >>> 9;
@@ -90,9 +88,9 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
   return node === 0 && (held & padding) === padding ? text.toString("latin1", 0, size) : undefined;
 }
 
-/** Adds the Huffman code of a text in latin1, padded with ones to whole bytes. */
+/** Appends the Huffman code of a text in latin1, padded with ones to whole bytes. */
 export function huffmanEncode(text: string, out: number[]): void {
-  // Fewer than eight bits are held over, and a code has at most 30: together a whole number that is exact.
+  // `held` has at most 37 bits: fewer than eight from before and a code of at most 30. A number is exact up to 53 bits.
   let held = 0;
   let count = 0;
   for (let i = 0; i < text.length; i++) {
@@ -109,7 +107,7 @@ export function huffmanEncode(text: string, out: number[]): void {
   if (count > 0) out.push((held << (8 - count)) | ((1 << (8 - count)) - 1));
 }
 
-/** The bytes of that code. */
+/** Returns the number of bytes that huffmanEncode appends. */
 export function huffmanLength(text: string): number {
   let bits = 0;
   for (let i = 0; i < text.length; i++) bits += lengths[text.charCodeAt(i) & 255] as number;

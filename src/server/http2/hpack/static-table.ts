@@ -1,4 +1,4 @@
-/** HPACK's static table (RFC 7541, appendix A). */
+/** The static table of HPACK (RFC 7541, appendix A). */
 import { HeaderField } from "./header-field.ts";
 
 const ENTRIES = `:authority
@@ -63,7 +63,7 @@ vary
 via
 www-authenticate`;
 
-/** The entries in order; the first has index 1. */
+/** The entries in order. HPACK gives the first one index 1. */
 export const STATIC_TABLE: readonly HeaderField[] = ENTRIES.split("\n").map((entry) => {
   const [name, value] = entry.split(": ") as [string, string?];
   return new HeaderField(name, value ?? "");

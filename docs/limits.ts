@@ -21,8 +21,8 @@ Each limit can be set in three ways:
 - as an environment variable: \`MESSAGE_BYTES=1MiB npm start\`
 
 The value of an option is a number of its unit: bytes, ms or the unit in the table. \`Infinity\` turns a limit off; a minimum rate
-in bytes per second is turned off by 0. The value of a flag or variable is such a number, or a number with a unit (ms, s, m, h; KiB,
-MiB, GiB), or \`off\`. An invalid value is an error: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
+in bytes per second is turned off by 0. Flags and variables also take a number with a unit (ms, s, m, h, KiB, MiB, GiB), or \`off\`.
+An invalid value is an error: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
 
 The server logs each limit that is exceeded, at most one line a second for each.
 

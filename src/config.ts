@@ -145,7 +145,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     flag: "drain-delay-ms",
     env: "DRAIN_DELAY_MS",
     default: undefined,
-    help: `time after SIGTERM or SIGINT during which new connections are still accepted and health reports NOT_SERVING, so that load balancers see it. Without this flag: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
+    help: `time after SIGTERM or SIGINT during which health reports NOT_SERVING but new connections are accepted, for load balancers to notice. Without this flag: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
     ...DRAIN_TIME,
   },
   idleMs: {

@@ -73,8 +73,8 @@ function mebibytes(bytes: number): string {
 }
 
 /**
- * Reads the TLS files again after each SIGHUP. A signal that arrives during a reading starts one more reading, so the files
- * as they were at the last signal win. Without TLS, SIGHUP keeps its default action and ends the process.
+ * Reads the TLS files again after each SIGHUP. A signal that arrives during a reading starts one more reading. So the
+ * newest files are always read. Without TLS, SIGHUP keeps its default action and ends the process.
  */
 function renewTlsOnSignal(server: Server, files: TlsFiles): void {
   let reading = false;

@@ -199,8 +199,7 @@ export const LIMITS = {
     unit: "bytes",
     group: "requests",
     on: "all",
-    bounds:
-      "bytes of a request that are read and discarded after an early response, so that the client can read the response",
+    bounds: "bytes of a request that are discarded after an early response, so that the client can read the response",
     over: "the connection is closed, on HTTP/2 only the stream: RST_STREAM (NO_ERROR)",
     reason:
       "clients such as httpx read the response only after they have sent the request. Uploads by mistake are rarely larger",
@@ -370,15 +369,14 @@ export const LIMITS = {
     bounds: "time that a connection may stay open without a call in flight",
     over: "the connection is closed, on HTTP/2 after GOAWAY",
     reason:
-      "longer than clients and proxies keep a connection, so that they close first: a call that meets the server's close fails. nginx keeps one for 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds dead peers, and connections limits the memory",
+      "longer than clients and proxies keep a connection, so that they close first. A call that meets the server's close fails. nginx keeps one for 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds dead peers, and connections limits the memory",
   },
   keepaliveMs: {
     default: 60_000,
     unit: "ms",
     group: "connections",
     on: "all",
-    bounds:
-      "time without a byte from the client on a connection with a call in flight, after which the server probes it",
+    bounds: "time without a byte from the client on a connection with a call in flight, until the server probes it",
     over: "the server sends a PING on HTTP/2, a TCP keepalive probe on HTTP/1.1",
     reason: "a client without power sends nothing; a call rarely waits this long",
   },

@@ -1,6 +1,6 @@
 /**
- * A monotonic clock that pauses while this process does not run, because it is stopped (SIGSTOP, a paused virtual machine)
- * or busy. Meanwhile the bytes of peers wait in the kernel, so timeouts on a wall clock would close healthy connections.
+ * A monotonic clock that pauses while this process does not run: it is stopped (SIGSTOP, a paused virtual machine) or busy.
+ * Meanwhile the bytes of peers wait in the kernel, so timeouts on a wall clock would close healthy connections.
  */
 
 /** The longest timer of Node. A longer one fires at once. */

@@ -13,8 +13,8 @@ export class ReadRate {
   }
 
   /**
-   * Measures at the time `now` in ms. `queued` is the number of bytes that the client has not read yet, and `read` the
-   * number that it has read since it connected. Returns a message if the client is too slow. Returns undefined if it is
+   * Measures at the time `now` in ms. `queued` bytes wait for the client, which has read `read` bytes since it connected.
+   * Returns a message if the client is too slow. Returns undefined if it is
    * fast enough, or if `readRateMs` has not passed.
    */
   check(now: number, queued: number, read: number): string | undefined {

@@ -16,7 +16,7 @@ export function limitRange(name: LimitName): { readonly min: number; readonly ma
 
 /**
  * Returns all limits: those of `given`, and this process's default of each other one. Throws TypeError for an unknown name or
- * a value that is not a number, and RangeError for a number that the limit does not allow.
+ * a value that is not a number. Throws RangeError for a number that the limit does not allow.
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...defaultLimits() };

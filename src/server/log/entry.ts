@@ -4,8 +4,8 @@
 const MAX_ENTRY_CHARACTERS = 16_384;
 
 /**
- * The characters that terminals and log viewers act on: control characters except tab and line feed (C0, DEL, C1),
- * Unicode's line and paragraph separators, and the characters that change the direction of text.
+ * The characters that terminals and log viewers act on. These are the control characters except tab and line feed (C0, DEL,
+ * C1), the line and paragraph separators of Unicode, and the characters that change the direction of text.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern looks for them
 const UNSAFE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

@@ -1,4 +1,4 @@
-/** Writes frames (RFC 9113, 6) into large buffers, so that all frames of one turn reach the socket in few writes. */
+/** Writes frames (RFC 9113, 6) into large buffers, so that few writes to the socket are needed. */
 import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_SIZE_BYTES } from "./types.ts";
 
 const BUFFER_BYTES = 65_536;

@@ -48,8 +48,8 @@ interface Parts {
 export const MALFORMED = 0;
 
 /**
- * Visible ASCII. This accepts more than an authority of RFC 3986 (8.3.1), as grpc-go does, because health checkers of gRPC
- * send cluster names such as "outbound|50051||sum.default.svc".
+ * Visible ASCII. This accepts more than an authority of RFC 3986 (8.3.1), as grpc-go does. Health checkers of gRPC send
+ * cluster names such as "outbound|50051||sum.default.svc".
  */
 const AUTHORITY = /^[!-~]+$/;
 /** An IPv6 address and a port without brackets, as the client of node:http2 sends them. */

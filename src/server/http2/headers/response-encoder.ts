@@ -13,7 +13,7 @@ export interface ResponseBlock {
 }
 
 /**
- * Encodes a head or trailers once if the object and its fields are frozen, and finds the block by the object's identity.
+ * Encodes a head or trailers once if the object and its fields are frozen. Its block is then found by the object's identity.
  * The last block of each kind is found without a WeakMap look-up.
  */
 export class ResponseEncoder {

@@ -1,4 +1,4 @@
-/** A header field with its kind, as the HPACK tables store it, and the rules for valid fields (RFC 9113, 8.2). */
+/** A header field and its kind, as the HPACK tables store it (RFC 9113, 8.2). */
 import type { Field } from "../../http/exchange.ts";
 
 /** The kind of a field. It is computed once per table entry, so an indexed field costs no look-up by name. */

@@ -16,8 +16,8 @@ const MAX_CODE_BITS = 30;
 const lengths: readonly number[] = Array.from(LENGTHS, (letter) => letter.charCodeAt(0) - 65 + MIN_CODE_BITS);
 const codes: readonly number[] = canonicalCodes();
 /**
- * The decoding tree, read eight bits at a time, with 256 cells in each node. A positive cell is a symbol, with the
- * number of bits that it takes of these eight (bits << 9 | symbol). A negative cell is the next node (-index). 0 is invalid.
+ * The decoding tree, read eight bits at a time, with 256 cells in each node. A positive cell is a symbol, and the
+ * number of its bits within these eight (bits << 9 | symbol). A negative cell is the next node (-index). 0 is invalid.
  */
 const tree: Int32Array = codeTree();
 

@@ -5,7 +5,7 @@ import { LIMIT_SETTINGS, type LimitSetting } from "../src/cli/limit-settings.ts"
 import type { Limit } from "../src/server/limits/limit.ts";
 import { LIMITS } from "../src/server/limits/limits.ts";
 
-const HEADINGS = ["option and flag", "default", "limits", "effect", "reason for the default"];
+const HEADINGS = ["option and flag", "default", "limited quantity", "effect above the limit", "reason for the default"];
 
 /** Returns the text of docs/limits.md. */
 export function limitsDocument(): string {

@@ -8,7 +8,7 @@ import { ALLOWED_HOST, allowedHost } from "./server/http/host-check.ts";
 import type { Limits } from "./server/limits/limits.ts";
 import { defaultLimits } from "./server/limits/memory.ts";
 import { MAX_TIMER_MS } from "./server/limits/process-clock.ts";
-import { RENAMED_HTTP2, renamed } from "./server/limits/renames.ts";
+import { RENAMES, renamed } from "./server/limits/renames.ts";
 import { DEFAULT_DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
 
 export interface Config extends Omit<DrainTimes, "delayMs"> {
@@ -120,7 +120,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     default: "built-in",
     help: "HTTP/2 implementation: built-in is this server's own; node is node:http2, which enforces fewer limits",
     allowed: "built-in or node",
-    renamedValues: RENAMED_HTTP2,
+    renamedValues: RENAMES.http2,
     parse: (text) => (text === "built-in" || text === "node" ? text : undefined),
   },
   page: {

@@ -2,7 +2,7 @@
 
 import type { Limit } from "../server/limits/limit.ts";
 import { LIMIT_NAMES, LIMITS, type LimitName } from "../server/limits/limits.ts";
-import { RENAMED_LIMITS } from "../server/limits/renames.ts";
+import { RENAMES } from "../server/limits/renames.ts";
 import { limitRange } from "../server/limits/values.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize, SIZE_EXAMPLES } from "./units.ts";
@@ -18,7 +18,7 @@ export const LIMIT_SETTINGS: readonly LimitSetting[] = LIMIT_NAMES.map(limitSett
 
 /** The flags that were renamed, with the new name of each, both without "--". */
 export const RENAMED_FLAGS: ReadonlyMap<string, string> = new Map(
-  Object.entries(RENAMED_LIMITS).map(([old, name]) => [flagOf(old), flagOf(name)]),
+  Object.entries(RENAMES.limits).map(([old, name]) => [flagOf(old), flagOf(name)]),
 );
 
 /** Returns one sentence for each variable in `env` that has the old name of a limit and is not empty. */

@@ -146,7 +146,7 @@ export const LIMITS = {
     group: "memory",
     on: "all",
     bounds: "messages being decompressed at once, over all connections",
-    over: "the next message is queued until its call ends",
+    over: "the next message is queued, for as long as its call lasts",
     reason: "libuv decompresses on four threads; more decompressors would use memory without being faster",
   },
   queuedDecompressions: {
@@ -292,7 +292,7 @@ export const LIMITS = {
     group: "responses",
     on: "all",
     bounds: "minimum rate at which a client must read queued response bytes, measured over readRateMs",
-    over: "below it, the connection is closed, on HTTP/2 with GOAWAY (ENHANCE_YOUR_CALM)",
+    over: "below this rate, the connection is closed, on HTTP/2 with GOAWAY (ENHANCE_YOUR_CALM)",
     reason: "a seventh of the speed of a modem",
   },
   readRateMs: {
@@ -349,7 +349,8 @@ export const LIMITS = {
     on: "all",
     bounds: "handlers running at once; health and reflection have a limit of the same size to themselves",
     over: "unavailable, with Retry-After and grpc-retry-pushback-ms of one second",
-    reason: "so many calls all wait for something that does not come; an open stream uses about 45 KB of V8's heap",
+    reason:
+      "calls that pile up like this usually wait for something that does not come; an open stream uses about 45 KB of V8's heap",
   },
   deadlineMs: {
     default: 300_000,

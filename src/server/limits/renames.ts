@@ -1,33 +1,36 @@
 /** Refuses the old spellings of public names. Each message names the new spelling. */
 
-/** The new name of each limit that was renamed. Flags and variables follow the names of their limits. */
-export const RENAMED_LIMITS: Readonly<Record<string, string>> = {
-  abandonedHandlers: "cancelledHandlers",
-  abandonedHandlersPerConnection: "cancelledHandlersPerConnection",
-  farewellMs: "gracefulCloseMs",
-  gatheredBytes: "bufferedBytes",
-  gatheredBytesPerConnection: "bufferedBytesPerConnection",
-  pingAnswerMs: "pingTimeoutMs",
-  unsentBytes: "sendBufferBytes",
-};
+type Names = Readonly<Record<string, string>>;
 
-/** The new name of each option of createServer that was renamed. */
-const RENAMED_OPTIONS: Readonly<Record<string, string>> = { lane: "fastPath" };
+/** The new spelling of each old one. */
+export const RENAMES = {
+  /** Limits. Their flags and variables follow their names. */
+  limits: {
+    abandonedHandlers: "cancelledHandlers",
+    abandonedHandlersPerConnection: "cancelledHandlersPerConnection",
+    farewellMs: "gracefulCloseMs",
+    gatheredBytes: "bufferedBytes",
+    gatheredBytesPerConnection: "bufferedBytesPerConnection",
+    pingAnswerMs: "pingTimeoutMs",
+    unsentBytes: "sendBufferBytes",
+  },
+  /** Options of createServer. */
+  options: { lane: "fastPath" },
+  /** Values of the option, flag and variable `http2`. */
+  http2: { own: "built-in" },
+} as const satisfies Record<string, Names>;
 
-/** The new name of each value of the option, flag and variable `http2` that was renamed. */
-export const RENAMED_HTTP2: Readonly<Record<string, string>> = { own: "built-in" };
-
-/** Returns the new name in `renames`, or undefined if `name` was not renamed. */
-export function renamed(renames: Readonly<Record<string, string>>, name: string): string | undefined {
-  return Object.hasOwn(renames, name) ? renames[name] : undefined;
+/** Returns the new name in `names`, or undefined if `name` was not renamed. */
+export function renamed(names: Names, name: string): string | undefined {
+  return Object.hasOwn(names, name) ? names[name] : undefined;
 }
 
 /** Throws TypeError if the options of createServer have an old name, or an old value of `http2`. */
 export function refuseRenamedOptions(options: object): void {
   for (const [name, value] of Object.entries(options)) {
-    const newName = renamed(RENAMED_OPTIONS, name);
+    const newName = renamed(RENAMES.options, name);
     if (newName !== undefined) throw new TypeError(`${name}: renamed to ${newName}`);
-    const newValue = name === "http2" ? renamed(RENAMED_HTTP2, String(value)) : undefined;
+    const newValue = name === "http2" ? renamed(RENAMES.http2, String(value)) : undefined;
     if (newValue !== undefined) throw new TypeError(`${name}: ${JSON.stringify(value)} was renamed to "${newValue}"`);
   }
 }

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import type { Limit } from "./limit.ts";
 import { LIMITS, type LimitName, type Limits } from "./limits.ts";
 import { defaultLimits } from "./memory.ts";
-import { RENAMED_LIMITS, renamed } from "./renames.ts";
+import { RENAMES, renamed } from "./renames.ts";
 
 /** The largest timer of Node in ms, and the largest flow-control window of HTTP/2 in bytes. */
 const DEFAULT_MAX = 2 ** 31 - 1;
@@ -31,7 +31,7 @@ export function completeLimits(given: Partial<Limits> = {}): Limits {
 }
 
 function unknownLimit(name: string): TypeError {
-  const newName = renamed(RENAMED_LIMITS, name);
+  const newName = renamed(RENAMES.limits, name);
   const problem = newName === undefined ? "unknown limit; docs/limits.md lists them all" : `renamed to ${newName}`;
   return new TypeError(`limits.${name}: ${problem}`);
 }

@@ -1,4 +1,4 @@
-/** The client script's arguments: a call to make, or a sentence on what is not allowed. */
+/** Reads the client script's arguments. */
 import type { SecureContextOptions } from "node:tls";
 import { parseArgs } from "node:util";
 import { flagsTakenByNpm } from "../cli/npm-flags.ts";
@@ -9,29 +9,30 @@ import { UsageError } from "./usage-error.ts";
 /** The text that `--help` prints. */
 export const HELP = `usage: npm run client -- [flags] [A B]
 
-Prints the sum of A and B, two int32; of 1 and 2 without them.
+Calls the service to add A and B, two int32 numbers (default 1 and 2), and prints the sum.
 
   --url URL            address of the service (default http://127.0.0.1:50051)
   --protocol PROTOCOL  connect, grpc or grpcweb (default connect)
   --json               send JSON instead of binary protobuf
-  --get                call by HTTP GET; connect only
-  --http VERSION       1.1 or 2 (default 2); grpc needs 2
-  --ca FILE            with https: trust the certificate authorities in this PEM file, not the well-known ones
+  --get                call with HTTP GET; needs --protocol connect
+  --http VERSION       1.1 or 2 (default 2); --protocol grpc needs 2
+  --ca FILE            with https: trust the certificate authorities in this PEM file instead of the well-known ones
   --cert FILE          with https: client certificate in PEM, if the server requires one
   --key FILE           private key of --cert in PEM
-  --timeout DURATION   give up after this time: ms, or with a unit (${DURATION_EXAMPLES})
+  --timeout DURATION   cancel the call after this time: a number of ms, or with a unit (${DURATION_EXAMPLES})
   --header NAME:VALUE  send this header; may be repeated
-  --verbose, -v        print the call to stderr as it crosses the wire: headers, trailers, sizes and times
+  --verbose, -v        print to stderr the headers, trailers, sizes and times of the call
   --help, -h           print this text
   --version, -V        print the version
 `;
 
 const PROTOCOLS = ["connect", "grpc", "grpcweb"] as const;
 const HTTP_VERSIONS = ["2", "1.1"] as const;
-const MIN = -(2 ** 31);
-const MAX = 2 ** 31 - 1;
-const MAX_TIMEOUT_MS = 99_999_999; // gRPC's header has room for eight digits
-/** The connection's own (RFC 9113, 8.2.2), and what is worked out from the body. */
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;
+/** The longest timeout in ms that gRPC's header can have, which has eight digits. */
+const MAX_TIMEOUT_MS = 99_999_999;
+/** The headers that only the HTTP client sets: those of the connection (RFC 9113, 8.2.2) and the body's length. */
 const CONNECTION_HEADERS = [
   "connection",
   "content-length",
@@ -54,7 +55,7 @@ export interface CallArguments {
   readonly timeoutMs: number | undefined;
   readonly headers: Headers;
   readonly verbose: boolean;
-  /** Empty where Node's own is meant. */
+  /** The trusted authorities and the client certificate. Empty for Node's defaults. */
   readonly tls: SecureContextOptions;
 }
 
@@ -74,7 +75,7 @@ const OPTIONS = {
   verbose: { ...BOOLEAN, short: "v" },
 } as const;
 
-/** Reads the arguments. Throws UsageError. */
+/** Reads the arguments. Throws UsageError if one is invalid, or if npm took a flag that stood before `--`. */
 export function readArguments(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
@@ -92,7 +93,7 @@ export function readArguments(
   const protocol = readOneOf(PROTOCOLS, "--protocol", values.protocol);
   const httpVersion = readOneOf(HTTP_VERSIONS, "--http", values.http);
   if (protocol === "grpc" && httpVersion !== "2") throw new UsageError("--http 1.1: gRPC needs HTTP/2");
-  if (protocol !== "connect" && get) throw new UsageError(`--get: ${protocol} has no GET; connect has`);
+  if (protocol !== "connect" && get) throw new UsageError("--get: needs --protocol connect");
   const timeoutMs = timeout === undefined ? undefined : readTimeout(timeout);
   const headers = readHeaders(values.header);
   const tls = readTls(url, values);
@@ -102,7 +103,7 @@ export function readArguments(
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      // A number below zero looks like a flag. With a space before it, it is still a number, and not a flag.
+      // parseArgs takes a negative number for a flag. A space before the number prevents that.
       args: args.map((arg) => (/^-[\d.]/.test(arg) ? ` ${arg}` : arg)),
       options: OPTIONS,
       allowPositionals: true,
@@ -112,7 +113,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** Says what parseArgs found wrong with a flag, in the words of the server's command line. */
+/** Rewords an error of parseArgs like the errors of the server's command line. */
 function flagProblem(message: string): string {
   const [, flag = message] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
   if (message.startsWith("Unknown option")) return `${flag}: unknown flag; see --help`;
@@ -132,8 +133,8 @@ function readNumbers(positionals: readonly string[]): { a: number; b: number } {
 
 function readInt32(text: string): number {
   const value = Number(text);
-  if (/^[+-]?\d+$/.test(text.trim()) && value >= MIN && value <= MAX) return value;
-  throw new UsageError(`add ${JSON.stringify(text.trim())}: must be a whole number from ${MIN} to ${MAX}`);
+  if (/^[+-]?\d+$/.test(text.trim()) && value >= INT32_MIN && value <= INT32_MAX) return value;
+  throw new UsageError(`add ${JSON.stringify(text.trim())}: must be a whole number from ${INT32_MIN} to ${INT32_MAX}`);
 }
 
 function readUrl(text: string): string {
@@ -160,7 +161,7 @@ function readHeaders(lines: readonly string[]): Headers {
   for (const line of lines) {
     const [name = "", ...value] = line.split(":");
     if (CONNECTION_HEADERS.includes(name.trim().toLowerCase())) {
-      throw new UsageError(`--header ${JSON.stringify(line)}: belongs to the connection and cannot be set`);
+      throw new UsageError(`--header ${JSON.stringify(line)}: is set by the HTTP client and cannot be changed`);
     }
     try {
       if (value.length === 0) throw new TypeError("no colon");

@@ -1,4 +1,4 @@
-/** The client script: has the service add two numbers, and prints the sum. */
+/** The client script: calls the service to add two numbers, and prints the sum. */
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -30,38 +30,42 @@ async function main(args: readonly string[]): Promise<void> {
   const { sum } = await client
     .getSum({ a, b }, { headers, ...(timeoutMs !== undefined && { timeoutMs }) })
     .catch((error) => {
-      throw new Error(describe(error, call));
+      throw new Error(describeError(error, call));
     });
   console.log("-------------- Get Sum --------------");
   console.log(`Received sum: sum: ${sum}`);
 }
 
-const WANTS_CERTIFICATE = "it may require a certificate (--cert, --key)";
+const NEEDS_CERTIFICATE = "it may require a certificate (--cert, --key)";
 
-/** What went wrong before there was an answer, in the words of Node and OpenSSL; and in a user's. */
-const CONNECTION_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = [
-  [/wrong.version.number|packet.length.too.long/i, "it does not speak TLS; try a URL that begins with http://"],
-  [/self.signed|unable.to.(verify|get)/i, "no trusted authority signed its certificate; --ca FILE names one to trust"],
-  [/cert.*(expired|not.yet.valid)/i, "its certificate has expired or is not valid yet"],
-  [/ALTNAME_INVALID/, "its certificate is for another name"],
-  [/certificate.required|handshake.failure/i, `it refused this client; ${WANTS_CERTIFICATE}`],
+/** TLS problems: a pattern for the error of Node or OpenSSL, and a sentence for the user. */
+const TLS_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = [
+  [/wrong.version.number|packet.length.too.long/i, "the server does not speak TLS; try a URL that begins with http://"],
+  [
+    /self.signed|unable.to.(verify|get)/i,
+    "no trusted authority signed the server's certificate; --ca FILE names one to trust",
+  ],
+  [/cert.*(expired|not.yet.valid)/i, "the server's certificate has expired or is not valid yet"],
+  [/ALTNAME_INVALID/, "the server's certificate is for another name"],
+  [/certificate.required|handshake.failure/i, `the server rejected this client; ${NEEDS_CERTIFICATE}`],
 ];
 
-function describe(reason: unknown, { url, tls }: CallArguments): string {
+/** Describes a failed call in a sentence: a connection problem in a user's words, any other error by its code. */
+function describeError(reason: unknown, { url, tls }: CallArguments): string {
   const { code, rawMessage, cause } = ConnectError.from(reason);
   const { code: systemError = "", message = "" } = (cause ?? {}) as NodeJS.ErrnoException;
   if (new URL(url).protocol === "https:") {
-    const [, sentence] = CONNECTION_PROBLEMS.find(([problem]) => problem.test(`${systemError} ${message}`)) ?? [];
+    const [, sentence] = TLS_PROBLEMS.find(([problem]) => problem.test(`${systemError} ${message}`)) ?? [];
     if (sentence !== undefined) return `call ${url}: ${sentence}`;
     const endedByServer =
       /^(ECONNRESET|EPIPE)$/.test(systemError) || (code === Code.Canceled && /CANCEL/.test(rawMessage));
-    const wish = tls.cert === undefined ? WANTS_CERTIFICATE : "it may not trust the certificate of --cert";
-    if (endedByServer) return `call ${url}: it closed the connection; ${wish}`;
+    const hint = tls.cert === undefined ? NEEDS_CERTIFICATE : "it may not trust the certificate of --cert";
+    if (endedByServer) return `call ${url}: the server closed the connection; ${hint}`;
   } else if (systemError === "ERR_HTTP2_ERROR" || rawMessage === "HTTP 400") {
-    return `call ${url}: it does not answer in plain HTTP (${rawMessage}); try a URL that begins with https://`;
+    return `call ${url}: the server does not speak plain HTTP (${rawMessage}); try a URL that begins with https://`;
   }
   if (code === Code.Unavailable && systemError !== "") {
-    return `call ${url}: no server there (${systemError}); npm start starts one`;
+    return `call ${url}: cannot connect (${systemError}); npm start starts a server`;
   }
   return `${codeToString(code)}: ${rawMessage}`;
 }

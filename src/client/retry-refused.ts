@@ -1,20 +1,23 @@
-/** An interceptor for clients on connect-node: sends a call again that the server refused before it ran. */
+/** An interceptor for clients on connect-node: retries calls that a server refused without processing them. */
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 
-/** The number of times that a call is sent at most. */
+/** Limits how often a call is sent, the first time included. */
 const MAX_TRIES = 3;
 
 /**
- * Sends a unary call again if the server surely did not process it. Pass it to a transport of connect-node:
- * `createConnectTransport({ ..., interceptors: [retryRefused] })`. The file may be copied.
+ * Retries a unary call that the server certainly did not process, up to two times. Pass the interceptor to a transport of
+ * connect-node: `createConnectTransport({ ..., interceptors: [retryRefused] })`. You may copy this file.
  *
- * A server or proxy that shuts down, or that limits the age of a connection, sends GOAWAY. The requests that cross it
- * are refused with REFUSED_STREAM, which says that none of them was processed (RFC 9113, 8.7). Sending them again is
- * safe for every method, and gRPC's own clients do so. connect-node opens a new connection for later calls, but fails
- * the refused ones with the code `internal`.
+ * **Problem.** A server or proxy sends GOAWAY when it shuts down or when a connection reaches its maximum age.
+ * Requests that the client sent in the meantime are reset with REFUSED_STREAM. connect-node opens a new connection for
+ * later calls, but fails the refused calls with the code `internal`.
  *
- * Passes on the error of the last of three tries, and at once: an error of any other kind, an answer of the server, a
- * call whose time is over or that was cancelled, and a stream, whose messages cannot be read twice.
+ * **Safety.** REFUSED_STREAM guarantees that the request was not processed (RFC 9113, 8.7). So the retry is safe
+ * for every method, and gRPC's own clients do the same.
+ *
+ * **Limits.** The interceptor rethrows the error of the third try. It rethrows at once: any other error, an
+ * error of a call whose deadline has passed or that was cancelled, and an error of a stream, whose messages cannot be
+ * read twice.
  */
 export const retryRefused: Interceptor = (next) => async (request) => {
   for (let tries = 1; ; tries++) {
@@ -26,7 +29,7 @@ export const retryRefused: Interceptor = (next) => async (request) => {
   }
 };
 
-/** True for the error of Node's HTTP/2 client, which no error that a server sends has as its cause. */
+/** True if Node's HTTP/2 client reports REFUSED_STREAM. An error that a server sends in a response never has this cause. */
 function isRefused(error: unknown): boolean {
   const { cause } = ConnectError.from(error);
   const { code, message = "" } = (cause ?? {}) as NodeJS.ErrnoException;

@@ -1,17 +1,20 @@
-/** The client's TLS: its authorities and its certificate, out of the files that its flags name. */
+/** Reads the client's TLS settings: trusted authorities, and a client certificate with its key. */
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { needsPassphrase } from "../server/listener/pem.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** The files that --ca, --cert and --key name, in PEM. */
+/** The PEM files that `--ca`, `--cert` and `--key` name. */
 export interface TlsFiles {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** What the connection's TLS to the URL has that is not Node's own. Throws UsageError. */
+/**
+ * Returns the contents of the files, for a connection to `url`; an empty object means Node's defaults. Throws UsageError
+ * if a file is invalid, or if the flags do not fit each other or the URL.
+ */
 export function readTls(url: string, { ca, cert, key }: TlsFiles): SecureContextOptions {
   if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError(cert === undefined ? "--key: must come with --cert" : "--cert: must come with --key");
@@ -27,7 +30,7 @@ export function readTls(url: string, { ca, cert, key }: TlsFiles): SecureContext
   try {
     createSecureContext(tls);
   } catch (error) {
-    const { reason, message } = error as Error & { reason?: string }; // OpenSSL's
+    const { reason, message } = error as Error & { reason?: string }; // `reason` is OpenSSL's
     const files = Object.entries({ ca, cert, key }).filter(([, file]) => file !== undefined);
     throw new UsageError(`use ${files.map(([name, file]) => `--${name} ${file}`).join(", ")}: ${reason ?? message}`);
   }

@@ -1,2 +1,2 @@
-/** An argument of the client script that is not allowed, in a sentence that names it. */
+/** An invalid argument of the client script. The message is a sentence that names the argument. */
 export class UsageError extends Error {}

@@ -99,8 +99,8 @@ for (const { args, message } of [
   { args: ["--protocol", "soap"], message: '--protocol "soap": must be one of connect, grpc, grpcweb' },
   { args: ["--http", "3"], message: '--http "3": must be one of 2, 1.1' },
   { args: ["--protocol", "grpc", "--http", "1.1"], message: "--http 1.1: gRPC needs HTTP/2" },
-  { args: ["--protocol", "grpc", "--get"], message: "--get: grpc has no GET; connect has" },
-  { args: ["--protocol", "grpcweb", "--get"], message: "--get: grpcweb has no GET; connect has" },
+  { args: ["--protocol", "grpc", "--get"], message: "--get: needs --protocol connect" },
+  { args: ["--protocol", "grpcweb", "--get"], message: "--get: needs --protocol connect" },
   ...["0", "-1", "0s", "5 s", "28h", "1KiB", "off"].map((text) => ({
     args: ["--timeout", text],
     message: `--timeout "${text}": must be a whole number of ms from 1 to 99999999 or with a unit (500ms, 5s, 1m, 1h)`,
@@ -109,11 +109,11 @@ for (const { args, message } of [
   { args: ["--header", ": nameless"], message: '--header ": nameless": must be like name: value' },
   {
     args: ["--header", "Connection: close"],
-    message: '--header "Connection: close": belongs to the connection and cannot be set',
+    message: '--header "Connection: close": is set by the HTTP client and cannot be changed',
   },
   {
     args: ["--header", "te: gzip"],
-    message: '--header "te: gzip": belongs to the connection and cannot be set',
+    message: '--header "te: gzip": is set by the HTTP client and cannot be changed',
   },
   { args: ["--ca", CA], message: "--ca: needs a URL that begins with https://" },
   { args: [...HTTPS, "--cert", CERT], message: "--cert: must come with --key" },
@@ -175,7 +175,7 @@ test("a call that the server refused before it ran is sent again", async (t) => 
 test("where no server is, it says so, with the address and what to start, and exits 1", async (t) => {
   const { url, server } = await startServer(t);
   await server.close({ graceMs: 1000 });
-  const stderr = `call ${url}: no server there (ECONNREFUSED); npm start starts one\n`;
+  const stderr = `call ${url}: cannot connect (ECONNREFUSED); npm start starts a server\n`;
   assert.deepEqual(await client("--url", url), { code: 1, stdout: "", stderr });
 });
 
@@ -222,7 +222,7 @@ const MUTUAL = { ...SERVER, clientCa: AUTHORITY.cert };
 for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } of [
   {
     name: "https to a plain port",
-    says: "it does not speak TLS; try a URL that begins with http://",
+    says: "the server does not speak TLS; try a URL that begins with http://",
     logged: /^refuse a connection from 127\.0\.0\.1: it speaks TLS, and this port is plain$/,
   },
   {
@@ -230,38 +230,38 @@ for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } o
     tls: SERVER,
     scheme: "http",
     flags: [],
-    says: /^it does not answer in plain HTTP \((HTTP 400|Protocol error)\); try a URL that begins with https:\/\/$/,
+    says: /^the server does not speak plain HTTP \((HTTP 400|Protocol error)\); try a URL that begins with https:\/\/$/,
     logged: /^refuse a connection from 127\.0\.0\.1: it speaks plain text, and this port speaks TLS$/,
   },
   {
     name: "a server of an authority that is not trusted",
     tls: SERVER,
     flags: [],
-    says: "no trusted authority signed its certificate; --ca FILE names one to trust",
+    says: "no trusted authority signed the server's certificate; --ca FILE names one to trust",
   },
   {
     name: "a server of another authority than --ca has",
     tls: SERVER,
     flags: ["--ca", STRANGE_CERT],
-    says: "no trusted authority signed its certificate; --ca FILE names one to trust",
+    says: "no trusted authority signed the server's certificate; --ca FILE names one to trust",
   },
   {
     name: "a server whose certificate has expired",
     tls: OUTDATED,
-    says: "its certificate has expired or is not valid yet",
+    says: "the server's certificate has expired or is not valid yet",
   },
-  { name: "a server of another name", tls: ELSEWHERE, says: "its certificate is for another name" },
+  { name: "a server of another name", tls: ELSEWHERE, says: "the server's certificate is for another name" },
   {
     name: "a server that wants a certificate, without one",
     tls: MUTUAL,
-    says: /^it (refused this client|closed the connection); it may require a certificate \(--cert, --key\)$/,
+    says: /^the server (rejected this client|closed the connection); it may require a certificate \(--cert, --key\)$/,
     logged: /^refuse a connection from 127\.0\.0\.1: it has no client certificate$/,
   },
   {
     name: "a server that wants a certificate, with one that it does not trust",
     tls: MUTUAL,
     flags: ["--ca", CA, "--cert", STRANGE_CERT, "--key", STRANGE_KEY],
-    says: "it closed the connection; it may not trust the certificate of --cert",
+    says: "the server closed the connection; it may not trust the certificate of --cert",
     logged: /^refuse a connection: its certificate is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/,
   },
 ]) {

@@ -172,7 +172,7 @@ test("it prints a call without a response, and stays silent on a connection that
   assert.match(late.stderr, /^\* stream ended with \w+$/m);
   assert.match(late.stderr, /^\* connected after [\d.]+ ms, no response, end after [\d.]+ ms$/m);
   const none = await client("--url", "http://127.0.0.1:1");
-  assert.match(none.stderr, /^\* Connect .*\ncall http:\/\/127\.0\.0\.1:1: no server there \(ECONNREFUSED\)/);
+  assert.match(none.stderr, /^\* Connect .*\ncall http:\/\/127\.0\.0\.1:1: cannot connect \(ECONNREFUSED\)/);
 });
 
 test("without --verbose stderr is empty", async (t) => {

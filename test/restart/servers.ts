@@ -55,7 +55,7 @@ export class Servers {
   }
 
   async #start(): Promise<RunningServer> {
-    const command = ["--import", "./test/drill/slow.ts", "src/main.ts", "--port", "0", ...this.#args];
+    const command = ["--import", "./test/restart/slow.ts", "src/main.ts", "--port", "0", ...this.#args];
     const child = spawn(process.execPath, command, { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.on("exit", kill);

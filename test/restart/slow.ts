@@ -1,5 +1,5 @@
 /**
- * `node --import ./test/drill/slow.ts src/main.ts` is the process of src/main.ts, to the letter, with calls that may be
+ * `node --import ./test/restart/slow.ts src/main.ts` is the process of src/main.ts, to the letter, with calls that may be
  * slow: where it imports routes.ts it gets slow-routes.ts. A main of the drill's own would be a copy, and not what is drilled.
  */
 import { registerHooks } from "node:module";

@@ -39,7 +39,7 @@ for (const cell of CELLS) {
         entry.split("\n", 1)[0],
         `handle ${SAY} by ${nameOf(cell.protocol)}: TypeError: the database is on fire`,
       );
-      assert.match(entry, /\n +at .*call-errors\.test\.ts/);
+      assert.match(entry, /\n +at .*errors\.test\.ts/);
       assert.doesNotMatch(entry, /private/);
       assert.deepEqual(more, []);
     });

@@ -26,7 +26,7 @@ const FIRST_STREAM_MS = 1_000;
 export class Connection implements StreamsHost, Standing {
   readonly peer: Peer;
   readonly #server: ServerState;
-  readonly #reader = new FrameReader("client");
+  readonly #reader = new FrameReader();
   readonly #writer: FrameWriter;
   readonly #peer = new PeerSettings();
   readonly #clocks: Clocks;

@@ -13,17 +13,12 @@ export interface FrameSink {
 }
 
 export class FrameReader {
-  /** The number of preface bytes received, or the length of the preface if none is expected. */
-  #prefaceBytes: number;
+  /** The number of preface bytes received. */
+  #prefaceBytes = 0;
   /** A frame that has arrived in part. The buffer has the size of a header until that is complete, then of the frame. */
   #partial: Buffer | undefined;
   /** The number of bytes received into `#partial`. */
   #partialBytes = 0;
-
-  /** `peer` is the role of the other end. A client's frames come after its preface. */
-  constructor(peer: "client" | "server") {
-    this.#prefaceBytes = peer === "client" ? 0 : CLIENT_PREFACE.length;
-  }
 
   /** True if the beginning of a frame has arrived, but not its end. */
   get hasPartialFrame(): boolean {

@@ -162,5 +162,7 @@ function storeField(parts: Parts, kind: FieldKind, value: string): boolean {
 
 /** True if the list is valid as trailers: without pseudo-header fields and malformed fields (8.1). */
 export function areTrailers(list: readonly HeaderField[]): boolean {
-  return list.every(({ kind }) => kind !== FieldKind.Malformed && (kind < FieldKind.Method || kind > FieldKind.Status));
+  return list.every(
+    ({ kind }) => kind !== FieldKind.Malformed && (kind < FieldKind.Method || kind > FieldKind.Authority),
+  );
 }

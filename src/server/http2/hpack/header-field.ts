@@ -9,11 +9,10 @@ export const FieldKind = {
   Scheme: 3,
   Path: 4,
   Authority: 5,
-  Status: 6,
-  Host: 7,
-  ContentLength: 8,
-  Cookie: 9,
-  Expect: 10,
+  Host: 6,
+  ContentLength: 7,
+  Cookie: 8,
+  Expect: 9,
 } as const;
 export type FieldKind = (typeof FieldKind)[keyof typeof FieldKind];
 
@@ -22,7 +21,6 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
   [":scheme", FieldKind.Scheme],
   [":path", FieldKind.Path],
   [":authority", FieldKind.Authority],
-  [":status", FieldKind.Status],
   ["host", FieldKind.Host],
   ["content-length", FieldKind.ContentLength],
   ["cookie", FieldKind.Cookie],

@@ -177,9 +177,9 @@ function matches(name: string, pattern: string): boolean {
   return isRoom(pattern) ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
-/** The rows of the table under "Which way the arrows point". */
+/** The rows of the table under "Import rules". */
 function readTable(page: string): Row[] {
-  const [, section = ""] = page.split("## Which way the arrows point");
+  const [, section = ""] = page.split("## Import rules");
   const rows = (section.match(/^\|.*\|$/gm) ?? []).map((row) => row.slice(1, -1).split("|").map(namesIn));
   assert.deepEqual(rows[0], [["room"], ["may import"]]);
   return rows.slice(2).map(([from = [], mayImport = []]) => ({ from, mayImport }));

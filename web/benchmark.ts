@@ -1,4 +1,4 @@
-/** What the page says of the benchmark: figures of its newest committed run, which web/build.ts puts here. */
+/** The benchmark figures on the page, from the newest committed run. web/build.ts inserts them here. */
 
 export interface Benchmark {
   /** Like "2026-11-24". */

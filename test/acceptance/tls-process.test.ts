@@ -60,12 +60,12 @@ for (const [args, sentence] of [
   [["--tls-cert", CERT], "--tls-key: must be given with --tls-cert"],
   [["--tls-key", KEY], "--tls-cert: must be given with --tls-key"],
   [["--tls-client-ca", CA], "--tls-cert: must be given with --tls-client-ca"],
-  [["--tls-cert", ABSENT, "--tls-key", KEY], `read certificate ${ABSENT}: there is no such file`],
+  [["--tls-cert", ABSENT, "--tls-key", KEY], `read certificate ${ABSENT}: the file does not exist`],
   [["--tls-cert", FOLDER, "--tls-key", KEY], `read certificate ${FOLDER}: it is a directory`],
   [["--tls-cert", NO_PEM, "--tls-key", KEY], `read certificate ${NO_PEM}: it has no certificate in PEM`],
   [["--tls-cert", BROKEN, "--tls-key", KEY], `read certificate ${BROKEN}: it has no certificate in PEM`],
   [["--tls-cert", KEY, "--tls-key", CERT], `read certificate ${KEY}: it has no certificate in PEM`],
-  [["--tls-cert", CERT, "--tls-key", ABSENT], `read key ${ABSENT}: there is no such file`],
+  [["--tls-cert", CERT, "--tls-key", ABSENT], `read key ${ABSENT}: the file does not exist`],
   [["--tls-cert", CERT, "--tls-key", CERT], `read key ${CERT}: it has no private key in PEM`],
   [["--tls-cert", CERT, "--tls-key", LOCKED], `read key ${LOCKED}: it must be without a passphrase`],
   [
@@ -90,7 +90,7 @@ for (const [args, sentence] of [
   ],
   [
     ["--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", ABSENT],
-    `read client authority ${ABSENT}: there is no such file`,
+    `read client authority ${ABSENT}: the file does not exist`,
   ],
   [
     ["--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", KEY],
@@ -120,7 +120,7 @@ test("a certificate that may not be read is a sentence and exit 2", async (t) =>
 test("the files may be named in the environment", async () => {
   const env = { ...ENV, TLS_CERT: CERT, TLS_KEY: ABSENT };
   const { code, stderr } = await run("node", ["src/main.ts"], { env });
-  assert.deepEqual([code, stderr], [2, `read key ${ABSENT}: there is no such file\n`]);
+  assert.deepEqual([code, stderr], [2, `read key ${ABSENT}: the file does not exist\n`]);
 });
 
 test("one authority of clients that is outlived may stand beside one that is not", async (t) => {
@@ -223,7 +223,7 @@ test("after SIGHUP with a bad file the old certificate serves on, and the log sa
   assert.equal(await subject(server), "the tests' server");
   await rm(cert);
   server.child.kill("SIGHUP");
-  await printed(server.stderr, RegExp(`^${kept} read certificate ${cert}: there is no such file$`, "m"));
+  await printed(server.stderr, RegExp(`^${kept} read certificate ${cert}: the file does not exist$`, "m"));
   assert.equal(await subject(server), "the tests' server");
 });
 

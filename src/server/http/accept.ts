@@ -1,4 +1,4 @@
-/** What a request's Accept and Accept-Encoding prefer (RFC 9110, 12.5). */
+/** Reads the preferences in Accept and Accept-Encoding (RFC 9110, 12.5). */
 
 /**
  * The quality, from 0 to 1, that the field's value gives to a name. Of the ranges that hold the name, exact ones first,

@@ -1,4 +1,4 @@
-/** Reads a small file without blocking the process, however the path turns out: a pipe, a device, a slow network disk. */
+/** Reads a small file without blocking the process, even if it is a pipe, a device or on a slow network disk. */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,12 +8,12 @@ export interface ReadBounds {
   readonly ms: number;
 }
 
-/** ms between two reads of a pipe that has nothing yet. */
+/** The time between two reads of an empty pipe. */
 const POLL_MS = 20;
 
 /**
  * Reads the whole file. A pipe is read until its writer closes it, so that `<(command)` of a shell works. Rejects with
- * Node's error, or with a RangeError that has a sentence on the bound that was met.
+ * Node's error, or with RangeError if the file exceeds `maxBytes` or is not read within `ms`.
  */
 export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): Promise<Buffer> {
   const expired = new AbortController();
@@ -46,7 +46,7 @@ async function readAll(path: string, maxBytes: number, signal: AbortSignal): Pro
   return buffer.subarray(0, length);
 }
 
-/** Returns the number of bytes read, 0 at the end; undefined if there are none yet. */
+/** Returns the number of bytes read, 0 at the end, or undefined if the pipe is empty. */
 async function readSome(file: FileHandle, buffer: Buffer, offset: number): Promise<number | undefined> {
   try {
     return (await file.read(buffer, offset)).bytesRead;

@@ -1,6 +1,6 @@
-/** What a text in PEM (RFC 7468) is, before anything parses it. */
+/** Inspects a text in PEM (RFC 7468) before it is parsed. */
 
-/** Whether a private key in it is of use only with a passphrase (RFC 5958, and OpenSSL's older form). */
+/** True if the text contains a private key that needs a passphrase (RFC 5958, or OpenSSL's older format). */
 export function needsPassphrase(pem: string): boolean {
   return /^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(pem);
 }

@@ -18,11 +18,11 @@ const KEY_TYPES: readonly (string | undefined)[] = ["rsa", "rsa-pss", "ec", "ed2
 /** A sentence that names the file and what is wrong with it. */
 export class TlsFileError extends Error {}
 
-/** All the authorities of an operating system take a quarter of these bytes. */
+/** The file with all authorities of an operating system is a quarter of this size. */
 const READ_BOUNDS = { maxBytes: 1_048_576, ms: 5_000 };
 
 const READ_PROBLEMS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
+  ENOENT: "the file does not exist",
   EACCES: "no permission to read it",
   EISDIR: "it is a directory",
   ENXIO: "it is a socket",
@@ -45,7 +45,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   }
   if (files.clientCa !== undefined) {
     const authorities = certificatesIn("client authority", files.clientCa, clientCa ?? "");
-    // One that is outlived may stand beside its successor.
+    // An expired authority may stand beside its successor.
     if (!authorities.some(isTimely)) checkTime("client authority", files.clientCa, authorities[0]);
   }
   const credentials = { cert, key, clientCa };
@@ -58,7 +58,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   return credentials;
 }
 
-/** Until when the credentials' certificate is valid. */
+/** Returns the time until which the certificate is valid. */
 export function validUntil({ cert }: TlsCredentials): Date {
   return new X509Certificate(cert).validToDate;
 }

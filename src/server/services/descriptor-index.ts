@@ -29,17 +29,17 @@ export class DescriptorIndex {
     return this.#symbols.get(name);
   }
 
-  /** The file that declares the extension of that number to the message of that full name. */
+  /** Returns the file that declares extension `number` of the message with the full name `message`. */
   fileOfExtension(message: string, number: number): DescFile | undefined {
     return this.#extensions.get(message)?.get(number)?.file;
   }
 
-  /** The numbers of all extensions to the message of that full name; undefined where there is no such message. */
+  /** Returns the numbers of all extensions of the message, or undefined if the message is unknown. */
   extensionNumbers(message: string): number[] | undefined {
     return this.#extensions.get(message)?.keys().toArray();
   }
 
-  /** The compiler's descriptor of the file: a serialized google.protobuf.FileDescriptorProto. */
+  /** Returns the file as the compiler describes it: a serialized google.protobuf.FileDescriptorProto. */
   bytes(file: DescFile): Uint8Array {
     const bytes = this.#bytes.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
     this.#bytes.set(file, bytes);

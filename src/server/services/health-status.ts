@@ -1,17 +1,17 @@
-/** Which services serve, and who watches: health apart from its wire. */
+/** The health status of each service, and the watchers to notify. It knows no protocol. */
 
-/** A service that nobody registered is "unknown" to those who watch it. */
+/** The status of a service; "unknown" if the service is not registered. */
 export type Status = "serving" | "not-serving" | "unknown";
 
 type Watcher = (status: Status) => void;
 
-/** The status of each registered service; the empty name is the whole server. */
+/** Stores the status of each registered service. The empty name is the whole server. */
 export class HealthStatus {
   readonly #statuses = new Map<string, Status>();
   readonly #watchers = new Map<string, Set<Watcher>>();
   #shutDown = false;
 
-  /** Registers a service with a status, or changes it. After shutDown it changes nothing. */
+  /** Registers a service with a status, or changes its status. Has no effect after `shutDown`. */
   set(service: string, status: "serving" | "not-serving"): void {
     if (!this.#shutDown) this.#change(service, status);
   }

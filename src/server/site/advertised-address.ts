@@ -1,10 +1,13 @@
-/** How a client on the server's own machine reaches it. */
+/** The address under which a client on the same machine reaches the server. */
 import { X509Certificate } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { TlsCredentials } from "../listener/tls-credentials.ts";
 import type { Address } from "./usage.ts";
 
-/** certFile is where the credentials' certificate is: it vouches for itself. */
+/**
+ * Returns the address for the lines that are printed at the start. `certFile` is the path of the certificate, which clients
+ * can use as their authority.
+ */
 export function localAddress(
   { address, port }: AddressInfo,
   tls?: { readonly credentials: TlsCredentials; readonly certFile: string },

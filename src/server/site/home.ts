@@ -1,4 +1,4 @@
-/** What `GET /` answers: a few lines that say what this is and how to call it, or a page to those who want one. */
+/** The home page at `GET /`: text that lists the services and lines to call them, or HTML for browsers. */
 import { X509Certificate } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Field, Handler } from "../http/exchange.ts";
@@ -18,7 +18,7 @@ export interface HomeOptions {
 
 const METHODS = ["GET", "HEAD"];
 
-/** The handler of "/", for a server of these services, of these credentials where it speaks TLS, with a page or without. */
+/** Returns the handler of "/". `tls` returns the current credentials, or undefined if the port is plain. */
 export function createHome(
   services: readonly DescService[],
   tls: () => TlsCredentials | undefined,
@@ -55,7 +55,7 @@ export function createHome(
   };
 }
 
-/** What a client needs that is not on its machine: where the files are is its user's to know. */
+/** Returns the files that a client needs. Their paths are not known here, so "FILE" stands for each. */
 function clientNeeds({ cert, clientCa }: TlsCredentials): ClientNeeds {
   const certificate = new X509Certificate(cert);
   const selfSigned = certificate.checkIssued(certificate);

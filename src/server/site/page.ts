@@ -1,4 +1,4 @@
-/** A page for browsers: index.html at "/", and the files it names, all read once. */
+/** The page for browsers: index.html at "/" and its files, all read once into memory. */
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { quality } from "../http/accept.ts";
@@ -19,11 +19,11 @@ import { quote } from "../log/quote.ts";
 export const PAGE_FILES = "/-/";
 
 export interface Page {
-  /** Whether the request would rather have the page than plain text. */
+  /** True if the request prefers HTML to plain text. */
   isWanted(exchange: Exchange): boolean;
-  /** Answers GET and HEAD of "/". */
+  /** Responds to GET and HEAD of "/". */
   readonly index: Handler;
-  /** Answers every method of every path below PAGE_FILES. */
+  /** Responds to every method of every path below PAGE_FILES. */
   readonly files: Handler;
 }
 
@@ -38,7 +38,7 @@ interface Coding {
 
 const METHODS = ["GET", "HEAD"];
 const INDEX = "index.html";
-const CODINGS = { br: ".br", gzip: ".gz", identity: "" } as const; // the first is the first choice
+const CODINGS = { br: ".br", gzip: ".gz", identity: "" } as const; // in order of preference
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
@@ -46,7 +46,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** No script, style, picture or request but the page's own; nothing may frame it; no string becomes code. */
+/** The Content-Security-Policy: only the page's own files and requests, no frames, and no code from strings. */
 const POLICY = [
   "default-src 'none'",
   ...["script-src", "style-src", "img-src", "connect-src"].map((name) => `${name} 'self'`),
@@ -55,7 +55,7 @@ const POLICY = [
   "trusted-types 'none'",
 ].join("; ");
 
-/** A picture has its style in itself. */
+/** The policy of SVG pictures, which contain their own styles. */
 const PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
 const SAFETY: readonly Field[] = [
@@ -66,8 +66,9 @@ const SAFETY: readonly Field[] = [
 ];
 
 /**
- * Reads the page from a folder; undefined where the folder has none. Beside a file there may be the same with .br and
- * .gz, compressed. Every file but index.html is to have its contents' hash in its name: it may be kept for ever.
+ * Reads the page from a folder. Returns undefined if the folder does not contain index.html. A file may have compressed
+ * copies with .br and .gz added to its name. Each name except index.html must contain a hash of the contents, since
+ * caches may store these files forever.
  */
 export function readPage(folder: string): Page | undefined {
   const names = namesIn(folder);

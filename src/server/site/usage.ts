@@ -1,28 +1,28 @@
-/** How to call a server with the tools people have: lines to paste, made from its descriptors. */
+/** Shell commands that call a server with grpcurl, buf curl and curl, made from its descriptors. */
 import { type DescMessage, type DescMethod, type DescService, ScalarType } from "@bufbuild/protobuf";
 
-/** How a client reaches a server. */
+/** The address of a server, and the files that a client needs to call it. */
 export interface Address {
   readonly scheme: "http" | "https";
-  /** Host and port; without a port it is the scheme's own. */
+  /** Host and port. Without a port, the default port of the scheme is used. */
   readonly authority: string;
-  /** A file with the authority that the server's certificate is to be checked by; undefined is the client's own. */
+  /** A file with the authority for the server's certificate. If undefined, the client uses its own authorities. */
   readonly ca?: string | undefined;
-  /** The name in the server's certificate, where it does not have the authority's. */
+  /** A name in the server's certificate. Set only if the certificate does not contain the host of `authority`. */
   readonly serverName?: string | undefined;
-  /** True if the server has no reflection: grpcurl and buf curl then need the schema. Its folder is their user's to know. */
+  /** True if reflection is off. grpcurl and buf curl then need the schema; "DIR" stands for its folder. */
   readonly needsSchema?: boolean;
-  /** Whether the client needs a certificate. */
+  /** True if the client needs a certificate (mutual TLS). */
   readonly mutual?: boolean;
 }
 
-/** A line each for grpcurl, buf curl and curl that calls the first unary method of the services at the address. */
+/** Returns one command for each tool. Each calls the first unary method of `services` at `address`. */
 export function usageLines(services: readonly DescService[], address: Address): string[] {
   const method = services.flatMap((service) => service.methods).find(({ methodKind }) => methodKind === "unary");
   return method === undefined ? [] : shellLines(method, JSON.stringify(exampleOf(method.input)), address);
 }
 
-/** A line each for grpcurl, buf curl and curl that calls the method at the address with a message in JSON. */
+/** Returns one command for each tool. Each calls `method` at `address` with the message `json`. */
 export function shellLines(method: DescMethod, json: string, address: Address): string[] {
   const { scheme, authority, ca, serverName, mutual = false, needsSchema = false } = address;
   const plain = scheme === "http";
@@ -54,7 +54,7 @@ export function shellLines(method: DescMethod, json: string, address: Address): 
   ].map((words) => words.map(quoted).join(" "));
 }
 
-/** The authority with its port, which it leaves out where it is the scheme's own: a gRPC client takes no URL. */
+/** Returns the authority with a port. gRPC clients take a host and a port, so a default port must be added. */
 export function withPort({ scheme, authority }: Address): string {
   if (/:\d+$/.test(authority)) return authority;
   return `${authority.replace(/:$/, "")}:${scheme === "http" ? 80 : 443}`;
@@ -62,18 +62,18 @@ export function withPort({ scheme, authority }: Address): string {
 
 const CLIENT_CERTIFICATE = ["--cert", "FILE", "--key", "FILE"];
 
-/** As one word for a shell. */
+/** Returns the text as one word of a shell. */
 function quoted(word: string): string {
   return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A message in JSON, with 1, 2, ... in its numbers and each string's own name in it. */
+/** Returns an example message in JSON: numbers are 1, 2, and so on, and each string is the name of its field. */
 export function exampleOf({ fields }: DescMessage): Record<string, string | number | boolean> {
   const example: Record<string, string | number | boolean> = {};
   let number = 1;
   for (const field of fields) {
     if (field.fieldKind !== "scalar" || field.scalar === ScalarType.BYTES) continue;
-    if (field.oneof !== undefined && field.oneof.fields[0] !== field) continue; // one of them may be set
+    if (field.oneof !== undefined && field.oneof.fields[0] !== field) continue; // at most one field of a oneof may be set
     if (field.scalar === ScalarType.STRING) example[field.jsonName] = field.name;
     else if (field.scalar === ScalarType.BOOL) example[field.jsonName] = true;
     else example[field.jsonName] = number++;

@@ -1,4 +1,4 @@
-/** What a peer can do with unary calls that Connect's handlers answer: each bound that the fast path has, these have too. */
+/** Attacks by unary calls that Connect's handlers serve. Every bound of the fast path must hold for them too. */
 import type { Attack } from "../support/attack.ts";
 import { pick } from "../support/pick.ts";
 import { CALL_ATTACKS } from "./calls.ts";

@@ -80,9 +80,7 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     return () => (timeoutMs === undefined ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
   }
 
-  // What the fast path asks.
-
-  /** Whether the caller's deadline has passed. */
+  /** True if the caller's deadline has passed. */
   get isLate(): boolean {
     return this.plan.timeoutMs !== undefined && performance.now() >= this.deadline;
   }

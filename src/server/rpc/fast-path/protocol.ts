@@ -1,4 +1,4 @@
-/** What the fast path asks of a protocol: types only. grpc, grpc-web and connect each have it in a file of their own. */
+/** The interface between the fast path and a protocol. grpc.ts, grpc-web.ts and connect.ts implement it. */
 import type { ConnectError } from "@connectrpc/connect";
 import type { Field } from "../../http/exchange.ts";
 import type { UnaryCall } from "./call.ts";

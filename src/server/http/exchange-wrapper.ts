@@ -37,8 +37,8 @@ export class ExchangeWrapper implements Exchange {
       () => over(this),
     );
   }
-  hold(bytes: number): boolean {
-    return this.inner.hold(bytes);
+  tryReserve(bytes: number): boolean {
+    return this.inner.tryReserve(bytes);
   }
   release(bytes: number): void {
     this.inner.release(bytes);

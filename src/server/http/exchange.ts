@@ -81,8 +81,8 @@ export interface Exchange {
    * Takes room for bytes of the request that its handler keeps, where bodies have theirs; false where there is none. What
    * bufferBody delivers has its room until done is called: a handler that is not through with it then takes room again.
    */
-  hold(bytes: number): boolean;
-  /** Gives back what hold took. */
+  tryReserve(bytes: number): boolean;
+  /** Gives back what tryReserve took. */
   release(bytes: number): void;
   /** Sends the whole answer: start, write and end in one. body must not change afterwards. */
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;

@@ -126,7 +126,7 @@ class NodeExchange implements Exchange, NodeRequest {
     awaited.add(this);
     const onData = (piece: Buffer): void => {
       if (this.#buffered === undefined) return;
-      if (!this.hold(piece.length)) {
+      if (!this.tryReserve(piece.length)) {
         this.#answerInstead(503);
         return;
       }
@@ -145,7 +145,7 @@ class NodeExchange implements Exchange, NodeRequest {
     });
   }
 
-  hold(bytes: number): boolean {
+  tryReserve(bytes: number): boolean {
     const { buffered, limits, onLimit } = this.#connection.server;
     if (buffered.tryReserve(bytes)) return true;
     onLimit("bufferedBytes", `bodies exceed ${limits.bufferedBytes} bytes`);

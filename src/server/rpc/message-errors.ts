@@ -21,7 +21,7 @@ export function decompressedTooLarge(limit: number): ConnectError {
   return messageLimitError("messageBytes", tooLarge("decompressed message", undefined, limit));
 }
 
-/** Makes the error of a message for which exchange.hold has no room. */
+/** Makes the error of a message that cannot be kept because `exchange.tryReserve` returned false. */
 export function noRoomForMessage(): ConnectError {
   return messageLimitError("bufferedBytes", "hold a message: the room for messages is used up", Code.Unavailable);
 }

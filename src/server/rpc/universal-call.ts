@@ -55,7 +55,7 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
   }
 
   hold(bytes: number): boolean {
-    if (this.#answered || !this.exchange.hold(bytes)) return false;
+    if (this.#answered || !this.exchange.tryReserve(bytes)) return false;
     this.#held += bytes;
     return true;
   }

@@ -8,7 +8,7 @@ export interface BodyHost {
   /** Whether more may come. */
   readonly remoteOpen: boolean;
   /** Takes room for bytes; false where there is none. */
-  hold(bytes: number): boolean;
+  tryReserve(bytes: number): boolean;
   release(bytes: number): void;
   /** Lets the peer send this many bytes more. */
   credit(bytes: number): void;
@@ -36,7 +36,7 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
 
   /** Holds a piece; false where there is no room for it. Credited says that the peer may send as much again at once. */
   add(piece: Buffer, credited: boolean): boolean {
-    if (!this.#host.hold(piece.length)) return false;
+    if (!this.#host.tryReserve(piece.length)) return false;
     this.#grow(this.size + piece.length);
     piece.copy(this.#buffer as Buffer, this.size);
     this.size += piece.length;

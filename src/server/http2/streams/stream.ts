@@ -167,7 +167,7 @@ export class Stream implements Exchange, BodyHost {
 
   // What its body asks of it.
 
-  hold(bytes: number): boolean {
+  tryReserve(bytes: number): boolean {
     return this.#host.hold(bytes);
   }
 

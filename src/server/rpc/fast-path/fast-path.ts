@@ -114,7 +114,7 @@ export function createFastPath(options: FastPathOptions): Handler {
     else {
       const { exchange } = call;
       const bytes = bodyBytes + weigh(input);
-      if (!exchange.hold(bytes)) fail(call, noRoomForMessage());
+      if (!exchange.tryReserve(bytes)) fail(call, noRoomForMessage());
       else {
         exchange.release(bytes);
         handle(call, input, bytes);
@@ -147,7 +147,7 @@ export function createFastPath(options: FastPathOptions): Handler {
     goOn: (call: UnaryCall, output: T) => void,
   ): void {
     const counted = options.isExempt(call.service) ? 0 : 1;
-    const held = call.exchange.hold(bytes) ? bytes : 0;
+    const held = call.exchange.tryReserve(bytes) ? bytes : 0;
     deadlines.add(call);
     inFlight.reserve(counted);
     output.then(

@@ -1,11 +1,11 @@
-/** What is loaded and how: a server, what is spoken with it, how many connections, how many calls in flight on each. */
+/** A cell of the benchmark: a server and the load on it, which is a protocol, connections and calls in flight. */
 import { CELLS, envelope, type Cell as Wire } from "../test/support/cells.ts";
 import type { PeerName } from "./peers.ts";
 
 export interface Cell {
-  /** Unlike that of every other cell: the server and its load. */
+  /** The server and its load. No two cells have the same name. */
   readonly name: string;
-  /** The wire, the shape and what else the load is. */
+  /** Protocol, connections x calls in flight on each, and what is special, like "deadline". */
   readonly load: string;
   readonly server: PeerName;
   readonly wire: Wire;
@@ -13,41 +13,45 @@ export interface Cell {
   /** Calls in flight on each connection. */
   readonly streams: number;
   readonly client: "h2load" | "ghz";
-  /** A deadline on each call. */
+  /** True if each call has a deadline. */
   readonly deadline: boolean;
 }
 
-/** Of every protocol the name in test/support/cells.ts, codec and HTTP version. */
+/** Protocol, codec and HTTP version, as in the names of test/support/cells.ts. */
 export type ProtocolName = `${Wire["protocol"]} ${Wire["codec"]} over ${Wire["http"]}`;
 
 export const GRPC: ProtocolName = "gRPC proto over HTTP/2";
 
-/** The message that load sends and its answer, encoded. */
+/** The encoded message of each request. */
 export const REQUEST = {
   proto: Buffer.from([0x08, 1, 0x10, 2]),
   json: Buffer.from('{"a":1,"b":2}'),
 };
-const ANSWER = { proto: Buffer.from([0x08, 3]), json: Buffer.from('{"sum":3}') };
+/** The encoded message of each response. */
+const RESPONSE = { proto: Buffer.from([0x08, 3]), json: Buffer.from('{"sum":3}') };
 
-/** What nghttpd serves: the body of gRPC's answer. */
-export const STATIC_RESPONSE = envelope(ANSWER.proto);
+/** The body of a gRPC response, which nghttpd serves as a file. */
+export const STATIC_RESPONSE = envelope(RESPONSE.proto);
 
-/** 4 connections with 16 calls in flight on each, unless said otherwise; 64 with one over HTTP/1.1, which cannot share one. */
+/**
+ * Returns the cell of a server and a protocol. The default `shape` is "4x16", 4 connections with 16 calls in flight on
+ * each, and over HTTP/1.1 "64x1". Throws if the protocol is unknown.
+ */
 export function cell(
   server: PeerName,
   protocolName: ProtocolName = GRPC,
   { shape, client = "h2load", deadline = false }: { shape?: string; client?: Cell["client"]; deadline?: boolean } = {},
 ): Cell {
   const wire = CELLS.find(({ name }) => name === protocolName);
-  if (wire === undefined) throw new Error(`look up the wire "${protocolName}": there is none`);
+  if (wire === undefined) throw new Error(`look up the protocol "${protocolName}": it is unknown`);
   const [connections = 0, streams = 0] = (shape ?? (wire.http === "HTTP/2" ? "4x16" : "64x1")).split("x").map(Number);
   const extras = `${deadline ? ", deadline" : ""}${client === "ghz" ? ", ghz" : ""}`;
   const load = `${protocolName}, ${connections} x ${streams}${extras}`;
   return { name: `${server}: ${load}`, load, server, wire, connections, streams, client, deadline };
 }
 
-/** The bytes of body in one good answer; undefined where the protocol leaves them to the server (gRPC-Web's trailers). */
+/** Returns the length of a correct response body; undefined for gRPC-Web, whose trailers in the body differ between servers. */
 export function responseBytes({ protocol, codec }: Wire): number | undefined {
   if (protocol === "gRPC-Web") return undefined;
-  return ANSWER[codec].length + (protocol === "gRPC" ? 5 : 0);
+  return RESPONSE[codec].length + (protocol === "gRPC" ? 5 : 0);
 }

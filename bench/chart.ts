@@ -1,4 +1,4 @@
-/** The chart of one run: the CPU time per call of each server as a dot on a logarithmic axis, in SVG for light and dark. */
+/** Draws the chart of one run in SVG: the CPU time per call of each server, as a dot on a logarithmic axis. */
 import { powersOf10, protocolOf } from "./labels.ts";
 import type { CellResult, Results } from "./results.ts";
 
@@ -25,7 +25,7 @@ const STYLE = `
     .tick { stroke: #3d444d }
   }`;
 
-/** Draws the cells at the usual shape and load, the cheapest first. */
+/** Returns the chart of the cells with the default shape and h2load, the cheapest first. */
 export function chart({ cells, date, machine }: Pick<Results, "cells" | "date" | "machine">): string {
   const rows = cells
     .filter(

@@ -1,4 +1,4 @@
-/** One answer, decoded by the client that people have: Connect's for Node, of the cell's protocol. */
+/** Checks the responses of a server with Connect's client for Node, in the protocol of the cell. */
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Test } from "../gen/service_pb.ts";
@@ -6,7 +6,7 @@ import { send } from "../test/support/http.ts";
 import { type Cell, STATIC_RESPONSE } from "./cells.ts";
 import { PATH } from "./servers/get-sum.ts";
 
-/** Makes calls, each with other numbers, that reject where an answer is wrong. */
+/** Returns a function that makes one call, each time with other numbers. Its promise rejects if the sum is wrong. */
 export function createCheck({ name, server, wire }: Cell, authority: string): () => Promise<void> {
   if (server === "nghttpd") {
     return async () => {

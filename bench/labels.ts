@@ -1,7 +1,7 @@
-/** The labels and the axis of a chart, for the chart of a whole run and for the page's. */
+/** Labels and axis of the charts: the chart of a run and that of the page. */
 import type { CellResult } from "./results.ts";
 
-/** Servers that answer JSON from a plain HTTP route, without a Connect library. */
+/** Servers that serve JSON from a plain HTTP route, without a Connect library. */
 const PLAIN_ROUTES = ["fastify", "node:http"];
 
 /** Returns the protocol that a cell measures, like "JSON over HTTP/1.1". */

@@ -1,4 +1,4 @@
-/** Load on a server: what h2load and ghz are told, and what they say of the answers. */
+/** Loads a server with h2load or ghz, and parses their output. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,20 +12,20 @@ import { BUILT_TOOLS, find, output } from "./toolchain.ts";
 
 const CONTRACT = join(import.meta.dirname, "../proto/service.proto");
 
-/** All answers were good. */
+/** A load without a failed call. */
 export interface Load {
   readonly calls: number;
-  /** From the first connection to the last answer. */
+  /** Time from the first connection to the last response. */
   readonly seconds: number;
 }
 
-/** In milliseconds. */
+/** Quantiles in milliseconds. */
 export interface Latency {
   readonly p50: number;
   readonly p99: number;
 }
 
-/** Makes that many calls as fast as they are answered. Rejects where one was not answered well. */
+/** Makes `calls` calls as fast as the server responds. Rejects if a call fails. */
 export async function load(cell: Cell, authority: string, calls: number): Promise<Load> {
   if (cell.client === "ghz") return parseGhz(await run(ghz(), ...ghzArgs(cell, calls), authority), calls);
   return withFiles(async (folder) => {
@@ -34,7 +34,7 @@ export async function load(cell: Cell, authority: string, calls: number): Promis
   });
 }
 
-/** Makes calls for so many seconds at a fixed rate per second, after one second that does not count. */
+/** Makes `rate` calls per second for `seconds`, after one second that does not count. Rejects if a call fails. */
 export async function loadAtRate(cell: Cell, authority: string, rate: number, seconds: number): Promise<Latency> {
   const calls = rate * (seconds + 1);
   if (cell.client === "ghz") {
@@ -45,7 +45,7 @@ export async function loadAtRate(cell: Cell, authority: string, rate: number, se
   }
   return withFiles(async (folder) => {
     const log = join(folder, "log");
-    // Connections opened one by one, or all would call at the same moments.
+    // Opens the connections one by one: otherwise all of them would call at the same moments.
     const spread = ["-r", "1", `--rate-period=${Math.round(1000 / rate)}ms`, `--rps=${rate / cell.connections}`];
     const args = [...spread, "-n", String(calls), `--log-file=${log}`, ...h2loadArgs(cell, authority, folder)];
     parseH2load(await run(h2load(), ...args), responseBytes(cell.wire), calls);
@@ -53,12 +53,12 @@ export async function loadAtRate(cell: Cell, authority: string, rate: number, se
   });
 }
 
-/** The path of h2load. */
+/** Returns the path of h2load. Throws Absent if it is not installed. */
 export function h2load(): string {
   return find("h2load", "on Debian: apt-get install nghttp2-client");
 }
 
-/** The path of ghz, which is built where there is only Go. */
+/** Returns the path of ghz, which is built if only Go is installed. Throws Absent if neither is. */
 export function ghz(): string {
   try {
     return find("ghz", "");
@@ -92,7 +92,7 @@ function ghzArgs({ connections, streams, deadline }: Cell, calls: number): strin
   ];
 }
 
-/** What h2load printed. Throws where an answer was missing, no 2xx, or of another length. */
+/** Parses the output of h2load. Throws if a response is missing, has a status other than 2xx, or has another length. */
 export function parseH2load(text: string, bytesPerResponse: number | undefined, calls: number): Load {
   const [, amount = "", unit = ""] = /finished in ([\d.]+)(us|ms|s|m)\b/.exec(text) ?? [];
   const [, done, succeeded] = numbers(/total, \d+ started, (\d+) done, (\d+) succeeded/.exec(text));
@@ -101,16 +101,19 @@ export function parseH2load(text: string, bytesPerResponse: number | undefined, 
   if (amount === "" || done === undefined || data === undefined)
     throw new Error(`read h2load's output: ${text.trim()}`);
   if (done !== calls || succeeded !== done || good !== done) {
-    throw new Error(`load with h2load: ${good} of ${calls} answers were good: ${text.trim()}`);
+    throw new Error(`load with h2load: ${good} of ${calls} calls succeeded: ${text.trim()}`);
   }
   const each = data / done;
   if (each === 0 || each !== (bytesPerResponse ?? Math.floor(each))) {
-    throw new Error(`load with h2load: an answer's body has ${each} bytes, not ${bytesPerResponse ?? "the same each"}`);
+    throw new Error(`load with h2load: a response body has ${each} bytes, not ${bytesPerResponse ?? "the same each"}`);
   }
   return { calls: done, seconds: Number(amount) * ({ us: 1e-6, ms: 1e-3, m: 60 }[unit] ?? 1) };
 }
 
-/** The log of h2load: start and microseconds of each call, without those that start in the first second. */
+/**
+ * Parses the log of h2load, which has a line with start, status and duration in microseconds per call. Leaves out the
+ * calls that start in the first second.
+ */
 export function parseLog(text: string): Latency {
   const calls = text
     .trim()
@@ -120,15 +123,15 @@ export function parseLog(text: string): Latency {
   return latencyOf(calls.filter(([start]) => start >= first + 1_000_000).map(([, , time]) => time / 1000));
 }
 
-/** What ghz printed as JSON. Throws where an answer was missing or not OK. */
+/** Parses the JSON of ghz. Throws if a response is missing or not OK. */
 export function parseGhz(text: string, calls: number): Load {
   const { total, statusCodeDistribution } = JSON.parse(text);
   const { OK: good = 0 } = statusCodeDistribution;
-  if (good !== calls) throw new Error(`load with ghz: ${good} of ${calls} answers were good`);
+  if (good !== calls) throw new Error(`load with ghz: ${good} of ${calls} calls succeeded`);
   return { calls, seconds: total / 1e9 };
 }
 
-/** The latency in what ghz printed as JSON, without the calls that start in the first second. */
+/** Parses the latency in the JSON of ghz. Leaves out the calls that start in the first second. */
 export function parseGhzLatency(text: string): Latency {
   const { details }: { details: { timestamp: string; latency: number }[] } = JSON.parse(text);
   const calls = details.map(({ timestamp, latency }) => ({ start: Date.parse(timestamp), latency }));

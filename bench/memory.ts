@@ -1,4 +1,4 @@
-/** Resident memory: idle, per idle connection, warm and after a million calls. */
+/** Measures resident memory: idle, per idle connection, when warm, and after a million calls. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,24 +6,25 @@ import type { Cell } from "./cells.ts";
 import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
 
-/** In bytes. */
+/** Resident memory of one server, in bytes. */
 export interface Memory {
   readonly server: string;
   readonly idle: number;
   readonly perIdleConnection: number;
-  /** After a tenth of the calls, and after all. */
+  /** Memory after a tenth of the calls. */
   readonly warmed: number;
+  /** Memory after all calls. */
   readonly after: number;
   readonly calls: number;
 }
 
 const CONNECTIONS = 1000;
-/** The client's part of opening HTTP/2: the preface, SETTINGS without any, and their acknowledgement (RFC 9113, 3.4). */
+/** The connection preface of a client and its SETTINGS acknowledgement (RFC 9113, 3.4). */
 const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0", "latin1");
-/** Until what was allocated to open connections, or to serve, may have gone. */
+/** Time for the garbage collector to free what calls and new connections allocated. */
 const SETTLE_MS = 500;
 
-/** Of a server that has just started and speaks HTTP/2. */
+/** Measures a server that has just started and speaks HTTP/2. */
 export async function measureMemory(cell: Cell, server: RunningServer, calls: number): Promise<Memory> {
   await load(cell, server.authority, cell.connections * cell.streams);
   const idle = await settled(server);

@@ -1,13 +1,16 @@
-/** The servers that are compared: how each is built and started, and its version. */
+/** The servers that are compared, with their versions and the commands that build and start them. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { STATIC_RESPONSE } from "./cells.ts";
 import { Absent, BUILD, find, output } from "./toolchain.ts";
 
 export interface Peer {
-  /** Of the library that serves. */
+  /** Returns the version of the server's library. */
   readonly version: () => string;
-  /** Builds what must be, and gives the command. It prints its port, unless the command has PORT for one. */
+  /**
+   * Builds the server, and returns the command that starts it. The server prints its port, unless the command has the
+   * argument PORT, which stands for one. Throws Absent if a tool is not installed.
+   */
   readonly command: () => readonly string[];
 }
 
@@ -17,11 +20,11 @@ const own = (...args: string[]) => node("own.ts", () => npmVersion(join(ROOT, "p
 const connectNode = packageVersion("@connectrpc/connect-node", ROOT);
 const ofNode = () => process.version;
 
-/** By name; "this server" is the one that createServer makes, as it makes it. */
+/** The servers by name. "this server" has the default options of createServer. */
 export const PEERS = {
   "this server": own(),
   "this server on node:http2": own("--http2", "node"),
-  "this server without fastPath": own("--no-fastPath"),
+  "this server without the fast path": own("--no-fast-path"),
   "this server, async handler": own("--async"),
   "this server, interceptor": own("--interceptor"),
   "this server without limits": own("--no-limits"),
@@ -85,7 +88,7 @@ function go(name: string, module: string): Peer {
 
 function python(): string {
   const { PYTHON } = process.env;
-  if (PYTHON === undefined) throw new Absent("PYTHON names no Python with grpcio and grpcio-tools");
+  if (PYTHON === undefined) throw new Absent("PYTHON is not set; set it to a Python with grpcio and grpcio-tools");
   return PYTHON;
 }
 

@@ -1,4 +1,4 @@
-/** What one run measures and for how long: read from the arguments, and reckoned before it starts. */
+/** Plans a run: reads from the arguments which measurements are wanted, and estimates their time. */
 import { parseArgs } from "node:util";
 import { COMPARISONS, type Comparison } from "./comparisons.ts";
 import type { PeerName } from "./peers.ts";
@@ -6,13 +6,14 @@ import type { Pace } from "./rounds.ts";
 
 export const HELP = `usage: npm run bench -- [--only PATTERN] [--pairs N] [--short]
 
-  --only PATTERN  what matches this regular expression: comparisons by name, "memory", "start"
-  --pairs N       pairs of rounds in each comparison, 15 at least for a result to keep; 15 is the default
-  --short         short rounds, 3 pairs and few calls: shows that it works, measures little
-  --list          print what --only picks, and measure nothing`;
+  --only PATTERN  measure only what matches this regular expression: comparisons by name, "memory", "start"
+  --pairs N       pairs of rounds in each comparison; the default is 15, the minimum for results to commit
+  --short         make short rounds, 3 pairs and few calls: a test of the benchmark, not a measurement
+  --list          print the comparisons that --only selects, and measure nothing`;
 
-/** Servers whose memory is measured: those that a million calls take less than a minute. */
+/** Servers whose memory is measured: those that serve a million calls in less than a minute. */
 const MEMORY: readonly PeerName[] = ["this server", "node:http2", "grpc-go", "tonic"];
+
 export interface Plan {
   readonly pairs: number;
   readonly pace: Pace;
@@ -21,13 +22,13 @@ export interface Plan {
   readonly comparisons: readonly Comparison[];
   readonly memory: readonly PeerName[];
   readonly start: boolean;
-  /** Only to print what was picked. */
+  /** True if the run only prints the selected comparisons. */
   readonly list: boolean;
-  /** Whether all was picked, at full length. */
+  /** True if the run measures everything, at full length. */
   readonly whole: boolean;
 }
 
-/** Undefined where help is asked for. Throws on an option that it does not know, or a value that it cannot read. */
+/** Returns undefined if the arguments ask for help. Throws on unknown options and invalid values. */
 export function readPlan(args: readonly string[]): Plan | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -43,7 +44,7 @@ export function readPlan(args: readonly string[]): Plan | undefined {
   const { only, short, list, pairs: pairsText = short ? "3" : "15" } = values;
   const pairs = Number(pairsText);
   if (!Number.isInteger(pairs) || pairs < 1)
-    throw new Error(`read --pairs "${pairsText}": it is no whole number from 1`);
+    throw new Error(`read --pairs "${pairsText}": a whole number from 1 is expected`);
   const pattern = new RegExp(only);
   return {
     pairs,
@@ -58,7 +59,10 @@ export function readPlan(args: readonly string[]): Plan | undefined {
   };
 }
 
-/** Per side: its rounds with a client's start in each, its own start, its warming, and its latency where it is new. */
+/**
+ * Estimates the time of a run in minutes. Each comparison has two servers, which start, warm up and serve the rounds. 0.2
+ * is the start of the load generator in each round. The latency of each cell is measured once.
+ */
 export function estimateMinutes({
   comparisons,
   memory,

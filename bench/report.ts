@@ -1,14 +1,15 @@
-/** Results as lines for a terminal. */
+/** Formats results for a terminal. */
 import { type CellResult, type ComparisonResult, judge, type Results } from "./results.ts";
 
-/** A comparison's line: the ratio, its interval, and its bar. */
+/** Formats a comparison as one line: the ratio, its interval, its limit or goal, and its name. */
 export function comparisonLine({ name, ratio, limit, goal }: ComparisonResult): string {
   const { median, low, high } = ratio;
-  const bar = limit === undefined ? (goal === undefined ? "" : `, goal ${digits(goal)}`) : `, at most ${digits(limit)}`;
-  return `${digits(median).padStart(6)}  (${digits(low)} to ${digits(high)}${bar})  ${name}`;
+  const maximum =
+    limit === undefined ? (goal === undefined ? "" : `, goal ${digits(goal)}`) : `, limit ${digits(limit)}`;
+  return `${digits(median).padStart(6)}  (${digits(low)} to ${digits(high)}${maximum})  ${name}`;
 }
 
-/** All that was measured but the comparisons. */
+/** Formats all results except the comparisons, whose limits are included. */
 export function report(results: Results): string {
   const { cells, memory, start, latencyRate, absent } = results;
   const verdicts = judge(results).map(({ name, value, limit, met, goal }) => {
@@ -35,7 +36,7 @@ export function report(results: Results): string {
     table(cellHead, cells.map(cellRow)),
     table(memoryHead, memoryRows),
     table(["median", "from", "to", "start, ms"], startRows),
-    table(["bar", "value", "limit", ""], verdicts),
+    table(["verdict", "value", "limit", "limit on"], verdicts),
     table(
       ["left out"],
       Object.entries(absent).map(([name, reason]) => [`${name}: ${reason}`]),
@@ -59,7 +60,7 @@ function cellRow({ name, cpuMicroseconds, callsPerSecond, latencyMilliseconds, b
   ];
 }
 
-/** Numbers to the right, the last column's words to the left; empty without rows. */
+/** Aligns the numbers to the right and the last column to the left. Returns "" without rows. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return "";
   const lines = [head, ...rows];
@@ -69,7 +70,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return lines.map((line) => line.map(pad).join("  ")).join("\n");
 }
 
-/** Three digits that count. */
+/** Rounds to three significant digits. */
 function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }

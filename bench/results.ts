@@ -1,4 +1,4 @@
-/** What one run measured, as it stands in its file. */
+/** The results of one run, in the form of its JSON file. */
 import { readFileSync } from "node:fs";
 import { arch, cpus, release, type } from "node:os";
 import { MEMORY_LIMIT, START_LIMIT } from "./comparisons.ts";
@@ -11,12 +11,12 @@ import type { WireBytes } from "./wire-bytes.ts";
 export interface Results {
   readonly date: string;
   readonly machine: Machine;
-  /** By peer, and of the tools that made the load. */
+  /** Versions of the servers and of the load generators, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** By peer or tool, why it was left out. */
+  /** Reasons why servers and load generators were left out, by name. */
   readonly absent: Readonly<Record<string, string>>;
   readonly pairs: number;
-  /** Calls per second at which latency was taken. */
+  /** Calls per second at which latency was measured. */
   readonly latencyRate: number;
   readonly cells: readonly CellResult[];
   readonly comparisons: readonly ComparisonResult[];
@@ -34,14 +34,15 @@ export interface Machine {
 export interface CellResult {
   readonly name: string;
   readonly server: string;
+  /** Protocol, codec and HTTP version, like "gRPC proto over HTTP/2". */
   readonly wire: string;
   /** Connections and calls in flight on each, like "4 x 16". */
   readonly shape: string;
   readonly client: string;
   readonly deadline: boolean;
-  /** Of the server, per call, over all rounds. */
+  /** CPU time of the server per call, over all rounds. */
   readonly cpuMicroseconds: Estimate;
-  /** Only where the server's core was busy, or another part would be measured. */
+  /** Undefined if the server's core was not busy in any round: something else would be measured. */
   readonly callsPerSecond?: number;
   readonly latencyMilliseconds: Latency;
   readonly bytes: WireBytes;
@@ -51,23 +52,23 @@ export interface ComparisonResult {
   readonly name: string;
   readonly a: string;
   readonly b: string;
-  /** Of a's CPU per call to b's, pair by pair. */
+  /** CPU time per call of a, divided by that of b, pair by pair. */
   readonly ratio: Estimate;
   readonly limit?: number;
   readonly goal?: number;
 }
 
-/** A bar, and whether it is met. */
+/** A measured value and its limit. */
 export interface Verdict {
   readonly name: string;
   readonly value: number;
   readonly limit: number;
   readonly met: boolean;
-  /** A goal is reported, and binds nothing. */
+  /** True if the limit is a goal, which is only reported. */
   readonly goal: boolean;
 }
 
-/** Every bar of which something was measured. */
+/** Compares each value that has a limit or goal with it. */
 export function judge({ comparisons, memory, start }: Pick<Results, "comparisons" | "memory" | "start">): Verdict[] {
   const verdict = (name: string, value: number, limit: number, goal = false): Verdict => {
     return { name, value, limit, met: value <= limit, goal };
@@ -77,10 +78,8 @@ export function judge({ comparisons, memory, start }: Pick<Results, "comparisons
     ...comparisons.flatMap(({ name, ratio, limit = Number.NaN, goal = limit }) =>
       Number.isNaN(goal) ? [] : [verdict(name, ratio.median, goal, Number.isNaN(limit))],
     ),
-    ...(own
-      ? [verdict(`resident memory after ${own.calls} calls / warmed`, own.after / own.warmed, MEMORY_LIMIT)]
-      : []),
-    ...(start ? [verdict("start to first answer / an empty script", start.ratio.median, START_LIMIT)] : []),
+    ...(own ? [verdict(`resident memory after ${own.calls} calls / warm`, own.after / own.warmed, MEMORY_LIMIT)] : []),
+    ...(start ? [verdict("start to first response / an empty script", start.ratio.median, START_LIMIT)] : []),
   ];
 }
 

@@ -1,30 +1,32 @@
-/** Rounds of load on a warm server, each with the server's CPU time per call. */
-
+/** Measures the CPU time per call of a warm server, in rounds of load. */
 import type { Cell } from "./cells.ts";
 import { createCheck } from "./check.ts";
 import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
 
-/** How long things take, in seconds. */
+/** Rounds that only connect. Their mean evens out the 10 ms of the kernel's clock. */
+const CONNECTING_ROUNDS = 5;
+
+/** Seconds of load. */
 export interface Pace {
   readonly warm: number;
   readonly round: number;
 }
 
 export interface Round {
-  /** The server's, without what its connections cost. */
+  /** CPU time of the server per call, without that of opening connections. */
   readonly cpuMicroseconds: number;
   readonly callsPerSecond: number;
-  /** The part of the round in which the server's core was busy. */
+  /** The part of the round in which the server's core was busy, from 0 to 1. */
   readonly busy: number;
 }
 
-/** Warms the server, and gives what makes one round. It rejects where an answer is wrong. */
+/** Warms the server, and returns a function that measures one round. Its promise rejects if a response is wrong. */
 export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Promise<() => Promise<Round>> {
   const { authority } = server;
   const check = createCheck(cell, authority);
   await check();
-  // A round's connections, and the first calls on them, are made in every round and taken off.
+  // Each round opens connections and makes the first calls on them. Their CPU time is measured alone, and subtracted.
   const first = cell.connections * cell.streams;
   let calls = 2 * first;
   for (let warmed = 0; warmed < pace.warm; ) {
@@ -48,6 +50,3 @@ export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Pro
     return { cpuMicroseconds, callsPerSecond: calls / seconds, busy };
   };
 }
-
-/** So many that the kernel's 10 ms of resolution are few. */
-const CONNECTING_ROUNDS = 5;

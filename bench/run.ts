@@ -1,4 +1,4 @@
-/** The benchmark: what --only picks, compared in pairs, judged by the bars, and written to results/. */
+/** Runs the benchmark: compares servers in pairs of rounds, judges the limits, and writes the results. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Cell, cell } from "./cells.ts";
@@ -16,12 +16,12 @@ import { type Estimate, estimate } from "./stats.ts";
 import { Absent, output } from "./toolchain.ts";
 import { countBytes } from "./wire-bytes.ts";
 
-/** At which every server has time to spare, in calls per second. */
+/** Calls per second at which latency is measured. Every server can do much more. */
 const LATENCY_RATE = 1000;
-/** At least this part of a round is the server's core busy where its calls per second are told. */
+/** A round counts for calls per second if the server's core is busy for this part of it. */
 const BUSY = 0.95;
 
-/** Everything that is known of a cell: its rounds in every comparison, and what is measured once. */
+/** The measurements of a cell: its rounds in every comparison, and those that are made once. */
 interface Measured {
   readonly cell: Cell;
   readonly rounds: Round[];
@@ -87,7 +87,7 @@ function planOrExit(): Plan | undefined {
   }
 }
 
-/** Builds every peer of the plan, and says which cannot be and why. */
+/** Builds every server of the plan. `absent` tells why a server or ghz is left out. Throws Absent without h2load. */
 function prepare({ comparisons, memory }: Plan) {
   const commands = new Map<PeerName, readonly string[]>();
   const versions: Record<string, string> = {};
@@ -101,7 +101,6 @@ function prepare({ comparisons, memory }: Plan) {
       versions[name] = PEERS[name].version();
     });
   }
-  // Without h2load there is nothing to report.
   versions.h2load = output([h2load(), "--version"]).replace(/^.*\//, "");
   if (cells.some(({ client }) => client === "ghz")) {
     unlessAbsent(absent, "ghz", () => {
@@ -120,7 +119,7 @@ function unlessAbsent(absent: Record<string, string>, name: string, prepare: () 
   }
 }
 
-/** Rounds of one cell and the other in turns, each on a server of its own: the ratio of their CPU per call. */
+/** Measures rounds of the two cells in turns, each on its own server. Returns the ratio of their CPU time per call. */
 async function compare(
   pair: readonly [Cell, Cell],
   command: (name: PeerName) => readonly string[] | undefined,
@@ -175,7 +174,7 @@ async function serving<T>(
   }
 }
 
-/** Writes the file and its chart, and gives its name. A part of a run is told by its name, and stays out of git. */
+/** Writes the results and their chart, and returns the name of the file. Git ignores the results of partial runs. */
 function write(results: Results, whole: boolean): string {
   const folder = join(import.meta.dirname, "results");
   mkdirSync(folder, { recursive: true });
@@ -185,7 +184,7 @@ function write(results: Results, whole: boolean): string {
   return `${name}.json`;
 }
 
-// The servers end with this process, however it ends.
+// The default action of these signals would not run the exit handlers, which kill the servers.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 main().then(
   () => process.exit(),

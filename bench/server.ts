@@ -1,4 +1,4 @@
-/** A peer as a process, on a core of its own: its port, its CPU time, its memory and its end. */
+/** Runs a server as a process on its own core, and reads its CPU time and memory. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -7,18 +7,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { find, output } from "./toolchain.ts";
 
 const START_MS = 10_000;
-/** Longer than the kernel's unit of CPU time. */
+/** Longer than the kernel's unit of CPU time, 10 ms. */
 const SETTLE_MS = 20;
 
-/** Where the servers run and where this process and its load do; undefined where there are not two cores. */
+/** The unit of CPU time in /proc, on every architecture (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** The core of the servers, and the core of this process and the load generators. */
 export interface Cores {
   readonly server: number;
   readonly load: number;
 }
 
-/** Keeps this process, and the load that it starts, on one core of those it may use. */
+/** Moves this process and the load generators that it starts to one core. Throws if not on Linux or without two cores. */
 export function divideCores(): Cores {
-  if (process.platform !== "linux") throw new Error(`measure on ${process.platform}: only Linux's /proc is read`);
+  if (process.platform !== "linux") throw new Error(`measure on ${process.platform}: only Linux is supported`);
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";
   const allowed = list.split(",").flatMap((range) => {
     const [first = 0, last = first] = range.split("-").map(Number);
@@ -46,7 +49,7 @@ export class RunningServer {
     this.authority = `127.0.0.1:${port}`;
   }
 
-  /** Starts it on the core, and waits until it takes connections. */
+  /** Starts the command on the core. Resolves when the server accepts connections. */
   static async start(command: readonly string[], core: number): Promise<RunningServer> {
     const given = command.includes("PORT") ? await freePort() : undefined;
     const args = ["-c", String(core), ...command.map((arg) => (arg === "PORT" ? String(given) : arg))];
@@ -55,17 +58,17 @@ export class RunningServer {
     process.on("exit", kill);
     child.on("exit", () => process.off("exit", kill));
     try {
-      return new RunningServer(child, given === undefined ? await printedPort(child) : await answering(given));
+      return new RunningServer(child, given === undefined ? await printedPort(child) : await accepting(given));
     } catch (error) {
       kill();
       throw new Error(`start ${command.join(" ")}: ${(error as Error).message}`);
     }
   }
 
-  /** Its CPU time so far in seconds, in user and system, of children that ended too. */
+  /** Returns the seconds of CPU time so far, user and system, with those of ended child processes. */
   cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
-    // After the name, which may hold spaces, the third field is the first (proc_pid_stat(5)).
+    // The third field is the first one after the name, which may contain spaces (proc_pid_stat(5)).
     const [utime, stime, cutime, cstime] = stat
       .slice(stat.lastIndexOf(")") + 2)
       .split(" ")
@@ -74,7 +77,7 @@ export class RunningServer {
     return ((utime ?? 0) + (stime ?? 0) + (cutime ?? 0) + (cstime ?? 0)) / TICKS_PER_SECOND;
   }
 
-  /** Resolves when it works no more, or goes on for a second: after a load it still closes connections. */
+  /** Resolves when the server is idle, after a second at the latest. After a load it still closes connections. */
   async settle(): Promise<void> {
     for (let spent = -1, waits = 0; spent < this.cpuSeconds() && waits < 1000 / SETTLE_MS; waits++) {
       spent = this.cpuSeconds();
@@ -82,7 +85,7 @@ export class RunningServer {
     }
   }
 
-  /** Its resident memory in bytes. */
+  /** Returns the resident memory in bytes. */
   rssBytes(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
     return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
@@ -96,18 +99,15 @@ export class RunningServer {
   }
 }
 
-/** In which the kernel counts for /proc on every architecture (USER_HZ). */
-const TICKS_PER_SECOND = 100;
-
 async function printedPort(child: ChildProcess): Promise<number> {
-  const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`it ended with ${code}`)));
+  const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`it exited with ${code}`)));
   const printed = once(child.stdout as NonNullable<typeof child.stdout>, "data").then(([line]) => Number(line));
   const port = await Promise.race([printed, ended, late()]);
   child.stdout?.resume();
   return port;
 }
 
-async function answering(port: number): Promise<number> {
+async function accepting(port: number): Promise<number> {
   for (const since = performance.now(); performance.now() - since < START_MS; await sleep(5)) {
     const socket = connect(port, "127.0.0.1");
     const connected = await once(socket, "connect").then(
@@ -122,7 +122,7 @@ async function answering(port: number): Promise<number> {
 
 async function late(ms = START_MS): Promise<never> {
   await sleep(ms, undefined, { ref: false });
-  throw new Error(`it takes no connections within ${START_MS} ms`);
+  throw new Error(`it did not accept connections within ${START_MS} ms`);
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-/** The time from `npm start`'s command to its first answer, against an empty script's whole life, in pairs. */
+/** Measures the time from `npm start` to the first response, in pairs with the time that an empty script runs. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -10,8 +10,9 @@ import { PATH } from "./servers/get-sum.ts";
 import { type Estimate, estimate } from "./stats.ts";
 
 export interface Start {
-  /** In milliseconds. */
+  /** Milliseconds from the command to the first response. */
   readonly firstAnswer: Estimate;
+  /** Milliseconds from the start of an empty script to its exit. */
   readonly emptyScript: Estimate;
   readonly ratio: Estimate;
 }
@@ -19,7 +20,7 @@ export interface Start {
 const ROOT = join(import.meta.dirname, "..");
 const COMMAND = ["sh", "-c", `cd "$0" && ${packageJson.scripts.start} "$@"`, ROOT, "--port", "PORT"];
 
-/** Starts it once before, and ends it well: Node then writes the compiled code that `npm start` keeps. */
+/** Starts the server once before, and ends it normally: Node then writes the compile cache of `npm start`. */
 export async function measureStart(core: number, pairs: number): Promise<Start> {
   await (await firstAnswer(core)).stop("SIGTERM");
   const first: number[] = [];
@@ -39,11 +40,11 @@ async function firstAnswer(core: number): Promise<RunningServer> {
   const server = await RunningServer.start(COMMAND, core);
   const headers = { "content-type": "application/json" };
   const { body } = await send("HTTP/1.1", server.authority, { path: PATH, headers, body: REQUEST.json });
-  if (body.toString() !== '{"sum":3}') throw new Error(`check the first answer: it came as ${body}`);
+  if (body.toString() !== '{"sum":3}') throw new Error(`check the first response: its body is ${body}`);
   return server;
 }
 
-/** Its whole life, in milliseconds. */
+/** Returns the milliseconds that an empty script runs. */
 async function emptyScript(core: number): Promise<number> {
   const since = performance.now();
   const script = join(import.meta.dirname, "servers/empty.ts");

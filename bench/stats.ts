@@ -1,6 +1,6 @@
-/** Medians with an interval that assumes nothing of how the values are spread. */
+/** Computes medians, with confidence intervals that assume nothing about the distribution of the values. */
 
-/** The median of n values, and the interval that holds the true one in at least 95 of 100 runs. */
+/** The median of n values and its confidence interval of 95 %. */
 export interface Estimate {
   readonly median: number;
   readonly low: number;
@@ -8,7 +8,10 @@ export interface Estimate {
   readonly n: number;
 }
 
-/** The interval is of order statistics; under six values there is none so sure, and it is from the least to the greatest. */
+/**
+ * Estimates the median. The interval lies between two of the sorted values. Fewer than six values cannot give 95 %: the
+ * interval is then from the minimum to the maximum. Throws without values.
+ */
 export function estimate(values: readonly number[]): Estimate {
   const sorted = values.toSorted((a, b) => a - b);
   const n = sorted.length;
@@ -16,7 +19,7 @@ export function estimate(values: readonly number[]): Estimate {
   return { median: quantile(sorted, 0.5), low: at(sorted, rank), high: at(sorted, n - 1 - rank), n };
 }
 
-/** The value below which the part p of the values, sorted upwards, lies. */
+/** Returns the quantile `p`, from 0 to 1, of values in ascending order. Interpolates between two values. */
 export function quantile(sorted: readonly number[], p: number): number {
   const position = (sorted.length - 1) * p;
   const below = Math.floor(position);
@@ -24,7 +27,7 @@ export function quantile(sorted: readonly number[], p: number): number {
   return share === 0 ? at(sorted, below) : at(sorted, below) * (1 - share) + at(sorted, below + 1) * share;
 }
 
-/** How many of n sorted values may be left out at each end, so that both ends together miss the median in at most 5 %. */
+/** Returns how many of `n` sorted values to leave out at each end, so that the rest misses the median in at most 5 %. */
 function intervalRank(n: number): number {
   let rank = 0;
   let term = 0.5 ** n;
@@ -37,6 +40,6 @@ function intervalRank(n: number): number {
 
 function at(sorted: readonly number[], index: number): number {
   const value = sorted[index];
-  if (value === undefined) throw new Error(`read value ${index} of ${sorted.length}: there is none`);
+  if (value === undefined) throw new Error(`read value ${index} of ${sorted.length}: it does not exist`);
   return value;
 }

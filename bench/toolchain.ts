@@ -1,29 +1,29 @@
-/** The programs and compilers that a machine has or lacks, and what is built with them. */
+/** Finds and runs the programs of this machine, compilers included. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { basename, delimiter, join } from "node:path";
 
-/** What is built, by whoever benches. */
+/** The folder of all that the benchmark builds. */
 export const BUILD = join(import.meta.dirname, ".build");
-/** Programs that are built because they are not on PATH. */
+/** Load generators that are built because they are not on PATH. */
 export const BUILT_TOOLS = join(BUILD, "bin");
 const PACKAGES_BIN = join(import.meta.dirname, "../node_modules/.bin");
-/** The environment of npm's scripts: the packages' programs come first on PATH. */
+/** PATH as in npm scripts, which has the programs of packages first. */
 const PATH = [PACKAGES_BIN, process.env.PATH, "/usr/sbin", BUILT_TOOLS].join(delimiter);
 
-/** Why a peer or a tool is left out. */
+/** The reason why a server or a load generator is left out. */
 export class Absent extends Error {}
 
-/** The path of a program, or Absent with what gives it. */
-export function find(program: string, gives: string): string {
+/** Returns the path of a program. Throws Absent, with `advice` on how to get it, if it is not on PATH. */
+export function find(program: string, advice: string): string {
   const path = PATH.split(delimiter)
     .map((folder) => join(folder, program))
     .find(isExecutable);
-  if (path === undefined) throw new Absent(`${program} is not on PATH; ${gives}`);
+  if (path === undefined) throw new Absent(`${program} is not on PATH; ${advice}`);
   return path;
 }
 
-/** What the program printed. Throws Absent, with the end of what it complained of, where it did not end well. */
+/** Runs a program and returns its output. Throws Absent, with the last line of its errors, if it fails. */
 export function output(
   command: readonly string[],
   cwd = import.meta.dirname,

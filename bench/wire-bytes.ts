@@ -1,10 +1,10 @@
-/** The bytes of one call on the wire, counted between load and server. */
+/** Counts the bytes of one call, by a proxy between load generator and server. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import type { Cell } from "./cells.ts";
 import { load } from "./load.ts";
 
-/** Of one call on a connection that has made others, without TCP's and IP's own. */
+/** Bytes of one call on a connection that is already in use, without those of TCP and IP. */
 export interface WireBytes {
   readonly request: number;
   readonly answer: number;
@@ -12,6 +12,7 @@ export interface WireBytes {
 
 const CALLS = 1000;
 
+/** Subtracts a load of first calls from a longer load, so that opening connections does not count. */
 export async function countBytes(cell: Cell, authority: string): Promise<WireBytes> {
   const bytes = { request: 0, answer: 0 };
   const [host, port] = authority.split(":");

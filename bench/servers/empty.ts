@@ -1,1 +1,1 @@
-/** What any script of Node's costs before its first line. */
+/** Does nothing: the time that it runs is the start and exit of Node. */

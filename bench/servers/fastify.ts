@@ -1,4 +1,4 @@
-/** GetSum as JSON over HTTP/1.1 on fastify, with the schemas that make it fast. */
+/** Serves GetSum as JSON over HTTP/1.1 on fastify, with the schemas that make fastify fast. */
 import type { AddressInfo } from "node:net";
 import Fastify from "fastify";
 import { PATH } from "./get-sum.ts";

@@ -1,4 +1,4 @@
-/** GetSum on encoded messages, for the bare servers: protobuf-es between bytes and the service's own function. */
+/** GetSum from bytes to bytes, for servers without a Connect library: protobuf-es around the service's own function. */
 import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
@@ -7,21 +7,21 @@ import { getSum } from "../../src/sum.ts";
 
 export const PATH = "/test.Test/GetSum";
 
-/** By content type, after the protocol's part. */
+/** Each takes an encoded request message, and returns the encoded response message. */
 export const CODECS = {
   proto: (message: Buffer) => toBinary(SumSchema, getSum(fromBinary(DataSchema, message))),
   json: (message: Buffer) =>
     Buffer.from(toJsonString(SumSchema, getSum(fromJsonString(DataSchema, message.toString())))),
 };
 
-/** Any exception as the error that the caller is told. */
+/** Returns the error of the response for any exception. */
 export function toCallError(error: unknown): ConnectError {
   return error instanceof ConnectError
     ? error
     : new ConnectError("the message cannot be decoded", Code.InvalidArgument);
 }
 
-/** The error as JSON of Connect's unary protocol, without details. */
+/** Returns the error as JSON of Connect's unary protocol, without details. */
 export function errorJson({ code, rawMessage: message }: ConnectError): string {
   return JSON.stringify({ code: codeToString(code), message });
 }

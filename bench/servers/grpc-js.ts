@@ -1,4 +1,4 @@
-/** GetSum on grpc-js, with protobuf-es as its codec. */
+/** Serves GetSum on grpc-js, with protobuf-es as its codec. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
 import { type Data, DataSchema, type Sum, SumSchema } from "../../gen/service_pb.ts";
@@ -6,7 +6,7 @@ import { getSum } from "../../src/sum.ts";
 import { PATH, toCallError } from "./get-sum.ts";
 import { announce } from "./ready.ts";
 
-const answer: handleUnaryCall<Data, Sum> = ({ request }, callback) => {
+const handler: handleUnaryCall<Data, Sum> = ({ request }, callback) => {
   try {
     callback(null, getSum(request));
   } catch (error) {
@@ -28,7 +28,7 @@ server.addService(
       responseDeserialize: (bytes: Buffer) => fromBinary(SumSchema, bytes),
     },
   },
-  { getSum: answer },
+  { getSum: handler },
 );
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;

@@ -1,4 +1,4 @@
-/** The least that node:http needs for GetSum: Connect's unary protocol, in proto and JSON. */
+/** Serves GetSum on node:http with the least code: Connect's unary protocol, in proto and JSON. */
 import { createServer } from "node:http";
 import { CODECS, errorJson, PATH, toCallError } from "./get-sum.ts";
 import { listen } from "./ready.ts";
@@ -12,8 +12,8 @@ const server = createServer((req, res) => {
     const contentType = req.headers["content-type"] ?? "";
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     try {
-      const answer = (contentType === "application/json" ? CODECS.json : CODECS.proto)(body);
-      res.writeHead(200, { "content-type": contentType, "content-length": answer.length }).end(answer);
+      const message = (contentType === "application/json" ? CODECS.json : CODECS.proto)(body);
+      res.writeHead(200, { "content-type": contentType, "content-length": message.length }).end(message);
     } catch (error) {
       res.writeHead(400, { "content-type": "application/json" }).end(errorJson(toCallError(error)));
     }

@@ -1,4 +1,4 @@
-/** The least that node:http2 needs for GetSum: gRPC, and Connect's unary protocol, in proto and JSON. */
+/** Serves GetSum on node:http2 with the least code: gRPC, and Connect's unary protocol, in proto and JSON. */
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import { CODECS, errorJson, PATH, toCallError } from "./get-sum.ts";
 import { listen } from "./ready.ts";
@@ -12,25 +12,25 @@ server.on("stream", (stream: ServerHttp2Stream, headers) => {
     const contentType = headers["content-type"] ?? "";
     const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     if (headers[":path"] !== PATH) stream.respond({ ":status": 404 }, { endStream: true });
-    else if (contentType.startsWith("application/grpc")) answerGrpc(stream, contentType, body);
-    else answerConnect(stream, contentType, body);
+    else if (contentType.startsWith("application/grpc")) respondGrpc(stream, contentType, body);
+    else respondConnect(stream, contentType, body);
   });
 });
 listen(server);
 
-function answerGrpc(stream: ServerHttp2Stream, contentType: string, body: Buffer): void {
+function respondGrpc(stream: ServerHttp2Stream, contentType: string, body: Buffer): void {
   const head = { ":status": 200, "content-type": contentType };
   try {
     if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5) throw new Error("framing");
     const codec = contentType.endsWith("+json") ? CODECS.json : CODECS.proto;
     const message = codec(body.subarray(5));
-    const answer = Buffer.allocUnsafe(5 + message.length);
-    answer.writeUInt8(0);
-    answer.writeUInt32BE(message.length, 1);
-    answer.set(message, 5);
+    const response = Buffer.allocUnsafe(5 + message.length);
+    response.writeUInt8(0);
+    response.writeUInt32BE(message.length, 1);
+    response.set(message, 5);
     stream.respond(head, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-    stream.end(answer);
+    stream.end(response);
   } catch (error) {
     const { code, rawMessage } = toCallError(error);
     stream.respond(
@@ -40,11 +40,11 @@ function answerGrpc(stream: ServerHttp2Stream, contentType: string, body: Buffer
   }
 }
 
-function answerConnect(stream: ServerHttp2Stream, contentType: string, body: Buffer): void {
+function respondConnect(stream: ServerHttp2Stream, contentType: string, body: Buffer): void {
   try {
-    const answer = (contentType === "application/json" ? CODECS.json : CODECS.proto)(body);
-    stream.respond({ ":status": 200, "content-type": contentType, "content-length": answer.length });
-    stream.end(answer);
+    const message = (contentType === "application/json" ? CODECS.json : CODECS.proto)(body);
+    stream.respond({ ":status": 200, "content-type": contentType, "content-length": message.length });
+    stream.end(message);
   } catch (error) {
     stream.respond({ ":status": 400, "content-type": "application/json" });
     stream.end(errorJson(toCallError(error)));

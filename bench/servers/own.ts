@@ -1,4 +1,4 @@
-/** This project's server, as createServer makes it: by argument node:http2 under it, no fast path, an async handler, an interceptor, no limits. */
+/** Serves GetSum on this project's server, with the default options of `createServer`. Arguments change one thing each. */
 import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";

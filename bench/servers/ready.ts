@@ -1,4 +1,4 @@
-/** How each of Node's servers here listens: on a free port of this machine, which it prints when ready. */
+/** Listens on a free port, which each server here prints when it is ready. */
 import type { AddressInfo, Server } from "node:net";
 
 /** Prints the port. */

@@ -1,4 +1,4 @@
-/** The benchmark's reckoning: medians and intervals, what is read of h2load and ghz, bars, and the chart. */
+/** Tests the benchmark: medians and intervals, the output of h2load and ghz, limits, and the chart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cell as cellOf, type ProtocolName } from "../../bench/cells.ts";
@@ -28,8 +28,8 @@ test("a quantile lies between its neighbours in proportion", () => {
   assert.equal(quantile([7], 0.99), 7);
 });
 
-test("no estimate is made of nothing", () => {
-  assert.throws(() => estimate([]), /there is none/);
+test("an estimate needs a value", () => {
+  assert.throws(() => estimate([]), /it does not exist/);
 });
 
 const h2load = ({ finished = "146.41ms", succeeded = 2000, good = 2000, data = 14000 } = {}) => `
@@ -49,22 +49,22 @@ test("h2load's time is read in each of its units", () => {
   }
 });
 
-test("an answer that h2load missed, found no 2xx or of another length fails the run", () => {
-  assert.throws(() => parseH2load(h2load(), 7, 3000), /2000 of 3000 answers were good/);
-  assert.throws(() => parseH2load(h2load({ succeeded: 1999 }), 7, 2000), /of 2000 answers were good/);
-  assert.throws(() => parseH2load(h2load({ good: 1999 }), 7, 2000), /1999 of 2000 answers were good/);
+test("a response that h2load misses, or that has another status or length, fails the run", () => {
+  assert.throws(() => parseH2load(h2load(), 7, 3000), /2000 of 3000 calls succeeded/);
+  assert.throws(() => parseH2load(h2load({ succeeded: 1999 }), 7, 2000), /of 2000 calls succeeded/);
+  assert.throws(() => parseH2load(h2load({ good: 1999 }), 7, 2000), /1999 of 2000 calls succeeded/);
   assert.throws(() => parseH2load(h2load({ data: 13993 }), 7, 2000), /bytes, not 7/);
   assert.throws(() => parseH2load(h2load({ data: 13993 }), undefined, 2000), /not the same each/);
   assert.throws(() => parseH2load(h2load({ data: 0 }), undefined, 2000), /has 0 bytes/);
   assert.throws(() => parseH2load("unrecognized option", 7, 2000), /read h2load's output: unrecognized option/);
 });
 
-test("latency is of the calls that start after the first second", () => {
+test("latency counts the calls that start after the first second", () => {
   const late = Array.from({ length: 101 }, (_, i) => `${2_000_000 + i}\t200\t${i * 1000}`);
   assert.deepEqual(parseLog(`${["1000000\t200\t900000", ...late].join("\n")}\n`), { p50: 50, p99: 99 });
 });
 
-test("ghz's report is read, and an answer that is not OK fails the run", () => {
+test("the report of ghz is parsed, and a response other than OK fails the run", () => {
   const details = [
     { timestamp: "2026-01-01T00:00:00.1Z", latency: 9e9 },
     { timestamp: "2026-01-01T00:00:01.2Z", latency: 2e6 },
@@ -72,7 +72,7 @@ test("ghz's report is read, and an answer that is not OK fails the run", () => {
   const text = JSON.stringify({ total: 5e8, statusCodeDistribution: { OK: 2 }, details });
   assert.deepEqual(parseGhz(text, 2), { calls: 2, seconds: 0.5 });
   assert.deepEqual(parseGhzLatency(text), { p50: 2, p99: 2 });
-  assert.throws(() => parseGhz(text, 3), /2 of 3 answers were good/);
+  assert.throws(() => parseGhz(text, 3), /2 of 3 calls succeeded/);
 });
 
 test("a run of everything takes under 40 minutes", () => {
@@ -80,17 +80,17 @@ test("a run of everything takes under 40 minutes", () => {
   assert.ok(plan?.whole && Number(estimateMinutes(plan)) < 40);
 });
 
-test("--only picks by name, and a part is never taken for the whole", () => {
+test("--only selects by name, and a part is never taken for the whole", () => {
   const plan = readPlan(["--only", "tonic.*4 x 16$", "--pairs", "20"]);
   assert.deepEqual(
     plan?.comparisons.map(({ name }) => name),
     ["this server / tonic: gRPC proto over HTTP/2, 4 x 16"],
   );
   assert.deepEqual([plan?.pairs, plan?.whole, plan?.start, plan?.memory], [20, false, false, []]);
-  assert.throws(() => readPlan(["--pairs", "0"]), /^Error: read --pairs "0": it is no whole number from 1$/);
+  assert.throws(() => readPlan(["--pairs", "0"]), /^Error: read --pairs "0": a whole number from 1 is expected$/);
 });
 
-test("no two comparisons and no two cells have one name", () => {
+test("all comparisons and all cells have different names", () => {
   const names = COMPARISONS.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   const cells = Map.groupBy(
@@ -100,7 +100,7 @@ test("no two comparisons and no two cells have one name", () => {
   for (const [name, [first, ...rest]] of cells) for (const cell of rest) assert.deepEqual(cell, first, name);
 });
 
-test("the answer that each round decodes is checked in every wire that is measured", async (t) => {
+test("the response that each round decodes is checked in every protocol that is measured", async (t) => {
   const { authority } = await startServer(t);
   const cells = new Map(
     COMPARISONS.map(({ pair: [{ wire }] }) => [
@@ -112,7 +112,7 @@ test("the answer that each round decodes is checked in every wire that is measur
   for (const cell of cells.values()) await createCheck(cell, authority)();
 });
 
-test("a wrong sum is found", async (t) => {
+test("a wrong sum is rejected", async (t) => {
   const { authority } = await startServer(t, {
     routes: (router) => router.service(Test, { getSum: ({ a, b }) => ({ sum: a - b }) }),
   });
@@ -143,24 +143,24 @@ const RESULTS: Results = {
     { name: "met", a: "a", b: "b", ratio: ratio(0.4), limit: 0.4 },
     { name: "missed", a: "a", b: "b", ratio: ratio(0.41), limit: 0.4 },
     { name: "wished", a: "a", b: "b", ratio: ratio(2), goal: 1.5 },
-    { name: "no bar", a: "a", b: "b", ratio: ratio(2) },
+    { name: "no limit", a: "a", b: "b", ratio: ratio(2) },
   ],
   memory: [{ server: "this server", idle: 1, perIdleConnection: 1, warmed: 100, after: 106, calls: 1_000_000 }],
 };
 
-test("a bar is met up to its limit, a goal is told apart, and what was not measured has no verdict", () => {
+test("a ratio may equal its limit, goals are told apart, and values that were not measured have no verdict", () => {
   assert.deepEqual(
     judge(RESULTS).map(({ name, met, goal }) => [name, met, goal]),
     [
       ["met", true, false],
       ["missed", false, false],
       ["wished", false, true],
-      ["resident memory after 1000000 calls / warmed", false, false],
+      ["resident memory after 1000000 calls / warm", false, false],
     ],
   );
 });
 
-test("the report has each cell, each bar and what was left out", () => {
+test("the report has each cell, each limit and the servers that were left out", () => {
   const text = report(RESULTS);
   assert.match(text, /^ +4 +- +0\.1 +1 +51 +38 {2}this server, 4 x 16$/m);
   assert.match(text, /^ *not met +0\.41 +0\.4 {2}missed$/m);
@@ -168,7 +168,7 @@ test("the report has each cell, each bar and what was left out", () => {
   assert.match(text, /^tonic: cargo is not on PATH; install Rust$/m);
 });
 
-test("the chart has a dot for each cell of the usual shape, the cheapest first, and no bare < or &", () => {
+test("the chart has a dot for each cell of the default shape, the cheapest first, and escapes < and &", () => {
   const svg = chart(RESULTS);
   const labels = [...svg.matchAll(/text-anchor="end">(.*)</g)].map(([, label]) => label);
   assert.deepEqual(labels, [
@@ -181,6 +181,6 @@ test("the chart has a dot for each cell of the usual shape, the cheapest first, 
   assert.match(svg, /prefers-color-scheme: dark/);
 });
 
-test("a chart of one cell, or of none, is still one", () => {
+test("a chart of one cell or none has no invalid number", () => {
   for (const cells of [[cell("grpc-go", 20)], []]) assert.doesNotMatch(chart({ ...RESULTS, cells }), /NaN|Infinity/);
 });

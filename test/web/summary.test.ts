@@ -1,4 +1,4 @@
-/** What the page says of the benchmark is what the newest whole run measured, and of what was absent nothing. */
+/** Tests the summary of the benchmark on the page: the figures of the newest whole run, without absent servers. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { summarize } from "../../web/summary.ts";
 const OWN_GRPC = "this server: gRPC proto over HTTP/2, 64 x 1";
 const COMMITTED: Results = JSON.parse(readFileSync(newestResults(), "utf8"));
 
-test("the newest results are those of the last whole run, whatever parts of runs stand beside it", (t) => {
+test("the newest results are those of the last whole run, even beside newer partial runs", (t) => {
   const folder = makeFolder(t, [
     "2026-01-01T0900.json",
     "2026-02-03T1000.json",
@@ -23,22 +23,22 @@ test("the newest results are those of the last whole run, whatever parts of runs
   assert.equal(basename(newestResults(folder)), "2026-02-03T1000.json");
 });
 
-test("a folder with parts of runs alone has no results, and says so", (t) => {
+test("a folder with only partial runs is an error", (t) => {
   const folder = makeFolder(t, ["2026-02-04T1100-partial.json"]);
-  assert.throws(() => newestResults(folder), /none of a whole run in /);
+  assert.throws(() => newestResults(folder), /no results of a whole run/);
 });
 
-test("calls a second are the ones that were measured, not worked out of the CPU per call", () => {
+test("calls per second are measured, not derived from the CPU time per call", () => {
   const cells = changeCell(OWN_GRPC, (cell) => ({ ...cell, callsPerSecond: 12_345 }));
   assert.equal(summarize({ ...COMMITTED, cells }, "").grpc.callsPerSecond, 12_345);
 });
 
-test("where calls a second were not measured, the page is not built", () => {
+test("without measured calls per second the page is not built", () => {
   const cells = changeCell(OWN_GRPC, ({ callsPerSecond: _, ...cell }) => cell);
   assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /"this server: gRPC proto over HTTP\/2, 64 x 1" has no/);
 });
 
-test("where a figure of this server is missing, the page is not built", () => {
+test("without a figure of this server the page is not built", () => {
   const cells = COMMITTED.cells.filter(({ name }) => name !== OWN_GRPC);
   assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /the results have no "this server: gRPC/);
 });
@@ -66,7 +66,7 @@ test("each row names its protocol and its connections, and a plain route is not 
   }
 });
 
-test("the axis begins below the cheapest server and ends above the dearest", () => {
+test("the axis begins below the cheapest server and ends above the most expensive one", () => {
   const { rows, ticks } = summarize(COMMITTED, "");
   assert.ok((ticks[0] as number) <= (rows[0]?.cpuMicroseconds as number));
   assert.ok((ticks.at(-1) as number) > (rows.at(-1)?.cpuMicroseconds as number));

@@ -1,4 +1,4 @@
-"""The tutorial's Python server, on a free port that it prints when ready."""
+"""Serves GetSum as the tutorial's Python server does. Prints its port when it is ready."""
 from concurrent import futures
 
 import grpc

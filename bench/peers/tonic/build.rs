@@ -1,4 +1,4 @@
-//! Compiles the contract.
+//! Generates code from the contract.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = "../../../proto";
     println!("cargo:rerun-if-changed={folder}");

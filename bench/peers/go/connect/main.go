@@ -1,4 +1,4 @@
-// Command connect is GetSum on connect-go over net/http: it prints its port when ready.
+// Command connect serves GetSum on connect-go over net/http. It prints its port when it is ready.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command grpc is GetSum on grpc-go: it prints its port when ready.
+// Command grpc serves GetSum on grpc-go. It prints its port when it is ready.
 package main
 
 import (

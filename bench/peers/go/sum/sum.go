@@ -1,4 +1,4 @@
-// Package sum is what both Go servers do: the addition and its range, and where they listen.
+// Package sum has the parts that both Go servers share: the addition and the listener.
 package sum
 
 import (
@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// Add gives a + b, or an error where it is no int32.
+// Add returns a + b, or an error if the sum is outside int32.
 func Add(a, b int32) (int32, error) {
 	sum := int64(a) + int64(b)
 	if sum < math.MinInt32 || sum > math.MaxInt32 {
@@ -17,7 +17,7 @@ func Add(a, b int32) (int32, error) {
 	return int32(sum), nil
 }
 
-// Serve listens on a free port, prints it, and serves until the process ends.
+// Serve listens on a free port, prints it, and serves until the process exits.
 func Serve(serve func(net.Listener) error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,4 +1,4 @@
-//! GetSum on tonic: prints its port when ready.
+//! Serves GetSum on tonic. Prints its port when it is ready.
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic::{Request, Response, Status};

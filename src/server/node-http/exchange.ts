@@ -2,11 +2,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "../http/exchange.ts";
-import { GrowingBuffer } from "../http/growing-buffer.ts";
 import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { discardRest, endAfter, hasBody, hasEnded, holdResponse } from "./early-response.ts";
+import { type BodyOwner, BufferedBody } from "./request-body.ts";
 import { NodeRequestHeads } from "./request-head.ts";
 
 /** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
@@ -30,7 +30,7 @@ export function createNodeListener(handler: Handler): NodeListener {
   };
 }
 
-class NodeExchange implements Exchange, NodeRequest {
+class NodeExchange implements BodyOwner, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
   awaitedSince = processNow(this.startedAt);
@@ -38,8 +38,7 @@ class NodeExchange implements Exchange, NodeRequest {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
-  /** While the body is buffered: its bytes, which have their room in the server's budget. */
-  #buffered: GrowingBuffer | undefined;
+  #buffered: BufferedBody | undefined;
   /** Bytes of the response that wait for the client. */
   #queued = 0;
   /** While a complete response waits for the request's end: sends it. */
@@ -84,7 +83,7 @@ class NodeExchange implements Exchange, NodeRequest {
     if (this.#connection.newest === this && this.isWhole) this.#connection.newest = undefined;
     if (!this.#done) awaited.delete(this);
     this.#release(this.#queued);
-    this.#endBuffering();
+    this.#buffered?.stop();
     this.#sendHeld = undefined;
     this.#abandonHandler();
   }
@@ -119,30 +118,16 @@ class NodeExchange implements Exchange, NodeRequest {
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
-    const { awaited } = this.#connection;
-    const req = this.#req;
-    const buffered = new GrowingBuffer();
-    this.#buffered = buffered;
-    awaited.add(this);
-    const onData = (piece: Buffer): void => {
-      if (this.#buffered === undefined) return;
-      if (!this.tryReserve(piece.length)) {
-        this.#answerInstead(503);
-        return;
-      }
-      buffered.add(piece);
-      if (buffered.size <= maxBytes) return;
-      this.#endBuffering();
-      req.off("data", onData).pause().unshift(buffered.bytes);
-      over(this);
-    };
-    req.on("data", onData);
-    req.on("end", () => {
-      awaited.delete(this);
-      if (this.#buffered === undefined) return;
-      this.#endBuffering();
-      done(buffered.bytes, this);
-    });
+    this.#connection.awaited.add(this);
+    this.#buffered = new BufferedBody(this.#req, this, maxBytes, done, over);
+  }
+
+  bodyReceived(): void {
+    this.#connection.awaited.delete(this);
+  }
+
+  outOfMemory(): void {
+    this.#answerInstead(503);
   }
 
   tryReserve(bytes: number): boolean {
@@ -154,12 +139,6 @@ class NodeExchange implements Exchange, NodeRequest {
 
   release(bytes: number): void {
     this.#connection.server.buffered.release(bytes);
-  }
-
-  #endBuffering(): void {
-    if (this.#buffered === undefined) return;
-    this.release(this.#buffered.size);
-    this.#buffered = undefined;
   }
 
   refuse(status: number): void {
@@ -175,7 +154,7 @@ class NodeExchange implements Exchange, NodeRequest {
 
   /** Answers in the handler's place. */
   #answerInstead(status: number): void {
-    this.#endBuffering();
+    this.#buffered?.stop();
     this.#abandonHandler();
     this.#res.statusCode = status;
     this.#markLast();
@@ -190,7 +169,7 @@ class NodeExchange implements Exchange, NodeRequest {
     const { closing, server } = this.#connection;
     if (closing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
     else {
-      this.#endBuffering();
+      this.#buffered?.stop();
       this.#sendHeld = holdResponse(this.#req, this.#res, server.limits, () => {
         this.#sendHeld = undefined;
         this.#send(body, trailers);

@@ -1,4 +1,5 @@
 /** The body of a stream in pieces of whole envelopes, whatever pieces it came in. */
+import { appendBytes, NO_BUFFER } from "../http/append-bytes.ts";
 import type { MessageHolder } from "./compression.ts";
 import { noRoomForMessage } from "./message-errors.ts";
 
@@ -18,7 +19,7 @@ export async function* wholeEnvelopes(
   maxBytes: number,
   holder: MessageHolder,
 ): AsyncIterable<Uint8Array> {
-  let held = Buffer.alloc(0);
+  let held = NO_BUFFER;
   let size = 0;
   let refused = false;
   for await (const piece of pieces) {
@@ -27,12 +28,7 @@ export async function* wholeEnvelopes(
       continue;
     }
     if (!holder.hold(piece.length)) throw noRoomForMessage();
-    if (held.length < size + piece.length) {
-      const grown = Buffer.allocUnsafe(size === 0 ? piece.length : (size + piece.length) * 2);
-      held.copy(grown, 0, 0, size);
-      held = grown;
-    }
-    held.set(piece, size);
+    held = appendBytes(held, size, piece);
     size += piece.length;
     let end = 0;
     while (size - end >= HEAD_BYTES) {

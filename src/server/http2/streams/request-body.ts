@@ -2,6 +2,7 @@
  * A request's body on its way to a handler: bytes that are held until they are taken, and the reader that takes them in
  * pieces.
  */
+import { appendBytes, NO_BUFFER } from "../../http/append-bytes.ts";
 
 /** What a body asks of its stream. */
 export interface BodyHost {
@@ -19,7 +20,7 @@ export interface BodyHost {
 export class Body implements AsyncIterableIterator<Uint8Array> {
   readonly #host: BodyHost;
   /** In a buffer of their own, so that no small piece keeps a whole chunk of input alive. */
-  #buffer: Buffer | undefined;
+  #buffer = NO_BUFFER;
   /** Bytes held. */
   size = 0;
   /** Bytes of them that the peer was not yet credited. */
@@ -37,19 +38,11 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
   /** Holds a piece; false where there is no room for it. Credited says that the peer may send as much again at once. */
   add(piece: Buffer, credited: boolean): boolean {
     if (!this.#host.tryReserve(piece.length)) return false;
-    this.#grow(this.size + piece.length);
-    piece.copy(this.#buffer as Buffer, this.size);
+    this.#buffer = appendBytes(this.#buffer, this.size, piece);
     this.size += piece.length;
     if (credited) this.#host.credit(piece.length);
     else this.#uncredited += piece.length;
     return true;
-  }
-
-  #grow(size: number): void {
-    if (this.#buffer !== undefined && this.#buffer.length >= size) return;
-    const grown = Buffer.allocUnsafe(Math.max(256, this.size === 0 ? size : size * 2));
-    this.#buffer?.copy(grown, 0, 0, this.size);
-    this.#buffer = grown;
   }
 
   /** Credits the peer for all that is held. */
@@ -60,10 +53,10 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
 
   /** All that is held, which from then on is the caller's. */
   take(): Buffer {
-    const bytes = this.#buffer?.subarray(0, this.size) ?? Buffer.alloc(0);
+    const bytes = this.#buffer.subarray(0, this.size);
     this.#host.release(this.size);
     this.credit();
-    this.#buffer = undefined;
+    this.#buffer = NO_BUFFER;
     this.size = 0;
     return bytes;
   }
@@ -79,7 +72,7 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
   /** Nothing more will come, and what is held is thrown away; for an error, its reader gets it. */
   close(error?: Error): void {
     this.#host.release(this.size);
-    this.#buffer = undefined;
+    this.#buffer = NO_BUFFER;
     this.size = 0;
     this.#uncredited = 0;
     this.#error = error;

@@ -1,0 +1,73 @@
+/** Buffers the body of a request, for `Exchange.bufferBody`. */
+import type { IncomingMessage } from "node:http";
+import { appendBytes, NO_BUFFER } from "../http/append-bytes.ts";
+import type { Exchange } from "../http/exchange.ts";
+
+/** The exchange that a body is buffered for. It reserves memory for the body in the server's budget. */
+export interface BodyOwner extends Exchange {
+  /** Called once, when the last byte of the body was received, even if buffering was stopped before. */
+  bodyReceived(): void;
+  /** Called if the server's budget has no memory for the next bytes. Must call `BufferedBody.stop`. */
+  outOfMemory(): void;
+}
+
+export class BufferedBody {
+  readonly #req: IncomingMessage;
+  readonly #owner: BodyOwner;
+  readonly #maxBytes: number;
+  readonly #done: (bytes: Uint8Array, exchange: Exchange) => void;
+  readonly #over: (exchange: Exchange) => void;
+  readonly #onData = (piece: Buffer): void => this.#received(piece);
+  #buffer = NO_BUFFER;
+  #size = 0;
+  #isStopped = false;
+
+  /** Begins to buffer. The parameters are those of `Exchange.bufferBody`. */
+  constructor(
+    req: IncomingMessage,
+    owner: BodyOwner,
+    maxBytes: number,
+    done: (bytes: Uint8Array, exchange: Exchange) => void,
+    over: (exchange: Exchange) => void,
+  ) {
+    this.#req = req;
+    this.#owner = owner;
+    this.#maxBytes = maxBytes;
+    this.#done = done;
+    this.#over = over;
+    req.on("data", this.#onData);
+    req.on("end", () => this.#ended());
+  }
+
+  /** Releases the memory of the body. Nothing is called from then on, except `bodyReceived`. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#owner.release(this.#size);
+  }
+
+  #received(piece: Buffer): void {
+    if (this.#isStopped) return;
+    if (!this.#owner.tryReserve(piece.length)) {
+      this.#owner.outOfMemory();
+      return;
+    }
+    this.#buffer = appendBytes(this.#buffer, this.#size, piece);
+    this.#size += piece.length;
+    if (this.#size <= this.#maxBytes) return;
+    this.stop();
+    this.#req.off("data", this.#onData).pause().unshift(this.#bytes);
+    this.#over(this.#owner);
+  }
+
+  #ended(): void {
+    this.#owner.bodyReceived();
+    if (this.#isStopped) return;
+    this.stop();
+    this.#done(this.#bytes, this.#owner);
+  }
+
+  get #bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#size);
+  }
+}

@@ -4,9 +4,9 @@
 const MIN_BUFFER_BYTES = 256;
 
 /**
- * Copies `piece` to position `size` of `buffer`. Returns `buffer`, or a larger copy of its first `size` bytes if the piece
- * does not fit. The caller owns the result and remembers the new size. The copy lets go of `piece`, which would otherwise
- * keep the whole chunk alive that it was received in.
+ * Copies `piece` to position `size` of `buffer`. Returns `buffer`, or a larger copy of its first `size` bytes if the
+ * piece does not fit. The caller owns the result and remembers the new size. The copy lets go of `piece`, which would
+ * otherwise keep the whole chunk alive that it was received in.
  */
 export function appendBytes(buffer: Buffer, size: number, piece: Uint8Array): Buffer {
   const newSize = size + piece.length;

@@ -1,27 +1,29 @@
-/** One request and its answer, as every HTTP version gives it and every handler takes it. */
+/** The exchange: one HTTP request and its response. HTTP versions create exchanges, handlers finish them. */
 
-/** The body of a message without one, and of an empty message. */
+/** An empty body, or an empty message. */
 export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 
-/** A header or trailer field: the name in lower case, the value without white space around it. */
+/** A header or trailer field. The name is in lower case, and the value has no white space around it. */
 export type Field = readonly [name: string, value: string];
 
-/** A request's head. It never changes, and equal heads may share one object. */
+/** The request line and the header of a request. It is immutable, and equal requests may share one object. */
 export interface RequestHead {
   readonly httpVersion: "1.1" | "2.0";
   readonly scheme: "http" | "https";
   readonly method: string;
-  /** Host and port as the client named them, unchecked; empty where it named none. */
+  /**
+   * Host and optional port from Host or :authority, not validated (authority.ts). Empty if the request names no host.
+   */
   readonly authority: string;
   /** Path and query (RFC 9112, 3.2.1), or "*". */
   readonly path: string;
-  /** The fields in the order they came; a name that came twice stands here twice. */
+  /** The fields in the order in which they were received. A repeated name has one entry for each value. */
   readonly fields: readonly Field[];
 }
 
 /**
- * An answer's head. Equal answers may share one object, frozen with its fields, and equal trailers one frozen array: a
- * wire may keep their encoded form by identity.
+ * The status and the header of a response. Responses may share one object if it and its fields are frozen. The same
+ * holds for an array of trailers. HTTP/2 keeps the encoded form of frozen objects by their identity.
  */
 export interface ResponseHead {
   readonly status: number;
@@ -29,48 +31,58 @@ export interface ResponseHead {
 }
 
 /**
- * Why an exchange is broken off: its answer is not wanted any more, the server failed, or nothing was begun and it may
- * be tried again.
+ * The reason for a reset, as an error code of HTTP/2. "cancel": the response is not needed any more. "internal": the
+ * server failed. "refused": the request was not processed, so the client may retry it.
  */
 export type ResetReason = "cancel" | "internal" | "refused";
 
-/** Who is at the other end of a connection: each part is looked up when it is asked for. */
+/** The client of a connection. Each property is looked up when it is read. */
 export interface Peer {
-  /** Its IP address and port; undefined if the peer is gone, or connected by a Unix domain socket. */
+  /** IP address and port. Undefined if the client has disconnected, or uses a Unix domain socket. */
   readonly address: string | undefined;
   readonly port: number | undefined;
-  /** What it proved to be; undefined where the server asks for no certificates, or the peer is gone. */
+  /** The verified client certificate. Undefined if the server does not ask for one, or the client has disconnected. */
   readonly certificate: PeerCertificate | undefined;
 }
 
-/** A certificate that one of the server's authorities vouches for. */
+/** A client certificate that was issued by one of the server's authorities (`clientCa`). */
 export interface PeerCertificate {
-  /** The distinguished name by its attributes' short names, like CN. */
+  /** The distinguished name, by the short names of its attributes, such as CN. */
   readonly subject: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** Each with its type before it, like "DNS:a.example" or "URI:spiffe://a.example/b" (RFC 5280, 4.2.1.6). */
+  /** Each with its type, such as "DNS:a.example" or "URI:spiffe://a.example/b" (RFC 5280, 4.2.1.6). */
   readonly alternativeNames: readonly string[];
-  /** All of it, in DER. */
+  /** The whole certificate in DER. */
   readonly raw: Uint8Array;
 }
 
 /**
- * One request under way. The answer is one respond; or one start, any number of writes and one end; or one reset. It is
- * owed even when the exchange was abandoned: it then goes nowhere, and says that the handler has stopped.
+ * One HTTP request and its response. The handler must finish it exactly once: with `respond`; with `start`, any number
+ * of `write`, and `end`; or with `reset`.
+ *
+ * An exchange is cancelled if it ends without its handler, for example because the client has disconnected. The
+ * handler must finish a cancelled exchange too: the response is discarded, but it tells the server that the handler
+ * has stopped. Only an exchange that is cancelled while `bufferBody` waits for the body needs no response.
  */
 export interface Exchange {
   readonly request: RequestHead;
-  /** When its head came, in ms of performance.now(), perhaps rounded down to whole ones. */
+  /** Time at which the header was received, in ms of performance.now(). It may be rounded down to whole ms. */
   readonly startedAt: number;
   readonly peer: Peer;
-  /** The request's body in pieces, to be iterated once; it throws when the peer gives up before its end. */
+  /**
+   * The request's body in pieces, which the reader owns. It can be iterated once, and flow control stops the client
+   * while the reader is slow. Throws if the exchange is cancelled before the end of the body.
+   */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Set by the handler: called once, if the exchange ends before its answer did; at once, if it has already. */
+  /**
+   * Set by the handler. Called once, when the exchange is cancelled, or immediately if it already was. It may also be
+   * called after `reset`.
+   */
   onCancelled: (() => void) | undefined;
   /**
-   * Takes the whole body, instead of body. Calls done once when the request is whole, or over as soon as it is more
-   * than maxBytes, after which body gives what was buffered and then the rest; neither where the peer gives up before,
-   * and then no answer is owed. Both may be called before bufferBody returns. bytes may be the wire's own, which
-   * never uses them again.
+   * Buffers the whole body, as an alternative to reading `body`. Calls `done` once with the complete body, or `over`
+   * once as soon as the body exceeds `maxBytes`. After `over`, `body` yields the whole body from its first byte. If
+   * the exchange is cancelled before, neither is called. Both may be called before `bufferBody` returns. `done` owns
+   * `bytes`. `exchange` is the one that `bufferBody` was called on, so that a callback needs no closure.
    */
   bufferBody(
     maxBytes: number,
@@ -78,31 +90,37 @@ export interface Exchange {
     over: (exchange: Exchange) => void,
   ): void;
   /**
-   * Takes room for bytes of the request that its handler keeps, where bodies have theirs; false where there is none. What
-   * bufferBody delivers has its room until done is called: a handler that is not through with it then takes room again.
+   * Reserves memory for request bytes that the handler keeps, in the server's budget for bodies (the limit
+   * `bufferedBytes`). Returns false, and reserves nothing, if the budget is used up. `bufferBody` reserves memory for
+   * the body only until it calls `done`: a handler that keeps the body any longer must reserve it again.
    */
   tryReserve(bytes: number): boolean;
-  /** Gives back what tryReserve took. */
+  /** Releases memory that `tryReserve` has reserved. */
   release(bytes: number): void;
-  /** Sends the whole answer: start, write and end in one. body must not change afterwards. */
+  /**
+   * Sends a complete response. `body` must not change afterwards. The response may be held back until the request is
+   * complete (early-response.ts). Throws an Error if a field cannot be sent; the handler must then call `reset`.
+   */
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;
-  /** Sends the answer's head. */
+  /** Sends the header of a response whose body is sent by `write`. Throws like `respond`. */
   start(head: ResponseHead): void;
   /**
-   * Sends a piece of the answer's body, which must not change afterwards. A promise, where given, settles when the peer
-   * can take more, or is gone.
+   * Sends a piece of the response's body, which must not change afterwards. Returns undefined if more can be written
+   * immediately. Otherwise returns a promise that resolves when the client can receive more, or has disconnected.
    */
   write(piece: Uint8Array): Promise<void> | undefined;
-  /** Ends the answer. What was not read of the request is thrown away. */
+  /** Ends the response that `start` began. The rest of the request is discarded. */
   end(trailers?: readonly Field[]): void;
-  /** Breaks the exchange off ("cancel" unless told): an answer under way stays without its end. */
+  /** Ends the exchange without a complete response. Default: "cancel". */
   reset(reason?: ResetReason): void;
 }
 
-/** Answers exchanges. It never throws. */
+/**
+ * Finishes an exchange, now or later. Called once for each request, as soon as its header is received. Must not throw.
+ */
 export type Handler = (exchange: Exchange) => void;
 
-/** The value of a field, several of one name joined by commas (RFC 9110, 5.2); undefined where there is none. */
+/** Returns the value of a field, or undefined. Several values of one name are joined by commas (RFC 9110, 5.2). */
 export function fieldValue(fields: readonly Field[], name: string): string | undefined {
   let value: string | undefined;
   for (const field of fields) if (field[0] === name) value = value === undefined ? field[1] : `${value}, ${field[1]}`;

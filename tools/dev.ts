@@ -11,7 +11,7 @@ import { watchFolders } from "./watch.ts";
 const ROOT = join(import.meta.dirname, "..");
 const FOLDERS = ["src", "proto", "web"];
 const BUILT = join("web", "dist");
-/** A save or a checkout is several changes, one after the other. */
+/** A save or a checkout makes several changes in a row, each within this time of the last one. */
 const SETTLE_MS = 100;
 /** A server that drains for longer is killed. */
 const STOP_MS = 2_000;
@@ -40,7 +40,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** Waits until there are changes and none was added for a while, and takes them. */
+/** Waits for changes that are followed by a pause. Returns them, and removes them from `changes`. */
 async function settledChanges(): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<void>();
   wake = resolve;
@@ -54,7 +54,7 @@ async function settledChanges(): Promise<string[]> {
   return taken;
 }
 
-/** Runs the script that the changes ask for. False if it failed: the server that runs is then left as it is. */
+/** Runs the npm script that the changes require. Returns false if it failed: the running server then stays. */
 async function prepare(changed: readonly string[]): Promise<boolean> {
   const isChanged = (folder: string): boolean => changed.some((path) => path.split(sep)[0] === folder);
   const name = isChanged("proto") ? "generate" : isChanged("web") ? "build" : undefined; // generate builds, too
@@ -85,15 +85,15 @@ async function endServer(): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Passes the signal on. Nothing holds this process then but the server and the script. */
+/** Forwards the signal to the script and the server. This process exits when both have exited. */
 function stop(signal: NodeJS.Signals): void {
   stopping = true;
   unwatch();
   script?.kill(signal);
-  server?.kill(signal === "SIGHUP" ? "SIGTERM" : signal); // SIGHUP has a server read its certificates again
+  server?.kill(signal === "SIGHUP" ? "SIGTERM" : signal); // on SIGHUP a server only reloads its certificates
 }
 
-/** False for what is built, and for the files that editors keep beside those that they edit. */
+/** False for the built page, and for backup and lock files of editors. */
 function isWatched(path: string): boolean {
   const folders = path.split(sep);
   return FOLDERS.includes(folders[0] ?? "") && path !== BUILT && !folders.some((name) => /^[.#]|~$/.test(name));

@@ -1,12 +1,12 @@
-/** Watches folders, not files: a watched file is lost as soon as an editor renames a new one over it. */
+/** Watches folders, not files: an editor that renames a new file over a watched one would end the watch. */
 import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
 
 const RESCAN_MS = 50;
 
 /**
- * Calls `changed` with the path, from `root`, of each file or folder that comes, goes or changes. `wanted` selects the
- * paths to report, and the folders to look into. Returns a function that ends it.
+ * Calls `changed` with the path, from `root`, of each file or folder that is created, removed or changed. `wanted`
+ * selects the paths to report and the folders to watch. Returns a function that stops watching.
  */
 export function watchFolders(
   root: string,
@@ -35,7 +35,7 @@ export function watchFolders(
       if (event === "rename") rescan ??= setTimeout(scan, RESCAN_MS); // it may be a folder
       changed(path);
     });
-    return watcher.on("error", () => watcher.close()); // the folder is gone, which its parent reports
+    return watcher.on("error", () => watcher.close()); // the folder was removed, which the watcher of its parent reports
   }
 
   scan();
@@ -45,7 +45,7 @@ export function watchFolders(
   };
 }
 
-/** The wanted folders below `root`, and it itself, each with its inode: a folder of the same name may be a new one. */
+/** Returns `folder` and the wanted folders below it, each with its inode: a folder of the same name may be a new one. */
 function listFolders(root: string, folder: string, wanted: (path: string) => boolean): [string, number][] {
   const path = join(root, folder);
   try {
@@ -55,7 +55,7 @@ function listFolders(root: string, folder: string, wanted: (path: string) => boo
       .filter(wanted);
     return [[folder, statSync(path).ino], ...folders.flatMap((each) => listFolders(root, each, wanted))];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // it went while it was read
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // it was removed meanwhile
     throw error;
   }
 }

@@ -6,21 +6,21 @@ export interface Benchmark {
   readonly cpu: string;
   readonly os: string;
   readonly node: string;
-  /** Of GetSum over 64 connections, a call at a time on each. */
+  /** Figures of GetSum over 64 connections, with one call in flight on each. */
   readonly grpc: Figures;
   readonly json: Figures;
   /** The servers of the chart, the cheapest first. */
   readonly rows: readonly Row[];
   /** The powers of ten, in microseconds, that the chart's axis marks. */
   readonly ticks: readonly number[];
-  /** The path of the picture of all that was measured. */
+  /** The path of the chart of all measurements. */
   readonly chart: string;
 }
 
 export interface Figures {
-  /** That one core of the server answered, measured while it did nothing else. */
+  /** Calls per second on one core of the server, measured while the core was busy. */
   readonly callsPerSecond: number;
-  /** With all headers, there and back. */
+  /** Bytes of one call, with all headers. */
   readonly requestBytes: number;
   readonly responseBytes: number;
 }
@@ -32,7 +32,7 @@ export interface Row {
   /** Connections that the 64 calls in flight shared. */
   readonly connections: number;
   readonly isOwn: boolean;
-  /** Of the server, per call. */
+  /** CPU time of the server per call. */
   readonly cpuMicroseconds: number;
 }
 

@@ -1,4 +1,4 @@
-/** Builds the page into a folder that the server reads: bundled, compressed, each file but index.html named by its contents. */
+/** Builds the page: bundles and compresses its files, and names each file except index.html by a hash of its contents. */
 import { hash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
@@ -10,7 +10,7 @@ import { summarize } from "./summary.ts";
 
 const WEB = import.meta.dirname;
 
-/** Builds the page, which the folder then has nothing beside. Who reads it meanwhile finds each file whole. */
+/** Builds the page into the folder, and removes all other files there. A server that reads meanwhile gets complete files. */
 export async function buildPage(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const stale = new Set(readdirSync(folder));
@@ -26,7 +26,7 @@ export async function buildPage(folder: string): Promise<void> {
     writeOne(`${name}.gz`, gzipSync(contents, { level: 9 }));
     writeOne(name, contents);
   }
-  /** Gives the path at which the server has it. */
+  /** Returns the path from which the server serves the file. */
   function writeNamed(file: string, contents: Uint8Array): string {
     const extension = extname(file);
     const name = `${file.slice(0, -extension.length)}-${hash("sha256", contents, "hex").slice(0, 10)}${extension}`;

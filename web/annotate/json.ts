@@ -9,7 +9,7 @@ interface Container {
   key: string | undefined;
 }
 
-/** Matches one token of a text that has a character for each byte, so that their offsets are the same. */
+/** Matches one token. The text has one character per byte, so that offsets in text and bytes are equal. */
 const TOKEN = /[ \t\r\n]+|[{}[\]:,]|"(?:[^"\\]|\\[\s\S])*"|[^ \t\r\n{}[\]:,"]+|"[\s\S]*/g;
 
 /** Returns the parts of the text. A token that is not JSON is malformed; nothing is thrown. */

@@ -6,7 +6,7 @@ import type { Annotation, Expected, Part, Value } from "./part.ts";
 /** Limits how deep nested messages are read; deeper ones are opaque. */
 const MAX_DEPTH = 100;
 
-/** The bytes of one message, or of one packed list, that are being read. `offset` is their place in the outermost message. */
+/** The bytes of the message or packed list that is being read. `offset` is their offset in the outermost message. */
 interface Scope {
   /** Receives the parts. */
   readonly out: Part[];
@@ -145,7 +145,7 @@ const UNKNOWN: Partial<Record<WireType, ScalarType>> = {
   [WireType.Bit64]: ScalarType.FIXED64,
 };
 
-/** Reads a length, and has `readInner` read as many bytes. */
+/** Reads a length, and calls `readInner` with a scope of as many bytes. */
 function readNested(scope: Scope, path: string, readInner: (inner: Scope) => void): void {
   const { out, reader, bytes, offset, depth } = scope;
   let length = 0;

@@ -1,7 +1,7 @@
-/** A part: a stretch of bytes with an annotation that says what they are. */
+/** Parts: ranges of bytes, each with an annotation of their meaning. */
 
 /**
- * A stretch of bytes and its annotation. The readers of this folder divide a body, or a request target, into parts:
+ * A range of bytes and its annotation. The functions of this folder divide a body or a request target into parts, so that
  * each byte is in exactly one. A part without bytes stands for a value that is empty or missing.
  */
 export interface Part {

@@ -1,4 +1,4 @@
-/** Makes one call with the real client, and records it. */
+/** Makes one call with Connect's client, and records it. */
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createTransport, type Protocol } from "./protocol.ts";

@@ -1,7 +1,7 @@
-/** Tells from the browser's timing whether a response came over the network or from the browser's cache. */
+/** Determines, from the browser's timing, if a response came over the network or from the browser's cache. */
 
 /**
- * The source of a response: the network, the browser's cache, or the cache after the server was asked and sent a 304.
+ * The source of a response: the network, the browser's cache, or the cache after the server confirmed the copy with a 304.
  * A script sees a revalidated response as a 200 with the body in the cache; the 304 is hidden.
  */
 export type Delivery = "network" | "cache" | "revalidated";

@@ -1,4 +1,4 @@
-/** The input of a method: the texts in a form, and the message that they are read as. */
+/** Reads the input of a method: the texts in a form become a message. */
 import {
   create,
   type DescField,
@@ -14,8 +14,8 @@ import { exampleOf } from "../../src/server/site/usage.ts";
 /** A field that a form can have: of a scalar type, or an enum. */
 export type FormField = DescField & { fieldKind: "scalar" | "enum" };
 /**
- * The text of each field, by the field's name in JSON. An empty text is a field that is not set. A Map, since a field
- * may have the name of an object's own member, such as `constructor`.
+ * The text of each field, by the field's name in JSON. An empty text is a field that is not set. An object
+ * would be wrong: a field may have the name of a member of every object, like `constructor`.
  */
 export type FormValues = ReadonlyMap<string, string>;
 /** The problem of each field, by the field's name in JSON. A problem of the whole message has the name "". */
@@ -24,7 +24,10 @@ export type Problems = ReadonlyMap<string, string>;
 /** A message that every protocol can send, or the problems. */
 export type InputResult = { readonly message: Message } | { readonly problems: Problems };
 
-/** Returns the fields for a form. A type of protobuf's own has none: its JSON has a form of its own (protobuf.dev, "ProtoJSON Format"). */
+/**
+ * Returns the fields for a form. Types of protobuf's own have none, since their JSON has special forms (protobuf.dev,
+ * "ProtoJSON Format").
+ */
 export function formFields({ fields, typeName }: DescMessage): FormField[] {
   if (typeName.startsWith("google.protobuf.")) return [];
   return fields.filter((field): field is FormField => field.fieldKind === "scalar" || field.fieldKind === "enum");

@@ -1,4 +1,4 @@
-/** The protocols that a browser can speak, each with the real client's transport. */
+/** The protocols that a browser can speak, with the transports of Connect's client. */
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";

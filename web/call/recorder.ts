@@ -1,4 +1,4 @@
-/** Records the request and the response of a transport's fetch: all that a script can see of them. */
+/** Records the request and the response of a transport's fetch, as far as a script can see them. */
 import { type Delivery, deliveryOf, type Timing } from "./delivery.ts";
 
 export interface SentRequest {
@@ -15,11 +15,11 @@ export interface ReceivedResponse {
   readonly statusText: string;
   readonly headers: readonly Header[];
   readonly body: Uint8Array<ArrayBuffer>;
-  /** True if the body had a content coding, which the browser decoded: the received bytes were others. */
+  /** True if the body had a content coding. The browser decoded it, so `body` is not what was received. */
   readonly isDecoded: boolean;
-  /** The ALPN identifier, like "http/1.1" or "h2"; undefined if the browser does not tell. */
+  /** The ALPN identifier, like "http/1.1" or "h2"; undefined if the browser does not report it. */
   readonly httpVersion: string | undefined;
-  /** "network" if the browser does not tell. */
+  /** "network" if the browser does not report it. */
   readonly delivery: Delivery;
 }
 
@@ -83,7 +83,7 @@ async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<Ar
 
 type ResourceTiming = PerformanceResourceTiming & Timing;
 
-/** Returns the browser's timing of a request, which it publishes a moment after the response's end. */
+/** Returns the browser's timing of a request. Browsers publish it a moment after the end of the response. */
 async function timingOf(url: string): Promise<ResourceTiming | undefined> {
   for (let tries = 0; tries < 10; tries++) {
     const [timing] = performance.getEntriesByName(url, "resource");

@@ -28,13 +28,13 @@ export function responseSize(outcome: Outcome, response: ReceivedResponse): Size
   return response.status === 200 ? { message, framing } : { message: 0, framing: message + framing };
 }
 
-/** Returns the frame that gRPC, which browsers cannot send, would have for the input. */
+/** Returns the frame of the input in gRPC. It is calculated, since browsers cannot send gRPC. */
 export function grpcFrame({ method, input, isTruncated }: Outcome): Uint8Array {
   const message = toBinary(method.input, input);
   return encodeEnvelope(0, isTruncated ? truncateMessage(message) : message);
 }
 
-/** Returns the sizes that the call would have in gRPC: a frame each for input and output. An error has no frame. */
+/** Returns the sizes of the call in gRPC: input and output have one frame each, and an error has none. */
 export function grpcSizes(outcome: Outcome): { request: Size; response: Size } {
   const { method, output } = outcome;
   const request = { message: grpcFrame(outcome).length - FRAME_PREFIX_BYTES, framing: FRAME_PREFIX_BYTES };

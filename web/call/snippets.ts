@@ -1,4 +1,4 @@
-/** The same call as text to paste, for command-line tools, Python and TypeScript. */
+/** Formats a call as text to paste, for command-line tools, Python and TypeScript. */
 import { type DescField, type DescFile, type DescMethodUnary, type Message, toJsonString } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";

@@ -1,4 +1,4 @@
-/** Cuts off the end of a request's message, as no client would: a server must reject the request. */
+/** Cuts off the end of a request's message, to show how the server rejects it. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { FRAME_PREFIX_BYTES } from "../annotate/frames.ts";
 import type { SentRequest } from "./recorder.ts";
@@ -6,7 +6,7 @@ import type { SentRequest } from "./recorder.ts";
 /** A tag of field 1 without a value. */
 const LONE_TAG = 0x08;
 
-/** Returns the message without its last byte; in place of an empty one, a lone tag. */
+/** Returns the message without its last byte. Returns a tag without a value if the message is empty. */
 export function truncateMessage(message: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return message.length === 0 ? Uint8Array.of(LONE_TAG) : message.slice(0, -1);
 }

@@ -1,4 +1,4 @@
-/** Shows bytes part by part. The part under the pointer, or at the cursor, is explained, and its value is highlighted. */
+/** Shows bytes part by part. Explains the part under the pointer or at the cursor, and highlights its value. */
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { type Annotation, type Part, valuesIn } from "../annotate/part.ts";
 import { explain } from "../i18n/texts.ts";
@@ -145,7 +145,7 @@ function ValueList({ parts, path: litPath, setPath }: ValueListProps) {
   );
 }
 
-/** True if the pointer can be over a part without touching it. A finger enters and leaves with each tap, and selects with its click. */
+/** True if the pointer can hover over a part. A touch enters and leaves with each tap, and selects by its click. */
 function canHover(event: PointerEvent): boolean {
   return event.pointerType !== "touch";
 }

@@ -1,4 +1,4 @@
-/** Shows the tutorial's comparison of gRPC with JSON over HTTP, with facts about this server and the benchmark's figures. */
+/** Shows the tutorial's comparison of gRPC with JSON over HTTP, for this server and with figures of the benchmark. */
 import { benchmark } from "../benchmark.ts";
 import { type Language, useTexts } from "./language.ts";
 

@@ -1,4 +1,4 @@
-/** The page's language, which is the browser's until a person chooses another, and its texts. */
+/** Chooses the language of the page: the one that the user chose, or else that of the browser. */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { en } from "../i18n/en.ts";

@@ -47,12 +47,12 @@ function Line({ outcome }: { outcome: Outcome }) {
   );
 }
 
-/** True if the encoded message had bytes. In protobuf's binary format, a message with every field at its default has none. */
+/** True if the encoded message had bytes. Protobuf's binary format encodes a message with only defaults in zero bytes. */
 function hadBytes({ protocol, method, input }: Outcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
-/** Returns the message like "sum = 3", with fields at their defaults. Returns the reason if JSON cannot have the message. */
+/** Returns the message like "sum = 3", with fields at their defaults. Returns the error if JSON cannot represent it. */
 function formatMessage(desc: DescMessage, message: Message): string {
   let json: JsonValue;
   try {

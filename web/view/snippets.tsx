@@ -38,7 +38,7 @@ function SnippetView({ name, text }: Snippet) {
         <span>
           <b>{name}</b> {note && <span class="note">{note}</span>}
         </span>
-        {/* Browsers offer the clipboard only to pages that came over TLS or from this machine. */}
+        {/* Browsers have a clipboard only on pages that came over TLS or from loopback. */}
         {navigator.clipboard && (
           <button
             type="button"
@@ -46,7 +46,7 @@ function SnippetView({ name, text }: Snippet) {
             onClick={() =>
               void navigator.clipboard.writeText(text).then(
                 () => setTried({ text, outcome: "copied" }),
-                () => setTried({ text, outcome: "notCopied" }), // forbidden by the person or the browser
+                () => setTried({ text, outcome: "notCopied" }), // forbidden by the user or the browser
               )
             }
           >

@@ -13,7 +13,7 @@ import { secureContextOptions, type TlsCredentials } from "./listener/tls-creden
 import { errorText } from "./log/entry.ts";
 import type { ThrottledLog } from "./log/throttled-log.ts";
 import type { NodeServerState } from "./node-http/connection.ts";
-import { createHttp1, type Http1 } from "./node-http/http1.ts";
+import { Http1Server } from "./node-http/http1.ts";
 
 export interface PortOptions extends NodeServerState {
   readonly http2: "built-in" | "node";
@@ -26,7 +26,7 @@ export interface PortOptions extends NodeServerState {
 
 export class Port {
   readonly #options: PortOptions;
-  readonly #http1: Http1;
+  readonly #http1: Http1Server;
   /** Connections whose protocol is not known yet. */
   readonly #pending: PendingConnections;
   #http2: Http2Server | undefined;
@@ -38,7 +38,7 @@ export class Port {
     const { tls, limits, onLimit } = options;
     this.#options = options;
     this.#credentials = tls;
-    this.#http1 = createHttp1(options, tls && httpsOptions(tls, limits.handshakeMs));
+    this.#http1 = new Http1Server(options, tls && httpsOptions(tls, limits.handshakeMs));
     this.#pending = this.#detectProtocols();
     // Comes last, because its listener must be the first to see a connection.
     limitConnectionsPerAddress(this.#http1.server, limits, onLimit);
@@ -60,7 +60,7 @@ export class Port {
     const { server } = this.#http1;
     this.#http2 =
       http2 === "node"
-        ? (await import("./node-http/http2.ts")).createNodeHttp2(this.#options)
+        ? new (await import("./node-http/http2.ts")).NodeHttp2Server(this.#options)
         : createHttp2({ ...this.#options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
     server.listen(address);
     await once(server, "listening");

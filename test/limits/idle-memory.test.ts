@@ -9,7 +9,7 @@ import { runInNewContext } from "node:vm";
 import { Budget } from "../../src/server/limits/budget.ts";
 import { DEFAULT_LIMITS } from "../../src/server/limits/limits.ts";
 import { QueuedResponses } from "../../src/server/limits/queued-responses.ts";
-import { createHttp1 } from "../../src/server/node-http/http1.ts";
+import { Http1Server } from "../../src/server/node-http/http1.ts";
 import { connectTo } from "../support/raw.ts";
 
 setFlagsFromString("--expose-gc");
@@ -17,7 +17,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 test("an idle connection of HTTP/1.1 keeps neither its last request nor the response", async (t) => {
   const kept: WeakRef<object>[] = [];
-  const { server } = createHttp1({
+  const { server } = new Http1Server({
     handler(exchange) {
       kept.push(new WeakRef(exchange));
       exchange.respond({ status: 200, fields: [] }, Buffer.from("answer"));

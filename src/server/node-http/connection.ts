@@ -1,4 +1,4 @@
-/** What the requests of one connection of Node's share, and the limits that Node leaves out. */
+/** One connection of a Node server: its requests, and the limits that Node does not enforce. */
 import type { Socket } from "node:net";
 import type { Handler } from "../http/exchange.ts";
 import type { Budget } from "../limits/budget.ts";
@@ -6,52 +6,56 @@ import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses, ResponseHolder } from "../limits/queued-responses.ts";
 import { ReadRate } from "../limits/read-rate.ts";
 
-/** What all of a server's connections share. */
+/** The state that all connections of one server share. */
 export interface NodeServerState {
   readonly handler: Handler;
   readonly limits: Limits;
-  /** Bytes of bodies that may be held for handlers. */
+  /** The budget of request bytes that are buffered for handlers. */
   readonly buffered: Budget;
   /** Response bytes that wait for clients. */
   readonly queued: QueuedResponses;
   readonly onLimit: OnLimit;
 }
 
-/** A request of a connection. */
+/** One request of a connection. */
 export interface NodeRequest {
-  /** ms of performance.now(). */
+  /** Time in ms of performance.now(). */
   readonly startedAt: number;
-  /** Since when its rest is awaited, where it is, in ms of runningTime(). */
-  readonly awaitedSince: number;
-  /** Whether all of it came. */
-  readonly isWhole: boolean;
-  /** Whether its answer waits for that of another, which came before (RFC 9112, 9.3.2). */
-  readonly waitsForTurn: boolean;
-  /** Answers it in its handler's place, and ends the connection; or ends that at once, where the answer has begun. */
+  /** Time in ms of `processNow` since which the rest of the request is awaited. Valid while it is in `receiving`. */
+  readonly receivingSince: number;
+  /** True if the whole request was received. */
+  readonly isComplete: boolean;
+  /** True if its response waits for the response to an earlier request (pipelining: RFC 9112, 9.3.2). */
+  readonly isBlocked: boolean;
+  /**
+   * Responds with `status` in place of the handler, then closes the connection; without a response if one was begun.
+   */
   refuse(status: number): void;
-  /** The connection is gone, and Node has forgotten the request. */
-  abandon(): void;
+  /** Cancels the exchange. For a connection that closes without an event of Node's for its requests. */
+  cancel(): void;
 }
 
 export class NodeConnection implements ResponseHolder {
   readonly server: NodeServerState;
   readonly #socket: Socket;
   readonly #readRate: ReadRate;
-  /** It is to end: with the answer to the newest request. */
-  closing = false;
-  /** Requests that were refused: with the first it is to end, and what still comes is not looked at. */
-  refused = 0;
-  /** True if it was given more idle time, since the process did not run in some of it. */
+  /** True if the connection is to close after the response to its newest request. */
+  isClosing = false;
+  /**
+   * Number of refused requests. The response to the first one is the last of the connection; the others are ignored.
+   */
+  refusedRequests = 0;
+  /** True if the idle timeout was extended once, because the process was paused during it. */
   idleExtended = false;
-  /** The newest request; undefined if it came whole and is answered. */
+  /** The newest request. Undefined if it is complete and its response is sent. */
   newest: NodeRequest | undefined;
   /** Response bytes that wait for the client. */
   queuedBytes = 0;
   #isShed = false;
-  /** Requests that came, and whose answers are not sent, in their order. */
+  /** Requests whose response is not sent yet, in the order in which they were received. */
   readonly requests = new Set<NodeRequest>();
-  /** Requests whose rest has only so much time. */
-  readonly awaited = new Set<NodeRequest>();
+  /** Requests whose rest must be received within the limit requestMs. */
+  readonly receiving = new Set<NodeRequest>();
 
   constructor(socket: Socket, server: NodeServerState) {
     this.#socket = socket;
@@ -59,22 +63,22 @@ export class NodeConnection implements ResponseHolder {
     this.#readRate = new ReadRate(server.limits);
   }
 
-  /** Takes note of response bytes that wait for the client, or no longer do. */
-  queue(change: number): void {
+  /** Records that the response bytes that wait for the client have changed by `change`, which may be negative. */
+  changeQueued(change: number): void {
     if (this.#isShed || change === 0) return;
     this.queuedBytes += change;
     this.server.queued.changed(this, change);
   }
 
-  /** Ends the connection: its responses have an order, so none can be dropped alone. */
+  /** Destroys the connection: HTTP/1.1 sends responses in order, so a single one cannot be dropped. */
   shed(): void {
-    this.queue(-this.queuedBytes);
+    this.changeQueued(-this.queuedBytes);
     this.#isShed = true;
     this.#socket.destroy();
   }
 
-  /** Looks at the time, in ms of runningTime(). */
-  look(now: number): void {
+  /** Enforces the limits on time and on the read rate, at the time `now` in ms of `processNow`. */
+  checkLimits(now: number): void {
     const { limits, onLimit } = this.server;
     const { writableLength, bytesWritten } = this.#socket;
     const tooSlow = this.#readRate.check(now, writableLength, bytesWritten - writableLength);
@@ -82,15 +86,15 @@ export class NodeConnection implements ResponseHolder {
       onLimit("readBytesPerSecond", tooSlow);
       this.#socket.destroy();
     }
-    for (const request of this.awaited) {
-      if (now - request.awaitedSince <= limits.requestMs) continue;
+    for (const request of this.receiving) {
+      if (now - request.receivingSince <= limits.requestMs) continue;
       onLimit("requestMs", `the request took over ${limits.requestMs} ms`);
-      this.awaited.delete(request);
+      this.receiving.delete(request);
       request.refuse(408);
     }
     for (const request of this.requests) {
-      if (!request.waitsForTurn || performance.now() - request.startedAt <= limits.deadlineMs) continue;
-      // Only a stream before it takes so long, and while answers wait Node may read nothing, not even that the peer is gone.
+      if (!request.isBlocked || performance.now() - request.startedAt <= limits.deadlineMs) continue;
+      // Only an earlier stream can take so long. Meanwhile Node may not read, and so not notice that the client is gone.
       onLimit("deadlineMs", `a pipelined request waited over ${limits.deadlineMs} ms for its turn`);
       this.#socket.destroy();
       return;

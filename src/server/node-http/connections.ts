@@ -1,16 +1,16 @@
-/** The connections of one of Node's servers, and a look at their time now and then. */
+/** The table of a server's open connections, which also checks their limits periodically. */
 
 import { processNow } from "../limits/process-clock.ts";
 import type { NodeConnection, NodeServerState } from "./connection.ts";
 
-/** By what Node has for each: a socket, or a session. */
+/** The key is Node's object for a connection: a socket over HTTP/1.1, a session over HTTP/2. */
 export class NodeConnections<K> {
   readonly #connections = new Map<K, NodeConnection>();
-  readonly #lookMs: number;
-  #looking: NodeJS.Timeout | undefined;
+  readonly #checkMs: number;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ limits }: NodeServerState) {
-    this.#lookMs = Math.max(10, Math.min(1_000, limits.requestMs / 4, limits.readRateMs / 4));
+    this.#checkMs = Math.max(10, Math.min(1_000, limits.requestMs / 4, limits.readRateMs / 4));
   }
 
   get(key: K): NodeConnection | undefined {
@@ -19,28 +19,28 @@ export class NodeConnections<K> {
 
   add(key: K, connection: NodeConnection): void {
     this.#connections.set(key, connection);
-    this.#looking ??= setInterval(() => this.#look(), this.#lookMs).unref();
+    this.#timer ??= setInterval(() => this.#checkLimits(), this.#checkMs).unref();
   }
 
   delete(key: K): void {
     this.#connections.delete(key);
     if (this.#connections.size > 0) return;
-    clearInterval(this.#looking);
-    this.#looking = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   [Symbol.iterator](): Iterator<[K, NodeConnection]> {
     return this.#connections.entries();
   }
 
-  /** Requests under way. */
+  /** Number of requests whose response is not complete. */
   get requestsInFlight(): number {
     let requests = 0;
     for (const connection of this.#connections.values()) requests += connection.requests.size;
     return requests;
   }
 
-  #look(): void {
-    for (const connection of this.#connections.values()) connection.look(processNow());
+  #checkLimits(): void {
+    for (const connection of this.#connections.values()) connection.checkLimits(processNow());
   }
 }

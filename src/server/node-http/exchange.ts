@@ -1,4 +1,4 @@
-/** The exchange over Node's (req, res), which node:http and node:http2 share. */
+/** The exchange over a request and a response of Node's HTTP/1.1 or HTTP/2 server. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "../http/exchange.ts";
@@ -8,23 +8,23 @@ import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { discardRest, endAfter, hasBody, hasEnded, holdResponse } from "./early-response.ts";
 import { type BodyOwner, BufferedBody } from "./request-body.ts";
 import { NodeRequestHeads } from "./request-head.ts";
+import { PIECE_BYTES, ResponseWriter } from "./response.ts";
 
-/** A body of up to so many bytes is given to Node as a string, which it writes together with the head. */
-const STEP_BYTES = 16_384;
 /** HTTP/2's error codes (RFC 9113, 7). */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
-/** Gives a request of Node's http or http2 server, which came on the connection, to the handler. */
+/** Calls the handler with the exchange of a request, which was received on `connection`. */
 export type NodeListener = (
   req: IncomingMessage | Http2ServerRequest,
   res: ServerResponse | Http2ServerResponse,
   connection: NodeConnection,
 ) => void;
 
+/** Returns the listener of one server's requests. */
 export function createNodeListener(handler: Handler): NodeListener {
   const heads = new NodeRequestHeads();
   return (request, response, connection) => {
-    // Node's HTTP/2 objects have the methods of HTTP/1.1's that are used here.
+    // Node's HTTP/2 objects have all methods of the HTTP/1.1 objects that are used here.
     const req = request as IncomingMessage;
     handler(new NodeExchange(heads.of(req), req, response as ServerResponse, connection));
   };
@@ -33,65 +33,64 @@ export function createNodeListener(handler: Handler): NodeListener {
 class NodeExchange implements BodyOwner, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
-  awaitedSince = processNow(this.startedAt);
+  receivingSince = processNow(this.startedAt);
   #onCancelled: (() => void) | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
+  readonly #response: ResponseWriter;
   #buffered: BufferedBody | undefined;
-  /** Bytes of the response that wait for the client. */
-  #queued = 0;
-  /** While a complete response waits for the request's end: sends it. */
+  /** Sends the complete response that is held until the end of the request. */
   #sendHeld: (() => void) | undefined;
-  /** Nothing more can be sent: the answer is ended or the peer is gone. */
-  #done = false;
-  /** The peer was gone first. */
-  #abandoned = false;
-  /** The connection ends with it, whatever the peer still sends. */
-  #isLast = false;
+  /** True if nothing more can be sent, because the response is ended or the client has disconnected. */
+  #isFinished = false;
+  #isCancelled = false;
+  /** True if the connection closes after the response, without reading the rest of the request. */
+  #closesConnection = false;
 
   constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, connection: NodeConnection) {
     this.#req = req;
     this.#res = res;
     this.#connection = connection;
+    this.#response = new ResponseWriter(res, connection);
     this.request = request;
     connection.requests.add(this);
     connection.newest = this;
-    // Unheard, an error would end the process. What broke also closes the response, and that is heard.
+    // Without listeners, an error would end the process. Each error is followed by "close" of the response.
     req.on("error", ignore);
     res.on("error", ignore);
     res.on("close", () => this.#closed());
   }
 
-  get isWhole(): boolean {
+  get isComplete(): boolean {
     return this.#req.complete;
   }
 
-  get waitsForTurn(): boolean {
+  get isBlocked(): boolean {
     return this.#res.socket === null;
   }
 
-  abandon(): void {
+  cancel(): void {
     this.#res.destroy();
-    this.#res.emit("close"); // which Node would not, and who waits to write waits for it
+    this.#res.emit("close"); // Node does not emit it, and writers wait for it
   }
 
   #closed(): void {
-    const { requests, awaited } = this.#connection;
+    const { requests, receiving } = this.#connection;
     requests.delete(this);
-    // An idle connection would keep its last request and response: 3 KiB of heap, 6 KiB in all.
-    if (this.#connection.newest === this && this.isWhole) this.#connection.newest = undefined;
-    if (!this.#done) awaited.delete(this);
-    this.#release(this.#queued);
+    // An idle connection would keep its last request and response alive: 3 KiB of heap, 6 KiB in all.
+    if (this.#connection.newest === this && this.isComplete) this.#connection.newest = undefined;
+    if (!this.#isFinished) receiving.delete(this);
+    this.#response.releaseAll();
     this.#buffered?.stop();
     this.#sendHeld = undefined;
-    this.#abandonHandler();
+    this.#cancelHandler();
   }
 
-  #abandonHandler(): void {
-    if (this.#done) return;
-    this.#done = true;
-    this.#abandoned = true;
+  #cancelHandler(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    this.#isCancelled = true;
     this.#onCancelled?.();
   }
 
@@ -101,7 +100,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   set onCancelled(listener: (() => void) | undefined) {
     this.#onCancelled = listener;
-    if (this.#abandoned) listener?.();
+    if (this.#isCancelled) listener?.();
   }
 
   get peer(): Peer {
@@ -109,7 +108,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   get body(): AsyncIterable<Uint8Array> {
-    // Destroying the request where its reader stops would take the answer with it.
+    // If the reader stops early, Node would destroy the request, and the response with it.
     return this.#req.iterator({ destroyOnReturn: false });
   }
 
@@ -118,16 +117,16 @@ class NodeExchange implements BodyOwner, NodeRequest {
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
   ): void {
-    this.#connection.awaited.add(this);
+    this.#connection.receiving.add(this);
     this.#buffered = new BufferedBody(this.#req, this, maxBytes, done, over);
   }
 
   bodyReceived(): void {
-    this.#connection.awaited.delete(this);
+    this.#connection.receiving.delete(this);
   }
 
   outOfMemory(): void {
-    this.#answerInstead(503);
+    this.#respondInstead(503);
   }
 
   tryReserve(bytes: number): boolean {
@@ -142,32 +141,32 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   refuse(status: number): void {
-    if (this.#done || this.#res.headersSent) {
+    if (this.#isFinished || this.#res.headersSent) {
       this.reset();
       return;
     }
-    this.#isLast = true;
+    this.#closesConnection = true;
     this.#res.shouldKeepAlive = false;
-    if (this.#sendHeld === undefined) this.#answerInstead(status);
+    if (this.#sendHeld === undefined) this.#respondInstead(status);
     else this.#sendHeld();
   }
 
-  /** Answers in the handler's place. */
-  #answerInstead(status: number): void {
+  /** Responds without a body, in place of the handler. */
+  #respondInstead(status: number): void {
     this.#buffered?.stop();
-    this.#abandonHandler();
+    this.#cancelHandler();
     this.#res.statusCode = status;
-    this.#markLast();
+    this.#announceClose();
     this.#finish();
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
-    if (this.#done) return;
-    // First, since these throw if the fields cannot be sent.
-    if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
-    this.#setFields(head);
-    const { closing, server } = this.#connection;
-    if (closing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
+    if (this.#isFinished) return;
+    // Comes first, because Node throws if a field cannot be sent.
+    this.#response.setTrailers(trailers);
+    this.#response.setHead(head);
+    const { isClosing, server } = this.#connection;
+    if (isClosing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
     else {
       this.#buffered?.stop();
       this.#sendHeld = holdResponse(this.#req, this.#res, server.limits, () => {
@@ -178,82 +177,35 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   #send(body: Uint8Array, trailers: readonly Field[]): void {
-    this.#markLast();
+    this.#announceClose();
     if (trailers.length > 0) {
-      this.#res.writeHead(this.#res.statusCode);
-      this.#queueHead();
-      const taken = this.write(body);
-      if (taken === undefined) this.end();
-      else void taken.then(() => this.end());
+      this.#response.sendHead();
+      const written = this.write(body);
+      if (written === undefined) this.end();
+      else void written.then(() => this.end());
     } else if (body.length === 0) this.#finish();
-    else if (body.length <= STEP_BYTES) {
+    else if (body.length <= PIECE_BYTES) {
       this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
     } else {
-      this.#done = true;
-      if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
-      this.#queueHead();
-      void this.#sendInSteps(body).then(() => this.#finish());
+      this.#isFinished = true;
+      void this.#response.writeWhole(body).then(() => this.#finish());
     }
   }
 
   start(head: ResponseHead): void {
-    if (this.#done) return;
-    this.#setFields(head);
-    this.#markLast();
-    this.#res.writeHead(head.status);
-    this.#queueHead();
-  }
-
-  /**
-   * Puts the head behind all that waits for this answer's turn. With a body of bytes Node would put it before that, and
-   * a "100 Continue" between the two.
-   */
-  #queueHead(): void {
-    if (this.#res.socket === null) this.#res.flushHeaders();
+    if (this.#isFinished) return;
+    this.#response.setHead(head);
+    this.#announceClose();
+    this.#response.sendHead();
   }
 
   write(piece: Uint8Array): Promise<void> | undefined {
-    if (!this.#done && piece.length > STEP_BYTES) return this.#sendInSteps(piece);
-    if (this.#done || this.#res.write(piece)) return undefined;
-    this.#queue(piece.length);
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        this.#release(piece.length);
-        this.#res.off("drain", settle).off("close", settle);
-        resolve();
-      };
-      this.#res.on("drain", settle).on("close", settle);
-    });
-  }
-
-  /** Writes are told of when they are whole: in small ones it shows whether the peer takes a large piece. */
-  async #sendInSteps(piece: Uint8Array): Promise<void> {
-    this.#queue(piece.length);
-    // Before its turn in the pipeline, Node would keep the callbacks, and forget them where the connection goes.
-    if (this.#res.socket === null) {
-      await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
-    }
-    for (let at = 0; at < piece.length && !this.#res.destroyed; at += STEP_BYTES) {
-      const step = piece.subarray(at, at + STEP_BYTES);
-      await new Promise((written) => this.#res.write(step, written));
-      this.#release(step.length);
-    }
-  }
-
-  #queue(bytes: number): void {
-    this.#queued += bytes;
-    this.#connection.queue(bytes);
-  }
-
-  #release(bytes: number): void {
-    const held = Math.min(bytes, this.#queued); // all is released when the response closes
-    this.#queued -= held;
-    this.#connection.queue(-held);
+    return this.#isFinished ? undefined : this.#response.write(piece);
   }
 
   end(trailers: readonly Field[] = []): void {
-    if (this.#done) return;
-    if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
+    if (this.#isFinished) return;
+    this.#response.setTrailers(trailers);
     this.#finish();
   }
 
@@ -263,44 +215,34 @@ class NodeExchange implements BodyOwner, NodeRequest {
     else stream.close(RESET_CODES[reason]);
   }
 
-  #setFields({ status, fields }: ResponseHead): void {
-    this.#res.statusCode = status;
-    for (const [name, value] of fields) this.#res.appendHeader(name, value);
-  }
-
-  #markLast(): void {
-    // It says that it is the last only where it is: Node would cut what the peer still sends, and the answers behind it.
-    const { closing, newest } = this.#connection;
-    const isLast = closing && newest === this && (this.#req.complete || !hasBody(this.request));
+  /**
+   * Adds `Connection: close` if this is the last response of the connection. On an earlier one, Node would close the
+   * connection before it has read and answered the rest.
+   */
+  #announceClose(): void {
+    const { isClosing, newest } = this.#connection;
+    const isLast = isClosing && newest === this && (this.#req.complete || !hasBody(this.request));
     if (isLast) this.#res.shouldKeepAlive = false;
   }
 
-  /** Ends it, perhaps with a string that has a byte in each character. */
+  /** Ends the response. `body` is its whole body, with one byte in each character. */
   #finish(body?: string): void {
-    this.#done = true;
-    this.#res.end(body, "latin1");
-    // Behind other responses of a pipeline, or in the socket of a client that does not read.
-    if (body !== undefined && (this.#res.socket?.writableLength ?? 1) > 0) this.#queue(body.length);
-    this.#discard();
+    this.#isFinished = true;
+    this.#response.end(body);
+    this.#discardRest();
   }
 
-  /** Lets the peer finish what it sends, or it would not get to read the answer. */
-  #discard(): void {
-    if (this.#isLast) endAfter(this.#res);
+  /** Discards the rest of the request. A client that cannot send all of it might lose the response. */
+  #discardRest(): void {
+    if (this.#closesConnection) endAfter(this.#res);
     else if (!hasEnded(this.#req, this.#res, this.request)) {
-      const { awaited, server } = this.#connection;
-      this.awaitedSince = processNow();
-      awaited.add(this);
-      discardRest(this.#req, this.#res, server, () => awaited.delete(this));
+      const { receiving, server } = this.#connection;
+      this.receivingSince = processNow();
+      receiving.add(this);
+      discardRest(this.#req, this.#res, server, () => receiving.delete(this));
     }
     this.#req.resume();
   }
 }
 
 function ignore(): void {}
-
-function valuesByName(fields: readonly Field[]): Record<string, string[]> {
-  const values: Record<string, string[]> = Object.create(null);
-  for (const [name, value] of fields) values[name] = [...(values[name] ?? []), value];
-  return values;
-}

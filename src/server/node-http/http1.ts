@@ -1,4 +1,4 @@
-/** HTTP/1.1: node:http's server, with the limits that it leaves out, and a drain. */
+/** HTTP/1.1 by node:http, with the limits that Node does not enforce and a graceful shutdown. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
@@ -7,13 +7,13 @@ import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
 import { NodeConnection, type NodeServerState } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
-import { createNodeListener } from "./exchange.ts";
+import { createNodeListener, type NodeListener } from "./exchange.ts";
 
-/** ms between looks at the connections while the server drains. */
-const DRAIN_SWEEP_MS = 20;
+/** Interval between checks for idle connections while the server drains. */
+const DRAIN_CHECK_MS = 20;
 
-/** What a request that cannot be parsed is answered with, by Node's code. */
-const REFUSALS: Readonly<
+/** The status for a request that cannot be parsed, by Node's error code, and the limit that was exceeded. */
+const PARSE_ERRORS: Readonly<
   Record<string, { readonly status: number; readonly limit?: "headersMs" | "headerListBytes" }>
 > = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, limit: "headersMs" },
@@ -21,140 +21,175 @@ const REFUSALS: Readonly<
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413 },
 };
 
-export interface Http1 {
-  /** The one that listens; and again, where it speaks TLS. */
+export class Http1Server {
+  /** Node's server, which listens. */
   readonly server: Server | HttpsServer;
+  /** The same server if it speaks TLS. Undefined if it is plain. */
   readonly https: HttpsServer | undefined;
-  /** Requests under way. */
-  readonly requestsInFlight: number;
-  /** Has each answer say that its connection ends with it, from now on. */
-  sendConnectionClose(): void;
+  readonly #state: NodeServerState;
+  readonly #connections: NodeConnections<Socket>;
+  readonly #listener: NodeListener;
+  #isClosing = false;
+
+  /** The server speaks TLS if `tls` is given. Throws Node's error if the credentials are invalid. */
+  constructor(state: NodeServerState, tls?: ServerOptions) {
+    const { handler, limits } = state;
+    this.#state = state;
+    this.#connections = new NodeConnections(state);
+    this.#listener = createNodeListener(handler);
+    this.https = tls && createHttpsServer({ ...nodeOptions(limits), ...tls });
+    this.server = this.https ?? createServer(nodeOptions(limits));
+    this.#limitConnections();
+    this.#extendHeadersTimeout();
+    this.#listenToEvents();
+  }
+
+  /** Number of requests whose response is not complete. */
+  get requestsInFlight(): number {
+    return this.#connections.requestsInFlight;
+  }
+
+  /** Adds `Connection: close` to the last response of each connection, from now on. The server stays open. */
+  sendConnectionClose(): void {
+    this.#isClosing = true;
+    for (const [, connection] of this.#connections) connection.isClosing = true;
+  }
+
   /**
-   * Takes no more connections, and settles when the last is closed: with the answer to a request, which those without
-   * one have idleMs to send.
+   * Stops listening. Connections close after the response to a request; those without a request stay open for
+   * `idleMs`. Resolves when the last connection is closed. Call `sendConnectionClose` before.
    */
-  drain(idleMs: number): Promise<void>;
-  /** Ends every connection at once. */
-  destroy(): void;
-}
+  async drain(idleMs: number): Promise<void> {
+    const idleUntil = performance.now() + idleMs;
+    // The `close` of node:http would close idle connections immediately, although a request may be on its way.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.server, resolve));
+    const check = setInterval(() => {
+      if (performance.now() >= idleUntil) this.#destroyIdle();
+    }, DRAIN_CHECK_MS);
+    await closed;
+    clearInterval(check);
+    this.server.close(); // stops its timers
+  }
 
-/** tls is what it speaks TLS with; undefined where it is plain. */
-export function createHttp1(state: NodeServerState, tls?: ServerOptions): Http1 {
-  const { limits, onLimit } = state;
-  const connections = new NodeConnections<Socket>(state);
-  let closing = false;
+  /** Closes every connection immediately. */
+  destroy(): void {
+    for (const [socket] of this.#connections) socket.destroy();
+  }
 
-  const https = tls && createHttpsServer({ ...nodeOptions(limits), ...tls });
-  const server: Server | HttpsServer = https ?? createServer(nodeOptions(limits));
-  if (Number.isFinite(limits.connections)) server.maxConnections = limits.connections;
-  server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
-  server.on(https === undefined ? "connection" : "secureConnection", (socket: Socket) => {
-    const connection = new NodeConnection(socket, state);
-    connection.closing = closing;
-    connections.add(socket, connection);
-    socket.on("close", () => connections.delete(socket));
-  });
+  #destroyIdle(): void {
+    for (const [socket, { requests }] of this.#connections) if (requests.size === 0) socket.destroy();
+  }
 
-  // Node asks for its value at each check. A head that began before a gap in running time gets that much longer.
-  Object.defineProperty(server, "headersTimeout", {
-    get: () => (Number.isFinite(limits.headersMs) ? Math.ceil(limits.headersMs + pausedWithin(limits.headersMs)) : 0),
-  });
-  server.on("timeout", (socket: Socket) => {
-    // Only a connection without a request has a timer. A request may wait unread since before a gap in running time.
-    const connection = connections.get(socket);
-    const more = connection === undefined || connection.idleExtended ? 0 : pausedWithin(limits.idleMs);
-    if (connection === undefined || more === 0) return socket.destroy();
+  #limitConnections(): void {
+    const { limits, onLimit } = this.#state;
+    if (Number.isFinite(limits.connections)) this.server.maxConnections = limits.connections;
+    this.server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
+  }
+
+  /** Extends the timeout by the time in which the process was paused. Node reads the property at each check. */
+  #extendHeadersTimeout(): void {
+    const { headersMs } = this.#state.limits;
+    Object.defineProperty(this.server, "headersTimeout", {
+      get: () => (Number.isFinite(headersMs) ? Math.ceil(headersMs + pausedWithin(headersMs)) : 0),
+    });
+  }
+
+  #listenToEvents(): void {
+    const { server } = this;
+    const onRequest = (req: IncomingMessage, res: ServerResponse): void => this.#onRequest(req, res);
+    server.on(this.https === undefined ? "connection" : "secureConnection", (socket) => this.#onConnection(socket));
+    server.on("timeout", (socket: Socket) => this.#onIdleTimeout(socket));
+    server.on("request", onRequest);
+    // A server may ignore expectations other than 100-continue (RFC 9110, 10.1.1), as is done over HTTP/2.
+    server.on("checkExpectation", onRequest);
+    server.on("connect", ({ socket }) => this.#onConnect(socket));
+    server.on("clientError", (error, socket) => this.#onClientError(error, socket as Socket));
+  }
+
+  #onConnection(socket: Socket): void {
+    const connection = new NodeConnection(socket, this.#state);
+    connection.isClosing = this.#isClosing;
+    this.#connections.add(socket, connection);
+    socket.on("close", () => this.#connections.delete(socket));
+  }
+
+  /**
+   * Closes a connection without a request. If the process was paused, a request may wait to be read: extends it once.
+   */
+  #onIdleTimeout(socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    const extraMs = connection === undefined || connection.idleExtended ? 0 : pausedWithin(this.#state.limits.idleMs);
+    if (connection === undefined || extraMs === 0) {
+      socket.destroy();
+      return;
+    }
     connection.idleExtended = true;
-    socket.setTimeout(Math.min(more, MAX_TIMER_MS));
-  });
+    socket.setTimeout(Math.min(extraMs, MAX_TIMER_MS));
+  }
 
-  const listener = createNodeListener(state.handler);
-  function take(req: IncomingMessage, res: ServerResponse): void {
-    const connection = connections.get(req.socket) as NodeConnection;
+  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    const { limits, onLimit } = this.#state;
+    const connection = this.#connections.get(req.socket) as NodeConnection;
     connection.idleExtended = false;
-    if (connection.refused > 0 || connection.requests.size >= limits.pipelinedRequests) connection.refused++;
-    if (connection.refused === 0) listener(req, res, connection);
-    else if (connection.refused === 1) {
+    if (connection.refusedRequests === 0 && connection.requests.size < limits.pipelinedRequests) {
+      this.#listener(req, res, connection);
+      return;
+    }
+    connection.refusedRequests++;
+    if (connection.refusedRequests === 1) {
       onLimit("pipelinedRequests", `pipelined requests exceed ${limits.pipelinedRequests}`);
       req.socket.pause();
-      refuse(res, 429);
-      // What was on its way is passed over. Node reads on, and keeps all of it until it is that answer's turn.
-    } else if (connection.refused > limits.pipelinedRequests) req.socket.destroy();
+      res.shouldKeepAlive = false;
+      res.writeHead(429).end();
+      // Node still reads requests that were on their way, and keeps them until the 429 is sent. They are ignored.
+    } else if (connection.refusedRequests > limits.pipelinedRequests) req.socket.destroy();
   }
-  server.on("request", take);
-  // What else than 100 (Continue) is expected may be ignored (RFC 9110, 10.1.1), and is over HTTP/2.
-  server.on("checkExpectation", take);
-  // What it asks for is not implemented here (RFC 9110, 15.6.2).
-  server.on("connect", ({ socket }) => {
-    const { requests } = connections.get(socket) as NodeConnection;
-    if (requests.size === 0) return lingeringClose(socket, rawRefusal(501));
-    // The refusal would be taken for the first of their answers, and Node has forgotten them.
-    for (const request of requests) request.abandon();
+
+  /** Responds 501 to CONNECT, which is not implemented (RFC 9110, 15.6.2). */
+  #onConnect(socket: Socket): void {
+    const { requests } = this.#connections.get(socket) as NodeConnection;
+    if (requests.size === 0) {
+      lingeringClose(socket, rawResponse(501));
+      return;
+    }
+    // The client would take the 501 for the response to the first of these requests. Node does not cancel them.
+    for (const request of requests) request.cancel();
     socket.destroy();
-  });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    const connection = connections.get(socket);
-    if (connection === undefined || socket.writableEnded) return; // it is gone; or was refused before, and lingers
-    const { requests, newest } = connection;
-    const { status, limit } = REFUSALS[error.code ?? ""] ?? { status: 400 };
+  }
+
+  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const { limits, onLimit } = this.#state;
+    const connection = this.#connections.get(socket);
+    // The connection is closed, or an earlier error has already ended it.
+    if (connection === undefined || socket.writableEnded) return;
+    const { status, limit } = PARSE_ERRORS[error.code ?? ""] ?? { status: 400 };
     if (limit !== undefined) {
       onLimit(limit, `the head of a request exceeds ${limits[limit]} ${LIMITS[limit].unit}`);
     }
-    if (newest !== undefined && !newest.isWhole) {
-      // It is in the rest of a request, which may have its answer already.
-      if (requests.has(newest) && !newest.waitsForTurn) newest.refuse(status);
+    const { requests, newest } = connection;
+    if (newest !== undefined && !newest.isComplete) {
+      // The error is in the rest of the newest request, which may already have its response.
+      if (requests.has(newest) && !newest.isBlocked) newest.refuse(status);
       else lingeringClose(socket, "");
-    } else if (socket.writable && requests.size === 0) lingeringClose(socket, rawRefusal(status));
-    // Where answers are owed to earlier requests, this one would be taken for the first of theirs.
+    } else if (socket.writable && requests.size === 0) lingeringClose(socket, rawResponse(status));
+    // The client would take the status for the response to an earlier request.
     else socket.destroySoon();
-  });
-
-  return {
-    server,
-    https,
-    get requestsInFlight() {
-      return connections.requestsInFlight;
-    },
-    sendConnectionClose() {
-      closing = true;
-      for (const [, connection] of connections) connection.closing = true;
-    },
-    async drain(idleMs) {
-      const idleUntil = performance.now() + idleMs;
-      // Node's own close would cut idle connections, on each of which a request may be on its way.
-      const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
-      const sweep = setInterval(() => {
-        if (performance.now() < idleUntil) return;
-        for (const [socket, { requests }] of connections) if (requests.size === 0) socket.destroy();
-      }, DRAIN_SWEEP_MS);
-      await closed;
-      clearInterval(sweep);
-      server.close(); // ends its timers
-    },
-    destroy() {
-      for (const [socket] of connections) socket.destroy();
-    },
-  };
+  }
 }
 
-/** An answer in a word, after which the connection ends. */
-function refuse(res: ServerResponse, status: number): void {
-  res.shouldKeepAlive = false;
-  res.writeHead(status).end();
-}
-
-function rawRefusal(status: number): string {
+/** Returns a response without a body, after which the connection closes. */
+function rawResponse(status: number): string {
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`;
 }
 
 function nodeOptions(limits: Limits) {
-  const timer = (ms: number): number => (Number.isFinite(ms) ? ms : 0); // 0 turns Node's off
+  const timer = (ms: number): number => (Number.isFinite(ms) ? ms : 0); // 0 turns a timer of Node's off
   return {
     headersTimeout: timer(limits.headersMs),
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, limits.headersMs / 4)),
-    // A stream may take as long as it wants: the time of a unary request is looked at by its connection.
+    // Off, because a stream may take any time. `NodeConnection` limits the time of buffered bodies.
     requestTimeout: 0,
-    keepAliveTimeout: Math.min(timer(limits.idleMs), MAX_TIMER_MS - 1_000), // to which Node adds a second
+    keepAliveTimeout: Math.min(timer(limits.idleMs), MAX_TIMER_MS - 1_000), // Node adds a second to it
     maxHeaderSize: Math.min(limits.headerListBytes, 2 ** 31 - 1),
     keepAlive: Number.isFinite(limits.keepaliveMs),
     keepAliveInitialDelay: timer(limits.keepaliveMs),

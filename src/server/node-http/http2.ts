@@ -1,48 +1,67 @@
-/** HTTP/2 by node:http2, on sockets that are handed to it. It has none of the limits of our own. */
-import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+/** HTTP/2 by node:http2, which enforces fewer limits than this project's own implementation. */
+import {
+  createServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type Http2Server as NodeServer,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { Socket } from "node:net";
 import type { Http2Server } from "../http/http2-server.ts";
 import { NodeConnection, type NodeServerState } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
-import { createNodeListener } from "./exchange.ts";
+import { createNodeListener, type NodeListener } from "./exchange.ts";
 
-/** An HTTP/2 server that never listens. */
-export function createNodeHttp2(state: NodeServerState): Http2Server {
-  const sessions = new NodeConnections<ServerHttp2Session>(state);
-  const listener = createNodeListener(state.handler);
-  function take(req: Http2ServerRequest, res: Http2ServerResponse): void {
-    listener(req, res, sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
+export class NodeHttp2Server implements Http2Server {
+  readonly #state: NodeServerState;
+  readonly #server: NodeServer;
+  readonly #sessions: NodeConnections<ServerHttp2Session>;
+  readonly #listener: NodeListener;
+  #isDraining = false;
+  /** The socket of the session that is being created. The session's own property throws after the session's end. */
+  #accepted: Socket | undefined;
+
+  constructor(state: NodeServerState) {
+    this.#state = state;
+    this.#sessions = new NodeConnections(state);
+    this.#listener = createNodeListener(state.handler);
+    const onRequest = (req: Http2ServerRequest, res: Http2ServerResponse): void => this.#onRequest(req, res);
+    this.#server = createServer(onRequest).on("checkExpectation", onRequest);
+    this.#server.on("session", (session) => this.#onSession(session));
   }
-  const server = createServer(take).on("checkExpectation", take);
-  let draining = false;
-  /** The socket of the session that is being made. The session's own view of it throws once the session is destroyed. */
-  let accepted: Socket;
-  server.on("session", (session) => {
-    sessions.add(session, new NodeConnection(accepted, state));
-    session.on("close", () => sessions.delete(session));
-    if (draining) session.close();
-  });
-  return {
-    accept(socket: Socket): void {
-      socket.allowHalfOpen = false; // or node:http2 keeps a socket whose peer has ended
-      accepted = socket;
-      server.emit("connection", socket);
-    },
-    async drain(): Promise<void> {
-      draining = true;
-      const closed = Array.from(sessions, ([session]) => {
-        // Not by close's own callback, which is dropped where the session is closing already.
-        const close = new Promise((resolve) => session.on("close", resolve));
-        session.close();
-        return close;
-      });
-      await Promise.all(closed);
-    },
-    destroy(): void {
-      for (const [session] of sessions) session.destroy();
-    },
-    get requestsInFlight(): number {
-      return sessions.requestsInFlight;
-    },
-  };
+
+  get requestsInFlight(): number {
+    return this.#sessions.requestsInFlight;
+  }
+
+  accept(socket: Socket): void {
+    socket.allowHalfOpen = false; // otherwise node:http2 keeps a socket after the client has ended it
+    this.#accepted = socket;
+    this.#server.emit("connection", socket);
+  }
+
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    const closed = Array.from(this.#sessions, ([session]) => {
+      // The callback of `close` would not be called if the session is already closing.
+      const close = new Promise((resolve) => session.on("close", resolve));
+      session.close();
+      return close;
+    });
+    await Promise.all(closed);
+  }
+
+  destroy(): void {
+    for (const [session] of this.#sessions) session.destroy();
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    this.#sessions.add(session, new NodeConnection(this.#accepted as Socket, this.#state));
+    session.on("close", () => this.#sessions.delete(session));
+    if (this.#isDraining) session.close();
+  }
+
+  #onRequest(req: Http2ServerRequest, res: Http2ServerResponse): void {
+    this.#listener(req, res, this.#sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
+  }
 }

@@ -1,0 +1,114 @@
+/** Writes the response of an exchange to Node's ServerResponse, and counts the bytes that wait for the client. */
+import type { ServerResponse } from "node:http";
+import type { Field, ResponseHead } from "../http/exchange.ts";
+import type { NodeConnection } from "./connection.ts";
+
+/** Longer bodies are written in pieces of this size. Shorter ones are one string, which Node joins with the header. */
+export const PIECE_BYTES = 16_384;
+
+export class ResponseWriter {
+  readonly #res: ServerResponse;
+  readonly #connection: NodeConnection;
+  /** Bytes of the response that wait for the client, as far as they count for the connection. */
+  #queuedBytes = 0;
+
+  constructor(res: ServerResponse, connection: NodeConnection) {
+    this.#res = res;
+    this.#connection = connection;
+  }
+
+  /** Sets the status and the header. Sends nothing yet. Throws Node's error if a field cannot be sent. */
+  setHead({ status, fields }: ResponseHead): void {
+    this.#res.statusCode = status;
+    for (const [name, value] of fields) this.#res.appendHeader(name, value);
+  }
+
+  /** Sets the trailers, which `end` sends. Throws Node's error if a field cannot be sent. */
+  setTrailers(trailers: readonly Field[]): void {
+    if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
+  }
+
+  /** Sends the header of a response whose body has an unknown length. */
+  sendHead(): void {
+    this.#res.writeHead(this.#res.statusCode);
+    this.#queueHead();
+  }
+
+  /**
+   * Writes a piece of the body, which must not change afterwards. Returns undefined if more can be written
+   * immediately. Otherwise returns a promise that resolves when the client can receive more, or the response is
+   * closed.
+   */
+  write(piece: Uint8Array): Promise<void> | undefined {
+    if (piece.length > PIECE_BYTES) return this.#writeInPieces(piece);
+    if (this.#res.write(piece)) return undefined;
+    this.#queue(piece.length);
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        this.#release(piece.length);
+        this.#res.off("drain", settle).off("close", settle);
+        resolve();
+      };
+      this.#res.on("drain", settle).on("close", settle);
+    });
+  }
+
+  /** Writes the whole body with its length in the header. Resolves when it is sent, or the response is closed. */
+  writeWhole(body: Uint8Array): Promise<void> {
+    if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
+    this.#queueHead();
+    return this.#writeInPieces(body);
+  }
+
+  /** Ends the response. `body` is the whole or last part of the body, with one byte in each character. */
+  end(body?: string): void {
+    this.#res.end(body, "latin1");
+    if (body === undefined) return;
+    // The body waits for earlier pipelined responses, or for a client that does not read.
+    if ((this.#res.socket?.writableLength ?? 1) > 0) this.#queue(body.length);
+  }
+
+  /** Releases all bytes, because the response is closed. */
+  releaseAll(): void {
+    this.#release(this.#queuedBytes);
+  }
+
+  /**
+   * Makes Node queue the header behind everything else that waits for earlier pipelined responses. If the header had
+   * to wait for the body, Node would send it too early, and "100 Continue" between the two.
+   */
+  #queueHead(): void {
+    if (this.#res.socket === null) this.#res.flushHeaders();
+  }
+
+  /** Node reports when a whole write was sent. Small writes therefore show if the client receives a large piece. */
+  async #writeInPieces(bytes: Uint8Array): Promise<void> {
+    this.#queue(bytes.length);
+    // Behind earlier pipelined responses, Node would lose the callbacks of writes if the connection closes.
+    if (this.#res.socket === null) {
+      await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
+    }
+    for (let at = 0; at < bytes.length && !this.#res.destroyed; at += PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + PIECE_BYTES);
+      await new Promise((written) => this.#res.write(piece, written));
+      this.#release(piece.length);
+    }
+  }
+
+  #queue(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#connection.changeQueued(bytes);
+  }
+
+  #release(bytes: number): void {
+    const released = Math.min(bytes, this.#queuedBytes); // `releaseAll` may have been called before
+    this.#queuedBytes -= released;
+    this.#connection.changeQueued(-released);
+  }
+}
+
+function valuesByName(fields: readonly Field[]): Record<string, string[]> {
+  const values: Record<string, string[]> = Object.create(null);
+  for (const [name, value] of fields) values[name] = [...(values[name] ?? []), value];
+  return values;
+}

@@ -3,9 +3,10 @@
  * same-origin to its browser, so CORS does not stop it. Only the host that it names tells it from a page of this server.
  */
 
+import { quote } from "../log/quote.ts";
 import { hostOf } from "./authority.ts";
 import { type Exchange, fieldValue, type RequestHead } from "./exchange.ts";
-import { respondBadAuthority, respondForbiddenHost } from "./responses.ts";
+import { respondText } from "./responses.ts";
 
 export interface HostCheckOptions {
   /** Hosts in the form of `allowedHost`, in addition to those of loopback. Undefined allows every host. */
@@ -90,6 +91,21 @@ export function allowedHost(text: string): string | undefined {
 /** True if a browser may have sent the request. Browsers send Origin in every POST, but not in a GET to their own origin. */
 function mayBeBrowser({ method, fields }: RequestHead): boolean {
   return method !== "POST" || fieldValue(fields, "origin") !== undefined;
+}
+
+/** Responds 400 to a request whose Host or :authority is invalid (RFC 9112, 3.2). */
+function respondBadAuthority(exchange: Exchange): void {
+  const message = `read the request: ${quote(exchange.request.authority)} is not a host with an optional port\n`;
+  exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
+}
+
+/**
+ * Responds 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server do. A 421 would
+ * make it try again on another connection (RFC 9110, 15.5.20).
+ */
+function respondForbiddenHost(exchange: Exchange): void {
+  const host = quote(exchange.request.authority);
+  respondText(exchange, 403, `serve host ${host}: not one of the allowed hosts (--allowed-hosts)\n`);
 }
 
 function matches(host: string, allowed: string): boolean {

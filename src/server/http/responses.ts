@@ -1,22 +1,22 @@
-/** Responses to requests that no handler takes, the same for every protocol. */
-import { quote } from "../log/quote.ts";
+/** Short responses that several handlers send. */
 import { EMPTY_BYTES, type Exchange, type Field } from "./exchange.ts";
 
-/** Responds 400 to a request whose Host or :authority is invalid (RFC 9112, 3.2). */
-export function respondBadAuthority(exchange: Exchange): void {
-  const message = `read the request: ${quote(exchange.request.authority)} is not a host with an optional port\n`;
-  exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
+/** Responds with plain text. A response to HEAD has no body. */
+export function respondText(exchange: Exchange, status: number, text: string, moreFields: readonly Field[] = []): void {
+  const fields: Field[] = [["content-type", "text/plain; charset=utf-8"], ...moreFields];
+  exchange.respond({ status, fields }, Buffer.from(exchange.request.method === "HEAD" ? "" : text));
 }
 
 /**
- * Responds 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server do. A 421 would
- * make it try again on another connection (RFC 9110, 15.5.20).
+ * Returns true if the request's method is one of `methods`. Otherwise responds and returns false: 204 to OPTIONS, or 405.
+ * Both name the allowed methods (RFC 9110, 9.3.7 and 15.5.6).
  */
-export function respondForbiddenHost(exchange: Exchange): void {
-  const { authority, method } = exchange.request;
-  const message = `serve host ${quote(authority)}: not one of the allowed hosts (--allowed-hosts)\n`;
-  const fields = [["content-type", "text/plain; charset=utf-8"]] as const;
-  exchange.respond({ status: 403, fields }, Buffer.from(method === "HEAD" ? "" : message));
+export function checkMethod(exchange: Exchange, methods: readonly string[]): boolean {
+  const { method } = exchange.request;
+  if (methods.includes(method)) return true;
+  if (method === "OPTIONS") respondOptions(exchange, methods);
+  else respondMethodNotAllowed(exchange, methods);
+  return false;
 }
 
 /** Responds 204 with the methods that the target allows (RFC 9110, 9.3.7). */

@@ -1,6 +1,6 @@
 /** `GET /healthz`: the health of the server, or with ?service=NAME of a service, for probes that speak plain HTTP. */
 import type { Handler } from "../http/exchange.ts";
-import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
+import { checkMethod, respondText } from "../http/responses.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
 
 const METHODS = ["GET", "HEAD"];
@@ -20,15 +20,10 @@ export function isHealthz(path: string): boolean {
 
 export function createHealthz(health: HealthStatus): Handler {
   return (exchange) => {
-    const { method, path } = exchange.request;
-    if (method === "OPTIONS") return respondOptions(exchange, METHODS);
-    if (!METHODS.includes(method)) return respondMethodNotAllowed(exchange, METHODS);
+    if (!checkMethod(exchange, METHODS)) return;
+    const { path } = exchange.request;
     const service = new URLSearchParams(path.slice(PATH.length)).get("service") ?? "";
     const { status, text } = RESPONSES[health.get(service)];
-    const fields = [
-      ["content-type", "text/plain; charset=utf-8"],
-      ["cache-control", "no-store"],
-    ] as const;
-    exchange.respond({ status, fields }, Buffer.from(method === "HEAD" ? "" : text));
+    respondText(exchange, status, text, [["cache-control", "no-store"]]);
   };
 }

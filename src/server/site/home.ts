@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Field, Handler } from "../http/exchange.ts";
-import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
+import { checkMethod, respondText } from "../http/responses.ts";
 import type { TlsCredentials } from "../listener/tls-credentials.ts";
 import type { Page } from "./page.ts";
 import { type Address, usageLines } from "./usage.ts";
@@ -27,10 +27,7 @@ export function createHome(
   const served = services.map(
     (service) => `  ${service.typeName}: ${service.methods.map(({ name }) => name).join(", ")}`,
   );
-  const fields: readonly Field[] = [
-    ["content-type", "text/plain; charset=utf-8"],
-    ...(page === undefined ? [] : [["vary", "Accept"] as const]),
-  ];
+  const fields: readonly Field[] = page === undefined ? [] : [["vary", "Accept"]];
   let last: { readonly credentials: TlsCredentials; readonly needs: ClientNeeds } | undefined;
   function needs(): ClientNeeds {
     const credentials = tls();
@@ -39,9 +36,8 @@ export function createHome(
     return last.needs;
   }
   return (exchange) => {
-    const { method, authority, scheme } = exchange.request;
-    if (method === "OPTIONS") return respondOptions(exchange, METHODS);
-    if (!METHODS.includes(method)) return respondMethodNotAllowed(exchange, METHODS);
+    if (!checkMethod(exchange, METHODS)) return;
+    const { authority, scheme } = exchange.request;
     if (page?.isWanted(exchange)) return page.index(exchange);
     const lines = [
       "These services answer gRPC, gRPC-Web and Connect on this port, over HTTP/1.1 and HTTP/2:",
@@ -51,7 +47,7 @@ export function createHome(
       ...usageLines(services, { scheme, authority, needsSchema, ...needs() }).map((line) => `  ${line}`),
       "",
     ];
-    exchange.respond({ status: 200, fields }, Buffer.from(method === "HEAD" ? "" : lines.join("\n")));
+    respondText(exchange, 200, lines.join("\n"), fields);
   };
 }
 

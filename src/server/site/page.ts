@@ -1,7 +1,6 @@
 /** The page for browsers: index.html at "/" and its files, all read once into memory. */
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { quality } from "../http/accept.ts";
 import { matchesETag, strongETag } from "../http/etag.ts";
 import {
   EMPTY_BYTES,
@@ -12,7 +11,7 @@ import {
   pathWithoutQuery,
   type ResponseHead,
 } from "../http/exchange.ts";
-import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
+import { checkMethod, respondText } from "../http/responses.ts";
 import { quote } from "../log/quote.ts";
 
 /** The folder of the page's files. No service can have this name. */
@@ -89,12 +88,10 @@ export function readPage(folder: string): Page | undefined {
     },
     index: (exchange) => respondFile(exchange, index),
     files(exchange) {
-      const { method, path } = exchange.request;
+      const { path } = exchange.request;
       const file = files.get(pathWithoutQuery(path).slice(PAGE_FILES.length));
-      if (file === undefined) respondNotFound(exchange);
-      else if (method === "OPTIONS") respondOptions(exchange, METHODS);
-      else if (!METHODS.includes(method)) respondMethodNotAllowed(exchange, METHODS);
-      else respondFile(exchange, file);
+      if (file === undefined) respondText(exchange, 404, `get ${quote(path)}: no such file\n`);
+      else if (checkMethod(exchange, METHODS)) respondFile(exchange, file);
     },
   };
 }
@@ -149,8 +146,19 @@ function respondFile(exchange: Exchange, codings: readonly Coding[]): void {
   else exchange.respond(wanted.head, wanted.body);
 }
 
-function respondNotFound(exchange: Exchange): void {
-  const { method, path } = exchange.request;
-  const head = { status: 404, fields: [["content-type", "text/plain; charset=utf-8"]] as const };
-  exchange.respond(head, Buffer.from(method === "HEAD" ? "" : `get ${quote(path)}: no such file\n`));
+/**
+ * Returns the quality, from 0 to 1, that Accept or Accept-Encoding gives to a name (RFC 9110, 12.5). `ranges` are those
+ * that match the name, the most specific first. The first that `value` contains decides; 0 if it contains none.
+ */
+export function quality(value: string, ranges: readonly string[]): number {
+  const given = new Map(value.toLowerCase().split(",").map(readRange));
+  const range = ranges.find((each) => given.has(each));
+  return range === undefined ? 0 : (given.get(range) as number);
+}
+
+/** Reads a range and its weight, which is 1 by default (RFC 9110, 12.4.2). */
+function readRange(text: string): [range: string, weight: number] {
+  const [range = "", ...parameters] = text.split(";").map((part) => part.trim());
+  const weight = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+  return [range, weight === undefined ? 1 : Number(weight) || 0];
 }

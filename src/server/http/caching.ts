@@ -1,17 +1,17 @@
-/** HTTP caching of responses to GET: validators, and the fields that they vary by (RFC 9110, RFC 9111). */
+/** Lets clients and proxies cache responses to GET: ETag, Vary and Cache-Control (RFC 9110, RFC 9111). */
 import { matchesETag, strongETag } from "./etag.ts";
 import { EMPTY_BYTES, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 /**
- * Wraps `next` so that its responses to GET can be cached. A 200 that has Cache-Control gets a strong ETag and Vary. It
- * becomes a 304 if the client has the same body. Every other response to GET gets `Cache-Control: no-store`.
+ * Wraps `next` so that its responses to GET can be cached. A 200 that has Cache-Control gets a strong ETag and Vary.
+ * It becomes a 304 if the client has the same body. Every other response to GET gets `Cache-Control: no-store`.
  */
 export function withCaching(next: Handler): Handler {
   return (exchange) => next(exchange.request.method === "GET" ? new CachingExchange(exchange) : exchange);
 }
 
-/** Buffers a response to GET, because its ETag comes before its body. */
+/** Buffers the whole response, because the ETag in its header is a hash of its body. */
 class CachingExchange extends ExchangeWrapper {
   #head: ResponseHead | undefined;
   readonly #pieces: Uint8Array[] = [];

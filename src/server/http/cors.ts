@@ -1,13 +1,14 @@
-/** What pages on other origins need to call and to read errors: CORS (Fetch, "HTTP-CORS protocol"). */
+/** CORS: lets pages on other origins make calls and read their errors (Fetch standard, "HTTP-CORS protocol"). */
 import { cors } from "@connectrpc/connect";
 import { EMPTY_BYTES, type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
-const MAX_AGE_SECONDS = "7200"; // two hours
+/** Time for which browsers may cache a preflight response; Chromium allows no more. */
+const MAX_AGE_SECONDS = "7200";
 
 /**
- * Allows the given origins ("*" is every origin; none is none) to send any header and to read every header of an
- * answer, without credentials.
+ * Wraps `next` so that pages on `origins` may send any header and read every header of a response, without
+ * credentials. "*" allows every origin. Returns `next` itself if `origins` is empty.
  */
 export function withCors(origins: readonly string[], next: Handler): Handler {
   if (origins.length === 0) return next;
@@ -35,6 +36,7 @@ function respondPreflight(exchange: Exchange, allowed: string | undefined): void
   exchange.respond({ status: 204, fields }, EMPTY_BYTES);
 }
 
+/** Adds the CORS fields to a response. */
 class CrossOriginExchange extends ExchangeWrapper {
   readonly #allowed: string | undefined;
 
@@ -44,22 +46,22 @@ class CrossOriginExchange extends ExchangeWrapper {
   }
 
   override start(head: ResponseHead): void {
-    super.start(this.#open(head));
+    super.start(this.#withCorsFields(head));
   }
 
   override respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
-    super.respond(this.#open(head), body, trailers);
+    super.respond(this.#withCorsFields(head), body, trailers);
   }
 
-  #open({ status, fields }: ResponseHead): ResponseHead {
-    const opened = [...fields];
-    // Also on answers to others: a cache must not give them to a page of an allowed origin.
-    if (this.#allowed !== "*") opened.push(["vary", "Origin"]);
+  #withCorsFields({ status, fields }: ResponseHead): ResponseHead {
+    const all = [...fields];
+    // Every response varies by origin. Otherwise a cache could send one without these fields to an allowed page.
+    if (this.#allowed !== "*") all.push(["vary", "Origin"]);
     if (this.#allowed !== undefined) {
       const names = new Set([...cors.exposedHeaders, ...fields.map(([name]) => name)]);
-      opened.push(["access-control-allow-origin", this.#allowed]);
-      opened.push(["access-control-expose-headers", [...names].join(", ")]);
+      all.push(["access-control-allow-origin", this.#allowed]);
+      all.push(["access-control-expose-headers", [...names].join(", ")]);
     }
-    return { status, fields: opened };
+    return { status, fields: all };
   }
 }

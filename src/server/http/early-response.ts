@@ -1,64 +1,66 @@
-/** Responses that are complete before their request's end (RFC 9112, 9.3; RFC 9113, 8.1), over every HTTP version. */
+/** Early responses: complete before the end of their request (RFC 9112, 9.3; RFC 9113, 8.1). For every HTTP version. */
 import type { LimitName, Limits } from "../limits/limits.ts";
 
-/** A limit that ends the reading of a request after its response. "discardIdleMs" is normal, the others are logged. */
+/** A limit after which the rest of a request is not read any more. "discardIdleMs" is normal; the others are logged. */
 export type DiscardLimit = Extract<LimitName, "discardedBytes" | "requestMs" | "discardIdleMs">;
 
 /**
- * Decides how long such a response waits for the request's end, and how long the rest of the request is read and
- * discarded after the response. Many clients lose a response that comes while they still send: curl 7.88 if the stream
- * is reset, httpx if it cannot send all, and every client if its socket is.
+ * Decides how long an early response is held until the end of its request. After the response, decides how long the
+ * rest of the request is read and discarded. All times are in ms of one clock.
+ *
+ * Many clients lose a response that arrives while they are sending: curl 7.88 if the stream is reset, httpx if it
+ * cannot send the whole request, and every client if the connection is reset.
  */
 export class EarlyResponse {
   readonly #limits: Limits;
-  /** ms: when the response was complete; once the response is sent, when it was. */
+  /** Time at which the response was complete. After `sent`, the time at which it was sent. */
   #since: number;
-  /** Time at which the last bytes of the request came. */
-  #heardAt: number;
-  /** Bytes of the request that came since then. */
+  /** Time at which the last bytes of the request were received. */
+  #receivedAt: number;
+  /** Bytes of the request that were received since `#since`. */
   #bytes = 0;
   isSent = false;
 
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
     this.#since = now;
-    this.#heardAt = now;
+    this.#receivedAt = now;
   }
 
-  /** Notes that bytes of the request came, which are discarded. */
+  /** Counts bytes of the request that were received and discarded. */
   received(bytes: number, now: number): void {
     this.#bytes += bytes;
-    if (bytes > 0) this.#heardAt = now;
+    if (bytes > 0) this.#receivedAt = now;
   }
 
-  /** True if the response must not wait any longer. */
+  /** True if the response must be sent now, although the request is not complete. */
   isDue(now: number): boolean {
     const { earlyResponseBytes, earlyResponseMs, earlyResponseIdleMs } = this.#limits;
     return (
       this.#bytes > earlyResponseBytes ||
       now - this.#since >= earlyResponseMs ||
-      now - this.#heardAt >= earlyResponseIdleMs
+      now - this.#receivedAt >= earlyResponseIdleMs
     );
   }
 
-  /** Notes that the response was sent. */
+  /** Starts to measure the rest of the request, because the response was sent. */
   sent(now: number): void {
     this.isSent = true;
     this.#since = now;
-    this.#heardAt = now;
+    this.#receivedAt = now;
     this.#bytes = 0;
   }
 
-  /** Returns why the rest of the request is not to be read any longer; undefined if it is. */
+  /** Returns the limit that the rest of the request has exceeded, or undefined. */
   exceededLimit(now: number): DiscardLimit | undefined {
     const { discardedBytes, requestMs, discardIdleMs } = this.#limits;
     if (this.#bytes > discardedBytes) return "discardedBytes";
     if (now - this.#since > requestMs) return "requestMs";
-    return now - this.#heardAt >= discardIdleMs ? "discardIdleMs" : undefined;
+    return now - this.#receivedAt >= discardIdleMs ? "discardIdleMs" : undefined;
   }
 }
 
-/** Returns the words for the log on a limit that ended the discarding. */
+/** Returns the message for the log about an exceeded limit. */
 export function discardMessage(limit: Exclude<DiscardLimit, "discardIdleMs">, limits: Limits): string {
   return limit === "requestMs"
     ? `the rest of a request took over ${limits.requestMs} ms after its response`

@@ -2,8 +2,8 @@
 import { hash } from "node:crypto";
 
 /**
- * Returns a strong ETag, which is a hash of `parts` in their order. Equal tags must mean equal bodies (RFC 9110, 8.8.1):
- * if a body has several content codings at one URL, the coding must be among the parts.
+ * Returns a strong ETag, which is a hash of `parts` in their order. Equal tags must mean equal bodies (RFC 9110,
+ * 8.8.1): if a body has several content codings at one URL, the coding must be among the parts.
  */
 export function strongETag(...parts: readonly Uint8Array[]): string {
   return `"${hash("sha256", Buffer.concat(parts), "base64url").slice(0, 22)}"`;

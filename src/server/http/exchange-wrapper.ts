@@ -1,4 +1,4 @@
-/** An exchange that passes everything on to another: the base of those that change the answer on its way. */
+/** Base class of exchanges that change the response of another exchange. It forwards every member. */
 import type { Exchange, Field, ResetReason, ResponseHead } from "./exchange.ts";
 
 export class ExchangeWrapper implements Exchange {

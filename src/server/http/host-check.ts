@@ -1,6 +1,6 @@
 /**
- * The host check, against DNS rebinding: an attacker's page whose own name resolves to this server. Such a page is
- * same-origin to its browser, so CORS does not stop it. Only the host that it names tells it from a page of this server.
+ * The host check, against DNS rebinding: the name of an attacker's page resolves to this server. For the browser, that
+ * page and this server have the same origin, so CORS does not stop it. Only the host in its requests shows the attack.
  */
 
 import { quote } from "../log/quote.ts";
@@ -13,9 +13,9 @@ export interface HostCheckOptions {
   readonly allowedHosts: readonly string[] | undefined;
   /** Origins whose pages may call by any host. */
   readonly corsOrigins: readonly string[];
-  /** True if the path is of a page for browsers, which needs a host that a URL can have. */
+  /** True if the path is of a page for browsers. Its host must be valid in a URL. */
   readonly isPage: (path: string) => boolean;
-  /** True if the path is of health probes, which may name any host. */
+  /** True if the path is of health probes. They may name any host. */
   readonly isProbe: (path: string) => boolean;
   /** Called with each host that is refused. */
   readonly onRefused: (authority: string) => void;
@@ -88,7 +88,10 @@ export function allowedHost(text: string): string | undefined {
   return `${name === text ? "" : "."}${host}`;
 }
 
-/** True if a browser may have sent the request. Browsers send Origin in every POST, but not in a GET to their own origin. */
+/**
+ * True if a browser may have sent the request. Browsers send Origin in every POST, but not in a GET to their own
+ * origin.
+ */
 function mayBeBrowser({ method, fields }: RequestHead): boolean {
   return method !== "POST" || fieldValue(fields, "origin") !== undefined;
 }
@@ -100,8 +103,8 @@ function respondBadAuthority(exchange: Exchange): void {
 }
 
 /**
- * Responds 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server do. A 421 would
- * make it try again on another connection (RFC 9110, 15.5.20).
+ * Responds 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server do. A 421
+ * would make it try again on another connection (RFC 9110, 15.5.20).
  */
 function respondForbiddenHost(exchange: Exchange): void {
   const host = quote(exchange.request.authority);

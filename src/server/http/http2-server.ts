@@ -1,7 +1,7 @@
-/** The HTTP/2 server that `createServer` uses: this project's own, or node:http2. */
+/** The interface of an HTTP/2 server: this project's own, or node:http2. */
 import type { Socket } from "node:net";
 
-/** An HTTP/2 server that does not listen. Its connections are handed to it. */
+/** Serves connections that another server has accepted. It does not listen. */
 export interface Http2Server {
   /** Serves a connection, plain or TLS. Nothing may have been read from the socket, unless it was unshifted into it. */
   accept(socket: Socket): void;

@@ -1,4 +1,4 @@
-/** The routes under Connect's own adapter and node:http2: the oracle, and where this server means to differ from it. */
+/** Runs the cases with Connect's own adapter on node:http2, and lists the intended differences of this server. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -11,9 +11,12 @@ import { runCases } from "../support/run-cases.ts";
 
 const INTERNAL: Expected = { code: "internal" };
 
-/** What Connect's adapter answers where this server answers otherwise, by the case's name; null is no answer at all. */
+/**
+ * The responses of Connect's adapter that differ from those of this server, by the names of the cases; null without a
+ * response.
+ */
 const DIFFERENCES: Readonly<Record<string, (cell: Cell) => Expected | null | undefined>> = {
-  // A message that cannot be decoded is the caller's mistake in every codec and encoding.
+  // This server blames the caller for a message that cannot be decoded, in every codec and encoding.
   "a field cut after its tag": () => INTERNAL,
   "a field cut in its varint": () => INTERNAL,
   "a field longer than the message": () => INTERNAL,
@@ -21,11 +24,11 @@ const DIFFERENCES: Readonly<Record<string, (cell: Cell) => Expected | null | und
   "a wire type that does not exist": () => INTERNAL,
   "gzip cut short": () => INTERNAL,
   "brotli cut short": () => INTERNAL,
-  "base64 that is none": () => INTERNAL,
-  "bytes that are no text, without base64": () => null, // a wrong sum
-  // Its error message cannot be percent-encoded.
-  "a string that is no text": (cell) => (isGrpc(cell) ? null : undefined),
-  // A GET has to have a message (Connect, "Unary-Get-Request").
+  "invalid base64": () => INTERNAL,
+  "bytes that are not text, without base64": () => null, // a wrong sum
+  // The error message cannot be percent-encoded.
+  "a string that is not valid Unicode": (cell) => (isGrpc(cell) ? null : undefined),
+  // This server requires a message in a GET (Connect, "Unary-Get-Request").
   "no message at all": ({ protocol, codec }) =>
     protocol === "Connect GET" && codec === "proto" ? { sum: 0 } : undefined,
 };

@@ -1,9 +1,9 @@
-/** What must hold after a drill. */
+/** Checks the results of a drill: lost calls, good calls around each restart, and exit codes. */
 import type { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 import type { Restart } from "./servers.ts";
 
-/** A sentence for each bound that is broken. */
+/** Returns a sentence for each bound that is broken. */
 export function brokenBounds(
   results: ReadonlyMap<Client, Calls>,
   restarts: readonly Restart[],
@@ -23,7 +23,7 @@ function brokenByClient(
   calls: Calls,
   restarts: readonly Restart[],
 ): string[] {
-  // Who needs a tool that is not there is named by the table; in CI all are there.
+  // The table names the clients whose tool is missing. In CI, a missing tool is an error.
   if (absent !== undefined) return process.env.CI === "true" ? [`${name}: ${absent}`] : [];
   const broken: string[] = [];
   const most = (mayLose?.calls ?? 0) * restarts.length;

@@ -1,8 +1,8 @@
-/** The calls of one client: how many, how they ended, and when. */
+/** The calls of one client: their number, their outcomes and their times. */
 import type { Restart } from "./servers.ts";
 
 export class Calls {
-  /** Of the calls that went well, begin and end in ms since the epoch. */
+  /** Begin and end of each successful call, in ms since the epoch. */
   readonly #good: (readonly [begin: number, end: number])[] = [];
   readonly #failures = new Map<string, number>();
   failed = 0;
@@ -12,12 +12,12 @@ export class Calls {
     return this.#good.length + this.failed;
   }
 
-  /** The reasons of failures, each with how often it was given. */
+  /** The reasons of failures, with their numbers. */
   get failures(): ReadonlyMap<string, number> {
     return this.#failures;
   }
 
-  /** Takes note of a call: begun at a time in ms since the epoch; a failure has a reason. */
+  /** Records a call that began at `begin`, in ms since the epoch, and took `ms`. A failed call has a reason. */
   add(begin: number, ms: number, reason?: string): void {
     this.slowestMs = Math.max(this.slowestMs, ms);
     if (reason === undefined) this.#good.push([begin, begin + ms]);
@@ -27,12 +27,12 @@ export class Calls {
     }
   }
 
-  /** Makes a call and takes note of it. A rejection is a failure, and so is no end after limitMs milliseconds. */
+  /** Makes a call and records it. The call fails if it rejects, or takes longer than `limitMs`. */
   async make(call: () => Promise<unknown>, limitMs: number): Promise<void> {
     const begin = Date.now();
     const start = performance.now();
     const { promise: late, resolve } = Promise.withResolvers<string>();
-    const timer = setTimeout(resolve, limitMs, `no answer in ${limitMs} ms`);
+    const timer = setTimeout(resolve, limitMs, `no response in ${limitMs} ms`);
     const ended = call().then(
       () => undefined,
       (error: Error) => error.message,
@@ -42,7 +42,7 @@ export class Calls {
     this.add(begin, performance.now() - start, reason);
   }
 
-  /** After how many restarts, and before the next, a call was made or went on that then went well. */
+  /** Returns the number of restarts that were followed, before the next one, by a successful call. */
   seen(restarts: readonly Restart[]): number {
     return restarts.filter(({ exitedAt }, i) => {
       const next = restarts[i + 1]?.signalledAt ?? Number.POSITIVE_INFINITY;
@@ -50,7 +50,7 @@ export class Calls {
     }).length;
   }
 
-  /** At how many restarts a call that went well was under way when the server was told to end. */
+  /** Returns the number of restarts at which a successful call was in flight when the server got the signal. */
   spanned(restarts: readonly Restart[]): number {
     return restarts.filter(({ signalledAt }) =>
       this.#good.some(([begin, end]) => begin < signalledAt && end > signalledAt),

@@ -1,35 +1,41 @@
-/** What the drill knows of a client, and how one calls that lives in the drill's own process. */
+/** A client of the drill, and the loop of calls for clients in the drill's own process. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Calls } from "./calls.ts";
 
 export interface Client {
   readonly name: string;
-  /** Why it cannot run on this machine; undefined where it can. */
+  /** The reason why the client cannot run on this machine; undefined if it can. */
   readonly absent?: string | undefined;
-  /** What its row of the table says besides figures. */
+  /** A note for the client's row in the table. */
   readonly note?: string | undefined;
-  /** What it may lose at each restart. A client that heeds GOAWAY and `Connection: close` may lose nothing. */
+  /**
+   * The calls that the client may lose at each restart. A client that follows GOAWAY and `Connection: close` may lose
+   * none.
+   */
   readonly mayLose?: Loss | undefined;
-  /** Whether at each restart a call of its own must be under way, and go well. */
+  /** True if at each restart, a call of the client must be in flight and succeed. */
   readonly mustSpan: boolean;
-  /** Calls until it is told to stop, and resolves when its last call has ended. */
+  /** Makes calls until `stop` is aborted. Resolves when the last call has ended. */
   run(authority: string, calls: Calls, stop: AbortSignal): Promise<void>;
 }
 
 export interface Loss {
   readonly calls: number;
-  /** What the reason of each such failure matches. */
+  /** Matches the reason of each such failure. */
   readonly reason: RegExp;
 }
 
-/** ms in which a call has its answer, or has failed. */
+/** Milliseconds after which a call without a response has failed. */
 export const CALL_MS = 10_000;
 
-/** How many call at the same time. */
+/** Callers of one client, which call at the same time. */
 export const CALLERS = 4;
 const MOST_PAUSE_MS = 10;
 
-/** Calls from several callers at once, who pause between two calls: so connections are in use at one time and idle at another. */
+/**
+ * Makes calls from several callers. Each pauses after a call, so that connections are sometimes in use and sometimes
+ * idle.
+ */
 export async function callOnAndOn(call: () => Promise<unknown>, calls: Calls, stop: AbortSignal): Promise<void> {
   async function caller(): Promise<void> {
     while (!stop.aborted) {
@@ -40,7 +46,10 @@ export async function callOnAndOn(call: () => Promise<unknown>, calls: Calls, st
   await Promise.all(Array.from({ length: CALLERS }, caller));
 }
 
-/** How much longer a slow call is to take, in ms: each differently, or the callers might all pause at one time. */
+/**
+ * Returns the milliseconds by which a slow call is delayed. They vary, because otherwise all callers might pause at
+ * once.
+ */
 export function slowness(): number {
   return Math.round(200 + Math.random() * 400);
 }

@@ -1,4 +1,4 @@
-/** connect-node's clients: Connect over HTTP/1.1, and Connect and gRPC over HTTP/2. */
+/** Clients of connect-node: Connect over HTTP/1.1, and Connect and gRPC over HTTP/2. */
 import { Agent } from "node:http";
 import { type Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
@@ -8,7 +8,7 @@ import { retryRefused } from "../../src/client/retry-refused.ts";
 import { CALLERS, type Client, callOnAndOn, type Loss, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
-/** How one is made, and what closes it. */
+/** Creates the client's transport, and a function that closes it. */
 type Open = (baseUrl: string) => { readonly transport: Transport; readonly close: () => void };
 
 interface Options {
@@ -18,13 +18,13 @@ interface Options {
 }
 
 /**
- * Node's HTTP/2 client takes a request, and writes it at the end of the event loop's turn. Where GOAWAY is read before,
- * it drops the request unsent, as REFUSED_STREAM. So each caller may lose one, whatever the server does, and may call
+ * Node's HTTP/2 client writes a request at the end of the event loop's turn. If it reads GOAWAY before, it drops the
+ * request as REFUSED_STREAM. So each caller may lose one call, which the server cannot prevent. The caller may try
  * again: a refused stream was not processed (RFC 9113, 8.7).
  */
 const UNSENT: Options = {
   mayLose: { calls: CALLERS, reason: /NGHTTP2_REFUSED_STREAM/ },
-  note: `drops by itself what it has not sent when it reads GOAWAY: at most ${CALLERS} at each restart`,
+  note: `drops requests that it has not sent when it reads GOAWAY: at most ${CALLERS} at each restart`,
 };
 
 export const CONNECT_CLIENTS: readonly Client[] = [

@@ -1,4 +1,4 @@
-/** A drain begins with a delay if load balancers may send calls here, so beyond loopback, and else without. */
+/** Tests that a drain begins with a delay, except on loopback, which load balancers do not reach. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,7 +6,7 @@ import { createServer } from "../../src/server/server.ts";
 import { drainTimes } from "../../src/server/shutdown.ts";
 import { startProcess } from "../support/process.ts";
 
-/** Far from both: the delay is 5 s. */
+/** A time between both cases: the delay is 5 s. */
 const SOON_MS = 3_500;
 
 test("a time that is not given has its default, of which the delay follows the address", () => {

@@ -1,4 +1,4 @@
-/** The drill can fail: servers that are killed lose calls, and it says whose. */
+/** Tests that the drill can fail: killed servers lose calls, and the drill names the clients. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { run } from "../support/command.ts";
@@ -7,7 +7,7 @@ test("a drill whose servers are killed exits with 1, and names who lost calls an
   const { code, stdout, stderr } = await run("node", ["test/restart/run.ts", "--restarts", "1", "--kill"]);
   assert.equal(code, 1, stderr);
   assert.match(stdout, /^client +calls +failed +restarts seen +slowest ms +note\n/);
-  // Of these, calls are under way at any time.
+  // Clients that have calls in flight at any time.
   for (const name of ["gRPC, grpc-js, slow calls", "Connect over HTTP/1.1, connect-node, slow calls"]) {
     assert.match(stderr, new RegExp(`^${name}: [1-9]\\d* calls failed; at most 0 may$`, "m"));
   }

@@ -4,7 +4,7 @@ import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
 import { connectTo } from "../support/raw.ts";
 import { type Client, callOnAndOn } from "./client.ts";
 
-/** How long a connection is open, at most, before the first word on it. */
+/** The longest time that a connection is open before its request. */
 const MOST_AHEAD_MS = 100;
 const REQUEST = {
   path: "/test.Test/GetSum",

@@ -1,4 +1,4 @@
-/** Node's fetch: JSON over HTTP/1.1 on connections that are kept. */
+/** A client of Node's fetch: JSON over HTTP/1.1 with keep-alive. */
 import { type Client, callOnAndOn } from "./client.ts";
 
 export const FETCH: Client = {

@@ -1,12 +1,12 @@
-/** A TCP forwarder whose own listener never closes: each connection goes to the server that is the target when it comes. */
+/** Forwards TCP connections to the current server. Its own listener never closes. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
-/** What each side says takes so long to reach the other, so that words cross on the way as they do in a network. */
+/** The delay of all bytes in each direction, so that messages of both sides cross as they do in a network. */
 const LATENCY_MS = 3;
 
 export class Forwarder {
-  /** The port on 127.0.0.1 to which connections go. */
+  /** The port on 127.0.0.1 to which new connections are forwarded. */
   targetPort = 0;
   readonly #listener: Server;
   readonly #opening = new Set<Promise<void>>();
@@ -17,18 +17,18 @@ export class Forwarder {
   }
 
   static async listen(): Promise<Forwarder> {
-    // A peer's FIN is passed on as one, and what the other still says reaches it.
+    // Forwards a FIN alone, so that the peer still gets the bytes of the other side.
     const listener = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, "127.0.0.1");
     await once(listener, "listening");
     return new Forwarder(listener);
   }
 
-  /** "host:port" for clients. */
+  /** The "host:port" for clients. */
   get authority(): string {
     return `127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
   }
 
-  /** Resolves when the connections that came so far have reached the target that they were for, or its backlog. */
+  /** Resolves when all connections so far have reached their server, or its backlog. */
   async opened(): Promise<void> {
     await Promise.all(this.#opening);
   }
@@ -42,7 +42,7 @@ export class Forwarder {
     this.#pass(server, client);
   }
 
-  /** What comes on one side, its end or its break too, leaves on the other, a little later. */
+  /** Forwards bytes, FIN and errors from one side to the other, a little later. */
   #pass(from: Socket, to: Socket): void {
     from.on("data", (chunk) => setTimeout(() => to.writable && to.write(chunk), LATENCY_MS));
     from.on("end", () => setTimeout(() => to.end(), LATENCY_MS));

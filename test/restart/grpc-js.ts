@@ -1,4 +1,4 @@
-/** grpc-js: unary calls, quick and slow, and a Watch that must hear NOT_SERVING before it ends. */
+/** Clients of grpc-js: unary calls, quick and slow, and a Watch that must get NOT_SERVING before it ends. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client as Channel, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
@@ -10,7 +10,7 @@ import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
 import { type Client, callOnAndOn, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
-/** Longer than a server serves here. */
+/** Longer than one server runs. */
 const WATCH_MS = 60_000;
 const NUMBERS = Buffer.from(toBinary(DataSchema, { $typeName: "test.Data", a: 1, b: 2 }));
 const SERVER = Buffer.from(
@@ -54,7 +54,7 @@ function getSum(channel: Channel, slow: boolean): Promise<void> {
   );
 }
 
-/** Each call is a Watch from its begin to its end. It goes well if the last that it hears is that the server does not serve. */
+/** Each call is one Watch. It succeeds if its last status is NOT_SERVING. */
 function watch(): Client {
   return {
     name: "Watch, grpc-js",
@@ -75,7 +75,7 @@ function watch(): Client {
   };
 }
 
-/** The last status that was heard before the stream's end. */
+/** Returns the last status before the end of the stream. */
 function watchToTheEnd(channel: Channel, stop: AbortSignal): Promise<ServingStatus | undefined> {
   const stream = channel.makeServerStreamRequest(
     "/grpc.health.v1.Health/Watch",
@@ -90,7 +90,7 @@ function watchToTheEnd(channel: Channel, stop: AbortSignal): Promise<ServingStat
     last = status;
   });
   return new Promise((resolve) => {
-    // The server ends it as unavailable, which comes as an error.
+    // The server ends the stream as unavailable, which is an error event.
     stream.on("error", (_: ServiceError) => {});
     stream.on("close", () => {
       stop.removeEventListener("abort", cancel);
@@ -99,7 +99,7 @@ function watchToTheEnd(channel: Channel, stop: AbortSignal): Promise<ServingStat
   });
 }
 
-/** A channel with connections of its own: by default grpc-js shares them among channels. */
+/** Creates a channel with its own connections. By default, grpc-js shares connections among channels. */
 function openChannel(authority: string): Channel {
   return new Channel(authority, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
 }

@@ -1,21 +1,24 @@
-/** A client that heeds no `Connection: close`: it writes requests ahead on its connection until that is closed. */
+/** A client that ignores `Connection: close`: it pipelines requests until its connection is closed. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectTo } from "../support/raw.ts";
 import type { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 
-/** Requests that it writes before their answers come. */
+/** Requests in flight on one connection. */
 const AHEAD = 4;
 const PAUSE_MS = 2;
 const BODY = '{"a":1,"b":2}';
 const ANSWER = '{"sum":3}';
-const SAID_CLOSE = "was behind an answer with Connection: close";
-/** TCP resets a connection to which is written when the other side has closed it, and the reset may overtake that answer. */
-const RESET = "was cut by the reset that its own writing brought on";
+const SAID_CLOSE = "was behind a response with Connection: close";
+/**
+ * TCP resets a connection that is written to after the other side has closed it. The reset may arrive before that
+ * response.
+ */
+const RESET = "was cut off by a reset after writing to a closed connection";
 
 export const HEEDLESS: Client = {
-  name: "JSON over HTTP/1.1, pipelined, heeds no close",
-  note: `loses what it wrote behind the answer with Connection: close: at most ${AHEAD} at each restart`,
+  name: "JSON over HTTP/1.1, pipelined, ignores close",
+  note: `loses requests behind the response with Connection: close: at most ${AHEAD} at each restart`,
   mayLose: { calls: AHEAD, reason: new RegExp(`^(${SAID_CLOSE}|${RESET})$`) },
   mustSpan: false,
   async run(authority, calls, stop) {
@@ -23,7 +26,7 @@ export const HEEDLESS: Client = {
   },
 };
 
-/** Writes on one connection until its end, or until told to stop. What has no answer by then is lost. */
+/** Makes calls on one connection until it is closed, or `stop` is aborted. Calls without a response are lost. */
 async function useUp(authority: string, calls: Calls, stop: AbortSignal): Promise<void> {
   const request = [
     "POST /test.Test/GetSum HTTP/1.1",
@@ -36,7 +39,7 @@ async function useUp(authority: string, calls: Calls, stop: AbortSignal): Promis
   const socket = await connectTo(authority);
   const unanswered: number[] = [];
   let text = "";
-  let reason = "the connection was closed without a word";
+  let reason = "the connection was closed without Connection: close";
   socket.setEncoding("latin1").on("data", (chunk: string) => {
     text += chunk;
     for (let at = text.indexOf(ANSWER); at >= 0; at = text.indexOf(ANSWER)) {

@@ -1,19 +1,19 @@
-/** The drill's arguments: `--restarts N`, `--kill`, and behind a `--` the servers' own. */
+/** Reads the arguments of the drill: `--restarts N`, `--kill`, and after `--` those of the servers. */
 import { parseArgs } from "node:util";
 
 export interface Options {
-  /** Default: 20, which take about a minute. */
+  /** The number of restarts. Default: 20, which take about a minute. */
   readonly restarts: number;
-  /** What ends a server: with --kill it is SIGKILL, which shows that the drill can fail. */
+  /** The signal that ends a server. --kill selects SIGKILL, which shows that the drill can fail. */
   readonly signal: NodeJS.Signals;
   /** Arguments for src/main.ts. */
   readonly serverArgs: readonly string[];
 }
 
-/** A sentence on the first argument that is not allowed. */
+/** The first invalid argument, with what is allowed. */
 export class OptionsError extends Error {}
 
-/** Reads them, or says what is wrong with them. */
+/** Returns the options, or an error if an argument is invalid. */
 export function readOptions(args: readonly string[]): Options | OptionsError {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const { values, tokens } = parseArgs({

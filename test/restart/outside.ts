@@ -1,4 +1,4 @@
-/** Clients that are programs of their own: ghz and grpcurl, in Go, and Python's grpcio. */
+/** Clients that are programs: ghz and grpcurl, in Go, and Python's grpcio. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -32,7 +32,7 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
       for (const { timestamp, latency, error } of details) {
         const begin = Date.parse(timestamp);
         const ms = latency / 1e6;
-        // It cuts its own calls when it is told to stop.
+        // On SIGINT, ghz cancels its own calls.
         if (error !== "" && begin + ms >= stoppedAt) continue;
         calls.add(begin, ms, error === "" ? undefined : error);
       }
@@ -68,9 +68,9 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
 
 interface GhzCall {
   readonly timestamp: string;
-  /** In ns. */
+  /** The latency in ns. */
   readonly latency: number;
-  /** Empty where it went well. */
+  /** The error; empty if the call succeeded. */
   readonly error: string;
 }
 
@@ -90,7 +90,7 @@ async function callByGrpcio(authority: string, stubs: string, calls: Calls, stop
   }
 }
 
-/** Starts a program whose end is this process's too. */
+/** Starts a program, which is killed when this process exits. */
 function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = ENV): ChildProcessWithoutNullStreams {
   const child = spawn(command, args, { cwd: ROOT, env, stdio: "pipe" });
   const kill = (): void => void child.kill("SIGKILL");
@@ -99,7 +99,7 @@ function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv 
   return child;
 }
 
-/** All that it prints to stdout. Rejects where it does not end well. */
+/** Returns the output of the program. Rejects if it fails. */
 async function output(child: ChildProcessWithoutNullStreams): Promise<string> {
   const closed = once(child, "close");
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

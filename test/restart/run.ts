@@ -1,4 +1,7 @@
-/** The drill: restarts the server under constant load, and counts what each client loses. Exits with 1 where a bound is broken. */
+/**
+ * Runs the drill: restarts the server under constant load, and counts the lost calls of each client. Exits with 1 if a
+ * bound is broken.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { brokenBounds } from "./bounds.ts";
 import { Calls } from "./calls.ts";
@@ -22,7 +25,7 @@ const CLIENTS: readonly Client[] = [
   ...EARLY_CLIENTS,
   HEEDLESS,
 ];
-/** Between two restarts, for every client to have called on the new server. */
+/** Time between two restarts, so that every client calls the new server. */
 const SERVE_MS = 1_500;
 
 const options = readOptions(process.argv.slice(2));

@@ -1,4 +1,4 @@
-/** The servers behind the forwarder: one serves, and the next takes its place before it is told to end. */
+/** Runs the servers behind the forwarder. The next server takes over before the previous one gets the signal. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -7,11 +7,11 @@ import { ENV, ROOT } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import type { Forwarder } from "./forwarder.ts";
 
-/** One server's end, in ms since the epoch. */
+/** The end of one server, with times in ms since the epoch. */
 export interface Restart {
   readonly signalledAt: number;
   readonly exitedAt: number;
-  /** The exit code, or the signal that ended it; undefined where it did not end in time. */
+  /** The exit code, or the signal that ended the server; undefined if it did not exit in time. */
   readonly exit: number | NodeJS.Signals | undefined;
 }
 
@@ -20,7 +20,7 @@ interface RunningServer {
   readonly authority: string;
 }
 
-/** Longer than the server gives its calls. */
+/** Longer than the grace time of the server. */
 const EXIT_MS = 15_000;
 
 export class Servers {
@@ -29,13 +29,13 @@ export class Servers {
   readonly #args: readonly string[];
   #current: RunningServer | undefined;
 
-  /** The args are those of src/main.ts, and may not name a port. */
+  /** `args` are arguments of src/main.ts, without --port. */
   constructor(forwarder: Forwarder, args: readonly string[]) {
     this.#forwarder = forwarder;
     this.#args = args;
   }
 
-  /** Starts the next server and has new connections go to it; then ends the one before, if there is one. */
+  /** Starts the next server, forwards new connections to it, and then ends the previous one, if there is one. */
   async replace(signal: NodeJS.Signals): Promise<void> {
     const before = this.#current;
     const next = await this.#start();
@@ -43,12 +43,12 @@ export class Servers {
     this.#forwarder.targetPort = Number(next.authority.split(":")[1]);
     if (before === undefined) return;
     await this.#forwarder.opened();
-    // The backlog is a queue: who is answered on a new connection comes after all that waited in it.
+    // The backlog is a queue: a response on a new connection shows that all waiting connections were accepted.
     await send("HTTP/1.1", before.authority, { method: "GET", path: "/" });
     this.restarts.push(await end(before, signal));
   }
 
-  /** Ends the last server, which nobody calls any more. */
+  /** Ends the last server, when all clients have stopped. */
   async stop(): Promise<Restart> {
     if (this.#current === undefined) throw new Error("stop the server: none was started");
     return end(this.#current, "SIGTERM");

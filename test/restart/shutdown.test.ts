@@ -1,4 +1,6 @@
-/** A server ends without losing a call that can still be answered, and says how many it lost. */
+/**
+ * Tests that a server shuts down without losing calls that can still get a response, and logs the number of lost ones.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -98,7 +100,7 @@ test("half a head is waited for no longer than idleMs", async (t) => {
   assert.equal(await server.close({ idleMs: 50, graceMs: 30_000 }), 0);
 });
 
-test("a connection without a call that is still waited for when the time runs out is no call that was cut", async (t) => {
+test("a connection without a call that is open when the time runs out does not count as a lost call", async (t) => {
   const { server, authority } = await startServer(t);
   await connectTo(authority);
   assert.equal(await server.close({ idleMs: 30_000, graceMs: 50, abortMs: 0 }), 0);

@@ -1,4 +1,4 @@
-/** The service's own routes, but that GetSum takes as many milliseconds longer as the header x-delay-ms says. */
+/** The routes of the service. GetSum waits for the milliseconds of the header x-delay-ms. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";

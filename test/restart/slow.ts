@@ -1,6 +1,6 @@
 /**
- * `node --import ./test/restart/slow.ts src/main.ts` is the process of src/main.ts, to the letter, with calls that may be
- * slow: where it imports routes.ts it gets slow-routes.ts. A main of the drill's own would be a copy, and not what is drilled.
+ * `node --import ./test/restart/slow.ts src/main.ts` runs src/main.ts with slow-routes.ts in place of routes.ts. So the
+ * drill tests the real main, not a copy.
  */
 import { registerHooks } from "node:module";
 

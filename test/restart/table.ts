@@ -1,4 +1,4 @@
-/** The drill's result as a table of text, a row for each client, its failures under it. */
+/** Formats the result of the drill as a table, with a row for each client and its failures below. */
 import type { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 import type { Restart } from "./servers.ts";

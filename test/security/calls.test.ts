@@ -1,4 +1,4 @@
-/** Attacks with calls, over both HTTP versions. */
+/** Runs the attacks with calls, over both HTTP versions. */
 import { CALL_ATTACKS } from "./attacks/calls.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 

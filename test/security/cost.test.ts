@@ -1,4 +1,4 @@
-/** What a body costs follows its bytes: many small pieces of it cost no more than in proportion, however it is taken. */
+/** Tests that the CPU time of a body in many small pieces is proportional to its bytes. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -8,12 +8,12 @@ import { post } from "./attacks/http2.ts";
 import { Peer } from "./support/peer.ts";
 import { Victim } from "./support/victim.ts";
 
-/** Of a body of so many bytes in as many pieces, and of four times as many. */
+/** Bytes of the bodies, which are sent in pieces of one byte. */
 const SMALL = 5_000;
 const LARGE = 4 * SMALL;
-/** Where the cost is in proportion it is 4; where it goes with the square, 16. */
+/** The maximum ratio of CPU times. It is 4 if they are proportional, and 16 if they grow with the square. */
 const MAX_RATIO = 9;
-/** ms of CPU that the server uses for other things. */
+/** Milliseconds of CPU time that the server uses for other things. */
 const NOISE_MS = 30;
 const ROUNDS = 2;
 const PATIENCE_MS = 20_000;
@@ -68,7 +68,7 @@ for (const http of ["1.1", "2"] as const) {
       test(`${kind.name} in pieces of one byte costs what its bytes cost, over HTTP/${http}, ${fastPath ? "with" : "without"} the fast path`, async () => {
         await victim.serving({ limits: { controlFramesPerSecond: Infinity }, fastPath }, async (url) => {
           const cost = (size: number) => cpuOf(url, http, kind, size);
-          await cost(LARGE); // warms it
+          await cost(LARGE); // warms the server
           const small = Math.min(await cost(SMALL), await cost(SMALL));
           const large = Math.min(await cost(LARGE), await cost(LARGE));
           const message = `${small} ms of CPU became ${large} for four times the bytes`;
@@ -79,7 +79,7 @@ for (const http of ["1.1", "2"] as const) {
   }
 }
 
-/** ms of the server's CPU for some requests of such a size. */
+/** Returns the milliseconds of CPU time that the server uses for `ROUNDS` requests of this size. */
 async function cpuOf(url: string, http: "1.1" | "2", kind: Kind, size: number): Promise<number> {
   const before = await victim.tell({ do: "cpu" });
   for (let i = 0; i < ROUNDS; i++) {

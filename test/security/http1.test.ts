@@ -1,4 +1,4 @@
-/** Attacks with the bytes of HTTP/1.1, and by peers that do not say what they speak. */
+/** Runs the attacks with the bytes of HTTP/1.1, and by peers that send no protocol. */
 import { HTTP1_ATTACKS } from "./attacks/http1.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 

@@ -1,4 +1,7 @@
-/** The group that small containers are played with: it ends a process over its limit, and no other, and Node sees the limit. */
+/**
+ * Tests the memory cgroup that stands for a small container. It ends a process over the limit and no other, and Node
+ * sees the limit.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { run } from "../support/command.ts";

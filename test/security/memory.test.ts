@@ -1,4 +1,7 @@
-/** Attacks on the memory of a small process: with the default limits the server goes on serving, and without them it ends. */
+/**
+ * Runs attacks on the memory of a small process. With the default limits the server keeps serving, and without them it
+ * is killed.
+ */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Limits } from "../../src/server/limits/limits.ts";
@@ -12,7 +15,7 @@ import { Victim } from "./support/victim.ts";
 
 const CONTAINER_BYTES = 256 << 20;
 const STREAMS = 100;
-/** ms that a peer waits for what may not come. */
+/** Milliseconds that a peer waits for a response that may not come. */
 const PATIENCE_MS = 500;
 const off = Infinity;
 
@@ -22,9 +25,9 @@ interface MemoryAttack {
   readonly name: string;
   readonly http: "1.1" | "2";
   readonly connections: number;
-  /** On each connection. */
+  /** Requests on each connection. */
   readonly run: Attacker;
-  /** The limits that bound it, as they are turned off; undefined if the answer alone bounds it. */
+  /** The limits that stop the attack, turned off; undefined if the response alone stops it. */
   readonly off: Partial<Limits> | undefined;
 }
 
@@ -100,7 +103,7 @@ for (const attack of ATTACKS) {
   });
 }
 
-/** Attacks while a good client calls, none of whose calls may fail. */
+/** Attacks while a good client makes calls, which must all succeed. */
 async function assertServes(t: TestContext, victim: Victim, attack: MemoryAttack): Promise<void> {
   await victim.serving({ limits: {}, fastPath: true }, async (url) => {
     const client = new GoodClient(url, "health");
@@ -128,11 +131,11 @@ async function attackAll(t: TestContext, url: string, { http, connections, run }
     if (first.length > 0) peer.send(...first);
     return peer;
   };
-  // One after the other: a connection that is refused or reset is an end of the attack as well.
+  // Runs the attack. A connection that is refused or reset ends it, too.
   for (let i = 0; i < connections; i++) await run(connect).catch(() => {});
 }
 
-/** Asks for the server's health on a new connection, behind all that the server has still to do for the attack. */
+/** Asks for the server's health on a new connection, after all that the server still does for the attack. */
 async function health(url: string): Promise<void> {
   const response = await fetch(`${url}/grpc.health.v1.Health/Check`, {
     method: "POST",

@@ -1,4 +1,4 @@
-/** Attacks with messages that are large, or become so, over both HTTP versions. */
+/** Runs the attacks with large messages, over both HTTP versions. */
 import { MESSAGE_ATTACKS } from "./attacks/messages.ts";
 import { testAttacksApart } from "./support/run-attacks.ts";
 

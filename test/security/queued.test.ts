@@ -1,4 +1,4 @@
-/** Attacks by responses that the client does not take. */
+/** Runs the attacks by clients that do not read responses. */
 import { QUEUED_ATTACKS } from "./attacks/queued.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 

@@ -1,4 +1,4 @@
-/** Prints what came of every attack, as a table in Markdown: `node test/security/table.ts`. */
+/** Prints the outcome of every attack as a table in Markdown: `tools/node.sh test/security/table.ts`. */
 
 import { CALL_ATTACKS } from "./attacks/calls.ts";
 import { HTTP1_ATTACKS } from "./attacks/http1.ts";

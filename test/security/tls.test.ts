@@ -1,4 +1,4 @@
-/** Attacks on a server that speaks TLS. */
+/** Runs the attacks on a server with TLS. */
 import { TLS_ATTACKS } from "./attacks/tls.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 

@@ -1,4 +1,4 @@
-/** Attacks with unary calls that Connect's handlers answer, over both HTTP versions. */
+/** Runs the attacks with unary calls that Connect's handlers serve, over both HTTP versions. */
 import { ATTACKS_WITHOUT_FAST_PATH } from "./attacks/without-fast-path.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 

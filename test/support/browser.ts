@@ -1,13 +1,15 @@
-/** Chromium, as a person has it: found on PATH, in a profile of its own, and watched for what a page must not do. */
+/**
+ * Runs Chromium from PATH with its own profile, and records the problems of a page: errors, warnings, foreign requests.
+ */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { findJudge } from "./judge.ts";
 
-/** A host of this machine that is not known as one: a page from there is in no secure context. */
+/** A name of this machine that browsers do not know as loopback: its pages are not in a secure context. */
 export const PLAIN_HOST = "plain.test";
 
-/** Without these it looks for its maker's hosts, or for a graphics card; root has no sandbox. */
+/** Chromium would otherwise call hosts of Google and look for a graphics card, and root cannot use its sandbox. */
 const ARGUMENTS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -20,7 +22,7 @@ const ARGUMENTS = [
 ];
 const TIMEOUT_MS = 20_000;
 
-/** The browser, closed with the test; undefined where the test is skipped for want of it. */
+/** Starts the browser, and closes it after the test. Returns undefined if the test is skipped without a browser. */
 export async function startBrowser(t: TestContext): Promise<Browser | undefined> {
   const executablePath = findJudge(t, "chromium", "chromium-browser", "google-chrome");
   if (executablePath === undefined) return undefined;
@@ -31,11 +33,14 @@ export async function startBrowser(t: TestContext): Promise<Browser | undefined>
 
 export interface OpenPage {
   readonly page: Page;
-  /** What is wrong with it so far: errors, warnings, violations of its policy, requests to others. Taken by reading. */
+  /**
+   * Returns and forgets the problems so far: errors, warnings, violations of the page's policy, requests to other
+   * hosts.
+   */
   takeProblems(): Promise<string[]>;
 }
 
-/** Opens the URL. A test that ends with a problem it did not take fails. */
+/** Opens the URL. The test fails if it ends with a problem that it did not take. */
 export async function openPage(
   t: TestContext,
   browser: Browser,

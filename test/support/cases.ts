@@ -1,11 +1,11 @@
-/** The table: what callers send to GetSum, and what each protocol's specification has them told, cell by cell. */
+/** The table of cases: requests to GetSum, and the response that the specification of each protocol requires. */
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { DataSchema } from "../../gen/service_pb.ts";
 import { type Call, type Cell, envelope, isGrpc } from "./cells.ts";
 import type { HttpRequest } from "./http.ts";
 
-/** The sum; or a code, with what its message matches; or, where no protocol has a word for it, the HTTP status. */
+/** The sum, or the code and a pattern of its message. An HTTP status if the request is not one of any protocol. */
 export type Expected =
   | { readonly sum: number }
   | { readonly code: string; readonly message?: RegExp }
@@ -13,9 +13,9 @@ export type Expected =
 
 export interface Case {
   readonly name: string;
-  /** The call in that cell; undefined where its protocol or codec cannot say this. */
+  /** Returns the call in that cell; undefined if its protocol or codec does not have the case. */
   readonly call: (cell: Cell) => Omit<Call, "path"> | undefined;
-  /** Changes the HTTP request that the call became. */
+  /** Changes the HTTP request of the call. */
   readonly change?: (request: HttpRequest, cell: Cell) => HttpRequest;
   readonly expect: (cell: Cell) => Expected;
 }
@@ -42,10 +42,10 @@ export const CASES: readonly Case[] = [
   message("a number in a string", { json: '{"a":"1","b":"2"}' }, { sum: 3 }),
   message("a whole number with a fraction of zero", { json: '{"a":1.0,"b":2e0}' }, { sum: 3 }),
   message("null for a field", { json: '{"a":null,"b":2}' }, { sum: 2 }),
-  message("a string that is no number", { json: '{"a":"x"}' }, INVALID),
-  message("a string that is no text", { json: '{"a":"\\ud800"}' }, INVALID),
+  message("a string that is not a number", { json: '{"a":"x"}' }, INVALID),
+  message("a string that is not valid Unicode", { json: '{"a":"\\ud800"}' }, INVALID),
   message("a fraction", { json: '{"a":1.5}' }, INVALID),
-  // Protobuf has a varint that is too long for int32 cut to its low 32 bits ("Updating a message type").
+  // Protobuf truncates a varint that is too long for int32 to its low 32 bits ("Updating a message type").
   message("2147483648", { json: '{"a":2147483648}' }, INVALID),
   message("2147483648 as a varint", { proto: "08 8080808008" }, { sum: -2147483648 }),
   message("an open bracket", { json: "[" }, INVALID),
@@ -63,7 +63,7 @@ export const CASES: readonly Case[] = [
     name: "no message at all",
     call: () => ({ message: undefined }),
     expect(cell) {
-      if (isGrpc(cell)) return { code: "unimplemented" }; // no message where one is due (gRPC, statuscodes.md)
+      if (isGrpc(cell)) return { code: "unimplemented" }; // a unary call must have a message (gRPC, statuscodes.md)
       if (cell.protocol === "Connect" && cell.codec === "proto") return { sum: 0 }; // an empty body is a valid message
       return INVALID;
     },
@@ -84,24 +84,24 @@ export const CASES: readonly Case[] = [
     name: "an envelope that says it is compressed, without an encoding",
     call: (cell) => (isGrpc(cell) ? { message: encode(cell) } : undefined),
     change: (request, cell) => ({ ...request, body: envelope(encode(cell), 1) }),
-    expect: () => ({ code: "internal" }), // so gRPC has it (compression.md, "Specification")
+    expect: () => ({ code: "internal" }), // the code that gRPC requires (compression.md, "Specification")
   },
 
   compressed("gzip", "gzip", gzipSync, { sum: 3 }),
   compressed("brotli", "br", brotliCompressSync, { sum: 3 }),
-  compressed("gzip that is none", "gzip", (bytes) => bytes, INVALID),
+  compressed("invalid gzip", "gzip", (bytes) => bytes, INVALID),
   compressed("gzip cut short", "gzip", (bytes) => gzipSync(bytes).subarray(0, -9), INVALID),
-  compressed("brotli that is none", "br", () => Buffer.from("none"), INVALID),
+  compressed("invalid brotli", "br", () => Buffer.from("none"), INVALID),
   compressed("brotli cut short", "br", (bytes) => brotliCompressSync(bytes).subarray(0, -1), INVALID),
   compressed("an unknown encoding", "zstd", gzipSync, { code: "unimplemented", message: /zstd.*gzip,br/ }),
 
-  timeout("a timeout that is no number", "x", INVALID),
+  timeout("a timeout that is not a number", "x", INVALID),
   timeout("a timeout below zero", "-1", INVALID),
   timeout("a timeout of more digits than the protocol allows", "12345678901", INVALID),
   timeout("a timeout of all the digits that the protocol allows", "99999999", { sum: 3 }),
 
   {
-    name: "a content type that is none of the protocols'",
+    name: "a content type of none of the protocols",
     call: (cell) => ({ message: encode(cell) }),
     change: (request) =>
       request.method === "GET"
@@ -122,13 +122,13 @@ export const CASES: readonly Case[] = [
     expect: () => ({ status: 415 }),
   },
   {
-    name: "base64 that is none",
+    name: "invalid base64",
     call: (cell) => (cell.protocol === "Connect GET" ? { message: encode(cell) } : undefined),
     change: (request) => ({ ...request, path: request.path.replace(/message=[^&]*/, "message=!!!") }),
     expect: () => INVALID,
   },
   {
-    name: "bytes that are no text, without base64",
+    name: "bytes that are not text, without base64",
     call: (cell) => (cell.protocol === "Connect GET" && cell.codec === "proto" ? { message: encode(cell) } : undefined),
     change: (request) => ({
       ...request,
@@ -154,7 +154,7 @@ export const CASES: readonly Case[] = [
 ];
 
 interface Texts {
-  /** Hexadecimal. */
+  /** The bytes in hexadecimal. */
   readonly proto?: string;
   readonly json?: string;
 }
@@ -169,7 +169,7 @@ function encode({ codec }: Cell): Buffer {
   return codec === "proto" ? Buffer.from(proto, "hex") : Buffer.from(json);
 }
 
-/** The given message, in the codecs that can say it. */
+/** Sends the message, in the codecs that are given. */
 function message(name: string, { proto, json }: Texts, expected: Expected): Case {
   return {
     name,
@@ -182,12 +182,12 @@ function message(name: string, { proto, json }: Texts, expected: Expected): Case
   };
 }
 
-/** One and two, in the given encoding. */
+/** Sends one and two, compressed by `compress`. */
 function compressed(name: string, encoding: string, compress: (bytes: Buffer) => Buffer, expected: Expected): Case {
   return { name, call: (cell) => ({ message: compress(encode(cell)), encoding }), expect: () => expected };
 }
 
-/** One and two, with that number in the protocol's unit of choice. */
+/** Sends one and two, with that timeout in milliseconds. */
 function timeout(name: string, number: string, expected: Expected): Case {
   return {
     name,

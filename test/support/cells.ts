@@ -1,4 +1,6 @@
-/** The protocol matrix: every protocol and codec over every HTTP version, as requests and answers made and read by hand. */
+/**
+ * The protocol matrix: every protocol and codec over every HTTP version. Requests and responses are encoded by hand.
+ */
 import type { TlsCredentials } from "../../src/server/listener/tls-credentials.ts";
 import { SERVER } from "./certificates.ts";
 import { HTTP_VERSIONS, type HttpRequest, type HttpResponse, type HttpVersion, send } from "./http.ts";
@@ -11,18 +13,20 @@ export interface Cell {
   readonly protocol: (typeof PROTOCOLS)[number];
   readonly codec: (typeof CODECS)[number];
   readonly http: HttpVersion;
-  /** What its server speaks TLS with; undefined where it is plain. */
+  /** The TLS credentials of the server; undefined without TLS. */
   readonly tls?: TlsCredentials;
 }
 
-/** Every cell, plain. gRPC over HTTP/1.1 is no protocol of gRPC's, but the server answers it as Connect's own handlers do. */
+/**
+ * Every cell without TLS. gRPC does not define HTTP/1.1, but the server responds to it as Connect's own handlers do.
+ */
 export const CELLS: readonly Cell[] = HTTP_VERSIONS.flatMap((http) =>
   PROTOCOLS.flatMap((protocol) =>
     CODECS.map((codec) => ({ name: `${protocol} ${codec} over ${http}`, protocol, codec, http })),
   ),
 );
 
-/** The same over TLS. */
+/** Every cell over TLS. */
 export const TLS_CELLS: readonly Cell[] = CELLS.map((cell) => ({
   ...cell,
   name: `${cell.name} and TLS`,
@@ -31,29 +35,31 @@ export const TLS_CELLS: readonly Cell[] = CELLS.map((cell) => ({
 
 export const isGrpc = ({ protocol }: Cell): boolean => protocol === "gRPC" || protocol === "gRPC-Web";
 
-/** What a caller says: the message as it stands on the wire, and what goes with it in the protocol's own words. */
+/** A call: its encoded message, with the metadata in the form of the protocol. */
 export interface Call {
   readonly path: string;
-  /** Already encoded and compressed. For gRPC and gRPC-Web, any number of them; undefined is none, in all. */
+  /** The message, encoded and compressed; undefined to send none. */
   readonly message: Uint8Array | undefined;
   readonly encoding?: string | undefined;
   readonly acceptEncoding?: string | undefined;
   readonly timeout?: string | undefined;
 }
 
-/** What a caller learns. */
+/** The outcome of a call, as its protocol encodes it. */
 export interface Outcome {
   readonly status: number;
-  /** "ok" or a code in Connect's spelling; undefined where the answer is only HTTP's. */
+  /** "ok" or a code in Connect's spelling; undefined if the response is HTTP without an RPC status. */
   readonly code: string | undefined;
-  /** The error's message, empty without an error. */
+  /** The message of the error; empty without an error. */
   readonly message: string;
-  /** The encoded message, decompressed never. */
+  /** The encoded message, as it was received: a compressed one is not decompressed. */
   readonly body: Buffer;
   readonly response: HttpResponse;
 }
 
-/** Makes the call to host:port, or a URL of it, in the cell's protocol; change alters the HTTP request before it is sent. */
+/**
+ * Makes the call to `to`, a "host:port" or a URL, in the protocol of the cell. `change` may change the HTTP request.
+ */
 export async function callIn(
   cell: Cell,
   to: string,
@@ -63,7 +69,7 @@ export async function callIn(
   return readResponse(cell, await send(cell.http, to, change(makeRequest(cell, call))));
 }
 
-/** The HTTP request that the call is in the cell's protocol. */
+/** Returns the HTTP request of a call in the protocol of the cell. */
 export function makeRequest({ protocol, codec }: Cell, call: Call): HttpRequest {
   const { path, message, encoding, acceptEncoding, timeout } = call;
   switch (protocol) {
@@ -108,7 +114,7 @@ export function makeRequest({ protocol, codec }: Cell, call: Call): HttpRequest 
   }
 }
 
-/** A message with gRPC's five-byte prefix: flags and length. */
+/** Returns the message with gRPC's prefix of five bytes: flags and length. */
 export function envelope(message: Uint8Array, flags = 0): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt8(flags);
@@ -116,7 +122,7 @@ export function envelope(message: Uint8Array, flags = 0): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-/** What the answer says in the cell's protocol. */
+/** Returns the outcome that a response has in the protocol of the cell. */
 export function readResponse(cell: Cell, response: HttpResponse): Outcome {
   const { status, headers, trailers, body } = response;
   const { "content-type": contentType = "" } = headers;
@@ -141,7 +147,7 @@ function grpcOutcome(response: HttpResponse, fields: HttpResponse["headers"], bo
   return { status: response.status, code, message: decodeURIComponent(message), body, response };
 }
 
-/** By number (gRPC, statuscodes.md). */
+/** The codes by their numbers (gRPC, statuscodes.md). */
 const GRPC_CODES = [
   "ok",
   "canceled",

@@ -1,5 +1,5 @@
-/** Certificates for tests, made when they are asked for and kept nowhere. */
-import "reflect-metadata"; // @peculiar/x509 wants it
+/** Creates certificates for tests, in memory only. */
+import "reflect-metadata"; // required by @peculiar/x509
 import { randomBytes, webcrypto } from "node:crypto";
 import {
   BasicConstraintsExtension,
@@ -9,7 +9,7 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 
-/** Both in PEM. */
+/** A certificate and its private key in PEM. */
 export interface Certified {
   readonly cert: string;
   readonly key: string;
@@ -30,7 +30,7 @@ export interface Authority extends Certified {
 const HOUR_MS = 3_600_000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** An authority whose certificate is signed by itself. */
+/** Creates an authority with a self-signed certificate. */
 export async function createAuthority(subject: string): Promise<Authority> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const cert = await sign({ subject }, keys.publicKey, subject, keys.privateKey, true);
@@ -44,21 +44,21 @@ export async function createAuthority(subject: string): Promise<Authority> {
   };
 }
 
-/** A certificate that no authority signed but itself. */
+/** Creates a self-signed certificate of a server. */
 export async function selfSigned(options: CertificateOptions): Promise<Certified> {
   const { publicKey, privateKey } = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const cert = await sign(options, publicKey, options.subject, privateKey, false);
   return { cert, key: await pem(privateKey) };
 }
 
-/** The names of a server on this machine's loopback. */
+/** The names of a server on loopback. */
 export const LOOPBACK: readonly JsonGeneralName[] = [
   { type: "dns", value: "localhost" },
   { type: "ip", value: "127.0.0.1" },
   { type: "ip", value: "::1" },
 ];
 
-/** Whom the tests' clients trust, and what the tests' servers have from it. */
+/** The authority that clients of the tests trust, and a certificate that it issued for their servers. */
 export const AUTHORITY = await createAuthority("CN=the tests' authority");
 export const SERVER = await AUTHORITY.issue({ subject: "CN=the tests' server", names: LOOPBACK });
 

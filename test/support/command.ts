@@ -1,12 +1,12 @@
-/** Runs a program to its end, as a person at a shell would. */
+/** Runs a program until it exits, as a user at a shell would. */
 import { type SpawnOptions, spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 
 /** The repository's root. */
 export const ROOT = join(import.meta.dirname, "../..");
 /**
- * The environment of npm's scripts: the packages' programs come first on PATH. npm's warnings are off, since they are about
- * the user's ~/.npmrc.
+ * The environment of npm scripts: programs of packages come first on PATH. Warnings of npm are off, because they are
+ * about the user's ~/.npmrc.
  */
 export const ENV = {
   ...process.env,
@@ -15,7 +15,7 @@ export const ENV = {
 };
 
 export interface Result {
-  /** The exit code; null where a signal ended it. */
+  /** The exit code; null if a signal ended the program. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -26,10 +26,10 @@ export function programPath(name: string): string {
   return name === "node" ? process.execPath : name;
 }
 
-/** A program that hangs ends with its test, and not before: a busy machine is slow. */
+/** A program that hangs is killed after this time, which is long enough for a busy machine. */
 const HANG_MS = 60_000;
 
-/** Rejects if the program cannot be started. */
+/** Runs the program. The promise rejects if the program cannot be started. */
 export function run(
   command: string,
   args: readonly string[],
@@ -48,7 +48,7 @@ export function run(
   });
   child.on("error", reject);
   child.on("close", (code) => resolve({ code, stdout, stderr }));
-  child.stdin?.on("error", () => {}); // it may end without reading
+  child.stdin?.on("error", () => {}); // the program may exit without reading
   child.stdin?.end(input);
   return promise;
 }

@@ -1,4 +1,4 @@
-/** Clients that people use, each sending a request whose response may come before the request's end. */
+/** Common HTTP clients that send a request whose response may come before the end of the request. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { HTTP_VERSIONS, type HttpVersion, send } from "./http.ts";
 import { findJudge, findPython } from "./judge.ts";
 
 const FIXTURES = join(import.meta.dirname, "../fixtures/early");
-/** Programs that run at the same time, for the client that is a program for each request. */
+/** Programs that run at the same time, for a client that runs one program per request. */
 const PROGRAMS = 8;
 const TIMEOUT_MS = 300_000;
 
@@ -20,14 +20,14 @@ export interface EarlyRequest {
   readonly size: number;
 }
 
-/** Sends the request a number of times; returns the status of each response, or the error in its place. */
+/** Sends the request a number of times. Returns the status of each response, or the error. */
 export type SendEarly = (request: EarlyRequest, tries: number) => Promise<string[]>;
 
 export interface EarlyClient {
   readonly name: string;
-  /** True if the client speaks TLS here, with the certificate unchecked. */
+  /** True if the client can use TLS without checking the certificate. */
   readonly tls: boolean;
-  /** Finds the client's program; returns undefined if the test is skipped for want of it. */
+  /** Finds the program of the client. Returns undefined if the test is skipped without it. */
   find(t: TestContext): Promise<SendEarly | undefined> | SendEarly | undefined;
 }
 

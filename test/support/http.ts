@@ -1,4 +1,4 @@
-/** One plain HTTP request over either version, with nothing added that the test did not ask for. */
+/** Sends one HTTP request over either version, without headers that the test did not give. */
 import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
@@ -15,24 +15,27 @@ export interface HttpRequest {
   readonly method?: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Several are written one after the other, in turns of their own. */
+  /** Several pieces are written one after the other, each in its own turn of the event loop. */
   readonly body?: Uint8Array | string | readonly Uint8Array[];
 }
 
 export interface HttpResponse {
   readonly status: number;
-  /** Names in lower case. */
+  /** The headers, with names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly trailers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
 }
 
-/** What a request goes over: TLS in which the tests' authority is trusted unless it says otherwise, or a given socket. */
+/** The connection of a request: options of TLS, or a socket. */
 export interface Over extends SecureContextOptions {
   readonly createConnection?: () => Socket;
 }
 
-/** Sends the request to host:port, or a URL of it, and gives the whole response, on a connection of its own. */
+/**
+ * Sends the request to a "host:port" or a URL, on a new connection. Returns the complete response. By default, TLS
+ * trusts the authority of the tests.
+ */
 export function send(
   version: HttpVersion,
   to: string,

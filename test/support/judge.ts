@@ -1,20 +1,22 @@
-/** Outside tools that judge the server: used where they are, skipped with the reason where not, and required in CI. */
+/** Finds outside tools that judge the server. Without a tool, its test is skipped with a reason, or fails in CI. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import type { TestContext } from "node:test";
 import { ENV, run } from "./command.ts";
 
-/** The Python that tests use. */
+/** The Python that the tests use. */
 export const PYTHON = process.env.PYTHON ?? "python3";
 
-/** As findProgram; undefined where the test is skipped for want of it. */
+/** Like `findProgram`. Returns undefined if the test is skipped, because the program was not found. */
 export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
   const path = findProgram(...names);
   if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
   return path;
 }
 
-/** The Python named by PYTHON, where it has these modules; undefined where the test is skipped for want of it. */
+/**
+ * Returns the Python in PYTHON if it has these modules. Returns undefined if the test is skipped, because it does not.
+ */
 export async function findPython(t: TestContext, ...modules: readonly string[]): Promise<string | undefined> {
   const python = findJudge(t, PYTHON);
   if (python === undefined) return undefined;
@@ -23,7 +25,7 @@ export async function findPython(t: TestContext, ...modules: readonly string[]):
   absent(t, `${python} lacks one of ${modules.join(", ")}; PYTHON may name another`);
 }
 
-/** The path of the program that has one of these names on PATH, or is named by its path. */
+/** Returns the path of the first program that is found. Each name is looked up on PATH, or is a path. */
 export function findProgram(...names: readonly string[]): string | undefined {
   const folders = ENV.PATH.split(delimiter);
   const paths = names.flatMap((name) => (isAbsolute(name) ? name : folders.map((folder) => join(folder, name))));

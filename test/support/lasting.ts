@@ -1,7 +1,7 @@
-/** What two servers that answer alike have in common. */
+/** The part of a response that must be equal on two servers. */
 import type { HttpResponse } from "./http.ts";
 
-/** An answer without what changes from one second or connection to the next, and how HTTP/1.1 frames what has no length. */
+/** Returns the response without headers that differ by time, by connection, or by how HTTP/1.1 frames the body. */
 export function lasting({ status, headers, trailers, body }: HttpResponse) {
   const rest = { ...headers };
   for (const name of ["date", "connection", "keep-alive", "transfer-encoding"]) delete rest[name];

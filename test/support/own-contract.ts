@@ -1,4 +1,4 @@
-/** Copies of the repository with a contract of their own, made by the README's steps, and a server's page of each. */
+/** Makes copies of the repository with another contract by the steps of the README, and opens their pages. */
 import assert from "node:assert/strict";
 import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,10 +18,10 @@ export interface OwnContract {
   readonly files: Page;
 }
 
-/** The methods of the service, by their names in code; what they are given and give is not typed here. */
+/** The methods of the service by their names in code, without types of their messages. */
 export type Implementation = Readonly<Record<string, (request: never) => unknown>>;
 
-/** A copy of all that serves, generates and builds, with the packages of this repository. */
+/** Makes a copy of all that serves, generates and builds, with the packages of this repository. */
 export async function copyRepository(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "own-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -45,7 +45,7 @@ export async function copyRepository(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** A copy with the contract, generated and built, whose first service is the one that is named. */
+/** Makes a copy with this contract, and generates and builds it. `service` is the first service of the contract. */
 export async function makeOwn(t: TestContext, contract: string, service: string): Promise<OwnContract> {
   const folder = await copyRepository(t);
   await writeFile(join(folder, "proto/service.proto"), contract);
@@ -55,7 +55,7 @@ export async function makeOwn(t: TestContext, contract: string, service: string)
   return { folder, service: generated[service] as DescService, files: readPage(join(folder, "web/dist")) as Page };
 }
 
-/** Opens the page of a server of the contract's service. */
+/** Opens the page of a server that serves the service of the contract. */
 export async function openOwn(
   t: TestContext,
   browser: Browser,

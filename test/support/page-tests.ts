@@ -1,4 +1,6 @@
-/** Tests of the page in Chromium: a browser and a build of the page for all of a file's, and what they do again and again. */
+/**
+ * Runs tests of the page in Chromium, with one browser and one build per test file, and steps that many tests share.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,13 +16,13 @@ import { type RecordedExchange, startRecordingProxy } from "./recording-proxy.ts
 import { startServer } from "./server.ts";
 
 export const GET_SUM = "/test.Test/GetSum";
-/** Chromium's own word on every answer that is no success. */
+/** The message of Chromium on every response that is not a success. */
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
 const TIMEOUT_MS = 240_000;
 
 export type PageTest = readonly [name: string, body: (t: TestContext, browser: Browser, files: Page) => Promise<void>];
 
-/** Runs the tests, one after the other, where there is a browser. */
+/** Runs the tests one after the other, if there is a browser. */
 export function testInChromium(name: string, tests: readonly PageTest[]): void {
   test(`${name}, in Chromium`, { timeout: TIMEOUT_MS }, async (t) => {
     const browser = await startBrowser(t);
@@ -33,7 +35,7 @@ export function testInChromium(name: string, tests: readonly PageTest[]): void {
   });
 }
 
-/** Opens the page of a server through a proxy that records. */
+/** Opens the page of a server through a recording proxy. */
 export async function openRecorded(
   t: TestContext,
   browser: Browser,
@@ -58,7 +60,7 @@ export async function call(page: BrowserPage, a: number, b: number): Promise<voi
   await wholeTable(page);
 }
 
-/** Waits until all protocols were called, for their sizes. */
+/** Waits until all protocols were called for the table of sizes. */
 export async function wholeTable(page: BrowserPage): Promise<void> {
   await page.locator(".sizes tbody tr").nth(PROTOCOLS.length).waitFor();
 }
@@ -89,7 +91,7 @@ export function assertOnlyRefused(problems: readonly string[]): void {
   for (const problem of problems) assert.match(problem, REFUSED);
 }
 
-/** The bytes that a view of bytes shows. */
+/** Returns the bytes that a view of bytes shows. */
 export async function hexOf(parts: Locator): Promise<Buffer> {
   return Buffer.from((await parts.locator(".hex").allInnerTexts()).join("").replaceAll(/\s/g, ""), "hex");
 }

@@ -1,4 +1,4 @@
-/** The service as a process: started as a person starts it, watched, and ended with the test. */
+/** Runs the service as a process, as a user starts it, and ends it with the test. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
@@ -6,12 +6,12 @@ import { ENV, programPath, ROOT } from "./command.ts";
 
 export interface RunningProcess {
   readonly child: ChildProcess;
-  /** All that it has printed to stdout, and to stderr. */
+  /** The output so far, of stdout and of stderr. */
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** The first line's address, like "127.0.0.1:50051". */
+  /** The address in the first line, like "127.0.0.1:50051". */
   readonly authority: string;
-  /** Resolves with its exit code, or the signal that ended it. */
+  /** Resolves with the exit code, or the signal that ended the process. */
   readonly exit: Promise<number | NodeJS.Signals>;
 }
 
@@ -20,7 +20,7 @@ export function startProcess(t: TestContext, command: string, ...args: string[])
   return startProcessIn(t, ROOT, ENV, command, ...args);
 }
 
-/** Starts the command and waits for the line that says where it listens. It leads a process group of its own. */
+/** Starts the command in its own process group, and waits for the line with its address. */
 export async function startProcessIn(
   t: TestContext,
   cwd: string,
@@ -46,7 +46,7 @@ export async function startProcessIn(
   return { child, stdout: () => stdout, stderr: () => stderr, authority: await listening, exit };
 }
 
-/** What a terminal does with ^C, for SIGINT: signals the whole process group. Does nothing where there is none left. */
+/** Signals the whole process group, as a terminal does on ^C. Returns false if the group has ended. */
 export function killGroup({ pid = 0 }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-pid, signal);

@@ -1,4 +1,4 @@
-/** Protos compiled by buf: the fixtures as descriptors, and what the compiler makes of any folder of protos. */
+/** Compiles protos with buf, and has the descriptors of the fixtures. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,13 +19,13 @@ import type { Routes } from "../../src/server/rpc/options.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const BUF = join(ROOT, "node_modules/@bufbuild/buf/bin/buf");
 
-/** Compiles the protos of a folder, which is named from the root of the repository, or of the machine. */
+/** Compiles the protos of a folder. The path is absolute, or relative to the root of the repository. */
 export function compile(folder: string): FileDescriptorSet {
   const args = [BUF, "build", folder, "--exclude-source-info", "--as-file-descriptor-set", "-o", "-#format=binpb"];
   return fromBinary(FileDescriptorSetSchema, execFileSync(process.execPath, args, { cwd: ROOT }));
 }
 
-/** What the compiler makes of one file, which is service.proto. */
+/** Compiles one file as service.proto. */
 export function compileContract(t: TestContext, contract: string): FileRegistry {
   const folder = mkdtempSync(join(tmpdir(), "contract-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -35,18 +35,18 @@ export function compileContract(t: TestContext, contract: string): FileRegistry 
 
 const fixtures = createFileRegistry(compile("test/fixtures/protos"));
 
-/** A service with one of every kind of symbol around it. */
+/** A file with a service and every other kind of symbol. */
 export const Kinds = fixtures.getService("fixture.Kinds") as DescService;
 
 type Texts = { input: typeof StringValueSchema; output: typeof StringValueSchema };
 
-/** A message of one of every kind of symbol. */
+/** A message with every kind of symbol in it. */
 export const Outer = fixtures.getMessage("fixture.Outer") as DescMessage;
 
-/** A message with a field of every type, alone, in a list and in a map. */
+/** A message with fields of every type: singular, list and map. */
 export const Scalars = fixtures.getMessage("fixture.Scalars") as DescMessage;
 
-/** A service with one method of every kind, all from texts to texts; Say has no side effects. */
+/** A service with one method of every kind, from texts to texts. Say has no side effects. */
 export const Echo = fixtures.getService("fixture.Echo") as GenService<{
   say: { methodKind: "unary" } & Texts;
   repeat: { methodKind: "server_streaming" } & Texts;
@@ -54,7 +54,7 @@ export const Echo = fixtures.getService("fixture.Echo") as GenService<{
   chat: { methodKind: "bidi_streaming" } & Texts;
 }>;
 
-/** Routes of the Echo service alone, with the given methods. */
+/** Returns routes of the Echo service with the given methods. */
 export function echoRoutes(
   implementation: Partial<ServiceImpl<typeof Echo>>,
   options?: Partial<ConnectRouterOptions>,

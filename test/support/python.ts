@@ -1,4 +1,7 @@
-/** The page's program for Python, run as a person would: in a folder with the contract, after the command in its first line. */
+/**
+ * Runs the page's program for Python as a user would: in a folder with the contract, after the command in its first
+ * line.
+ */
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,7 +9,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { ENV, run } from "./command.ts";
 
-/** The program's end, by a Python that has grpc_tools. */
+/** Runs the program to its end. `python` has grpc_tools. */
 export async function runPython(
   t: TestContext,
   python: string,

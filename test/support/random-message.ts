@@ -1,11 +1,11 @@
-/** Random messages of any descriptor. */
+/** Creates random messages of any descriptor. */
 import { type DescEnum, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import type { Random } from "./random.ts";
 
 const TEXTS = ["", "a", "naïve", "한국어", "🦊", '"quoted"\\\n', "=&?%+", " "];
 
-/** A message with about half of its fields set, and messages in it down to a depth. */
+/** Returns a message with about half of its fields set, and with nested messages down to `depth`. */
 export function randomMessage(random: Random, desc: DescMessage, depth = 3): Message {
   const message = reflect(desc);
   for (const field of desc.fields) if (random.chance(2)) setField(random, message, field, depth);

@@ -1,4 +1,4 @@
-/** Random things that a seed makes again. */
+/** Random values that are reproducible by a seed. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0 || 1;
   }
 
-  /** A whole number from 0 to limit - 1 (xorshift). */
+  /** Returns a whole number from 0 to `limit` - 1 (xorshift). */
   below(limit: number): number {
     let state = this.#state;
     state ^= state << 13;
@@ -28,7 +28,7 @@ export class Random {
     return Buffer.from(Array.from({ length }, () => this.below(256)));
   }
 
-  /** Visible ASCII and spaces. */
+  /** Returns a text of visible ASCII and spaces. */
   text(length: number): string {
     return String.fromCharCode(...Array.from({ length }, () => 32 + this.below(95)));
   }
@@ -37,7 +37,7 @@ export class Random {
     return String.fromCharCode(...Array.from({ length }, () => 97 + this.below(26)));
   }
 
-  /** Bytes in pieces of random lengths. */
+  /** Splits bytes into pieces of random lengths. */
   pieces(bytes: Buffer): Buffer[] {
     const pieces: Buffer[] = [];
     for (let at = 0; at < bytes.length; ) {

@@ -1,8 +1,8 @@
-/** Bytes over a plain connection, where no client would send them. */
+/** Sends bytes that no client would send, over a connection without TLS. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-/** Connects to host:port. */
+/** Connects to a "host:port". */
 export async function connectTo(authority: string): Promise<Socket> {
   const { hostname, port } = new URL(`http://${authority}`);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
@@ -10,7 +10,7 @@ export async function connectTo(authority: string): Promise<Socket> {
   return socket;
 }
 
-/** Sends the pieces one after the other, and gives all that comes back until the server closes the connection. */
+/** Sends the pieces one after the other. Returns all received bytes when the server has closed the connection. */
 export async function exchangeBytes(authority: string, ...pieces: (string | Buffer)[]): Promise<string> {
   const socket = await connectTo(authority);
   for (const piece of pieces) {
@@ -20,7 +20,7 @@ export async function exchangeBytes(authority: string, ...pieces: (string | Buff
   return Buffer.concat(await socket.toArray()).toString("latin1");
 }
 
-/** Lets the server, which runs in this process, read what was sent to it. */
+/** Lets the server, which runs in this process, read the bytes that were sent to it. */
 export async function turns(count = 3): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(setImmediate);
 }

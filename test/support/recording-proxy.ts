@@ -1,4 +1,4 @@
-/** A proxy between a client and a server that keeps every byte, and reads them as HTTP/1.1 afterwards. */
+/** A proxy that records every byte between client and server, and parses them as HTTP/1.1. */
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 export interface RecordedMessage {
   /** The request or status line. */
   readonly start: string;
-  /** Names in lower case. */
+  /** The headers, with names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Buffer;
 }
@@ -18,7 +18,7 @@ export interface RecordedExchange {
 
 export interface RecordingProxy {
   readonly url: string;
-  /** The exchanges so far whose request line has the text in it, by connection. */
+  /** Returns the exchanges so far, in order of their connections, whose request line contains `text`. */
   exchanges(text: string): RecordedExchange[];
 }
 
@@ -34,7 +34,7 @@ export async function startRecordingProxy(t: TestContext, port: number): Promise
     client.pipe(server).pipe(client);
     for (const socket of [client, server]) {
       sockets.add(socket);
-      socket.on("error", () => {}); // its end is passed on by the other's
+      socket.on("error", () => {}); // the close handler ends the other one
       socket.on("close", () => {
         client.destroy();
         server.destroy();
@@ -59,7 +59,7 @@ export async function startRecordingProxy(t: TestContext, port: number): Promise
   };
 }
 
-/** The messages whose heads are whole (RFC 9112). */
+/** Returns the messages with a complete header section (RFC 9112). */
 function readMessages(bytes: Buffer): RecordedMessage[] {
   const messages: RecordedMessage[] = [];
   for (let at = 0; at < bytes.length; ) {

@@ -1,4 +1,4 @@
-/** Runs the table of cases in one cell against a server, and checks each answer down to what HTTP says of it. */
+/** Runs the table of cases in one cell against a server, and checks each response and its HTTP status. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
@@ -7,7 +7,7 @@ import { SumSchema } from "../../gen/service_pb.ts";
 import { CASES, type Case, type Expected } from "./cases.ts";
 import { type Cell, callIn, isGrpc, type Outcome } from "./cells.ts";
 
-/** Expects what the case says, unless told otherwise; null leaves the case out. */
+/** Runs the cases. `expectedOf` may return another expectation than that of the case, or null to leave the case out. */
 export async function runCases(
   t: TestContext,
   cell: Cell,

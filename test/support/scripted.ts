@@ -1,4 +1,4 @@
-/** A handler that does what its request says, so that one random call can ask for anything a handler may do. */
+/** A handler that runs a script in its request, so that random calls cover all that a handler may do. */
 import { setImmediate as turn } from "node:timers/promises";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
@@ -7,25 +7,25 @@ import { echoRoutes } from "./protos.ts";
 import type { Random } from "./random.ts";
 
 export interface Script {
-  /** Answers after a turn of the event loop, by a promise. */
+  /** True if the handler responds with a promise, after a turn of the event loop. */
   readonly async?: boolean;
   /** Names and values to append to the response's header and trailer. */
   readonly header?: readonly (readonly [string, string])[];
   readonly trailer?: readonly (readonly [string, string])[];
-  /** Throws this, with as many details and with metadata. */
+  /** The error to throw, with its number of details and its metadata. */
   readonly error?: {
     readonly code: Code;
     readonly message: string;
     readonly details: number;
     readonly metadata: string;
   };
-  /** The answer's length in characters, after what the handler saw. */
+  /** Characters to add to the response. */
   readonly length?: number;
-  /** Says what the handler saw of its context. */
+  /** True if the response begins with a report on the handler's context. */
   readonly report?: boolean;
 }
 
-/** The script of a call, at random. */
+/** Returns a random script. */
 export function randomScript(random: Random): Script {
   const fields = () =>
     Array.from(
@@ -49,13 +49,13 @@ export function randomScript(random: Random): Script {
   };
 }
 
-/** Runs the script that the request has in JSON. */
+/** Runs the script, which the request contains as JSON. */
 export function runScript(request: StringValue, context: HandlerContext): StringValue | Promise<StringValue> {
   const script: Script = JSON.parse(request.value);
   return script.async ? turn().then(() => play(script, context)) : play(script, context);
 }
 
-/** Say runs scripts. */
+/** Routes of the Echo service, with a Say that runs scripts. */
 export const scriptedRoutes: Routes = echoRoutes({ say: runScript });
 
 function play({ header = [], trailer = [], error, length = 0, report }: Script, context: HandlerContext): StringValue {
@@ -69,7 +69,7 @@ function play({ header = [], trailer = [], error, length = 0, report }: Script, 
   return { $typeName: "google.protobuf.StringValue", value: (report ? seen(context) : "") + "x".repeat(length) };
 }
 
-/** All that can be told apart from one server to the next, less what the test's own client adds. */
+/** Reports all of the context that may differ between servers, without the host. */
 function seen(context: HandlerContext): string {
   const { method, service, protocolName, requestMethod, url, requestHeader, signal, timeoutMs } = context;
   const timeout = timeoutMs();

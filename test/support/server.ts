@@ -1,4 +1,4 @@
-/** The one way a test starts a server: on a free port, closed with the test, and a close that hangs fails it. */
+/** Starts the server of a test: on a free port, and closed with the test, which fails if closing hangs. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { routes } from "../../src/routes.ts";
@@ -8,22 +8,23 @@ export interface RunningServer {
   readonly server: Server;
   readonly host: string;
   readonly port: number;
-  /** "host:port", and "http://host:port", or https where it speaks TLS. */
+  /** The address as "host:port". */
   readonly authority: string;
+  /** The address as a URL, with https if the server speaks TLS. */
   readonly url: string;
-  /** What the server logged so far. A test that ends with an entry it did not take fails. */
+  /** The entries that the server logged so far. The test fails if it ends with an entry that it did not remove. */
   readonly log: string[];
-  /** The lines of these on limits that were met. */
+  /** The entries on limits that were reached. */
   readonly limits: string[];
 }
 
 const CLOSE_MS = 5_000;
 
-/** Which HTTP/2 the tests run on, and whether unary calls take the fast path. */
+/** The HTTP/2 implementation and the fast path of all tests, by variables of the environment. */
 const HTTP2 = process.env.HTTP2 === "node" ? "node" : "built-in";
 const FAST_PATH = process.env.FAST_PATH !== "off";
 
-/** Starts the service's server, or one of other options. */
+/** Starts a server. By default it serves the service, with the default options of `createServer`. */
 export async function startServer(
   t: TestContext,
   options: Partial<ServerOptions> = {},

@@ -1,4 +1,4 @@
-/** The same routes under Connect's own adapter: the answers that this server's are held against. */
+/** Serves the same routes with Connect's own adapter, whose responses are compared with those of this server. */
 import { once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
@@ -10,7 +10,7 @@ import { type Cell, envelope } from "./cells.ts";
 import type { HttpVersion } from "./http.ts";
 import type { lasting } from "./lasting.ts";
 
-/** Starts Connect's adapter on node:http or node:http2, to the end of the test. Returns "host:port". */
+/** Starts Connect's adapter on node:http or node:http2, until the end of the test. Returns "host:port". */
 export async function startStock(
   t: TestContext,
   version: HttpVersion,
@@ -49,7 +49,7 @@ const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, 
   },
 ];
 
-/** The answer with each message that Brotli compressed decompressed. */
+/** Returns the response with all messages that Brotli compressed decompressed. */
 function decompressed(answer: Answer): Answer {
   const { "content-encoding": encoding, "content-length": length, ...headers } = answer.headers;
   if (encoding === "br") return { ...answer, headers, body: brotliDecompressSync(answer.body) };
@@ -65,7 +65,7 @@ function decompressed(answer: Answer): Answer {
   return { ...answer, body: Buffer.concat(envelopes) };
 }
 
-/** The answer as Connect's own adapter would have it. */
+/** Returns the response in the form that Connect's own adapter would send. */
 export function asStock(cell: Cell, answer: Answer): Answer {
   return DIFFERENCES.reduce((undone, { undo }) => undo(cell, undone), answer);
 }

@@ -1,4 +1,4 @@
-/** Connect's own clients, in every protocol over every HTTP version that it is for, plain and over TLS. */
+/** Connect's own clients, for every protocol and HTTP version that they support, with and without TLS. */
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { TlsCredentials } from "../../src/server/listener/tls-credentials.ts";
@@ -7,7 +7,7 @@ import { AUTHORITY, SERVER } from "./certificates.ts";
 export interface NamedTransport {
   readonly name: string;
   readonly http: "1.1" | "2";
-  /** What its server speaks TLS with; undefined where it is plain. */
+  /** The TLS credentials of the server; undefined without TLS. */
   readonly tls: TlsCredentials | undefined;
   readonly create: (baseUrl: string) => Transport;
 }

@@ -1,4 +1,4 @@
-/** What a peer can do with calls, whatever their HTTP version. */
+/** Attacks with calls, over every HTTP version. */
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { data, HELLO, headers, POST, rstStream } from "../../http2/support/wire.ts";
 import { type Call, CELLS, type Cell, callIn, envelope } from "../../support/cells.ts";
@@ -11,7 +11,7 @@ const SAY = "/fixture.Echo/Say";
 const BOMB_BYTES = 50 << 20;
 /** Half of the bytes of the largest message. */
 const DEEP = 2_000_000;
-/** Bytes that a bomb of 50 MB may make the server hold. */
+/** Bytes of memory that a bomb of 50 MB may cost the server. */
 const FLAT_BYTES = 25 << 20;
 
 type Http = Attack["http"];
@@ -22,13 +22,13 @@ function cellOf(http: Http, codec: Cell["codec"]): Cell {
   return CELLS.find((cell) => cell.protocol === protocol && cell.codec === codec && cell.http === version) as Cell;
 }
 
-/** Makes a call; gives its code. */
+/** Makes a call. Returns its code. */
 async function code(target: Target, cell: Cell, rest: Omit<Call, "path">): Promise<string> {
   const outcome = await callIn(cell, target.url, { path: SAY, ...rest });
   return outcome.code ?? String(outcome.status);
 }
 
-/** Its code, and what the server held for it. */
+/** Returns the code of the call, and the memory that the server used for it. */
 async function weighed(target: Target, run: () => Promise<string>): Promise<string> {
   let seen = "";
   const growth = await target.growth(async () => {
@@ -37,7 +37,7 @@ async function weighed(target: Target, run: () => Promise<string>): Promise<stri
   return `${seen}, ${growth < FLAT_BYTES ? "flat" : "grown"}`;
 }
 
-/** A message of a field that is not known, and of so many zeros. */
+/** Returns a message with `size` zeros in an unknown field. */
 function zeros(size: number): Buffer {
   const length: number[] = [];
   for (let left = size; left > 0; left >>>= 7) length.push((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
@@ -223,12 +223,12 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
       cut: /^dropped$/,
     },
     {
-      name: "authorities that are none",
+      name: "invalid authorities",
       off: undefined,
       async run({ connect }) {
         const seen = new Set<string>();
         const never = ["a b", "", "\u00ff"];
-        const never1 = ["[", "a:99999", "a@b", "http://a"]; // over HTTP/2 a caller may name them
+        const never1 = ["[", "a:99999", "a@b", "http://a"]; // allowed over HTTP/2
         for (const authority of http === "1.1" ? [...never, ...never1] : never) {
           const peer = await connect();
           const bytes =

@@ -1,22 +1,22 @@
-/** What a peer can do with the bytes of HTTP/1.1. */
+/** Attacks with the bytes of HTTP/1.1. */
 import type { Attack, Target } from "../support/attack.ts";
 
 const off = Infinity;
 const ECHO = call('"hello"');
-/** A stream that goes on for as long as the server does. */
+/** A stream that does not end. */
 const WATCH = call("\0\0\0\0\x02{}")
   .replace("/fixture.Echo/Say", "/grpc.health.v1.Health/Watch")
   .replace("application/json", "application/connect+json");
-/** More than the buffers of both systems hold. */
+/** More bytes than the TCP buffers of both sides hold. */
 const LARGE = 32 << 20;
 
-/** A call of Say, with a whole body or with the length of one that follows. */
+/** Returns a call of Say, with its body, or with the length of a body that follows. */
 export function call(body: string | number, ...fields: string[]): string {
   const length = typeof body === "string" ? body.length : body;
   return `${head("Content-Type: application/json", `Content-Length: ${length}`, ...fields)}\r\n\r\n${typeof body === "string" ? body : ""}`;
 }
 
-/** The head of a call of Say but for its end. */
+/** The header section of a call of Say, without its end. */
 function head(...fields: string[]): string {
   return ["POST /fixture.Echo/Say HTTP/1.1", "Host: localhost", ...fields].join("\r\n");
 }

@@ -1,4 +1,4 @@
-/** What a peer can do with HTTP/2's frames (RFC 9113, 10.5). */
+/** Attacks with the frames of HTTP/2 (RFC 9113, 10.5). */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Field } from "../../../src/server/http/exchange.ts";
@@ -21,18 +21,18 @@ import {
 import type { Attack, Target } from "../support/attack.ts";
 
 const off = Infinity;
-/** The stream of the last request of a flood: where it is answered, nothing cut the flood. */
+/** The stream of the last request of a flood. A response to it shows that the flood was not cut off. */
 const LAST = 1_000_001;
 const ANSWERED = /200, open$/;
 const CALM = /GOAWAY ENHANCE_YOUR_CALM, closed$/;
 
-/** A call of Say, whose request is whole. */
+/** Returns a complete call of Say. */
 export function get(id: number, text: string): Buffer {
   const query = new URLSearchParams({ encoding: "json", message: JSON.stringify(text) });
   return headers(id, [...GET.filter(([name]) => name !== ":path"), [":path", `/fixture.Echo/Say?${query}`]]);
 }
 
-/** The head of a call of Say, whose body follows. */
+/** Returns the headers of a call of Say, whose body follows. */
 export function post(
   id: number,
   type = "application/json",
@@ -43,7 +43,7 @@ export function post(
   return headers(id, [...fields, [":path", path], ["content-type", type], ...more], 0);
 }
 
-/** Says it many times, and then makes a call that is answered where nothing was cut. */
+/** Sends the frames many times, and then makes a call, which succeeds if the flood was not cut off. */
 function flood(
   count: number,
   make: (i: number) => Buffer,
@@ -59,14 +59,14 @@ function flood(
   };
 }
 
-/** Says it, and no more. */
+/** Sends the frames, and nothing more. */
 function linger(...first: Buffer[]): Attack["run"] {
   return async ({ connect }) => {
     return (await connect(...first)).ending();
   };
 }
 
-/** Says each after the answer to the one before. */
+/** Sends each request after the response to the previous one. */
 function paced(make: () => Buffer, answer: string): Attack["run"] {
   return async ({ connect }) => {
     const peer = await connect(HELLO, post(1));
@@ -244,7 +244,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
       for (let i = 0; i < 512; i++) {
         let written = false;
         socket.write(pings, () => (written = true));
-        // Until it is taken, or for a second in which the server runs.
+        // Waits until the bytes are written, or the server has used a second of CPU time.
         for (let still = 0; !written; still++) {
           if (still === 200) return "not taken";
           await turn();
@@ -378,7 +378,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
 
 export const HTTP2_ATTACKS: readonly Attack[] = ATTACKS.map((attack) => ({ ...attack, http: "2" }));
 
-/** A request with more fields than a frame holds. */
+/** Returns a request with more fields than fit in one frame. */
 function wide(id: number, fields: readonly (readonly [string, string])[]): Buffer[] {
   const block = encodeBlock([...GET, ...fields]);
   const pieces = Array.from({ length: Math.ceil(block.length / 16_384) }, (_, i) =>

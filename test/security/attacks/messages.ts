@@ -7,24 +7,24 @@ const off = Infinity;
 const MESSAGE_BYTES = 4_194_304;
 const BOMB_BYTES = 32 << 20;
 const AT_ONCE = 60;
-/** Bytes that the server may hold for so many messages, which are 4 MiB each, and more with their windows. */
+/** Bytes of memory that the server may use for `AT_ONCE` messages of 4 MiB each, with their decompressors. */
 const FLAT_BYTES = 128 << 20;
 const PATHS = { unary: "/fixture.Echo/Say", stream: "/fixture.Echo/Join" } as const;
 const NO_ROOM = { bufferedBytes: off, bufferedBytesPerConnection: off };
 
 type Http = Attack["http"];
 
-/** A field that no message here has, with so many zeros. */
+/** Returns an unknown field with `size` zeros. */
 function zeros(size: number): Buffer {
   const length = [0, 7, 14].map((shift) => ((size >> shift) & 0x7f) | 0x80);
   return Buffer.concat([Buffer.of(0x1a, ...length, size >> 21), Buffer.alloc(size)]);
 }
 
-/** Messages that are larger than any may be, once they are decompressed. */
+/** Messages that exceed the limit when they are decompressed. */
 const GZIP_BOMB = gzipSync(zeros(BOMB_BYTES), { level: 9 });
 const BROTLI_BOMB = brotliBomb(22);
 const WIDE_BROTLI_BOMB = brotliBomb(24);
-/** A message that a handler of the victim keeps, and of which each two bytes become an object. */
+/** A message for a handler that never ends. Each two bytes of it become an object. */
 const MANY_FIELDS = Buffer.concat([Buffer.from("\x0a\x05stuck", "latin1"), Buffer.alloc(256_000, "\x18\x01")]);
 
 function brotliBomb(windowBits: number): Buffer {
@@ -32,7 +32,7 @@ function brotliBomb(windowBits: number): Buffer {
   return brotliCompressSync(zeros(BOMB_BYTES), { params: { [quality]: 5, [window]: windowBits } });
 }
 
-/** Calls at once: what each caller is told, once, and if the server's process grew much for it. */
+/** Makes calls at the same time. Returns their different outcomes, and if the process of the server grew much. */
 async function atOnce(target: Target, cell: Cell, call: Call, count = AT_ONCE, flat = FLAT_BYTES): Promise<string> {
   const told = new Set<string>();
   async function make(): Promise<void> {
@@ -52,7 +52,7 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
   const cell = CELLS.find(
     (each) => each.protocol === protocol && each.http === version && each.codec === "proto",
   ) as Cell;
-  // Each takes seconds: what is unary over one version is a stream over the other.
+  // Each takes seconds, so each attack is a unary call over one version and a stream over the other.
   const [wide, bombs] =
     http === "1.1"
       ? ([

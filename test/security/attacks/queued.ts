@@ -1,4 +1,4 @@
-/** Attacks by responses that the client asks for and does not take. */
+/** Attacks by clients that request responses and do not read them. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ServerReflectionRequestSchema } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { SettingId } from "../../../src/server/http2/frames/types.ts";
@@ -12,16 +12,16 @@ import { get, post } from "./http2.ts";
 const off = Infinity;
 const RESPONSE_BYTES = 1_000_000;
 const LIMIT = 8 << 20;
-/** The limit, and what connections and streams hold besides. */
+/** The limit, and the memory of connections and streams. */
 const FLAT_BYTES = LIMIT + (4 << 20);
 
-/** Opens every window for nothing, and asks for `count` large responses. */
+/** Requests `count` large responses, with flow-control windows of 0. */
 export async function askWithClosedWindows({ connect }: Pick<Target, "connect">, count: number): Promise<Peer> {
   const requests = Array.from({ length: count }, (_, i) => get(2 * i + 1, `large ${RESPONSE_BYTES}`));
   return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...requests);
 }
 
-/** Opens `count` streams of large messages, with closed windows. */
+/** Requests `count` streams of large messages, with windows of 0. */
 export async function streamWithClosedWindows({ connect }: Pick<Target, "connect">, count: number): Promise<Peer> {
   const body = envelope(Buffer.from(`"100 times large ${RESPONSE_BYTES}"`));
   const requests = Array.from({ length: count }, (_, i) => {
@@ -31,7 +31,7 @@ export async function streamWithClosedWindows({ connect }: Pick<Target, "connect
   return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...requests);
 }
 
-/** Asks for `count` large responses in a pipeline, and stops to read at the first. */
+/** Requests `count` large responses in a pipeline, and stops reading at the first one. */
 export async function askInPipeline({ connect }: Pick<Target, "connect">, count: number): Promise<Peer> {
   const peer = await connect();
   peer.send(call(`"large ${RESPONSE_BYTES}"`).repeat(count));
@@ -40,7 +40,10 @@ export async function askInPipeline({ connect }: Pick<Target, "connect">, count:
   return peer;
 }
 
-/** Opens `count` reflection streams that ask for a name of `length` characters, each of which is six when it is quoted, with closed windows. */
+/**
+ * Opens `count` reflection streams with windows of 0. Each asks for a name of `length` characters, which an error
+ * quotes as six characters each.
+ */
 export async function askForNames({ connect }: Pick<Target, "connect">, count: number, length: number): Promise<Peer> {
   const request = create(ServerReflectionRequestSchema, {
     messageRequest: { case: "fileContainingSymbol", value: "\u0001".repeat(length) },

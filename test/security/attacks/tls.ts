@@ -1,4 +1,4 @@
-/** What a peer can do to a server that speaks TLS: with its handshake, and behind it where TLS changes the way of the bytes. */
+/** Attacks on a server with TLS: with the handshake, and with calls whose bytes TLS buffers. */
 import type { Attack } from "../support/attack.ts";
 import { pick } from "../support/pick.ts";
 import { CALL_ATTACKS } from "./calls.ts";
@@ -6,7 +6,7 @@ import { HTTP1_ATTACKS } from "./http1.ts";
 import { HTTP2_ATTACKS } from "./http2.ts";
 
 const off = Infinity;
-/** A handshake's record (RFC 8446, 5.1) of 512 bytes, with a ClientHello that begins. */
+/** The begin of a handshake record of 512 bytes (RFC 8446, 5.1), with the begin of a ClientHello. */
 const HALF_CLIENT_HELLO = Buffer.concat([
   Buffer.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03),
   Buffer.alloc(50),
@@ -73,7 +73,7 @@ const HANDSHAKES: readonly Attack[] = [
   },
 ];
 
-/** Where what waits for a peer, or comes from it, goes through TLS's own buffers. */
+/** Attacks whose bytes go through the buffers of TLS. */
 const BEHIND = [
   "an answer that is not read",
   "a stream that is not read",

@@ -3,7 +3,7 @@ import type { Attack } from "../support/attack.ts";
 import { pick } from "../support/pick.ts";
 import { CALL_ATTACKS } from "./calls.ts";
 
-/** Where the bytes of a call go another way, or its handler is started in another place. */
+/** Attacks for which other code reads the bytes of the call or starts the handler. */
 const NAMES = [
   "a gzip bomb of 50 MB",
   "a br bomb of 50 MB",

@@ -1,6 +1,6 @@
 /**
- * Random calls, valid and not, in every protocol over both HTTP versions: they are answered alike with the fast path and
- * without it, never by an error of the server's own, and the next good call succeeds.
+ * Fuzzes calls in every protocol over both HTTP versions. The responses with and without the fast path must be equal
+ * and not an internal error, and the next good call must succeed.
  */
 import assert from "node:assert/strict";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -13,7 +13,7 @@ import { startFuzzed } from "./server.ts";
 
 const METHODS = ["Say", "Say", "Say", "Say", "Repeat", "Join", "Chat", "Nope"];
 const ENCODINGS = ["gzip", "br", "identity", "zstd", "", "GZIP", "gzip, br"];
-/** None of them ends while its call is answered. */
+/** Timeouts, valid and invalid. None is short enough to end a call. */
 const TIMEOUTS = ["60S", "60000", "100000000S", "1x", "-1", "1.5", "", " 1S", "1e9", "H", "99999999999"];
 const TYPES = [
   "",
@@ -25,7 +25,7 @@ const TYPES = [
   "text/plain",
 ];
 
-/** A message in the cell's codec, or what is none. */
+/** Returns a message in the codec of the cell, valid or not. */
 function message(random: Random, { codec }: Cell): Buffer {
   const text = random.text(random.pick([0, 1, 30, 300, 70_000]));
   switch (random.below(6)) {
@@ -65,7 +65,7 @@ function compress(random: Random, bytes: Buffer, encoding: string | undefined): 
   return random.chance(4) ? mutate(random, compressed) : compressed;
 }
 
-/** A body of envelopes that may lie about themselves. */
+/** Returns a body of envelopes, which may have wrong flags and lengths. */
 function envelopes(random: Random, cell: Cell, encoding: string | undefined): Buffer {
   const parts: Buffer[] = [];
   for (let i = random.below(4); i > 0; i--) {
@@ -98,7 +98,7 @@ function randomCall(random: Random, cell: Cell): HttpRequest {
   return { path, headers, body: random.chance(3) ? random.pieces(Buffer.from(body)).slice(0, 100) : body };
 }
 
-/** The query in another order, with parts that are missing, twice, or wrong. */
+/** Returns the path with a changed query: parts are missing, repeated or invalid. */
 function query(random: Random, path: string): string {
   const [before = "", ...rest] = path.split("?");
   const parts = rest.join("?").split("&");
@@ -123,22 +123,22 @@ function query(random: Random, path: string): string {
   return `${before}?${parts.join("&")}`;
 }
 
-/** The answer, or that there was none. */
+/** Returns the response, or the error without one. */
 async function answerOf(cell: Cell, authority: string, request: HttpRequest): Promise<HttpResponse | string> {
   try {
     return await send(cell.http, authority, request);
   } catch (error) {
-    return `no answer: ${(error as NodeJS.ErrnoException).code}`;
+    return `no response: ${(error as NodeJS.ErrnoException).code}`;
   }
 }
 
-/** What a caller does wrong, and is `internal` nevertheless. */
+/** Mistakes of callers that have the code `internal`. */
 const CALLERS_INTERNAL = [
   // gRPC, compression.md: "must fail with INTERNAL".
   /^received compressed envelope, but do not know how to decompress$/,
 ];
 
-/** Nothing in it is the server's own error. */
+/** Fails if the response is an error of the server itself. */
 function checkAnswer(cell: Cell, answer: HttpResponse): void {
   const { code, message } = readResponse(cell, answer);
   if (code !== "internal" && code !== "unknown" && answer.status !== 500) return;

@@ -1,4 +1,4 @@
-/** A short run of each fuzzer; main.ts runs as long as it is told to, by arguments that it reads. */
+/** Runs each fuzzer for a short time, and tests the arguments of main.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { run } from "../../support/command.ts";

@@ -1,6 +1,6 @@
 /**
- * Random bytes of HTTP/1.1. However the same requests are split, they are answered alike; and whatever comes, each
- * connection ends, no answer is an error of the server's own, and the next good call succeeds.
+ * Fuzzes HTTP/1.1 with random bytes. The responses must not depend on how requests are split. Each connection must end
+ * without an internal error, and the next good call must succeed.
  */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
@@ -18,7 +18,7 @@ const TYPES = [
   "application/connect+json",
   "text/plain",
 ];
-/** What parsers trip over. */
+/** Bytes that are difficult for parsers. */
 const NOISE = [
   "\r\n",
   "\n",
@@ -35,7 +35,7 @@ const NOISE = [
 ];
 const END_MS = 10_000;
 
-/** Requests one after the other; the last ends the connection. */
+/** Returns requests for a pipeline; the last one ends the connection. */
 function pipeline(random: Random): Buffer[] {
   const count = 1 + random.below(4);
   return Array.from({ length: count }, (_, i) => request(random, i === count - 1));
@@ -79,7 +79,7 @@ function mutate(random: Random, bytes: Buffer): Buffer {
   return Buffer.from(text, "latin1");
 }
 
-/** Sends the pieces, says that no more will come where it is told to, and gives all that the server says. */
+/** Sends the pieces, and a FIN if `end` is true. Returns all that the server sends. */
 async function converse(authority: string, pieces: readonly Buffer[], end: boolean): Promise<string> {
   const socket = await connectTo(authority);
   let said = "";
@@ -87,7 +87,7 @@ async function converse(authority: string, pieces: readonly Buffer[], end: boole
     said += text;
   });
   const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
-  socket.on("error", () => {}); // it may be reset
+  socket.on("error", () => {}); // the server may reset the connection
   for (const piece of pieces) {
     if (socket.writable) socket.write(piece);
     await turns(1);

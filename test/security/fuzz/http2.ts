@@ -1,7 +1,6 @@
 /**
- * Random conversations with a connection of HTTP/2. However the same bytes are split, the same bytes come back; and
- * whatever comes, there is no error of the server's own, no answer on a stream it is not for, and nothing held when it is
- * over.
+ * Fuzzes an HTTP/2 connection with random frames. The responses must not depend on how the bytes are split. An internal
+ * error, a response on a wrong stream and leaked memory are failures.
  */
 import assert from "node:assert/strict";
 import type { Exchange, Field } from "../../../src/server/http/exchange.ts";
@@ -29,7 +28,7 @@ import type { Target } from "./run.ts";
 
 const TRAILERS: readonly Field[] = Object.freeze([["x-end", "1"]] as const);
 
-/** Answers in one of several ways, or not at all, with bytes that say which stream they are for. */
+/** Responds in one of several ways, or not at all. The bytes of the body are the stream's id. */
 function answer(exchange: Exchange): void {
   const id = idOf(exchange);
   const [, kind = "", size = "0"] = /^\/(.)(\d+)$/.exec(exchange.request.path) ?? [];
@@ -53,7 +52,7 @@ function idOf(exchange: Exchange): number {
   return (exchange as Stream).id;
 }
 
-/** What a client might say, frame by frame. */
+/** Returns random frames of a client. */
 function conversation(random: Random): Buffer[] {
   const frames: Buffer[] = [];
   const open: number[] = [];
@@ -100,7 +99,7 @@ function conversation(random: Random): Buffer[] {
   return frames;
 }
 
-/** A request's head in one frame or more, with fields that change the dynamic table. */
+/** Returns the headers of a request in one or more frames, with fields that change the dynamic table. */
 function request(random: Random, id: number, flags: number): Buffer[] {
   const path = `/${random.pick(["g", "e", "r", "s", "n"])}${random.below(random.chance(4) ? 40_000 : 300)}`;
   const fields = [...POST.filter(([name]) => name !== ":path"), [":path", path] as const];
@@ -126,19 +125,19 @@ function converse(chunks: readonly Buffer[], limits: Partial<Limits> = {}): Buff
   return all;
 }
 
-/** What holds whatever came. */
+/** Checks the connection and its frames, after valid or invalid input. */
 function check(bench: Bench, said: Buffer): void {
   assert.deepEqual(bench.errors, []);
   const { frames, rest } = split(said);
   assert.equal(rest.length, 0);
   const end = frames.findIndex(({ type }) => type === FrameType.Goaway);
-  assert.ok(end < 0 || end === frames.length - 1, "something is said after GOAWAY");
+  assert.ok(end < 0 || end === frames.length - 1, "a frame follows GOAWAY");
   const ids = new Set(bench.exchanges.map(idOf));
   for (const one of frames) if (one.type === FrameType.Data) isFor(one, ids);
   bench.connection.abort("the test is over");
   for (const exchange of bench.exchanges) exchange.reset();
-  assert.equal(bench.server.buffered.used, 0, "bytes are held for nobody");
-  assert.equal(bench.server.abandoned.used, 0, "handlers run for nobody");
+  assert.equal(bench.server.buffered.used, 0, "buffered bytes are left");
+  assert.equal(bench.server.abandoned.used, 0, "handlers of cancelled calls are left");
   assert.equal(bench.connection.waitingBytes, 0);
 }
 
@@ -148,14 +147,14 @@ function isFor({ id, payload }: Frame, ids: ReadonlySet<number>): void {
   for (const byte of payload) assert.ok(mine.includes(byte), `stream ${id} got ${byte}`);
 }
 
-/** The same bytes, split in another way. */
+/** Returns the same bytes, split in another way. */
 function splits(random: Random): void {
   const bytes = Buffer.concat([HELLO, ...conversation(random)]);
   const whole = converse([bytes]);
   for (let i = 0; i < 3; i++) assert.deepEqual(converse(random.pieces(bytes)), whole);
 }
 
-/** A conversation with some of its bytes, or its frames, changed. */
+/** Returns the frames of a client with some bytes or frames changed. */
 function mutants(random: Random): void {
   const frames = conversation(random);
   for (let i = random.below(4); i > 0; i--) {
@@ -170,7 +169,7 @@ function mutants(random: Random): void {
   );
 }
 
-/** A frame of any type, flags and stream, with any payload. */
+/** Returns a frame with random type, flags, stream and payload. */
 function noise(random: Random): Buffer {
   return frame(random.below(12), random.below(64), random.below(20), random.bytes(random.below(30)));
 }

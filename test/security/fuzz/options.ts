@@ -1,16 +1,16 @@
-/** The fuzzer's arguments: `--seed N --seconds S --target NAME`. */
+/** Reads the arguments of the fuzzer: `--seed N --seconds S --target NAME`. */
 import { parseArgs } from "node:util";
 
 export interface Options {
-  /** Of the first attempt; each after it has the next. */
+  /** The seed of the first attempt. Each following attempt has the next number. */
   readonly seed: number;
-  /** Of all targets together. */
+  /** The time of all targets together. */
   readonly seconds: number;
-  /** Undefined is all of them. */
+  /** One target; undefined for all. */
   readonly target: string | undefined;
 }
 
-/** Reads them. Throws a sentence on the first that is not allowed. */
+/** Returns the options. Throws an error that names the first invalid argument. */
 export function readOptions(args: readonly string[], targets: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],

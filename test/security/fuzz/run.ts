@@ -3,18 +3,18 @@ import { Random } from "../../support/random.ts";
 
 export interface Target {
   readonly name: string;
-  /** Starts what is tried. */
+  /** Starts the target. */
   start(): Promise<Trial>;
 }
 
 export interface Trial {
-  /** Tries something random; throws where something is found. */
+  /** Makes one random attempt. Throws if it finds a failure. */
   attempt(random: Random): Promise<void>;
-  /** Throws where something is left that should not be. */
+  /** Ends the target. Throws if something is left open. */
   end(): Promise<void>;
 }
 
-/** Gives how many attempts there were; the error of one that finds something says its seed. */
+/** Returns the number of attempts. The error of a failed attempt names its seed. */
 export async function fuzz(target: Target, seed: number, until: (count: number) => boolean): Promise<number> {
   const trial = await target.start();
   let count = 0;

@@ -1,4 +1,7 @@
-/** The servers that are fuzzed, with the fast path and without it, in this process: neither may log more than its limits, nor keep a connection. */
+/**
+ * Starts the servers that are fuzzed, with and without the fast path. They may log limits only, and must not keep
+ * connections.
+ */
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
@@ -6,11 +9,11 @@ import { createServer } from "../../../src/server/server.ts";
 import { send } from "../../support/http.ts";
 import { echoRoutes } from "../../support/protos.ts";
 
-/** ms in which a server that has nothing to do closes. */
+/** Milliseconds in which an idle server closes. */
 const CLOSE_MS = 10_000;
 const GOOD = { path: "/fixture.Echo/Say", headers: { "content-type": "application/json" }, body: '"good"' };
 
-/** Each method gives back what it gets. */
+/** Each method returns its request. */
 const routes = echoRoutes({
   say: async (request) => request,
   async *repeat(request) {
@@ -26,9 +29,9 @@ const routes = echoRoutes({
 
 export interface FuzzedServer {
   readonly authority: string;
-  /** Nothing is wrong with it: a good call succeeds by both HTTP versions, and no error was logged. */
+  /** Fails unless a good call succeeds over both HTTP versions and the log has no error. */
   check(): Promise<void>;
-  /** Closes it; throws where something is still under way. */
+  /** Closes the server. Throws if a call is still in flight. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * How an attack is tried: once with its bound off, where nothing may cut it, and once with it, beside a good client whose
- * calls all succeed, and after which the server holds no more than before.
+ * Tries an attack twice: with its limit off, when it must succeed, and with the limit on. Then a good client's calls
+ * must all succeed, and the server must free all memory afterwards.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,55 +12,57 @@ import type { Held, StartOptions } from "./server-process.ts";
 import type { Victim } from "./victim.ts";
 
 export interface Attack {
-  /** What the peer does. */
+  /** The attack in words, for the name of its test. */
   readonly name: string;
   readonly http: "1.1" | "2";
-  /** The server speaks TLS. Default: false. */
+  /** True if the server speaks TLS. Default: false. */
   readonly tls?: boolean;
-  /** Unary calls take the fast path. Default: true. */
+  /** True if unary calls take the fast path. Default: true. */
   readonly fastPath?: boolean;
-  /** Limits other than the defaults: times are shortened. */
+  /** Limits that differ from the defaults, mostly shorter times. */
   readonly limits?: Partial<Limits>;
-  /** The bound that cuts it, as it is turned off; undefined where a plain answer is all that it needs. */
+  /** The limits that stop the attack, turned off; undefined if an ordinary response stops it. */
   readonly off: Partial<Limits> | undefined;
-  /** What the log names where it is not one of them; null for what is too ordinary to be logged. */
+  /** The limit in the log, if it is not one of `off`; null if the event is too ordinary to be logged. */
   readonly logged?: LimitName | null;
-  /** Attacks, and says what came of it. */
+  /** Makes the attack, and returns its outcome in words. */
   readonly run: (target: Target) => Promise<string>;
-  /** What the good client calls: Echo, unless the attack takes room that all have together, where health must still answer. */
+  /** Makes the good client call health instead of Echo, if the attack uses up memory that all clients share. */
   readonly good?: "health";
-  /** What comes of it with the bound, and without. */
+  /** The outcome with the limit, and without it. */
   readonly cut: RegExp;
   readonly uncut?: RegExp;
 }
 
-/** What the attacker is given. */
+/** The attacked server, and tools for an attack. */
 export interface Target {
   readonly url: string;
-  /** A new connection, of the attack's HTTP version, over TLS where the server speaks it. */
+  /** Opens a connection of the attack's HTTP version, over TLS if the server speaks it. Sends `first`. */
   connect(...first: (Uint8Array | string)[]): Promise<Peer>;
-  /** A new connection without TLS, whatever the server speaks. */
+  /** Opens a connection without TLS, even if the server speaks TLS. Sends `first`. */
   connectBare(...first: (Uint8Array | string)[]): Promise<Peer>;
-  /** Waits until the server has given the connection up, if it does; says so for a peer that does not read. */
+  /** Waits until the server has dropped the connection, if it does. Also for peers that do not read. */
   dropped(peer: Peer): Promise<"dropped" | "held">;
-  /** Resets the connection, and waits as dropped does. */
+  /** Resets the connection, and waits as `dropped` does. */
   reset(peer: Peer): Promise<"dropped" | "held">;
-  /** Resolves after the server has read what has come to it. A busy machine may take seconds for that. */
+  /** Resolves after the server has read all that was sent to it. A busy machine may take seconds for that. */
   turn(): Promise<unknown>;
-  /** The answer, or "unanswered" where none comes. */
+  /** Returns the response, or "unanswered" if none comes. */
   answer(answer: Promise<string>): Promise<string>;
-  /** The most bytes that the server held while it ran, over what it held before. */
+  /** Returns the maximum of the server's memory during `run`, minus the memory before. */
   growth(run: () => Promise<unknown>): Promise<number>;
-  /** Returns the bytes that the server holds after `run`, without garbage, over those before. */
+  /** Returns the server's memory after `run`, without garbage, minus the memory before. */
   held(run: () => Promise<unknown>): Promise<number>;
-  /** The same of the process's resident set: it has the memory of zlib, and a process keeps what it had once. */
+  /**
+   * Like `growth`, for the resident set, which includes the memory of zlib. A process rarely returns it to the system.
+   */
   residentGrowth(run: () => Promise<unknown>): Promise<number>;
 }
 
 export interface Result {
-  /** What the attacker saw. */
+  /** The outcome of the attack in words. */
   readonly seen: string;
-  /** The bound that cut it, as the server logged. */
+  /** The limit that the server logged. */
   readonly met: string | undefined;
   readonly calls: number;
   readonly failures: readonly unknown[];
@@ -68,31 +70,31 @@ export interface Result {
   readonly after: Held;
 }
 
-/** ms that an attacker with nothing to bound it goes on for: longer than all times that attacks shorten. */
+/** Milliseconds of an attack without limits: longer than all times that attacks shorten. */
 const UNBOUND_MS = 700;
-/** ms for SETTINGS without a bound: many attacks at once keep a busy machine from acknowledging them in time. */
+/** Milliseconds for the SETTINGS acknowledgement without limits, for a machine that is busy with many attacks. */
 const UNBOUND_SETTINGS_MS = 60_000;
-/** ms in which a bound must have shown itself. */
+/** Milliseconds in which a limit must have stopped the attack. */
 const BOUND_MS = 20_000;
-/** What may be held after an attack, of what was before it. */
+/** Maximum of the memory after an attack, divided by that before. */
 const TOLERANCE = 1.05;
 
-/** With its bound off. */
+/** Tries the attack with its limit off. */
 export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> {
   const limits = { settingsMs: UNBOUND_SETTINGS_MS, ...attack.limits, ...attack.off };
   await victim.serving(optionsOf(attack, limits), async (url) => {
     const uncut = attack.uncut ?? /open$/;
     let seen = "";
-    // A server that a busy machine leaves no time answers later, but it does.
+    // On a busy machine, the server may respond later.
     for (let ms = UNBOUND_MS; ms < BOUND_MS && !uncut.test(seen); ms *= 4) {
       seen = await attacked(victim, attack, url, ms);
-      assert.doesNotMatch(seen, attack.cut, "it is cut without its bound");
+      assert.doesNotMatch(seen, attack.cut, "the attack is stopped without its limit");
     }
     assert.match(seen, uncut);
   });
 }
 
-/** With its bound, and a good client beside it. */
+/** Tries the attack with its limit on, beside a good client. */
 export async function tryBound(victim: Victim, attack: Attack): Promise<Result> {
   const { result, log } = await victim.serving(optionsOf(attack, attack.limits ?? {}), async (url) => {
     const client = new GoodClient(url, attack.good);
@@ -185,7 +187,7 @@ async function attacked(victim: Victim, attack: Attack, url: string, patience: n
   }
 }
 
-/** What is held when all has settled that does. */
+/** Returns the memory when it has settled, or after the last try. */
 async function restored(victim: Victim, before: Held): Promise<Held> {
   let peak = 0;
   for (let tries = 0; ; tries++) {

@@ -1,15 +1,15 @@
-/** A victim in a memory cgroup, as in a small container, or with a small heap. */
+/** Starts a victim in a memory cgroup, as in a small container, or with a small heap. */
 import type { TestContext } from "node:test";
 import { memoryGroup } from "./memory-group.ts";
 import { Victim } from "./victim.ts";
 
 export interface Container {
   readonly victim: Victim;
-  /** True if the kernel killed the server's process for want of memory. */
+  /** True if the kernel killed the process of the server because it had no memory left. */
   readonly killed: () => boolean;
 }
 
-/** Starts a victim with so many bytes of memory; it ends with the test. Undefined if the test is skipped. */
+/** Starts a victim with this memory, and ends it with the test. Returns undefined if the test is skipped. */
 export function startContainer(t: TestContext, bytes: number): Container | undefined {
   const group = memoryGroup(t, bytes);
   if (group === undefined) return undefined;

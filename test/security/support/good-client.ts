@@ -1,4 +1,4 @@
-/** A well-behaved client over both HTTP versions: quick calls and slow ones, on connections that it keeps. */
+/** A well-behaved client over both HTTP versions: quick and slow calls, on connections with keep-alive. */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,10 +8,10 @@ import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { AUTHORITY } from "../../support/certificates.ts";
 import { Echo } from "../../support/protos.ts";
 
-/** Longer than the times that the attacks shorten: who waits for a handler is no attacker. */
+/** Longer than the times that attacks shorten: a client that waits for a handler must not be stopped. */
 const SLOW_MS = 300;
 
-/** Quick calls that are made, however soon the attack is over. */
+/** The minimum of quick calls, even if the attack is short. */
 const LEAST_CALLS = 20;
 
 export class GoodClient {
@@ -24,7 +24,7 @@ export class GoodClient {
   #going = true;
   #loops: Promise<unknown> = Promise.resolve();
 
-  /** It calls Echo, or only asks for the server's health. */
+  /** Creates a client that calls Echo, or only asks for the server's health. */
   constructor(baseUrl: string, calls: "echo" | "health" = "echo") {
     const options = { keepAlive: true, maxSockets: 2, ca: AUTHORITY.cert };
     this.#agent = baseUrl.startsWith("https:") ? new HttpsAgent(options) : new HttpAgent(options);
@@ -44,24 +44,24 @@ export class GoodClient {
     }
   }
 
-  /** Opens its connections. */
+  /** Opens the connections. */
   async connect(): Promise<void> {
     for (const call of this.#quick) for (let i = 0; i < 40; i++) await Promise.all([call(), call()]);
   }
 
-  /** Begins to call, until it is told to stop. */
+  /** Makes calls until `stop`. */
   start(): void {
     const quick = this.#quick.map((call) => this.#loop(call, LEAST_CALLS));
     this.#loops = Promise.all([...quick, ...this.#slow.map((call) => this.#loop(call, 1))]);
   }
 
-  /** Settles when the calls under way are answered. */
+  /** Stops. Resolves when all calls in flight have ended. */
   async stop(): Promise<void> {
     this.#going = false;
     await this.#loops;
   }
 
-  /** Closes its connections. */
+  /** Closes the connections. */
   close(): void {
     this.#agent.destroy();
     this.#session.abort();

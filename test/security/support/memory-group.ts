@@ -1,20 +1,20 @@
-/** A memory cgroup with a limit, in which a process runs as it would in a small container: Linux, as root, cgroup v1 or v2. */
+/** Runs a process in a memory cgroup with a limit, as in a small container. Needs Linux, root, and cgroup v1 or v2. */
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { absent } from "../../support/judge.ts";
 
-/** A version of cgroups: its folder for memory, and the names of its files. */
+/** A version of cgroups, with its folder for memory and the names of its files. */
 interface Files {
   readonly root: string;
   readonly limit: string;
   /** The limit of memory and swap together (v1), or of swap alone (v2), and the value that leaves no swap. */
   readonly swap: string;
   readonly noSwap: (bytes: number) => number;
-  /** Counts the processes that the kernel killed for want of memory, in a line `oom_kill N`. */
+  /** The file whose line `oom_kill N` counts the processes that the kernel killed because of the limit. */
   readonly events: string;
-  /** The field of memory.stat that has the bytes of processes, without cached files. */
+  /** The field of memory.stat with the bytes of processes, without cached files. */
   readonly anonymous: string;
 }
 
@@ -35,9 +35,9 @@ const V2: Files = {
   anonymous: "anon",
 };
 
-/** ms between two readings of the memory in use. */
+/** Milliseconds between two readings of the memory in use. */
 const SAMPLE_MS = 10;
-/** Tries to remove the group: the kernel takes a moment to let an ended process go. */
+/** Tries to remove the group: the kernel takes a moment to remove an ended process from it. */
 const REMOVE_TRIES = 100;
 
 let created = 0;
@@ -62,18 +62,20 @@ export class MemoryGroup {
     }
   }
 
-  /** Returns a command that joins the group, then becomes `command`: it has the same process id and file descriptors. */
+  /**
+   * Returns a command that joins the group and then executes `command`, which keeps process id and file descriptors.
+   */
   command(command: string, ...args: readonly string[]): [command: string, args: string[]] {
     const script = 'echo $$ > "$0" && exec "$@"';
     return ["sh", ["-c", script, join(this.#folder, "cgroup.procs"), command, ...args]];
   }
 
-  /** Bytes that its processes use now, without cached files. */
+  /** The bytes that the processes use now, without cached files. */
   get bytes(): number {
     return this.#number("memory.stat", this.#files.anonymous);
   }
 
-  /** The most of `bytes` that was read while `sample` ran. */
+  /** The maximum of `bytes` while `sample` ran. */
   get peak(): number {
     return this.#peak;
   }
@@ -115,7 +117,7 @@ export class MemoryGroup {
   }
 }
 
-/** Creates a group for the test. Returns undefined if the test is skipped because the system has none to give. */
+/** Creates a group for the test. Returns undefined if the test is skipped, because the system cannot create one. */
 export function memoryGroup(t: TestContext, limitBytes: number): MemoryGroup | undefined {
   try {
     return new MemoryGroup(limitBytes);

@@ -1,4 +1,4 @@
-/** A peer that says what it is told to, and what it saw of the server, in words. */
+/** A peer that sends raw bytes, and reports in words what the server sent. */
 import { once } from "node:events";
 import net, { type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,15 +7,15 @@ import { FrameType } from "../../../src/server/http2/frames/types.ts";
 import { type Frame, inWords, split } from "../../http2/support/wire.ts";
 import { AUTHORITY } from "../../support/certificates.ts";
 
-/** ms in which a server that works has answered. */
+/** Milliseconds in which a working server responds. */
 const ANSWER_MS = 20_000;
 
 export class Peer {
   readonly socket: Socket;
-  /** Bytes that came from the server. */
+  /** Bytes received from the server. */
   received = 0;
   readonly #http: "1.1" | "2";
-  /** ms that it waits for what may not come. */
+  /** Milliseconds to wait for an event that may not come. */
   readonly #patience: number;
   readonly #closed: Promise<unknown>;
   readonly #words = new Map<string, number>();
@@ -29,11 +29,11 @@ export class Peer {
     this.#http = http;
     this.#patience = patience;
     this.#closed = new Promise((resolve) => socket.on("close", resolve));
-    socket.on("error", () => {}); // it may be reset
+    socket.on("error", () => {}); // the server may reset the connection
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
   }
 
-  /** Connects to a URL; only to its port where it is to say for itself what TLS is. */
+  /** Connects to a URL. With `bare`, does not make the TLS handshake. */
   static async connect(url: string, http: "1.1" | "2", patience: number, bare = false): Promise<Peer> {
     const { protocol, hostname, port } = new URL(url);
     const tcp = net.connect({ host: hostname, port: Number(port), noDelay: true });
@@ -62,7 +62,7 @@ export class Peer {
     if (this.open) this.socket.write(Buffer.concat(bytes.map((each) => Buffer.from(each as string, "latin1"))));
   }
 
-  /** Sends one after the other, some ms apart, for as long as it has patience and a connection. */
+  /** Sends the pieces one after the other, `apart` milliseconds apart, until its patience or the connection ends. */
   async trickle(pieces: Iterable<Uint8Array | string>, apart: number): Promise<void> {
     const end = Date.now() + this.#patience;
     for (const piece of pieces) {
@@ -72,7 +72,7 @@ export class Peer {
     }
   }
 
-  /** Sends many, as fast as they are taken, until it is cut. */
+  /** Sends `count` pieces as fast as the server reads them, until the connection is closed. */
   async flood(count: number, make: (i: number) => Uint8Array | string): Promise<void> {
     for (let sent = 0; sent < count && this.open; sent += 500) {
       this.send(...Array.from({ length: Math.min(500, count - sent) }, (_, i) => make(sent + i)));
@@ -82,18 +82,18 @@ export class Peer {
     }
   }
 
-  /** How often the server said what such words name. */
+  /** Returns the number of frames or statuses of this name that the server sent. */
   count(word: string): number {
     return this.#words.get(word) ?? 0;
   }
 
-  /** Waits until the server said it so many times; throws where it closes before. */
+  /** Waits until the server sent the word so many times. Throws if the connection closes before. */
   async saw(word: string, times = 1): Promise<void> {
     await this.sawOrClosed(word, times);
-    if (this.count(word) < times) throw new Error(`wait for "${word}": the server said ${this.seen()}`);
+    if (this.count(word) < times) throw new Error(`wait for "${word}": the server sent ${this.seen()}`);
   }
 
-  /** Waits until the server said it so many times or closed; throws where it does neither. */
+  /** Waits until the server sent the word so many times or closed the connection. Throws if it does neither in time. */
   async sawOrClosed(word: string, times = 1): Promise<void> {
     const end = Date.now() + ANSWER_MS;
     while (this.count(word) < times && !this.socket.destroyed) {
@@ -102,20 +102,20 @@ export class Peer {
     }
   }
 
-  /** Waits until the server closes, if it does; gives each thing that was seen once, and how it ended. */
+  /** Waits until the server closes the connection, or patience ends. Returns `seen`. */
   async ending(): Promise<string> {
     await Promise.race([this.#closed, sleep(this.#patience, undefined, { ref: false })]);
     return this.seen();
   }
 
-  /** Waits until the server says one of these or closes, if it does either. */
+  /** Waits until the server sends one of the words or closes the connection, or patience ends. Returns `seen`. */
   async endingWith(...words: string[]): Promise<string> {
     const end = Date.now() + this.#patience;
     while (!words.some((word) => this.count(word) > 0) && !this.socket.destroyed && Date.now() < end) await sleep(2);
     return this.seen();
   }
 
-  /** What ends things, each once, and how it ended. */
+  /** Returns all different words so far, and "open" or "closed". */
   seen(): string {
     const words = [...this.#words.keys()].filter((word) => !word.endsWith(" ack"));
     return [...words, this.socket.closed ? "closed" : "open"].join(", ");
@@ -140,7 +140,7 @@ export class Peer {
   }
 }
 
-/** What a frame says, whatever its stream: a status, or the name and the code of an end. */
+/** Returns a frame as a word, without its stream: a status, or a frame's name with its error code. */
 function wordOf(one: Frame): string | undefined {
   const [, ...words] = inWords(one).split(" ");
   if (one.type === FrameType.Headers) return words[1] === "trailers" ? undefined : words[1];

@@ -1,7 +1,7 @@
-/** Attacks by their names, for those that are tried in more than one place. */
+/** Selects attacks by their names, for those that run in more than one test file. */
 import type { Attack } from "./attack.ts";
 
-/** Those of the names, in every HTTP version that they have. Throws where a name is none's. */
+/** Returns the attacks of these names, in every HTTP version. Throws if a name is unknown. */
 export function pick(attacks: readonly Attack[], names: readonly string[]): Attack[] {
   const picked = attacks.filter(({ name }) => names.includes(name));
   const missing = names.filter((name) => !picked.some((attack) => attack.name === name));

@@ -1,12 +1,12 @@
-/** Tests of attacks: first all of them without their bounds, which warms the process, then one after the other. */
+/** Runs attacks as tests: first all of them without their limits, which warms the process, then one after the other. */
 import { after, describe, test } from "node:test";
 import { type Attack, tryBound, tryUnbound } from "./attack.ts";
 import { Victim } from "./victim.ts";
 
-/** Each test has a time limit of its own, which counts the work of all that run at once. */
+/** The time limit of each test, which includes the work of all that run at the same time. */
 const CONCURRENCY = 8;
 
-/** Tries all attacks without their bounds, at once, and each with its bound. */
+/** Tries all attacks at the same time without their limits, and then each with its limit. */
 export function testAttacks(attacks: readonly Attack[]): void {
   const victim = new Victim();
   after(() => victim.end());
@@ -22,7 +22,10 @@ export function testAttacks(attacks: readonly Attack[]): void {
   });
 }
 
-/** The same one after the other, each in a process of its own: what one made the process take, the next would not see. */
+/**
+ * Tries the attacks one after the other, each in its own process: memory that one process keeps would hide that of the
+ * next attack.
+ */
 export function testAttacksApart(attacks: readonly Attack[]): void {
   async function apart(attempt: (victim: Victim, attack: Attack) => Promise<unknown>, attack: Attack): Promise<void> {
     const victim = new Victim();

@@ -1,6 +1,6 @@
 /**
- * The servers that are attacked, in a process of their own: it starts and stops them as its parent says, and tells what
- * it holds. Needs --expose-gc.
+ * The process of the attacked servers. Starts and stops servers on orders of its parent, and measures their memory.
+ * Needs --expose-gc.
  */
 import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
@@ -17,20 +17,20 @@ export interface StartOptions {
   readonly tls?: TlsCredentials | undefined;
 }
 
-/** What the process holds, with its garbage collected. */
+/** The resources of the process, after garbage collection. */
 export interface Held {
-  /** Bytes of heap, and of buffers outside of it. */
+  /** Bytes of the heap, and of buffers outside of it. */
   readonly memory: number;
-  /** The most of them since the last time, with garbage. */
+  /** The maximum of `memory` since the last order, with garbage. */
   readonly peak: number;
-  /** The most bytes that the system gave the process since the last time (its resident set), native libraries included. */
+  /** The maximum of the resident set since the last order, which includes native libraries. */
   readonly residentPeak: number;
-  /** What keeps an event loop alive: timers, sockets, listeners. */
+  /** Resources that keep the event loop alive: timers, sockets, listeners. */
   readonly handles: number;
   readonly sockets: number;
 }
 
-/** A connection's: of this process, and of its client. */
+/** The ports of a connection: that of this process, and that of the client. */
 interface Ports {
   readonly server: number;
   readonly client: number;
@@ -39,16 +39,16 @@ interface Ports {
 export type Order =
   | { readonly do: "start"; readonly options: StartOptions }
   | { readonly do: "stop"; readonly id: number }
-  /** `settle` first lets the handlers end that are stuck, of all servers. */
+  /** Measures the memory. `settle` ends the stuck handlers of all servers first. */
   | { readonly do: "measure"; readonly settle?: boolean }
-  /** ms of CPU since the process began. */
+  /** Returns the milliseconds of CPU time since the process began. */
   | { readonly do: "cpu" }
-  /** Whether the connection is open that has these ports. */
+  /** True if the connection with these ports is open. */
   | { readonly do: "holds"; readonly ports: Ports };
 
 export interface Reply {
   readonly start: { readonly id: number; readonly port: number };
-  /** What the server logged. */
+  /** The log of the server. */
   readonly stop: readonly string[];
   readonly measure: Held;
   readonly cpu: number;
@@ -58,7 +58,7 @@ export interface Reply {
 interface Running {
   readonly server: Server;
   readonly log: string[];
-  /** Lets the handlers end that are stuck. */
+  /** Functions that end the stuck handlers. */
   readonly stuck: Set<() => void>;
 }
 
@@ -80,13 +80,13 @@ setInterval(() => {
   residentPeak = Math.max(residentPeak, process.memoryUsage.rss());
 }, 5).unref();
 
-/** Each method does what its request says: a text to give back, "large N", "slow N" for N ms, or "stuck". */
+/** Each method follows its request: "large N", "slow N" for N ms, "stuck", or any other text, which is returned. */
 function routesOf(stuck: Set<() => void>): Routes {
   async function play(text: string): Promise<string> {
     const [, what, number] = /^(large|slow|stuck) ?(\d*)$/.exec(text) ?? [];
     if (what === "large") return "x".repeat(Number(number));
     if (what === "slow") await sleep(Number(number));
-    // It does not look at its signal.
+    // This handler ignores its signal.
     if (what === "stuck") await new Promise<void>((resolve) => stuck.add(resolve));
     return text;
   }
@@ -129,7 +129,7 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
   },
   async measure({ settle = false }) {
     if (settle) for (const running of servers.values()) letGo(running);
-    // What a callback of this turn holds is garbage in the next.
+    // Objects that a callback of this turn uses are garbage in the next turn.
     for (let i = 0; i < 3; i++) {
       await sleep(5);
       collect();

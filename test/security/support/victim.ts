@@ -1,4 +1,4 @@
-/** The process of the servers that are attacked, as its parent holds it. */
+/** Controls the process of the attacked servers. */
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ export class Victim {
     this.#child = fork(join(import.meta.dirname, "server-process.ts"), [], {
       execPath,
       execArgv,
-      serialization: "advanced", // Infinity
+      serialization: "advanced", // for Infinity
     });
     this.#child.on("message", ({ number, reply }: { number: number; reply: never }) => {
       this.#waiting.get(number)?.(reply);
@@ -28,7 +28,7 @@ export class Victim {
     this.#failed.catch(() => {});
   }
 
-  /** Rejects where the process has ended, or ends before it replies. */
+  /** Sends an order, and resolves with its reply. Rejects if the process ends before. */
   tell<O extends Order>(order: O): Promise<Reply[O["do"]]> {
     const number = this.#orders++;
     const reply = new Promise<Reply[O["do"]]>((resolve) => this.#waiting.set(number, resolve));
@@ -36,7 +36,7 @@ export class Victim {
     return Promise.race([reply, this.#failed]);
   }
 
-  /** Starts a server for as long as something is done to it, at its URL; gives what came of that, and what the server logged. */
+  /** Starts a server, calls `use` with its URL, and stops it. Returns the result of `use` and the log of the server. */
   async serving<T>(
     options: StartOptions,
     use: (url: string) => Promise<T>,
@@ -54,7 +54,7 @@ export class Victim {
     }
   }
 
-  /** Settles when the process has ended. */
+  /** Ends the process. Resolves when it has exited. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, "exit");

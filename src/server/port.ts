@@ -20,7 +20,7 @@ export interface PortOptions extends NodeServerState {
   /** Undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;
   readonly log: (entry: string) => void;
-  /** Logs what clients cause. */
+  /** Logs events that clients can cause often. */
   readonly throttledLog: ThrottledLog;
 }
 
@@ -49,7 +49,7 @@ export class Port {
     return this.#credentials;
   }
 
-  /** Requests whose response is not complete, over all connections. */
+  /** Number of requests whose response is not complete, over all connections. */
   get requestsInFlight(): number {
     return this.#http1.requestsInFlight + (this.#http2?.requestsInFlight ?? 0);
   }
@@ -80,7 +80,7 @@ export class Port {
     this.#credentials = credentials;
   }
 
-  /** Lets each HTTP/1.1 response say that its connection closes, from now on. The port stays open. */
+  /** Adds `Connection: close` to the last response of each HTTP/1.1 connection, from now on. The port stays open. */
   sendConnectionClose(): void {
     this.#http1.sendConnectionClose();
   }

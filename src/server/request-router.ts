@@ -8,7 +8,7 @@ import { PAGE_FILES, type Page } from "./site/page.ts";
 export interface RequestRouterOptions {
   /** Responds to "/". */
   readonly home: Handler;
-  /** Serves the files below PAGE_FILES. If undefined, their paths are those of calls. */
+  /** Serves the files below PAGE_FILES. If undefined, `calls` responds to their paths too. */
   readonly page: Page | undefined;
   /** Responds to "/healthz". */
   readonly healthz: Handler;

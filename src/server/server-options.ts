@@ -9,8 +9,8 @@ import type { Page } from "./site/page.ts";
 export type Log = (entry: string) => void;
 
 /**
- * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the limit
- * `messageBytes`. As in Connect, they apply to each registration that has no options of its own.
+ * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the
+ * limit `messageBytes`. As in Connect, they apply to each registration that has no options of its own.
  */
 export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
   /**
@@ -26,9 +26,9 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly corsOrigins?: readonly string[];
   /**
    * Hosts that a browser may name in a request, in addition to loopback names. This stops DNS rebinding: requests for
-   * other hosts get status 403. Clients other than browsers may name any host. Each entry is a name or an address without
-   * a port, ".example.com" for that domain and all names below it, or "*" for every host. Default: loopback names only if
-   * the server listens on loopback, otherwise "*".
+   * other hosts get status 403. Clients other than browsers may name any host. Each entry is a name or an address
+   * without a port, ".example.com" for that domain and all names below it, or "*" for every host. Default: loopback
+   * names only if the server listens on loopback, otherwise "*".
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /**
@@ -43,8 +43,8 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   /** Serves valid unary calls on the fast path. If false, Connect's handlers serve every call. Default: true. */
   readonly fastPath?: boolean;
   /**
-   * The HTTP/2 implementation: this project's own, or node:http2, which enforces fewer limits (docs/limits.md). Default:
-   * "built-in".
+   * The HTTP/2 implementation: this project's own, or node:http2, which enforces fewer limits (docs/limits.md).
+   * Default: "built-in".
    */
   readonly http2?: "built-in" | "node";
   /** The page that browsers get at "/"; `readPage` reads it. Other clients get text. Default: text for every client. */

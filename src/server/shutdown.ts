@@ -1,5 +1,5 @@
 /**
- * The shutdown sequence of a server: it drains without losing a call that can still get a response.
+ * The shutdown sequence of a server. Every call gets a response if it finishes in time, and an error otherwise.
  *
  * 1. At once, `announce`: health turns to NOT_SERVING, and HTTP/1.1 responses say "Connection: close". Connections and
  *    calls are still accepted for `delayMs`, so that load balancers can notice.
@@ -38,8 +38,8 @@ const DEFAULTS: DrainTimes = Object.freeze({
 export type PartialDrainTimes = { readonly [K in keyof DrainTimes]?: DrainTimes[K] | undefined };
 
 /**
- * Completes `given` with the defaults: `delayMs` 5 s, `idleMs` 1 s, `graceMs` 10 s, `abortMs` 1 s. `delayMs` is 0 for a
- * local server, because load balancers on other machines cannot reach it.
+ * Completes `given` with the defaults: `delayMs` 5 s, `idleMs` 1 s, `graceMs` 10 s, `abortMs` 1 s. `delayMs` is 0 for
+ * a local server, because load balancers on other machines cannot reach it.
  */
 export function drainTimes(given: PartialDrainTimes, isLocal: boolean): DrainTimes {
   const set = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
@@ -51,19 +51,22 @@ export interface ShutdownSteps {
   /** Reports NOT_SERVING, and lets responses announce the end of their connections. */
   announce(): void;
   /**
-   * Closes the port, and accepts only calls that are already on their way. Resolves when the last connection is closed.
-   * Connections without a call may stay open for `idleMs`.
+   * Closes the port, and accepts only calls that are already on their way. Resolves when the last connection is
+   * closed. Connections without a call may stay open for `idleMs`.
    */
   stopAccepting(idleMs: number): Promise<void>;
   /** Tells handlers to stop, and ends streams. */
   abort(): void;
-  /** Responds to the calls in flight with an error and destroys all connections. Resolves with the number of those calls. */
+  /**
+   * Responds to the calls in flight with an error and destroys all connections. Resolves with the number of those
+   * calls.
+   */
   cut(): Promise<number>;
 }
 
 /**
- * Runs the steps at their times. Resolves when all connections are closed, with the number of calls that were cut: 0 if all
- * finished in time.
+ * Runs the steps at their times. Resolves when all connections are closed, with the number of calls that were cut: 0
+ * if all finished in time.
  */
 export async function drain(steps: ShutdownSteps, { delayMs, idleMs, graceMs, abortMs }: DrainTimes): Promise<number> {
   steps.announce();

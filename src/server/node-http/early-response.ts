@@ -1,4 +1,4 @@
-/** Responses that are complete before their request, over Node's (req, res). */
+/** Early responses, over a request and a response of Node's. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
@@ -11,20 +11,21 @@ import { lingeringClose } from "../listener/lingering-close.ts";
 /** HTTP/2's error code (RFC 9113, 7). */
 const NO_ERROR = 0x0;
 
-/** True if all of the request came, or it has no body. */
+/** True if the whole request was received, or it has no body. */
 export function hasEnded(req: IncomingMessage, res: ServerResponse, head: RequestHead): boolean {
   return req.complete || streamOf(res)?.endAfterHeaders || !(streamOf(res) !== undefined || hasBody(head));
 }
 
-/** True if a request over HTTP/1.1 has a body (RFC 9112, 6.3). */
+/** True if an HTTP/1.1 request has a body (RFC 9112, 6.3). */
 export function hasBody({ fields }: RequestHead): boolean {
   const length = fieldValue(fields, "content-length") ?? "0";
   return length !== "0" || fieldValue(fields, "transfer-encoding") !== undefined;
 }
 
 /**
- * Waits for the request's end, as long as a response may, and discards what comes. Then calls `send`, once, unless the
- * connection is lost. Returns a function that sends at once; it does nothing once the response was sent.
+ * Holds a response until the end of its request, within limits, and discards the rest of the request. Calls `send`
+ * once, or never if the response is closed before. Returns a function that calls `send` immediately; it must not be
+ * called after `send`.
  */
 export function holdResponse(req: IncomingMessage, res: ServerResponse, limits: Limits, send: () => void): () => void {
   const early = new EarlyResponse(limits, processNow());
@@ -49,7 +50,10 @@ export function holdResponse(req: IncomingMessage, res: ServerResponse, limits: 
   return sendNow;
 }
 
-/** Reads and discards the rest of a request after its response, within bounds; `done` is called at its end. */
+/**
+ * Reads and discards the rest of a request after its response. If it exceeds a limit, ends the stream or connection.
+ * Calls `done` once, when the request is complete or closed.
+ */
 export function discardRest(
   req: IncomingMessage,
   res: ServerResponse,
@@ -59,10 +63,10 @@ export function discardRest(
   const early = new EarlyResponse(limits, processNow());
   const stream = streamOf(res);
   const idle = stream && startTimer(limits.discardIdleMs, () => stream.close(NO_ERROR));
-  const endSocket = stream === undefined ? deferEnd(req.socket) : undefined;
+  const permitDestroy = stream === undefined ? deferDestroy(req.socket) : undefined;
   req.on("close", () => {
     clearTimeout(idle);
-    endSocket?.();
+    permitDestroy?.();
     done();
   });
   req.on("data", function onData(piece: Buffer): void {
@@ -73,41 +77,41 @@ export function discardRest(
     req.off("data", onData);
     onLimit("discardedBytes", discardMessage("discardedBytes", limits));
     if (stream !== undefined) stream.close(NO_ERROR);
-    // The response waits for that of a request before it.
+    // The response still waits for the response to an earlier request.
     else if (res.socket === null && !res.writableFinished) req.destroy();
     else lingeringClose(req.socket, "");
   });
 }
 
-/** Ends a connection of HTTP/1.1 after a last response, if the rest of the request is not to be waited for. */
-export function endAfter(res: ServerResponse): void {
+/** Closes an HTTP/1.1 connection after its last response, without waiting for the rest of the request. */
+export function closeAfter(res: ServerResponse): void {
   if (streamOf(res) !== undefined || res.socket === null) return;
   const { socket } = res;
-  deferEnd(socket);
+  deferDestroy(socket);
   lingeringClose(socket, "");
 }
 
 /**
- * Keeps Node from destroying the socket after a last response while the request still comes, which would take the
- * response with it. Returns a function that lets Node do so, at once if it wanted to.
+ * Keeps Node from destroying the socket after a last response while the request is still being received: the client
+ * would lose the response. Returns a function that permits it again, and destroys the socket if Node has tried to.
  */
-function deferEnd(socket: Socket): () => void {
-  let isWanted = false;
+function deferDestroy(socket: Socket): () => void {
+  let isDue = false;
   socket.destroySoon = () => {
-    isWanted = true;
+    isDue = true;
   };
   return () => {
     Reflect.deleteProperty(socket, "destroySoon");
-    if (isWanted) socket.destroySoon();
+    if (isDue) socket.destroySoon();
   };
 }
 
-/** The stream of a response of node:http2; undefined over HTTP/1.1. */
+/** Returns the stream of an HTTP/2 response; undefined over HTTP/1.1. */
 function streamOf(res: ServerResponse): Http2ServerResponse["stream"] | undefined {
   return (res as { stream?: Http2ServerResponse["stream"] }).stream;
 }
 
-/** Starts a timer that keeps no process alive; none for Infinity. */
+/** Starts a timer that does not keep the process alive. Returns undefined for Infinity. */
 function startTimer(ms: number, expire: () => void): NodeJS.Timeout | undefined {
   return Number.isFinite(ms) ? setTimeout(expire, ms).unref() : undefined;
 }

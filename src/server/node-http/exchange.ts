@@ -5,7 +5,7 @@ import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, Response
 import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
-import { discardRest, endAfter, hasBody, hasEnded, holdResponse } from "./early-response.ts";
+import { closeAfter, discardRest, hasBody, hasEnded, holdResponse } from "./early-response.ts";
 import { type BodyOwner, BufferedBody } from "./request-body.ts";
 import { NodeRequestHeads } from "./request-head.ts";
 import { PIECE_BYTES, ResponseWriter } from "./response.ts";
@@ -234,7 +234,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   /** Discards the rest of the request. A client that cannot send all of it might lose the response. */
   #discardRest(): void {
-    if (this.#closesConnection) endAfter(this.#res);
+    if (this.#closesConnection) closeAfter(this.#res);
     else if (!hasEnded(this.#req, this.#res, this.request)) {
       const { receiving, server } = this.#connection;
       this.receivingSince = processNow();

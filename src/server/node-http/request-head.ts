@@ -1,14 +1,15 @@
-/** The head of a request of Node's. Clients repeat theirs, so a head that equals the one before is that one. */
+/** Converts the head of a Node request. Clients repeat their headers, so equal heads in a row share one object. */
 import type { IncomingMessage } from "node:http";
 import { type Field, fieldValue, type RequestHead } from "../http/exchange.ts";
 
-/** What makes a head. */
+/** The properties of a Node request that determine its head. */
 type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders">;
 
-/** The heads of one server's requests, which are all plain or all TLS. */
+/** The heads of one server's requests. All are plain, or all are TLS: the scheme is not compared. */
 export class NodeRequestHeads {
   #last: { readonly source: Source; readonly head: RequestHead } | undefined;
 
+  /** Returns the head of a request. */
   of(req: IncomingMessage): RequestHead {
     const last = this.#last;
     if (last !== undefined && isEqual(last.source, req)) return last.head;
@@ -32,21 +33,21 @@ function requestHead(req: IncomingMessage): RequestHead {
   const fields = fieldsOf(req.rawHeaders);
   const target = req.url ?? "";
   // A target in absolute form overrides Host (RFC 9112, 3.2.2).
-  const [, named, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
-  const { authority, scheme } = req as { authority?: string; scheme?: string }; // HTTP/2's
-  // HTTP/1.0 may go without Host (RFC 9112, 3.2); the name is only to build URLs with.
-  const unnamed = req.httpVersion === "1.0" ? "localhost" : "";
+  const [, host, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
+  const { authority, scheme } = req as { authority?: string; scheme?: string }; // only of node:http2
+  // HTTP/1.0 permits requests without Host (RFC 9112, 3.2). The default is only used to build URLs.
+  const defaultHost = req.httpVersion === "1.0" ? "localhost" : "";
   return {
     httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
     scheme: scheme === "https" || "encrypted" in req.socket ? "https" : "http",
     method: req.method ?? "",
-    authority: named ?? authority ?? fieldValue(fields, "host") ?? unnamed,
+    authority: host ?? authority ?? fieldValue(fields, "host") ?? defaultHost,
     path: path === undefined ? target : path.startsWith("/") ? path : `/${path}`,
     fields,
   };
 }
 
-/** Node's flat list of names and values, without HTTP/2's pseudo-header fields. */
+/** Returns the fields in Node's flat list of names and values, without the pseudo-header fields of HTTP/2. */
 function fieldsOf(raw: readonly string[]): Field[] {
   const fields: Field[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Http2Server } from "./http/http2-server.ts";
-import { createHttp2 } from "./http2/server.ts";
+import { BuiltInHttp2Server } from "./http2/server.ts";
 import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
 import { watchFileDescriptors } from "./listener/file-descriptors.ts";
 import type { BoundAddress, NodeListenOptions } from "./listener/listen-address.ts";
@@ -61,7 +61,7 @@ export class Port {
     this.#http2 =
       http2 === "node"
         ? new (await import("./node-http/http2.ts")).NodeHttp2Server(this.#options)
-        : createHttp2({ ...this.#options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
+        : new BuiltInHttp2Server({ ...this.#options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
     server.listen(address);
     await once(server, "listening");
     server.on("error", (error) => log(`accept a connection: ${error.message}`));

@@ -105,7 +105,7 @@ for (const [what, [bytes, code]] of Object.entries(CONNECTION_ERRORS)) {
   test(`${what} ends the connection with ${code} and words`, () => {
     const bench = Bench.settled();
     assert.match(bench.send(bytes).at(-1) ?? "", new RegExp(`^Goaway \\d+ ${code}: .`));
-    assert.ok(bench.connection.closed);
+    assert.ok(bench.connection.isClosed);
     assert.deepEqual(bench.send(headers(9, GET)), [], "nothing is said after it");
     assert.deepEqual(bench.errors, []);
   });
@@ -247,10 +247,10 @@ test("streams over SETTINGS_MAX_CONCURRENT_STREAMS are refused (5.1.2), and not 
 test("a client's GOAWAY ends the connection when its last stream has (6.8)", () => {
   const bench = Bench.settled(() => {});
   bench.send(headers(1, GET), frame(FrameType.Goaway, 0, 0, uint32(0, 0)));
-  assert.equal(bench.connection.closed, false);
+  assert.equal(bench.connection.isClosed, false);
   bench.exchanges[0]?.respond(OK, Buffer.alloc(0));
   assert.deepEqual(bench.words(), ["Headers 1 200 end"]);
-  assert.ok(bench.connection.closed);
+  assert.ok(bench.connection.isClosed);
 });
 
 test("frames that come late for a stream that was reset here are ignored (5.1)", () => {

@@ -132,7 +132,7 @@ test("a peer that gives up while the response waits, or after it, leaves nothing
     assert.deepEqual(bench.send(data(1, "a", 0), rstStream(1)), []);
     assert.ok(bench.server.early.isEmpty);
     assert.equal(bench.connection.openStreams, 0);
-    assert.equal(bench.server.abandoned.used, 0, "no handler runs for it");
+    assert.equal(bench.server.cancelledHandlers.used, 0, "no handler runs for it");
     assert.deepEqual(bench.pass(10_000), []);
   }
 });
@@ -167,6 +167,6 @@ test("a reader of the body is told of its end when the response is complete", as
 
 test("a server that drains lets no response wait", () => {
   const bench = Bench.settled(refuse);
-  bench.server.early.holds = false;
+  bench.server.early.holdsResponses = false;
   assert.deepEqual(bench.send(headers(1, POST, 0)), RESPONSE);
 });

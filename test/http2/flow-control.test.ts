@@ -72,23 +72,23 @@ test("a stream without a window holds up no other", () => {
 test("what waited for a stream that was reset is forgotten", () => {
   const bench = Bench.settled(sized);
   bench.send(get(1, 100_000), get(3, 100_000), rstStream(1));
-  assert.equal(bench.connection.waitingBytes, 100_000);
+  assert.equal(bench.connection.queuedBytes, 100_000);
   assert.deepEqual(bench.send(windowUpdate(0, 10)), ["Data 3 10"]);
 });
 
 test("bodies wait while the peer does not take what was said, and heads and answers to PING do not", () => {
   const bench = Bench.settled(sized);
   bench.send(windowUpdate(0, 1 << 20));
-  bench.connection.flushed(1 << 19);
+  bench.connection.setUnsentBytes(1 << 19);
   assert.deepEqual(bench.send(get(1, 100), ping()), ["Headers 1 200", "Ping ack", "Data 1 100 end"]);
-  bench.connection.flushed(1 << 19);
+  bench.connection.setUnsentBytes(1 << 19);
   bench.connection.receive(get(3, 100));
-  assert.equal(bench.connection.waitingBytes, (1 << 19) + 100);
-  assert.equal(bench.connection.paused, false);
-  bench.connection.flushed((1 << 20) + 1);
-  assert.ok(bench.connection.paused, "over the bound nothing more is read");
-  bench.connection.flushed(0);
-  assert.equal(bench.connection.paused, false);
+  assert.equal(bench.connection.queuedBytes, (1 << 19) + 100);
+  assert.equal(bench.connection.isPaused, false);
+  bench.connection.setUnsentBytes((1 << 20) + 1);
+  assert.ok(bench.connection.isPaused, "over the bound nothing more is read");
+  bench.connection.setUnsentBytes(0);
+  assert.equal(bench.connection.isPaused, false);
 });
 
 test("a large answer leaves in buffers, none of which is used again", () => {
@@ -100,7 +100,8 @@ test("a large answer leaves in buffers, none of which is used again", () => {
   bench.send(settings([SettingId.InitialWindowSize, 1 << 20]), windowUpdate(0, 1 << 20));
   bench.connection.receive(get(1, 0));
   const parts: Buffer[] = [];
-  for (let part = bench.connection.take(); part !== undefined; part = bench.connection.take()) parts.push(part);
+  for (let part = bench.connection.takeOutput(); part !== undefined; part = bench.connection.takeOutput())
+    parts.push(part);
   const before = Buffer.concat(parts);
   assert.ok(before.length > 200_000);
   bench.send(get(3, 0), get(5, 0));

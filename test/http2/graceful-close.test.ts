@@ -20,21 +20,21 @@ test("it says GOAWAY for all streams and PING, and on its answer GOAWAY for the 
   assert.deepEqual(bench.send(FAREWELL), ["Goaway 3 NO_ERROR: bye"]);
   assert.deepEqual(bench.send(headers(5, GET)), ["RstStream 5 REFUSED_STREAM"]);
   bench.exchanges[0]?.respond(OK, NOTHING);
-  assert.equal(bench.connection.closed, false);
+  assert.equal(bench.connection.isClosed, false);
   bench.exchanges[1]?.respond(OK, NOTHING);
   assert.deepEqual(bench.words(), ["Headers 1 200 end", "Headers 3 200 end"]);
-  assert.ok(bench.connection.closed);
+  assert.ok(bench.connection.isClosed);
 });
 
 test("it waits for the answer to its PING even where no stream is open", () => {
   const bench = Bench.settled();
   bench.send(headers(1, GET));
   bench.connection.drain("bye");
-  assert.equal(bench.connection.closed, false);
+  assert.equal(bench.connection.isClosed, false);
   bench.send(ping("other123", Flag.Ack));
-  assert.equal(bench.connection.closed, false);
+  assert.equal(bench.connection.isClosed, false);
   bench.send(FAREWELL);
-  assert.ok(bench.connection.closed);
+  assert.ok(bench.connection.isClosed);
 });
 
 test("a client that does not answer the PING is not waited for longer than gracefulCloseMs", () => {
@@ -45,7 +45,7 @@ test("a client that does not answer the PING is not waited for longer than grace
   assert.deepEqual(bench.pass(100), []);
   assert.deepEqual(bench.pass(1), ["Goaway 1 NO_ERROR: bye"]);
   bench.send(rstStream(1));
-  assert.ok(bench.connection.closed);
+  assert.ok(bench.connection.isClosed);
 });
 
 for (const { name, before, after } of [
@@ -60,7 +60,7 @@ for (const { name, before, after } of [
     const words = bench.send(...after);
     assert.deepEqual(words.slice(-3), ["Headers 1 200 end", "Goaway 2147483647 NO_ERROR: bye", "Ping"]);
     assert.deepEqual(bench.send(FAREWELL), ["Goaway 1 NO_ERROR: bye"]);
-    assert.ok(bench.connection.closed);
+    assert.ok(bench.connection.isClosed);
   });
 }
 
@@ -70,7 +70,7 @@ test("a client that begins no stream within a second hears GOAWAY", () => {
   assert.deepEqual(bench.pass(1_000), []);
   assert.deepEqual(bench.pass(1), ["Goaway 2147483647 NO_ERROR: bye", "Ping"]);
   assert.deepEqual(bench.send(FAREWELL), ["Goaway 0 NO_ERROR: bye"]);
-  assert.ok(bench.connection.closed);
+  assert.ok(bench.connection.isClosed);
 });
 
 test("to drain twice is to drain once", () => {

@@ -45,12 +45,12 @@ for (const [name, end] of Object.entries<(bench: Bench) => unknown>({
 
 test("what the socket holds is counted too, and given back when it is taken or gone", () => {
   const bench = Bench.settled(sized);
-  bench.connection.flushed(700);
+  bench.connection.setUnsentBytes(700);
   assert.equal(bench.server.queued.bytes, 700);
-  bench.connection.flushed(100);
+  bench.connection.setUnsentBytes(100);
   assert.equal(bench.server.queued.bytes, 100);
   bench.connection.abort("the connection was lost");
-  bench.connection.flushed(0);
+  bench.connection.setUnsentBytes(0);
   assert.equal(bench.server.queued.bytes, 0);
 });
 
@@ -71,7 +71,7 @@ for (const limit of ["queuedBytesPerConnection", "queuedBytes"] as const) {
 test("a response that is over the limit by itself is reset, and its handler counts as ended", () => {
   const bench = closedWindows(sized, { queuedBytesPerConnection: 1000 });
   assert.deepEqual(bench.send(get(1, 1001)), ["Headers 1 200", "RstStream 1 ENHANCE_YOUR_CALM"]);
-  assert.deepEqual([bench.server.queued.bytes, bench.server.abandoned.used, bench.errors.length], [0, 0, 0]);
+  assert.deepEqual([bench.server.queued.bytes, bench.server.cancelledHandlers.used, bench.errors.length], [0, 0, 0]);
 });
 
 test("a stream that writes on after its reset goes nowhere, and its handler is told", () => {
@@ -81,13 +81,13 @@ test("a stream that writes on after its reset goes nowhere, and its handler is t
       exchange.onCancelled = () => abandoned++;
       exchange.start(OK);
       for (let i = 0; i < 5; i++) exchange.write(Buffer.alloc(400));
-      assert.equal(bench.server.abandoned.used, 1);
+      assert.equal(bench.server.cancelledHandlers.used, 1);
       exchange.end();
     },
     { queuedBytesPerConnection: 1000 },
   );
   bench.send(get(1, 0));
-  assert.deepEqual([bench.server.queued.bytes, bench.server.abandoned.used, abandoned], [0, 0, 1]);
+  assert.deepEqual([bench.server.queued.bytes, bench.server.cancelledHandlers.used, abandoned], [0, 0, 1]);
   assert.deepEqual(bench.errors, []);
 });
 
@@ -106,8 +106,11 @@ test("over the server's limit it is the connection with most that loses a respon
 
 test("a connection that holds bytes in its socket alone is ended with them", () => {
   const bench = Bench.settled(sized, { queuedBytes: 1000 });
-  bench.connection.flushed(1001);
-  assert.deepEqual([bench.connection.closed, bench.connection.dropped, bench.server.queued.bytes], [true, true, 0]);
-  bench.connection.flushed(1001);
+  bench.connection.setUnsentBytes(1001);
+  assert.deepEqual(
+    [bench.connection.isClosed, bench.connection.isDestroyed, bench.server.queued.bytes],
+    [true, true, 0],
+  );
+  bench.connection.setUnsentBytes(1001);
   assert.equal(bench.server.queued.bytes, 0, "what happens to it afterwards counts no more");
 });

@@ -1,25 +1,25 @@
 /** How many events may come at once, and how many then. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Rate } from "../../src/server/http2/common/token-bucket.ts";
+import { TokenBucket } from "../../src/server/http2/common/token-bucket.ts";
 
 /** How many of more than enough events are allowed at that time. */
-function allowed(rate: Rate, now: number): number {
+function allowed(rate: TokenBucket, now: number): number {
   let count = 0;
-  while (count < 1_000 && rate.spend(now)) count++;
+  while (count < 1_000 && rate.take(now)) count++;
   return count;
 }
 
 test("four seconds' worth may come at once, at the beginning and after any silence", () => {
-  const rate = new Rate(10, 0);
+  const rate = new TokenBucket(10, 0);
   assert.equal(allowed(rate, 0), 40);
   assert.equal(allowed(rate, 60_000), 40);
-  const fresh = new Rate(10, 0);
+  const fresh = new TokenBucket(10, 0);
   assert.equal(allowed(fresh, 60_000), 40);
 });
 
 test("after that they may come at their rate", () => {
-  const rate = new Rate(10, 0);
+  const rate = new TokenBucket(10, 0);
   allowed(rate, 0);
   assert.equal(allowed(rate, 500), 5);
   assert.equal(allowed(rate, 550), 0);
@@ -27,14 +27,14 @@ test("after that they may come at their rate", () => {
 });
 
 test("what is earned may come at once, up to four seconds' worth", () => {
-  const rate = new Rate(10, 0);
+  const rate = new TokenBucket(10, 0);
   allowed(rate, 0);
-  rate.earn(3);
+  rate.add(3);
   assert.equal(allowed(rate, 0), 3);
-  rate.earn(100);
+  rate.add(100);
   assert.equal(allowed(rate, 0), 40);
 });
 
 test("a rate without end allows all", () => {
-  assert.equal(allowed(new Rate(Number.POSITIVE_INFINITY, 0), 0), 1_000);
+  assert.equal(allowed(new TokenBucket(Number.POSITIVE_INFINITY, 0), 0), 1_000);
 });

@@ -1,200 +1,210 @@
 /**
- * A connection (RFC 9113): bytes in, bytes out. It has no socket, no timer and no clock; whoever binds it hands it what
- * came, takes what it says, and lets it look at the time.
+ * A connection of a client (RFC 9113). It has no socket, timer or clock: received bytes are passed to `receive`, output is
+ * taken by `takeOutput`, and `checkTimeouts` is called at intervals.
  */
 import type { Peer } from "../http/exchange.ts";
 import { ConnectionFrames } from "./common/connection-frames.ts";
-import { Tolls } from "./common/flood-control.ts";
-import { Departure } from "./common/graceful-close.ts";
+import { ConnectionPhase, ConnectionState } from "./common/connection-state.ts";
+import { FloodControl } from "./common/flood-control.ts";
+import { GracefulClose } from "./common/graceful-close.ts";
 import { LimitError } from "./common/limit-error.ts";
 import { announcedSettings, PeerSettings } from "./common/settings.ts";
-import { Clocks, type Standing } from "./common/timeouts.ts";
+import { type ConnectionStatus, Timeouts } from "./common/timeouts.ts";
 import { FrameReader } from "./frames/reader.ts";
 import { ConnectionError, ErrorCode, FrameType, INITIAL_WINDOW_BYTES } from "./frames/types.ts";
 import { FrameWriter } from "./frames/writer.ts";
 import type { ServerState } from "./server-state.ts";
 import { StreamFrames } from "./stream-frames.ts";
+import type { Stream } from "./streams/stream.ts";
 import { Streams, type StreamsHost } from "./streams/streams.ts";
 
-const PING = Buffer.alloc(8);
+/** The opaque data of keepalive PINGs. */
+const OPAQUE_DATA = Buffer.alloc(8);
 /**
- * ms in which a connection that the server wants to leave may begin its first stream. A client that hears GOAWAY before
- * that takes the connection for one that failed.
+ * The time for which a graceful close waits for the first stream. A client that receives GOAWAY before its first stream
+ * treats the connection as failed.
  */
 const FIRST_STREAM_MS = 1_000;
 
-export class Connection implements StreamsHost, Standing {
+export class Connection implements StreamsHost, ConnectionStatus {
   readonly peer: Peer;
   readonly #server: ServerState;
+  readonly #state = new ConnectionState();
   readonly #reader = new FrameReader();
   readonly #writer: FrameWriter;
-  readonly #peer = new PeerSettings();
-  readonly #clocks: Clocks;
-  readonly #departure: Departure;
+  readonly #timeouts: Timeouts;
+  readonly #gracefulClose: GracefulClose;
   readonly #streams: Streams;
   readonly #streamFrames: StreamFrames;
-  readonly #frames: ConnectionFrames;
-  /** Why it is to be left once it has had a stream; undefined while it is not to, and when the leave is begun. */
-  #wantsToLeave: string | undefined;
-  /** True if the socket is to be destroyed, with what it holds. */
-  dropped = false;
-  /** When the frame began that is not whole. */
-  #frameBegunAt = 0;
+  readonly #frames: ConnectionFrames<Stream>;
+  /** The reason of a graceful close that waits for the first stream. Undefined if none waits. */
+  #pendingClose: string | undefined;
+  #isDestroyed = false;
+  /** Time at which the incomplete frame began. */
+  #partialFrameAt = 0;
 
-  /** wake is called when there is output, and there was none. */
+  /** Calls `wake` when the connection gets its first output since it was empty. */
   constructor(server: ServerState, peer: Peer, wake: () => void) {
     const { limits, time } = server;
     const writer = new FrameWriter(server.buffers, wake);
-    const tolls = new Tolls(limits, time);
-    const streams = new Streams(this, server, writer, tolls);
-    const departure = new Departure(writer);
+    const floodControl = new FloodControl(limits, time);
+    const streams = new Streams(this, server, writer, floodControl);
+    const gracefulClose = new GracefulClose(writer, this.#state);
     this.peer = peer;
     this.#server = server;
     this.#writer = writer;
-    this.#clocks = new Clocks(limits, time.running);
-    this.#departure = departure;
+    this.#timeouts = new Timeouts(limits, time.running);
+    this.#gracefulClose = gracefulClose;
     this.#streams = streams;
-    const parts = { server, writer, streams, peer: this.#peer, departure, tolls };
-    this.#streamFrames = new StreamFrames(parts);
+    const { sender, table } = streams;
+    const peerSettings = new PeerSettings();
+    const parts = { state: this.#state, writer, sender, table, peerSettings, gracefulClose, floodControl };
+    this.#streamFrames = new StreamFrames(server, streams, parts);
     this.#frames = new ConnectionFrames(parts, this.#streamFrames);
     // The server's preface (3.4).
     writer.writeSettings(announcedSettings(limits));
-    if (limits.connectionWindowBytes > INITIAL_WINDOW_BYTES)
+    if (limits.connectionWindowBytes > INITIAL_WINDOW_BYTES) {
       writer.writeWindowUpdate(0, limits.connectionWindowBytes - INITIAL_WINDOW_BYTES);
+    }
   }
 
-  /** Nothing more is read or said: what is said already is to be sent, and then the end. */
-  get closed(): boolean {
-    return this.#frames.closed;
+  // The methods for the socket.
+
+  /** True if nothing more is read or written. The socket sends the output that is left, and then closes. */
+  get isClosed(): boolean {
+    return this.#state.isClosed;
   }
 
-  #close(): void {
-    this.#frames.closed = true;
+  /** True if the socket must be destroyed without sending what it holds. */
+  get isDestroyed(): boolean {
+    return this.#isDestroyed;
   }
 
-  // What whoever binds it calls.
+  /** True if nothing must be read from the socket, because the peer does not read the responses. */
+  get isPaused(): boolean {
+    return this.#streams.sender.unsentBytes > this.#server.limits.sendBufferBytes;
+  }
 
-  /** Takes bytes that came. */
+  /** Handles received bytes. The chunk is used only during the call. */
   receive(chunk: Buffer): void {
-    if (this.closed) return;
+    if (this.isClosed) return;
     const { running: now } = this.#server.time;
-    const begins = !this.#reader.hasPartialFrame;
+    const beginsFrame = !this.#reader.hasPartialFrame;
     this.#frames.count = 0;
     try {
       this.#reader.read(chunk, this.#frames);
     } catch (error) {
       this.fail(error);
     }
-    if (begins || this.#frames.count > 0) this.#frameBegunAt = now;
-    this.#clocks.heard(now);
-    if (this.#wantsToLeave !== undefined) this.#leaveIfBegun(this.#wantsToLeave);
-    this.#endIfLeft();
+    if (beginsFrame || this.#frames.count > 0) this.#partialFrameAt = now;
+    this.#timeouts.received(now);
+    if (this.#pendingClose !== undefined) this.#closeAfterFirstStream(this.#pendingClose);
+    this.#closeIfDrained();
   }
 
-  /** The next of what it says, to be sent; undefined where there is nothing. */
-  take(): Buffer | undefined {
+  /** Returns the next output for the socket, or undefined. The caller owns the bytes. */
+  takeOutput(): Buffer | undefined {
     return this.#writer.takeBuffer();
   }
 
-  /** Takes note of how many bytes were taken from it and not yet by the peer. */
-  flushed(unsent: number): void {
-    if (this.dropped) return;
-    this.#streams.sender.flushed(unsent);
-    if (!this.closed) this.#streams.sender.pump();
+  /** Records how many bytes of the output the socket holds, and sends queued bytes if there is room. */
+  setUnsentBytes(bytes: number): void {
+    if (this.#isDestroyed) return;
+    this.#streams.sender.setUnsentBytes(bytes);
+    if (!this.isClosed) this.#streams.sender.pump();
   }
 
-  /** The peer does not take what it asks for: nothing is to be read from it. */
-  get paused(): boolean {
-    return this.#streams.sender.unsent > this.#server.limits.sendBufferBytes;
-  }
-
-  /** Looks at the time. */
-  look(): void {
-    if (this.closed) return;
+  /** Checks all timeouts of the connection and of its requests. */
+  checkTimeouts(): void {
+    if (this.isClosed) return;
     const { time, limits } = this.#server;
-    if (this.#wantsToLeave !== undefined) this.#leaveIfBegun(this.#wantsToLeave);
-    const due = this.#clocks.look(time.running, this);
-    if (due === "ping") this.#writer.writePing(PING, 0);
+    if (this.#pendingClose !== undefined) this.#closeAfterFirstStream(this.#pendingClose);
+    const due = this.#timeouts.check(time.running, this);
+    if (due === "ping") this.#writer.writePing(OPAQUE_DATA, 0);
     else if (due instanceof ConnectionError) this.fail(due);
-    else if (due !== undefined) this.#departure.begin(due.leave, time.running);
-    // A peer that does not answer the farewell has had the time to.
-    if (this.#departure.waited(time.running) > limits.gracefulCloseMs)
-      this.#departure.finish(this.#streams.table.lastId);
+    else if (due !== undefined) this.#gracefulClose.begin(due.closeFor, time.running);
+    // The peer has not acknowledged the PING of the graceful close in time.
+    if (this.#gracefulClose.waitedMs(time.running) > limits.gracefulCloseMs) {
+      this.#gracefulClose.finish(this.#streams.table.lastId);
+    }
     const { requestMs } = limits;
-    if (requestMs < Number.POSITIVE_INFINITY)
-      this.#streams.endSlowRequests(time.now - requestMs - time.lostWithin(requestMs));
-    this.#endIfLeft();
+    if (requestMs < Number.POSITIVE_INFINITY) {
+      this.#streams.endSlowRequests(time.now - requestMs - time.pausedWithin(requestMs));
+    }
+    this.#closeIfDrained();
   }
 
-  /** Takes its leave: streams under way finish, and then it ends. */
+  // The end of the connection.
+
+  /** Closes the connection gracefully: streams continue to their end. */
   drain(reason: string): void {
-    if (!this.closed) this.#leaveIfBegun(reason);
+    if (!this.isClosed) this.#closeAfterFirstStream(reason);
   }
 
-  #leaveIfBegun(reason: string): void {
+  #closeAfterFirstStream(reason: string): void {
     const { running: now } = this.#server.time;
-    const begun = this.#streams.table.lastId > 0 || now - this.#clocks.openedAt > FIRST_STREAM_MS;
-    this.#wantsToLeave = begun ? undefined : reason;
-    if (begun) this.#departure.begin(reason, now);
-    this.#endIfLeft();
+    const isDue = this.#streams.table.lastId > 0 || now - this.#timeouts.openedAt > FIRST_STREAM_MS;
+    this.#pendingClose = isDue ? undefined : reason;
+    if (isDue) this.#gracefulClose.begin(reason, now);
+    this.#closeIfDrained();
   }
 
-  /** The peer is gone, or is to be: every stream is abandoned. */
-  abort(why: string): void {
-    this.#close();
-    this.#streams.abandonAll(why);
+  #closeIfDrained(): void {
+    if (this.#state.phase !== ConnectionPhase.Draining || this.openStreams > 0) return;
+    if (this.#gracefulClose.isFinal || this.#state.goawayReceived) this.#state.close();
   }
 
-  /** Ends it with GOAWAY (5.4.1). */
+  /** Closes the connection without GOAWAY, and cancels every stream. */
+  abort(reason: string): void {
+    this.#state.close();
+    this.#streams.cancelAll(reason);
+  }
+
+  /** Closes the connection with GOAWAY (5.4.1), and cancels every stream. */
   fail(error: unknown): void {
-    if (this.closed) return;
-    const known = error instanceof ConnectionError;
-    if (!known) this.#server.onError(error);
-    const { code, message } = known ? error : new ConnectionError(ErrorCode.Internal, "internal error");
+    if (this.isClosed) return;
+    const isExpected = error instanceof ConnectionError;
+    if (!isExpected) this.#server.onError(error);
+    const { code, message } = isExpected ? error : new ConnectionError(ErrorCode.Internal, "internal error");
     if (error instanceof LimitError) this.#server.onLimit(error.limit, message);
     this.#writer.writeGoaway(this.#streams.table.lastId, code, message);
     this.abort(`the connection ended: ${message}`);
   }
 
-  /** Ends it without the bytes that the peer has not taken. */
-  drop(why: string): void {
-    this.abort(`the connection ended: ${why}`);
-    this.#streams.sender.flushed(0);
-    this.dropped = true;
-    this.#writer.writeGoaway(this.#streams.table.lastId, ErrorCode.EnhanceYourCalm, why);
+  destroy(reason: string): void {
+    this.abort(`the connection ended: ${reason}`);
+    this.#streams.sender.setUnsentBytes(0);
+    this.#isDestroyed = true;
+    this.#writer.writeGoaway(this.#streams.table.lastId, ErrorCode.EnhanceYourCalm, reason);
   }
 
-  /** The last stream is gone. */
-  idle(): void {
-    this.#clocks.idle(this.#server.time.running);
-    this.#endIfLeft();
+  becameIdle(): void {
+    this.#timeouts.becameIdle(this.#server.time.running);
+    this.#closeIfDrained();
   }
 
-  #endIfLeft(): void {
-    if (this.openStreams === 0 && (this.#departure.final || this.#frames.peerLeaves)) this.#close();
+  // The status for the timeouts.
+
+  get isSettled(): boolean {
+    return this.#state.settingsReceived && this.#state.settingsAcknowledged;
   }
 
-  // How it stands, for its clocks.
-
-  get settled(): boolean {
-    return this.#peer.came && this.#peer.acknowledged;
-  }
-
-  get blockBegunAt(): number {
-    const block = this.#streamFrames.block;
+  get partialBlockAt(): number {
+    const { block } = this.#streamFrames;
     if (block !== undefined) return block.startedAt;
-    return this.#reader.hasPartialFrame && this.#reader.partialFrameType !== FrameType.Data ? this.#frameBegunAt : -1;
+    const isPartial = this.#reader.hasPartialFrame && this.#reader.partialFrameType !== FrameType.Data;
+    return isPartial ? this.#partialFrameAt : -1;
   }
 
   get openStreams(): number {
     return this.#streams.count;
   }
 
-  get waitingBytes(): number {
-    return this.#streams.sender.waiting + this.#streams.sender.unsent;
+  get queuedBytes(): number {
+    return this.#streams.sender.queuedBytes;
   }
 
   get takenBytes(): number {
-    return this.#streams.sender.said - this.#streams.sender.unsent;
+    return this.#streams.sender.takenBytes;
   }
 }

@@ -1,5 +1,4 @@
-/** What all connections of one server share. */
-
+/** The state that all HTTP/2 connections of a server share. */
 import type { Handler } from "../http/exchange.ts";
 import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
@@ -13,11 +12,11 @@ import { EarlyStreams } from "./streams/early-streams.ts";
 export interface Http2Options {
   readonly handler: Handler;
   readonly limits: Limits;
-  /** Bytes of bodies that may be held for handlers. */
+  /** The budget for buffered request bodies, in bytes. */
   readonly buffered: Budget;
-  /** Response bytes that wait for clients. */
+  /** The response bytes that wait for clients. */
   readonly queued: QueuedResponses;
-  /** Told of errors that are no peer's: a handler's that threw, or the server's own. */
+  /** Called with each error that is not a client's fault. */
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
 }
@@ -28,19 +27,19 @@ export class ServerState {
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
   readonly time = new Time();
-  readonly heads = new ResponseEncoder();
+  readonly responseEncoder = new ResponseEncoder();
   readonly buffers = new BufferPool();
   readonly buffered: Budget;
   readonly early: EarlyStreams;
   readonly queued: QueuedResponses;
-  /** Handlers still running for callers that are gone. */
-  readonly abandoned: Budget;
+  /** The handlers that are running for ended streams. */
+  readonly cancelledHandlers: Budget;
 
   constructor({ handler, limits, buffered, queued, onError, onLimit }: Http2Options) {
     this.handler = handler;
     this.limits = {
       ...limits,
-      // A window has no more bits (6.9.1), also where its limit is off.
+      // The maximum of a window (6.9.1), also if the limit is off.
       streamWindowBytes: Math.min(limits.streamWindowBytes, MAX_UINT31),
       connectionWindowBytes: Math.min(limits.connectionWindowBytes, MAX_UINT31),
     };
@@ -49,6 +48,6 @@ export class ServerState {
     this.buffered = buffered;
     this.early = new EarlyStreams(this.limits, this.time);
     this.queued = queued;
-    this.abandoned = new Budget(limits.cancelledHandlers);
+    this.cancelledHandlers = new Budget(limits.cancelledHandlers);
   }
 }

@@ -1,83 +1,90 @@
-/** An HTTP/2 server over sockets that it is given: the door of this folder. */
+/** The HTTP/2 server of this project. It serves sockets that are passed to it, and does not listen. */
+import type { Socket } from "node:net";
 import type { Http2Server } from "../http/http2-server.ts";
 import type { Limits } from "../limits/limits.ts";
 import { pausedWithin } from "../limits/process-clock.ts";
 import { type Http2Options, ServerState } from "./server-state.ts";
 import { BoundSocket, readClock } from "./socket.ts";
 
-export function createHttp2(options: Http2Options): Http2Server {
-  const server = new ServerState(options);
-  server.time.lostWithin = pausedWithin;
-  const sockets = new Set<BoundSocket>();
-  const sweepMs = sweepInterval(server.limits);
-  let sweep: NodeJS.Timeout | undefined;
-  let earlySweep: NodeJS.Timeout | undefined;
-  let drained: PromiseWithResolvers<void> | undefined;
-
-  function look(): void {
-    readClock(server);
-    for (const socket of sockets) socket.look();
-  }
-
-  server.early.onFirst = () => {
-    earlySweep ??= setInterval(lookAtEarly, earlySweepInterval(server.limits)).unref();
-  };
-
-  function lookAtEarly(): void {
-    readClock(server);
-    server.early.look();
-    if (!server.early.isEmpty) return;
-    clearInterval(earlySweep);
-    earlySweep = undefined;
-  }
-
-  function closed(socket: BoundSocket): void {
-    sockets.delete(socket);
-    if (sockets.size > 0) return;
-    clearInterval(sweep);
-    sweep = undefined;
-    drained?.resolve();
-  }
-
-  return {
-    accept(socket) {
-      readClock(server);
-      const bound = new BoundSocket(socket, server, closed);
-      sockets.add(bound);
-      sweep ??= setInterval(look, sweepMs).unref();
-      if (drained !== undefined) bound.drain(DRAINING);
-    },
-    drain() {
-      readClock(server);
-      server.early.holds = false;
-      if (drained === undefined) {
-        drained = Promise.withResolvers();
-        for (const socket of sockets) socket.drain(DRAINING);
-        if (sockets.size === 0) drained.resolve();
-      }
-      return drained.promise;
-    },
-    destroy() {
-      for (const socket of sockets) socket.destroy(CLOSING);
-    },
-    get requestsInFlight() {
-      let streams = 0;
-      for (const socket of sockets) streams += socket.openStreams;
-      return streams;
-    },
-  };
-}
-
 const DRAINING = "the server is draining";
 const CLOSING = "the server is closing";
 
-/** ms between looks at the early streams. */
-function earlySweepInterval({ earlyResponseMs, earlyResponseIdleMs, discardIdleMs }: Limits): number {
+export class BuiltInHttp2Server implements Http2Server {
+  readonly #state: ServerState;
+  readonly #sockets = new Set<BoundSocket>();
+  /** The interval that checks the connections. Undefined without connections. */
+  #checks: NodeJS.Timeout | undefined;
+  /** The interval that checks the early streams. Undefined without early streams. */
+  #earlyChecks: NodeJS.Timeout | undefined;
+  /** Defined once `drain` was called. */
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: Http2Options) {
+    this.#state = new ServerState(options);
+    this.#state.time.pausedWithin = pausedWithin;
+    this.#state.early.onFirst = () => {
+      this.#earlyChecks ??= setInterval(() => this.#checkEarly(), earlyCheckMs(this.#state.limits)).unref();
+    };
+  }
+
+  get requestsInFlight(): number {
+    let streams = 0;
+    for (const socket of this.#sockets) streams += socket.openStreams;
+    return streams;
+  }
+
+  accept(socket: Socket): void {
+    readClock(this.#state);
+    const bound = new BoundSocket(socket, this.#state, (closed) => this.#remove(closed));
+    this.#sockets.add(bound);
+    this.#checks ??= setInterval(() => this.#check(), checkMs(this.#state.limits)).unref();
+    if (this.#drained !== undefined) bound.drain(DRAINING);
+  }
+
+  drain(): Promise<void> {
+    readClock(this.#state);
+    this.#state.early.holdsResponses = false;
+    if (this.#drained === undefined) {
+      this.#drained = Promise.withResolvers();
+      for (const socket of this.#sockets) socket.drain(DRAINING);
+      if (this.#sockets.size === 0) this.#drained.resolve();
+    }
+    return this.#drained.promise;
+  }
+
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy(CLOSING);
+  }
+
+  #check(): void {
+    readClock(this.#state);
+    for (const socket of this.#sockets) socket.checkTimeouts();
+  }
+
+  #checkEarly(): void {
+    readClock(this.#state);
+    this.#state.early.check();
+    if (!this.#state.early.isEmpty) return;
+    clearInterval(this.#earlyChecks);
+    this.#earlyChecks = undefined;
+  }
+
+  #remove(socket: BoundSocket): void {
+    this.#sockets.delete(socket);
+    if (this.#sockets.size > 0) return;
+    clearInterval(this.#checks);
+    this.#checks = undefined;
+    this.#drained?.resolve();
+  }
+}
+
+/** Returns the interval of the checks of early streams, in ms. */
+function earlyCheckMs({ earlyResponseMs, earlyResponseIdleMs, discardIdleMs }: Limits): number {
   return Math.max(10, Math.min(1_000, Math.min(earlyResponseMs, earlyResponseIdleMs, discardIdleMs) / 4));
 }
 
-/** ms between looks at the time: often enough for the shortest of the limits, and not more often than every 10 ms. */
-function sweepInterval(limits: Limits): number {
+/** Returns the interval of the checks of connections, in ms: a quarter of the shortest timeout, from 10 ms to 1 s. */
+function checkMs(limits: Limits): number {
   const shortest = Math.min(
     limits.settingsMs,
     limits.headersMs,

@@ -11,11 +11,11 @@ export class BoundSocket {
   readonly #socket: Socket;
   readonly #server: ServerState;
   readonly #connection: Connection;
-  #flushScheduled = false;
-  #ended = false;
+  #isFlushScheduled = false;
+  #isEnded = false;
 
-  /** Bytes that were unshifted into the socket are read first. closed is called once, when the socket is. */
-  constructor(socket: Socket, server: ServerState, closed: (bound: BoundSocket) => void) {
+  /** Reads bytes that were unshifted into the socket first. Calls `onClose` once, when the socket is closed. */
+  constructor(socket: Socket, server: ServerState, onClose: (bound: BoundSocket) => void) {
     this.#socket = socket;
     this.#server = server;
     this.#connection = new Connection(server, new SocketPeer(socket), () => this.#scheduleFlush());
@@ -26,12 +26,12 @@ export class BoundSocket {
       this.#connection.abort("the peer closed the connection");
       this.flush();
     });
-    // What an error means is said by the close that follows it.
+    // The close event follows each error, and handles it.
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#connection.abort("the connection was lost");
-      this.#connection.flushed(0);
-      closed(this);
+      this.#connection.setUnsentBytes(0);
+      onClose(this);
     });
     socket.resume();
   }
@@ -40,74 +40,74 @@ export class BoundSocket {
     return this.#connection.openStreams;
   }
 
-  /** Takes its leave of the peer. */
+  /** Closes the connection gracefully. */
   drain(reason: string): void {
     this.#connection.drain(reason);
     this.flush();
   }
 
-  /** Looks at the time. */
-  look(): void {
-    if (this.#ended) return;
-    // A TLS socket takes what is written only after the write, and says so only of what was much.
-    this.#connection.flushed(this.#socket.writableLength);
-    this.#connection.look();
+  checkTimeouts(): void {
+    if (this.#isEnded) return;
+    // A TLS socket takes a write later, and emits "drain" only after a large one.
+    this.#connection.setUnsentBytes(this.#socket.writableLength);
+    this.#connection.checkTimeouts();
     this.flush();
   }
 
+  /** Closes the connection immediately. */
   destroy(reason: string): void {
     this.#connection.fail(new ConnectionError(ErrorCode.NoError, reason));
     this.flush();
     this.#socket.destroy();
   }
 
-  /** What one chunk makes the connection say leaves in one write. */
+  /** Sends all output that one chunk causes in one write. */
   #receive(chunk: Buffer): void {
     readClock(this.#server);
-    this.#flushScheduled = true;
+    this.#isFlushScheduled = true;
     this.#connection.receive(chunk);
     this.flush();
   }
 
-  /** What is said outside of input leaves together, when the promises of this turn have run. */
+  /** Sends output that no chunk caused in one write, after the promises of this turn of the event loop. */
   #scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
     process.nextTick(flush, this);
   }
 
   #drained(): void {
-    this.#connection.flushed(this.#socket.writableLength);
+    this.#connection.setUnsentBytes(this.#socket.writableLength);
     this.flush();
   }
 
-  /** Sends what the connection has said. */
+  /** Writes the output of the connection to the socket. */
   flush(): void {
     const socket = this.#socket;
     const connection = this.#connection;
-    for (let output = connection.take(); output !== undefined; output = connection.take()) {
+    for (let output = connection.takeOutput(); output !== undefined; output = connection.takeOutput()) {
       if (socket.writable) socket.write(output);
-      connection.flushed(socket.writableLength);
+      connection.setUnsentBytes(socket.writableLength);
     }
-    this.#flushScheduled = false;
-    if (connection.dropped) socket.destroy();
-    else if (connection.closed) this.#end();
-    else if (connection.paused !== socket.isPaused()) connection.paused ? socket.pause() : socket.resume();
+    this.#isFlushScheduled = false;
+    if (connection.isDestroyed) socket.destroy();
+    else if (connection.isClosed) this.#end();
+    else if (connection.isPaused !== socket.isPaused()) connection.isPaused ? socket.pause() : socket.resume();
   }
 
   #end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     lingeringClose(this.#socket, "");
   }
 }
 
-/** One function for all sockets, so that what waits for the turn's end costs no closure. */
+/** A function for all sockets: a closure for each flush would cost an allocation. */
 function flush(bound: BoundSocket): void {
   bound.flush();
 }
 
-/** Hands the time to the connections. */
+/** Sets the time of the connections. */
 export function readClock({ time }: ServerState): void {
   const now = performance.now();
   time.set(Math.floor(now), Date.now, Math.floor(processNow(now)));

@@ -78,9 +78,9 @@ export class Bench {
 
   bytes(): Buffer {
     const parts: Buffer[] = [];
-    for (let part = this.connection.take(); part !== undefined; part = this.connection.take()) {
+    for (let part = this.connection.takeOutput(); part !== undefined; part = this.connection.takeOutput()) {
       parts.push(part);
-      this.connection.flushed(0);
+      this.connection.setUnsentBytes(0);
     }
     return Buffer.concat(parts);
   }
@@ -89,8 +89,8 @@ export class Bench {
   pass(ms: number): string[] {
     const now = this.server.time.now + ms;
     this.server.time.set(now, () => WALL + now);
-    this.connection.look();
-    this.server.early.look();
+    this.connection.checkTimeouts();
+    this.server.early.check();
     return this.words();
   }
 }

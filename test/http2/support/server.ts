@@ -6,7 +6,7 @@ import net, { type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { Handler } from "../../../src/server/http/exchange.ts";
 import type { Http2Server } from "../../../src/server/http/http2-server.ts";
-import { createHttp2 } from "../../../src/server/http2/server.ts";
+import { BuiltInHttp2Server } from "../../../src/server/http2/server.ts";
 import { Budget } from "../../../src/server/limits/budget.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits/limits.ts";
 import { QueuedResponses } from "../../../src/server/limits/queued-responses.ts";
@@ -23,7 +23,7 @@ export interface TestServer {
 /** The HTTP/2 of a test, over sockets that it hands over; errors takes what was no peer's fault. */
 export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, errors: unknown[] = []): Http2Server {
   const limits = { ...DEFAULT_LIMITS, ...changed };
-  return createHttp2({
+  return new BuiltInHttp2Server({
     handler,
     limits,
     buffered: new Budget(limits.bufferedBytes),

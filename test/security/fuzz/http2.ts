@@ -137,8 +137,8 @@ function check(bench: Bench, said: Buffer): void {
   bench.connection.abort("the test is over");
   for (const exchange of bench.exchanges) exchange.reset();
   assert.equal(bench.server.buffered.used, 0, "buffered bytes are left");
-  assert.equal(bench.server.abandoned.used, 0, "handlers of cancelled calls are left");
-  assert.equal(bench.connection.waitingBytes, 0);
+  assert.equal(bench.server.cancelledHandlers.used, 0, "handlers of cancelled calls are left");
+  assert.equal(bench.connection.queuedBytes, 0);
 }
 
 function isFor({ id, payload }: Frame, ids: ReadonlySet<number>): void {

@@ -1,18 +1,18 @@
-/** The time, as it is handed to connections: they have no clock. */
+/** The time that connections use. They have no clock of their own, so that tests can set the time. */
 import { encodeBlock } from "../hpack/encoder.ts";
 
 export class Time {
-  /** ms of a clock that only goes forward, whole: streams keep it, and a fraction would cost each of them an object. */
+  /** Monotonic time in whole ms: V8 would box a fraction that a stream keeps. */
   now = 0;
-  /** The same, less the time in which the process did not run (process-clock.ts): timeouts of connections go by it. */
+  /** The same time without pauses of the process (process-clock.ts). Timeouts of connections use it. */
   running = 0;
-  /** ms in which the process did not run since so many ms ago. */
-  lostWithin: (ms: number) => number = () => 0;
+  /** Returns the ms of the last `ms` in which the process was paused. */
+  pausedWithin: (ms: number) => number = () => 0;
   /** The Date field (RFC 9110, 6.6.1) of this second, as a part of a field block. */
   dateField: Uint8Array = new Uint8Array(0);
   #nextSecond = Number.NEGATIVE_INFINITY;
 
-  /** Sets the time; wall, which is asked once a second, is the time of day in ms since 1970. */
+  /** Sets the time. `wall` returns the time of day in ms since 1970, and is called once a second. */
   set(now: number, wall: () => number, running = now): void {
     this.now = now;
     this.running = running;

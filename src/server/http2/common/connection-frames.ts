@@ -1,40 +1,61 @@
-/** The frames of a connection: which may come when, and SETTINGS, PING, GOAWAY and WINDOW_UPDATE (RFC 9113, 6). */
-
+/** Handles the frames of a connection (RFC 9113, 6): checks their order, and acts on those that are not of one stream. */
 import type { FrameSink } from "../frames/reader.ts";
 import { ConnectionError, ErrorCode, Flag, FrameType, readUint31 } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
-import type { ConnectionParts, StreamFrames } from "../stream-frames.ts";
-import type { Streams } from "../streams/streams.ts";
-import type { Tolls } from "./flood-control.ts";
+import type { BaseStream } from "./base-stream.ts";
+import type { ConnectionState } from "./connection-state.ts";
+import type { FieldBlock } from "./field-block.ts";
+import type { FloodControl } from "./flood-control.ts";
 import { widen } from "./flow-control.ts";
-import type { Departure } from "./graceful-close.ts";
+import type { GracefulClose } from "./graceful-close.ts";
+import type { Sender } from "./sender.ts";
 import type { PeerSettings } from "./settings.ts";
 
-export class ConnectionFrames implements FrameSink {
-  readonly #writer: FrameWriter;
-  readonly #streams: Streams;
-  readonly #peer: PeerSettings;
-  readonly #departure: Departure;
-  readonly #tolls: Tolls;
-  readonly #streamFrames: StreamFrames;
-  closed = false;
-  /** Frames that came. */
-  count = 0;
-  /** The peer said GOAWAY. */
-  peerLeaves = false;
+/** Handles the frames of streams. A payload is bytes[start] to bytes[end - 1]. Each method may throw ConnectionError. */
+export interface StreamFrameHandler {
+  /** The field block that is incomplete, or undefined. */
+  readonly block: FieldBlock | undefined;
+  data(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
+  headers(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
+  priority(id: number, bytes: Buffer, start: number, end: number): void;
+  rstStream(id: number, length: number): void;
+  pushPromise(): void;
+  windowUpdate(id: number, increment: number): void;
+  continuation(flags: number, bytes: Buffer, start: number, end: number): void;
+}
 
-  constructor({ writer, streams, peer, departure, tolls }: ConnectionParts, streamFrames: StreamFrames) {
-    this.#writer = writer;
-    this.#streams = streams;
-    this.#peer = peer;
-    this.#departure = departure;
-    this.#tolls = tolls;
+/** The parts of a connection that frames change. */
+export interface ConnectionParts<S extends BaseStream> {
+  readonly state: ConnectionState;
+  readonly writer: FrameWriter;
+  readonly sender: Sender<S>;
+  /** The open streams, and the highest identifier that the peer has used. */
+  readonly table: { readonly open: ReadonlyMap<number, S>; readonly lastId: number };
+  readonly peerSettings: PeerSettings;
+  readonly gracefulClose: GracefulClose;
+  readonly floodControl: FloodControl;
+}
+
+export class ConnectionFrames<S extends BaseStream> implements FrameSink {
+  readonly #parts: ConnectionParts<S>;
+  readonly #state: ConnectionState;
+  readonly #streamFrames: StreamFrameHandler;
+  /** The number of frames received since it was set to 0. */
+  count = 0;
+
+  constructor(parts: ConnectionParts<S>, streamFrames: StreamFrameHandler) {
+    this.#parts = parts;
+    this.#state = parts.state;
     this.#streamFrames = streamFrames;
+  }
+
+  get isClosed(): boolean {
+    return this.#state.isClosed;
   }
 
   onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     this.count++;
-    this.#expect(type, id);
+    this.#checkOrder(type, id);
     const frames = this.#streamFrames;
     switch (type) {
       case FrameType.Data:
@@ -53,8 +74,8 @@ export class ConnectionFrames implements FrameSink {
         this.#settings(flags, id, bytes, start, end);
         break;
       case FrameType.PushPromise:
-        // A client cannot push (8.4).
-        throw new ConnectionError(ErrorCode.Protocol, "PUSH_PROMISE from a client");
+        frames.pushPromise();
+        break;
       case FrameType.Ping:
         this.#ping(flags, id, bytes, start, end);
         break;
@@ -68,44 +89,45 @@ export class ConnectionFrames implements FrameSink {
         frames.continuation(flags, bytes, start, end);
         break;
       default:
-        // Unknown frames are ignored (4.1).
-        this.#tolls.control();
+        // Frames of unknown types are ignored (4.1).
+        this.#parts.floodControl.countControlFrame();
     }
   }
 
-  /** What may come when. */
-  #expect(type: number, id: number): void {
-    if (!this.#peer.came && type !== FrameType.Settings) {
+  #checkOrder(type: number, id: number): void {
+    if (!this.#state.settingsReceived && type !== FrameType.Settings) {
       throw new ConnectionError(ErrorCode.Protocol, "the first frame is not SETTINGS");
     }
-    // Between HEADERS and END_HEADERS nothing else comes (6.10).
+    // Between HEADERS and END_HEADERS only CONTINUATION is valid (6.10).
     const { block } = this.#streamFrames;
     if (block !== undefined && (type !== FrameType.Continuation || id !== block.streamId)) {
       throw new ConnectionError(ErrorCode.Protocol, `frame inside the field block of stream ${block.streamId}`);
     }
   }
 
-  /** SETTINGS (6.5). */
+  /** Handles SETTINGS (6.5). */
   #settings(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    const { floodControl, peerSettings, sender, table, writer } = this.#parts;
     if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `SETTINGS on stream ${id}`);
     if (flags & Flag.Ack) {
       if (end > start) throw new ConnectionError(ErrorCode.FrameSize, "SETTINGS acknowledgement with a payload");
-      if (this.#peer.acknowledged) this.#tolls.control();
-      this.#peer.acknowledged = true;
+      if (this.#state.settingsAcknowledged) floodControl.countControlFrame();
+      this.#state.receiveSettingsAck();
       return;
     }
-    this.#tolls.control();
-    const growth = this.#peer.apply(bytes, start, end);
+    floodControl.countControlFrame();
+    const growth = peerSettings.apply(bytes, start, end);
+    this.#state.receiveSettings();
     if (growth !== 0) this.#growWindows(growth);
-    if (this.#peer.smallerTable) this.#streams.sender.smallerTable();
-    // It is acknowledged before anything is said that goes by it (6.5.3).
-    this.#writer.writeSettingsAck();
-    if (growth > 0) for (const stream of this.#streams.table.open.values()) this.#streams.sender.opened(stream);
+    if (peerSettings.hasSmallerTable) sender.shrinkTable();
+    // The acknowledgement comes before any frame that depends on the new settings (6.5.3).
+    writer.writeSettingsAck();
+    if (growth > 0) for (const stream of table.open.values()) sender.windowOpened(stream);
   }
 
-  /** A new SETTINGS_INITIAL_WINDOW_SIZE is a new window for the streams that are open, perhaps below 0 (6.9.2). */
+  /** Applies a new SETTINGS_INITIAL_WINDOW_SIZE to the open streams. A window may become negative (6.9.2). */
   #growWindows(growth: number): void {
-    for (const stream of this.#streams.table.open.values()) {
+    for (const stream of this.#parts.table.open.values()) {
       const window = widen(stream.sendWindow, growth);
       if (window === undefined) {
         throw new ConnectionError(ErrorCode.FlowControl, `window of stream ${stream.id} exceeds 2147483647 bytes`);
@@ -114,43 +136,40 @@ export class ConnectionFrames implements FrameSink {
     }
   }
 
-  /** PING (6.7). */
+  /** Handles PING (6.7). */
   #ping(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    const { floodControl, gracefulClose, table, writer } = this.#parts;
     if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `PING on stream ${id}`);
     if (end - start !== 8)
       throw new ConnectionError(ErrorCode.FrameSize, `PING of ${end - start} bytes is not 8 bytes`);
-    this.#tolls.control();
+    floodControl.countControlFrame();
     const opaque = bytes.subarray(start, end);
-    if (flags & Flag.Ack) this.#departure.answered(opaque, this.#streams.table.lastId);
-    else this.#writer.writePing(opaque, Flag.Ack);
+    if (flags & Flag.Ack) gracefulClose.receivePingAck(opaque, table.lastId);
+    else writer.writePing(opaque, Flag.Ack);
   }
 
-  /** GOAWAY (6.8): the peer will begin no more streams than are on their way. */
+  /** Handles GOAWAY (6.8): the peer opens no more streams. */
   #goaway(id: number, length: number): void {
     if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `GOAWAY on stream ${id}`);
     if (length < 8) throw new ConnectionError(ErrorCode.FrameSize, `GOAWAY of ${length} bytes is below 8 bytes`);
-    this.#tolls.control();
-    this.peerLeaves = true;
+    this.#parts.floodControl.countControlFrame();
+    this.#state.receiveGoaway();
   }
 
-  /** WINDOW_UPDATE (6.9). */
+  /** Handles WINDOW_UPDATE (6.9). */
   #windowUpdate(id: number, bytes: Buffer, start: number, end: number): void {
     if (end - start !== 4) {
       throw new ConnectionError(ErrorCode.FrameSize, `WINDOW_UPDATE of ${end - start} bytes is not 4 bytes`);
     }
-    this.#tolls.control();
+    this.#parts.floodControl.countControlFrame();
     const increment = readUint31(bytes, start);
     if (id !== 0) {
       this.#streamFrames.windowUpdate(id, increment);
       return;
     }
     if (increment === 0) throw new ConnectionError(ErrorCode.Protocol, "WINDOW_UPDATE of 0 bytes");
-    const { sender } = this.#streams;
-    const window = widen(sender.window, increment);
-    if (window === undefined) {
+    if (!this.#parts.sender.widenWindow(increment)) {
       throw new ConnectionError(ErrorCode.FlowControl, "the connection's window exceeds 2147483647 bytes");
     }
-    sender.window = window;
-    sender.pump();
   }
 }

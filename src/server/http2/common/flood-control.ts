@@ -1,42 +1,44 @@
 /**
- * What frames cost that ask for work and bring none (RFC 9113, 10.5): so many per second, and over it the connection
- * ends.
+ * Limits how often a peer may send frames that make work but carry no request: control frames and resets (RFC 9113,
+ * 10.5).
  */
-
 import type { LimitName, Limits } from "../../limits/limits.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Time } from "./clock.ts";
 import { LimitError } from "./limit-error.ts";
-import { Rate } from "./token-bucket.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
-export class Tolls {
+export class FloodControl {
   readonly #limits: Limits;
   readonly #time: Time;
-  readonly #control: Rate;
-  readonly #resets: Rate;
+  readonly #control: TokenBucket;
+  readonly #resets: TokenBucket;
 
   constructor(limits: Limits, time: Time) {
     this.#limits = limits;
     this.#time = time;
-    this.#control = new Rate(limits.controlFramesPerSecond, time.now);
-    this.#resets = new Rate(limits.resetsPerSecond, time.now);
+    this.#control = new TokenBucket(limits.controlFramesPerSecond, time.now);
+    this.#resets = new TokenBucket(limits.resetsPerSecond, time.now);
   }
 
-  /** Counts a control frame. */
-  control(): void {
-    if (this.#control.spend(this.#time.now)) return;
+  /** Counts a control frame. Throws LimitError if the peer sends too many. */
+  countControlFrame(): void {
+    if (this.#control.take(this.#time.now)) return;
     throw calm("controlFramesPerSecond", `control frames exceed ${this.#limits.controlFramesPerSecond} per second`);
   }
 
-  /** Counts a stream that was reset, by the peer or for its error. */
-  reset(): void {
-    if (this.#resets.spend(this.#time.now)) return;
+  /** Counts a stream that the peer reset, or that was reset for an error of the peer. Throws LimitError if there are too many. */
+  countReset(): void {
+    if (this.#resets.take(this.#time.now)) return;
     throw calm("resetsPerSecond", `reset streams exceed ${this.#limits.resetsPerSecond} per second`);
   }
 
-  /** Allows control frames for what was sent: a peer answers DATA with updates of two windows, perhaps with a PING. */
+  /**
+   * Allows more control frames, because this side has sent some: a peer responds to DATA with WINDOW_UPDATE for both windows, and
+   * some peers with PING.
+   */
   earn(frames: number): void {
-    this.#control.earn(frames);
+    this.#control.add(frames);
   }
 }
 

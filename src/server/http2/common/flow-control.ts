@@ -1,62 +1,68 @@
-/** Windows (RFC 9113, 5.2 and 6.9): how much may come, and in which order streams send what waits. */
+/** Flow control (RFC 9113, 5.2 and 6.9): the windows of received DATA, and the order in which streams send. */
 import { MAX_UINT31 } from "../frames/types.ts";
-import type { Stream } from "../streams/stream.ts";
+import type { FrameWriter } from "../frames/writer.ts";
 
-/** What the peer may send, and what of it is given back. */
+/** Limits the DATA that a peer may send on a stream, or on the connection. */
 export class ReceiveWindow {
+  readonly #writer: FrameWriter;
+  readonly #streamId: number;
   readonly #size: number;
-  /** Bytes that came and were not given back, and those of them that may be. */
-  #out = 0;
+  /** Bytes received and not announced as free again. */
+  #used = 0;
+  /** The bytes of `#used` that are free again. */
   #released = 0;
 
-  constructor(size: number) {
+  /** Creates a window of `size` bytes. The `streamId` 0 is the connection. */
+  constructor(writer: FrameWriter, streamId: number, size: number) {
+    this.#writer = writer;
+    this.#streamId = streamId;
     this.#size = size;
   }
 
-  /** Takes bytes that came; false where they are more than the window, or than the one the peer may not yet know of. */
-  receive(bytes: number, unacknowledged: number): boolean {
-    this.#out += bytes;
-    return this.#out <= Math.max(this.#size, unacknowledged);
+  /**
+   * Counts received bytes. Returns false if they exceed the window. A peer that has not received SETTINGS yet may use
+   * `assumedSize` bytes, the window that it knows of.
+   */
+  receive(bytes: number, assumedSize = 0): boolean {
+    this.#used += bytes;
+    return this.#used <= Math.max(this.#size, assumedSize);
   }
 
-  /** Gives bytes back; the increment to announce now, 0 for none: updates are sent by halves of the window. */
-  release(bytes: number): number {
+  /** Frees bytes. Sends WINDOW_UPDATE when half of the window is free again: one for each chunk would double the frames. */
+  release(bytes: number): void {
     this.#released += bytes;
     const increment = this.#released;
-    if (increment * 2 < this.#size) return 0;
-    this.#out -= increment;
+    if (increment === 0 || increment * 2 < this.#size) return;
+    this.#used -= increment;
     this.#released = 0;
-    return increment;
+    this.#writer.writeWindowUpdate(this.#streamId, increment);
   }
 }
 
-/** A send window with an increment; undefined where it would be over 2^31-1 (6.9.1). */
+/** Returns a send window plus an increment, or undefined if that exceeds 2^31-1 bytes (6.9.1). */
 export function widen(window: number, increment: number): number | undefined {
   return window + increment > MAX_UINT31 ? undefined : window + increment;
 }
 
-/**
- * The streams that have something to send and a window for it, each in its turn: a stream that has sent a frame waits
- * for all others.
- */
-export class Turns {
-  readonly #waiting = new Set<Stream>();
+/** The streams that wait to send, in turn: a stream that has sent one frame goes behind all others. */
+export class RoundRobin<T> {
+  readonly #waiting = new Set<T>();
 
-  get none(): boolean {
+  get isEmpty(): boolean {
     return this.#waiting.size === 0;
   }
 
-  /** Does nothing where it waits already. */
-  add(stream: Stream): void {
+  /** Adds a stream to the end, unless it waits already. */
+  add(stream: T): void {
     this.#waiting.add(stream);
   }
 
-  delete(stream: Stream): void {
+  delete(stream: T): void {
     this.#waiting.delete(stream);
   }
 
-  /** Takes the first; undefined where none waits. */
-  next(): Stream | undefined {
+  /** Removes and returns the first stream. Returns undefined if no stream waits. */
+  shift(): T | undefined {
     const [first] = this.#waiting;
     if (first !== undefined) this.#waiting.delete(first);
     return first;

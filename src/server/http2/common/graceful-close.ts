@@ -1,54 +1,65 @@
-/** How a connection takes its leave without losing a stream (RFC 9113, 6.8). */
-
+/** Graceful close: GOAWAY, PING, GOAWAY, so that no stream is lost (RFC 9113, 6.8). */
 import { ErrorCode, MAX_UINT31 } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
+import type { ConnectionState } from "./connection-state.ts";
 
 /** The opaque data of the PING that follows the first GOAWAY. */
-const FAREWELL = Buffer.from("farewell", "latin1");
+const OPAQUE_DATA = Buffer.from("farewell", "latin1");
 
 /**
- * A first GOAWAY with the highest identifier, then a PING: when its answer is here, so is every stream that the peer
- * began before it knew. A second GOAWAY then names the last one, and those that come later are refused.
+ * Sends a first GOAWAY with the highest identifier, and a PING. The acknowledgement of the PING comes after every stream
+ * that the peer opened before it received GOAWAY. The second GOAWAY then names the last of these streams, and later
+ * ones are refused.
  */
-export class Departure {
+export class GracefulClose {
   readonly #writer: FrameWriter;
+  readonly #state: ConnectionState;
   #reason = "";
-  /** ms of the connection's time; -1 before. */
+  /** Time of the first GOAWAY, or -1. */
   #begunAt = -1;
-  /** Whether the last stream is named, and it is. */
-  final = false;
-  lastStreamId = MAX_UINT31;
+  #isFinal = false;
+  #lastStreamId = MAX_UINT31;
 
-  constructor(writer: FrameWriter) {
+  constructor(writer: FrameWriter, state: ConnectionState) {
     this.#writer = writer;
+    this.#state = state;
   }
 
-  get begun(): boolean {
-    return this.#begunAt >= 0;
+  /** True if the second GOAWAY was sent. */
+  get isFinal(): boolean {
+    return this.#isFinal;
   }
 
+  /** The highest stream identifier that is still served. */
+  get lastStreamId(): number {
+    return this.#lastStreamId;
+  }
+
+  /** Sends the first GOAWAY and PING. Does nothing if they were sent. */
   begin(reason: string, now: number): void {
-    if (this.begun) return;
+    if (this.#begunAt >= 0) return;
     this.#begunAt = now;
     this.#reason = reason;
+    this.#state.sendGoaway();
     this.#writer.writeGoaway(MAX_UINT31, ErrorCode.NoError, reason);
-    this.#writer.writePing(FAREWELL, 0);
+    this.#writer.writePing(OPAQUE_DATA, 0);
   }
 
-  /** Takes a PING's answer; lastId is the last stream begun. */
-  answered(opaque: Buffer, lastId: number): void {
-    if (this.begun && FAREWELL.equals(opaque)) this.finish(lastId);
+  /** Accepts the acknowledgement of a PING. `lastId` is the highest identifier of the peer's streams. */
+  receivePingAck(opaque: Buffer, lastId: number): void {
+    if (this.#begunAt >= 0 && OPAQUE_DATA.equals(opaque)) this.finish(lastId);
   }
 
-  /** ms since the PING, while its answer is waited for. */
-  waited(now: number): number {
-    return this.begun && !this.final ? now - this.#begunAt : 0;
+  /** Returns the ms since PING was sent, or 0 if no acknowledgement is due. */
+  waitedMs(now: number): number {
+    return this.#begunAt >= 0 && !this.#isFinal ? now - this.#begunAt : 0;
   }
 
+  /** Sends the second GOAWAY. Does nothing if it was sent. */
   finish(lastId: number): void {
-    if (this.final) return;
-    this.final = true;
-    this.lastStreamId = lastId;
+    if (this.#isFinal) return;
+    this.#isFinal = true;
+    this.#lastStreamId = lastId;
     this.#writer.writeGoaway(lastId, ErrorCode.NoError, this.#reason);
   }
 }

@@ -1,241 +1,244 @@
-/** What streams say: heads, bodies and trailers as frames, within the windows and in fair order (RFC 9113, 8.1). */
-import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
+/** Sends the messages of streams as frames, within the flow-control windows and in fair order (RFC 9113, 8.1). */
+import { EMPTY_BYTES } from "../../http/exchange.ts";
 import type { QueuedResponses, ResponseHolder } from "../../limits/queued-responses.ts";
 import { Flag, INITIAL_WINDOW_BYTES, MAX_FRAME_SIZE_BYTES } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
-import type { ResponseBlock, ResponseEncoder } from "../headers/response-encoder.ts";
 import { EMPTY_TABLE_UPDATE } from "../hpack/encoder.ts";
-import type { ServerState } from "../server-state.ts";
-import type { Stream } from "../streams/stream.ts";
-import type { Time } from "./clock.ts";
-import type { Tolls } from "./flood-control.ts";
-import { Turns } from "./flow-control.ts";
-import { Outgoing } from "./send-queue.ts";
+import { type BaseStream, SendQueue } from "./base-stream.ts";
+import type { FloodControl } from "./flood-control.ts";
+import { RoundRobin, widen } from "./flow-control.ts";
 
-const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
-
-/** Who is told. */
-export interface SenderHost {
-  /** The answer of a stream is whole. */
-  answered(stream: Stream): void;
-  /** Resets the stream whose response holds most of the queued bytes, or ends the connection. */
+/** The owner of the streams. */
+export interface SenderHost<S> {
+  /** Called when the last frame of a stream's message is written. */
+  messageSent(stream: S): void;
+  /** Resets the stream with the most queued bytes, or closes the connection. */
   shed(): void;
 }
 
-export class Sender implements ResponseHolder {
-  readonly #host: SenderHost;
+export interface SenderOptions {
+  readonly writer: FrameWriter;
+  readonly floodControl: FloodControl;
+  readonly queued: QueuedResponses;
+  /** The output, in bytes, over which nothing more is read from the peer. */
+  readonly sendBufferBytes: number;
+}
+
+export class Sender<S extends BaseStream> implements ResponseHolder {
+  readonly #host: SenderHost<S>;
   readonly #writer: FrameWriter;
-  readonly #heads: ResponseEncoder;
-  readonly #time: Time;
-  readonly #tolls: Tolls;
+  readonly #floodControl: FloodControl;
   readonly #queued: QueuedResponses;
-  /** Bodies wait while this many bytes of output do. */
-  readonly #outputBytes: number;
-  readonly #turns = new Turns();
-  /** The connection's send window (6.9). */
-  window = INITIAL_WINDOW_BYTES;
-  /** Bytes that left the writer and were not taken by the peer. */
-  unsent = 0;
-  /** Bytes of bodies that wait. */
-  waiting = 0;
-  /** Bytes of heads, bodies and trailers sent. */
-  said = 0;
-  /** The next field block begins with a size update; one is enough, since it is to 0. */
-  #updateTable = false;
+  /** The size of unsent output from which DATA is queued. */
+  readonly #maxOutputBytes: number;
+  readonly #waiting = new RoundRobin<S>();
+  /** The peer's window for the connection (6.9). */
+  #window = INITIAL_WINDOW_BYTES;
+  /** Bytes that left the writer and that the socket still holds. */
+  #unsentBytes = 0;
+  /** Bytes of DATA that are queued. */
+  #waitingBytes = 0;
+  /** Bytes of field blocks and DATA that were written. */
+  #writtenBytes = 0;
+  /** True if the next field block must begin with a table size update. One is enough, since it is to 0. */
+  #tableUpdateDue = false;
   #tableUpdated = false;
 
-  constructor(host: SenderHost, { heads, time, limits, queued }: ServerState, writer: FrameWriter, tolls: Tolls) {
+  constructor(host: SenderHost<S>, { writer, floodControl, queued, sendBufferBytes }: SenderOptions) {
     this.#host = host;
     this.#writer = writer;
-    this.#heads = heads;
-    this.#time = time;
-    this.#tolls = tolls;
+    this.#floodControl = floodControl;
     this.#queued = queued;
-    this.#outputBytes = Math.max(INITIAL_WINDOW_BYTES, limits.sendBufferBytes / 4);
+    this.#maxOutputBytes = Math.max(INITIAL_WINDOW_BYTES, sendBufferBytes / 4);
   }
 
-  /** Response bytes that wait for the peer: for its windows, or in the socket. */
+  /** Bytes that wait for the peer, for its windows or in the socket. */
   get queuedBytes(): number {
-    return this.waiting + this.unsent;
+    return this.#waitingBytes + this.#unsentBytes;
+  }
+
+  /** Bytes that the socket holds. */
+  get unsentBytes(): number {
+    return this.#unsentBytes;
+  }
+
+  /** Bytes of field blocks and DATA that the peer has taken. */
+  get takenBytes(): number {
+    return this.#writtenBytes - this.#unsentBytes;
   }
 
   shed(): void {
     this.#host.shed();
   }
 
-  /** Takes note of how many bytes the socket holds. */
-  flushed(unsent: number): void {
-    const change = unsent - this.unsent;
+  /** Records how many bytes the socket holds. */
+  setUnsentBytes(bytes: number): void {
+    const change = bytes - this.#unsentBytes;
     if (change === 0) return;
-    this.unsent = unsent;
+    this.#unsentBytes = bytes;
     this.#queued.changed(this, change);
   }
 
-  #wait(bytes: number): void {
-    this.waiting += bytes;
-    this.#queued.changed(this, bytes);
+  /** Widens the window of the connection. Returns false if it would exceed 2^31-1 bytes. */
+  widenWindow(increment: number): boolean {
+    const window = widen(this.#window, increment);
+    if (window === undefined) return false;
+    this.#window = window;
+    this.pump();
+    return true;
   }
 
-  respond(stream: Stream, head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
-    const encoded = this.#heads.encodeHead(head);
+  /**
+   * Sends a complete message: the field block, which is `block` and then `more`, the body and the trailers. What the
+   * windows do not allow is queued. `body` must not change afterwards.
+   */
+  send(stream: S, block: Uint8Array, more: Uint8Array, body: Uint8Array, trailers: Uint8Array | undefined): void {
     const length = body.length;
-    if (length > this.window || length > stream.sendWindow || length > MAX_FRAME_SIZE_BYTES || !this.#free) {
-      this.start(stream, head);
+    if (length > 0 && !this.#fits(stream, length)) {
+      this.sendHeaders(stream.id, block, more, 0);
       this.write(stream, body);
-      if (stream.localOpen) this.end(stream, trailers);
+      // Queueing the body may have reset the stream.
+      if (stream.isLocalOpen) this.end(stream, trailers);
       return;
     }
-    const last = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.encodeTrailers(trailers);
-    const bare = length === 0 || stream.request.method === "HEAD" || encoded.noContent;
-    const end = last === undefined ? Flag.EndStream : 0;
-    this.#head(stream.id, encoded, bare ? end : 0);
-    if (!bare) this.#data(stream, body, 0, length, end);
-    if (last !== undefined) this.#block(stream.id, last, EMPTY_BYTES, Flag.EndStream);
-    this.#host.answered(stream);
+    const end = trailers === undefined ? Flag.EndStream : 0;
+    this.sendHeaders(stream.id, block, more, length === 0 ? end : 0);
+    if (length > 0) this.#sendData(stream, body, 0, length, end);
+    if (trailers !== undefined) this.sendHeaders(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
+    this.#host.messageSent(stream);
   }
 
-  start(stream: Stream, head: ResponseHead): void {
-    const encoded = this.#heads.encodeHead(head);
-    // Answers to HEAD, and 204 and 304, have no content (RFC 9110, 6.4.1).
-    stream.bodiless = encoded.noContent || stream.request.method === "HEAD";
-    this.#head(stream.id, encoded, 0);
-  }
-
-  /** Sends a piece, or keeps what the windows do not let through. */
-  write(stream: Stream, piece: Uint8Array): Promise<void> | undefined {
-    const length = piece.length;
-    if (length === 0 || stream.bodiless) return stream.outgoing?.emptied;
-    if (
-      stream.outgoing === undefined &&
-      length <= MAX_FRAME_SIZE_BYTES &&
-      length <= this.window &&
-      length <= stream.sendWindow &&
-      this.#free
-    ) {
-      this.#data(stream, piece, 0, length, 0);
-      return undefined;
-    }
-    stream.outgoing ??= new Outgoing();
-    stream.outgoing.pieces.push(piece);
-    stream.outgoing.bytes += length;
-    this.#turns.add(stream);
-    this.#wait(length);
-    this.pump();
-    return stream.outgoing?.emptied;
-  }
-
-  end(stream: Stream, trailers: readonly Field[] | undefined): void {
-    const block = trailers === undefined || trailers.length === 0 ? undefined : this.#heads.encodeTrailers(trailers);
-    if (stream.outgoing === undefined) {
-      this.#finish(stream, block);
-      return;
-    }
-    stream.outgoing.ended = true;
-    stream.outgoing.trailers = block;
-  }
-
-  /** An answer without content, made here. */
-  refuse(streamId: number, head: ResponseHead): void {
-    this.#head(streamId, this.#heads.encodeHead(head), Flag.EndStream);
-  }
-
-  /** 100 (Continue) (RFC 9110, 15.2.1). */
-  continue(streamId: number): void {
-    this.#block(streamId, CONTINUE_BLOCK, EMPTY_BYTES, 0);
-  }
-
-  /** The peer wants a smaller table, and to be told that it has it (RFC 7541, 4.2). */
-  smallerTable(): void {
-    this.#updateTable = !this.#tableUpdated;
-  }
-
-  /** A stream's window opened. */
-  opened(stream: Stream): void {
-    if (stream.outgoing === undefined || stream.sendWindow <= 0) return;
-    this.#turns.add(stream);
-    this.pump();
-  }
-
-  /** Forgets what a stream that is gone had to say. */
-  drop(stream: Stream): void {
-    const outgoing = stream.outgoing;
-    if (outgoing === undefined) return;
-    this.#turns.delete(stream);
-    stream.outgoing = undefined;
-    this.#wait(-outgoing.bytes);
-    outgoing.settle();
-  }
-
-  /** Sends what waits, as far as the windows and the output go. */
-  pump(): void {
-    while (this.window > 0 && !this.#full) {
-      const stream = this.#turns.next();
-      if (stream === undefined) return;
-      if (stream.outgoing !== undefined && stream.sendWindow > 0) this.#turn(stream, stream.outgoing);
-    }
-  }
-
-  get #full(): boolean {
-    return this.unsent + this.#writer.queuedBytes >= this.#outputBytes;
-  }
-
-  /** Whether what is said now may leave before anything else that waits. */
-  get #free(): boolean {
-    return this.#turns.none && !this.#full;
-  }
-
-  /** Sends one frame of a stream. */
-  #turn(stream: Stream, outgoing: Outgoing): void {
-    const piece = outgoing.pieces[0] as Uint8Array;
-    const start = outgoing.at;
-    const end = Math.min(piece.length, start + Math.min(MAX_FRAME_SIZE_BYTES, this.window, stream.sendWindow));
-    const emptied = outgoing.bytes === end - start;
-    const last = emptied && outgoing.ended && outgoing.trailers === undefined;
-    this.#data(stream, piece, start, end, last ? Flag.EndStream : 0);
-    outgoing.bytes -= end - start;
-    this.#wait(start - end);
-    outgoing.at = end;
-    if (end === piece.length) {
-      outgoing.pieces.shift();
-      outgoing.at = 0;
-    }
-    if (!emptied) {
-      this.#turns.add(stream);
-      return;
-    }
-    stream.outgoing = undefined;
-    outgoing.settle();
-    if (last) this.#host.answered(stream);
-    else if (outgoing.ended) this.#finish(stream, outgoing.trailers);
-  }
-
-  #finish(stream: Stream, trailers: Uint8Array | undefined): void {
-    if (trailers === undefined) this.#writer.writeData(stream.id, EMPTY_BYTES, 0, 0, Flag.EndStream);
-    else this.#block(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
-    this.#host.answered(stream);
-  }
-
-  #data(stream: Stream, piece: Uint8Array, start: number, end: number, flags: number): void {
-    this.window -= end - start;
-    stream.sendWindow -= end - start;
-    this.said += end - start;
-    this.#writer.writeData(stream.id, piece, start, end, flags);
-    // A piece that the peer's windows cut into small frames earns by its bytes alone.
-    this.#tolls.earn(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
-  }
-
-  #head(streamId: number, { block, needsDate: undated }: ResponseBlock, flags: number): void {
-    this.#block(streamId, block, undated ? this.#time.dateField : EMPTY_BYTES, flags);
-  }
-
-  #block(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
-    this.said += block.length + more.length;
-    if (!this.#updateTable) {
+  /** Sends a field block, which is `block` and then `more`. Field blocks are not flow-controlled. */
+  sendHeaders(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
+    this.#writtenBytes += block.length + more.length;
+    if (!this.#tableUpdateDue) {
       this.#writer.writeHeaders(streamId, block, more, flags);
       return;
     }
-    this.#updateTable = false;
+    this.#tableUpdateDue = false;
     this.#tableUpdated = true;
     this.#writer.writeHeaders(streamId, Buffer.concat([EMPTY_TABLE_UPDATE, block]), more, flags);
+  }
+
+  /**
+   * Sends a piece of a body, or queues what the windows do not allow. `piece` must not change afterwards. Returns a
+   * promise if bytes of the stream are queued. It resolves when the queue is empty.
+   */
+  write(stream: S, piece: Uint8Array): Promise<void> | undefined {
+    const length = piece.length;
+    if (length === 0) return stream.sendQueue?.emptied;
+    if (stream.sendQueue === undefined && this.#fits(stream, length)) {
+      this.#sendData(stream, piece, 0, length, 0);
+      return undefined;
+    }
+    stream.sendQueue ??= new SendQueue();
+    stream.sendQueue.pieces.push(piece);
+    stream.sendQueue.bytes += length;
+    this.#waiting.add(stream);
+    this.#changeWaitingBytes(length);
+    this.pump();
+    return stream.sendQueue?.emptied;
+  }
+
+  /** Ends a message, after the queued bytes. */
+  end(stream: S, trailers: Uint8Array | undefined): void {
+    const queue = stream.sendQueue;
+    if (queue === undefined) {
+      this.#sendEnd(stream, trailers);
+      return;
+    }
+    queue.ended = true;
+    queue.trailers = trailers;
+  }
+
+  /** Records that the peer has made its header table smaller, which the next field block acknowledges (RFC 7541, 4.2). */
+  shrinkTable(): void {
+    this.#tableUpdateDue = !this.#tableUpdated;
+  }
+
+  /** Sends queued bytes of a stream whose window was widened. */
+  windowOpened(stream: S): void {
+    if (stream.sendQueue === undefined || stream.sendWindow <= 0) return;
+    this.#waiting.add(stream);
+    this.pump();
+  }
+
+  /** Discards the queued bytes of a stream. */
+  discard(stream: S): void {
+    const queue = stream.sendQueue;
+    if (queue === undefined) return;
+    this.#waiting.delete(stream);
+    stream.sendQueue = undefined;
+    this.#changeWaitingBytes(-queue.bytes);
+    queue.settle();
+  }
+
+  /** Sends queued bytes until a window or the output is full. */
+  pump(): void {
+    while (this.#window > 0 && !this.#outputIsFull) {
+      const stream = this.#waiting.shift();
+      if (stream === undefined) return;
+      if (stream.sendQueue !== undefined && stream.sendWindow > 0) this.#sendQueued(stream, stream.sendQueue);
+    }
+  }
+
+  get #outputIsFull(): boolean {
+    return this.#unsentBytes + this.#writer.queuedBytes >= this.#maxOutputBytes;
+  }
+
+  /** True if so many bytes may be sent now, in one frame and before all that is queued. */
+  #fits(stream: S, bytes: number): boolean {
+    return (
+      bytes <= MAX_FRAME_SIZE_BYTES &&
+      bytes <= this.#window &&
+      bytes <= stream.sendWindow &&
+      this.#waiting.isEmpty &&
+      !this.#outputIsFull
+    );
+  }
+
+  /** Sends one frame of a stream's queue. */
+  #sendQueued(stream: S, queue: SendQueue): void {
+    const piece = queue.pieces[0] as Uint8Array;
+    const start = queue.offset;
+    const end = Math.min(piece.length, start + Math.min(MAX_FRAME_SIZE_BYTES, this.#window, stream.sendWindow));
+    const isEmptied = queue.bytes === end - start;
+    const isLast = isEmptied && queue.ended && queue.trailers === undefined;
+    this.#sendData(stream, piece, start, end, isLast ? Flag.EndStream : 0);
+    queue.bytes -= end - start;
+    this.#changeWaitingBytes(start - end);
+    queue.offset = end;
+    if (end === piece.length) {
+      queue.pieces.shift();
+      queue.offset = 0;
+    }
+    if (!isEmptied) {
+      this.#waiting.add(stream);
+      return;
+    }
+    stream.sendQueue = undefined;
+    queue.settle();
+    if (isLast) this.#host.messageSent(stream);
+    else if (queue.ended) this.#sendEnd(stream, queue.trailers);
+  }
+
+  #sendEnd(stream: S, trailers: Uint8Array | undefined): void {
+    if (trailers === undefined) this.#writer.writeData(stream.id, EMPTY_BYTES, 0, 0, Flag.EndStream);
+    else this.sendHeaders(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
+    this.#host.messageSent(stream);
+  }
+
+  #sendData(stream: S, piece: Uint8Array, start: number, end: number, flags: number): void {
+    this.#window -= end - start;
+    stream.sendWindow -= end - start;
+    this.#writtenBytes += end - start;
+    this.#writer.writeData(stream.id, piece, start, end, flags);
+    // A frame that a small window cut off allows fewer control frames: the peer could make many of them.
+    this.#floodControl.earn(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
+  }
+
+  #changeWaitingBytes(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#queued.changed(this, bytes);
   }
 }

@@ -1,5 +1,4 @@
-/** SETTINGS (RFC 9113, 6.5): what this side announces, and what the peer did. */
-
+/** SETTINGS (RFC 9113, 6.5): those that this side announces, and those of the peer. */
 import type { Limits } from "../../limits/limits.ts";
 import {
   ConnectionError,
@@ -10,9 +9,9 @@ import {
   SettingId,
 } from "../frames/types.ts";
 
-const FIRST_TABLE_SIZE = 4096;
+const INITIAL_TABLE_BYTES = 4096;
 
-/** What this side announces, as pairs of identifier and value; a bound that is off is not announced. */
+/** Returns the settings to announce, as pairs of identifier and value. Limits that are off are not announced. */
 export function announcedSettings(limits: Limits): (readonly [id: number, value: number])[] {
   const pairs: (readonly [id: number, value: number])[] = [
     [SettingId.MaxConcurrentStreams, limits.concurrentStreams],
@@ -22,31 +21,38 @@ export function announcedSettings(limits: Limits): (readonly [id: number, value:
   return pairs.filter(([, value]) => Number.isFinite(value));
 }
 
-/** What the peer announced, where it matters to a server that neither pushes nor sends frames over the first size. */
+/** The settings of the peer that matter here: this side sends no frame over the initial maximum size, and no push. */
 export class PeerSettings {
-  /** Whether they came, and whether the peer acknowledged ours. */
-  came = false;
-  acknowledged = false;
-  initialWindowSize = INITIAL_WINDOW_BYTES;
-  /** It wants a smaller header table than the first, which the next field block has to acknowledge (RFC 7541, 4.2). */
-  smallerTable = false;
+  #initialWindowSize = INITIAL_WINDOW_BYTES;
+  #hasSmallerTable = false;
 
-  /** Takes the pairs in bytes[start] to bytes[end - 1]; gives by how much the streams' windows grow (6.9.2). */
-  apply(bytes: Buffer, start: number, end: number): number {
-    if ((end - start) % 6 !== 0) {
-      throw new ConnectionError(ErrorCode.FrameSize, `SETTINGS of ${end - start} bytes is no multiple of 6 bytes`);
-    }
-    this.came = true;
-    const before = this.initialWindowSize;
-    for (let at = start; at < end; at += 6) this.#set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
-    return this.initialWindowSize - before;
+  get initialWindowSize(): number {
+    return this.#initialWindowSize;
   }
 
-  /** 6.5.2; identifiers that are not known are ignored. */
+  /** True if the peer has asked for a header table below the initial size (RFC 7541, 4.2). */
+  get hasSmallerTable(): boolean {
+    return this.#hasSmallerTable;
+  }
+
+  /**
+   * Reads the pairs in bytes[start] to bytes[end - 1]. Returns the bytes by which the send windows of streams grow, which
+   * may be negative (6.9.2). Throws ConnectionError if a value is invalid.
+   */
+  apply(bytes: Buffer, start: number, end: number): number {
+    if ((end - start) % 6 !== 0) {
+      throw new ConnectionError(ErrorCode.FrameSize, `SETTINGS of ${end - start} bytes is not a multiple of 6 bytes`);
+    }
+    const before = this.#initialWindowSize;
+    for (let at = start; at < end; at += 6) this.#set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
+    return this.#initialWindowSize - before;
+  }
+
+  /** Unknown identifiers are ignored (6.5.2). */
   #set(id: number, value: number): void {
     switch (id) {
       case SettingId.HeaderTableSize:
-        if (value < FIRST_TABLE_SIZE) this.smallerTable = true;
+        if (value < INITIAL_TABLE_BYTES) this.#hasSmallerTable = true;
         return;
       case SettingId.EnablePush:
         if (value > 1) throw new ConnectionError(ErrorCode.Protocol, `SETTINGS_ENABLE_PUSH ${value} is not 0 or 1`);
@@ -58,7 +64,7 @@ export class PeerSettings {
             `SETTINGS_INITIAL_WINDOW_SIZE ${value} exceeds ${MAX_UINT31} bytes`,
           );
         }
-        this.initialWindowSize = value;
+        this.#initialWindowSize = value;
         return;
       case SettingId.MaxFrameSize:
         if (value < MAX_FRAME_SIZE_BYTES || value > 0xff_ffff) {

@@ -1,31 +1,31 @@
-/** What of a connection may take how long. They run only when they are looked at. */
-
+/** The timeouts of a connection. They are checked when `check` is called: no connection has a timer of its own. */
 import type { Limits } from "../../limits/limits.ts";
 import { ReadRate } from "../../limits/read-rate.ts";
 import { type ConnectionError, ErrorCode } from "../frames/types.ts";
 import { LimitError } from "./limit-error.ts";
 
-/** What is due: the end, for a reason; a leave-taking, for one; or a question to the peer whether it is there. */
-export type Due = ConnectionError | { readonly leave: string } | "ping";
+/** The action that is due: end the connection with an error, close it gracefully for a reason, or send PING. */
+export type DueAction = ConnectionError | { readonly closeFor: string } | "ping";
 
-/** How a connection stands, as its clocks see it. */
-export interface Standing {
-  /** The client's preface and SETTINGS came, and it acknowledged ours. */
-  readonly settled: boolean;
-  /** When the field block, or the frame other than DATA, began that is not whole; -1 where there is none. */
-  readonly blockBegunAt: number;
+/** The facts about a connection that its timeouts depend on. */
+export interface ConnectionStatus {
+  /** True if both sides have SETTINGS of the other, and the peer has acknowledged this side's. */
+  readonly isSettled: boolean;
+  /** Time at which an incomplete field block, or another incomplete frame except DATA, began; -1 without one. */
+  readonly partialBlockAt: number;
   readonly openStreams: number;
-  /** Bytes that wait for the peer, and bytes that it took so far. */
-  readonly waitingBytes: number;
+  /** Bytes that wait for the peer. */
+  readonly queuedBytes: number;
+  /** Bytes that the peer has taken. */
   readonly takenBytes: number;
-  /** Nothing is read from the peer, since it does not take what is sent. */
-  readonly paused: boolean;
+  /** True if nothing is read from the peer, because the peer does not read. */
+  readonly isPaused: boolean;
 }
 
-export class Clocks {
+export class Timeouts {
   readonly #limits: Limits;
   readonly openedAt: number;
-  #heardAt: number;
+  #receivedAt: number;
   #idleAt: number;
   #pingAt = -1;
   readonly #readRate: ReadRate;
@@ -34,61 +34,61 @@ export class Clocks {
     this.#limits = limits;
     this.#readRate = new ReadRate(limits);
     this.openedAt = now;
-    this.#heardAt = now;
+    this.#receivedAt = now;
     this.#idleAt = now;
   }
 
-  /** Bytes came. */
-  heard(now: number): void {
-    this.#heardAt = now;
+  /** Records that bytes were received. */
+  received(now: number): void {
+    this.#receivedAt = now;
     this.#pingAt = -1;
   }
 
-  /** The last stream is gone. */
-  idle(now: number): void {
+  /** Records that the last stream has ended. */
+  becameIdle(now: number): void {
     this.#idleAt = now;
   }
 
-  /** Looks at all of them. */
-  look(now: number, standing: Standing): Due | undefined {
+  /** Checks all timeouts. Returns the first action that is due, or undefined. */
+  check(now: number, status: ConnectionStatus): DueAction | undefined {
     return (
-      this.#beginning(now, standing) ??
-      this.#block(now, standing) ??
-      this.#reading(now, standing) ??
-      (standing.openStreams === 0 ? this.#idling(now) : this.#silence(now, standing))
+      this.#checkSettings(now, status) ??
+      this.#checkBlock(now, status) ??
+      this.#checkReadRate(now, status) ??
+      (status.openStreams === 0 ? this.#checkIdle(now) : this.#checkKeepalive(now, status))
     );
   }
 
-  #beginning(now: number, { settled }: Standing): ConnectionError | undefined {
+  #checkSettings(now: number, { isSettled }: ConnectionStatus): ConnectionError | undefined {
     const { settingsMs } = this.#limits;
-    if (settled || now - this.openedAt <= settingsMs) return undefined;
+    if (isSettled || now - this.openedAt <= settingsMs) return undefined;
     const message = `SETTINGS and its acknowledgement took over ${settingsMs} ms`;
     return new LimitError(ErrorCode.SettingsTimeout, message, "settingsMs");
   }
 
-  #block(now: number, { paused, blockBegunAt }: Standing): ConnectionError | undefined {
+  #checkBlock(now: number, { isPaused, partialBlockAt }: ConnectionStatus): ConnectionError | undefined {
     const { headersMs } = this.#limits;
-    if (paused || blockBegunAt < 0 || now - blockBegunAt <= headersMs) return undefined;
+    if (isPaused || partialBlockAt < 0 || now - partialBlockAt <= headersMs) return undefined;
     return new LimitError(ErrorCode.EnhanceYourCalm, `field block took over ${headersMs} ms`, "headersMs");
   }
 
-  #reading(now: number, { waitingBytes, takenBytes }: Standing): ConnectionError | undefined {
-    const tooSlow = this.#readRate.check(now, waitingBytes, takenBytes);
+  #checkReadRate(now: number, { queuedBytes, takenBytes }: ConnectionStatus): ConnectionError | undefined {
+    const tooSlow = this.#readRate.check(now, queuedBytes, takenBytes);
     if (tooSlow === undefined) return undefined;
     return new LimitError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
   }
 
-  #idling(now: number): Due | undefined {
+  #checkIdle(now: number): DueAction | undefined {
     const { idleMs } = this.#limits;
     if (now - this.#idleAt <= idleMs) return undefined;
-    return { leave: `no stream for over ${idleMs} ms` };
+    return { closeFor: `no stream for over ${idleMs} ms` };
   }
 
-  #silence(now: number, { paused }: Standing): Due | undefined {
+  #checkKeepalive(now: number, { isPaused }: ConnectionStatus): DueAction | undefined {
     const { keepaliveMs, pingTimeoutMs } = this.#limits;
-    if (paused) return undefined;
+    if (isPaused) return undefined;
     if (this.#pingAt < 0) {
-      if (now - this.#heardAt <= keepaliveMs) return undefined;
+      if (now - this.#receivedAt <= keepaliveMs) return undefined;
       this.#pingAt = now;
       return "ping";
     }

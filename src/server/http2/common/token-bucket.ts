@@ -1,31 +1,31 @@
-/** Events per second as a quantity that is consumed and replenished. */
+/** A rate limit as a token bucket. */
 
-/** So many seconds' worth may come at once. */
+/** The bucket holds the tokens of so many seconds. */
 const BURST_SECONDS = 4;
 
-/** A number of events per second, with bursts of four seconds' worth. */
-export class Rate {
+/** Limits events to a number per second, with bursts of four seconds' worth. */
+export class TokenBucket {
   readonly #perSecond: number;
-  #left: number;
-  #at: number;
+  #tokens: number;
+  #filledAt: number;
 
   constructor(perSecond: number, now: number) {
     this.#perSecond = perSecond;
-    this.#left = perSecond * BURST_SECONDS;
-    this.#at = now;
+    this.#tokens = perSecond * BURST_SECONDS;
+    this.#filledAt = now;
   }
 
-  /** Counts one event at a time in ms; false where it is one too many. */
-  spend(now: number): boolean {
-    if (now > this.#at) this.earn(((now - this.#at) / 1000) * this.#perSecond);
-    this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left--;
+  /** Takes one token at a time in ms. Returns false if none is left. */
+  take(now: number): boolean {
+    if (now > this.#filledAt) this.add(((now - this.#filledAt) / 1000) * this.#perSecond);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
     return true;
   }
 
-  /** Allows more events, up to a whole burst. */
-  earn(events: number): void {
-    this.#left = Math.min(this.#left + events, this.#perSecond * BURST_SECONDS);
+  /** Adds tokens, up to a full bucket. */
+  add(tokens: number): void {
+    this.#tokens = Math.min(this.#tokens + tokens, this.#perSecond * BURST_SECONDS);
   }
 }

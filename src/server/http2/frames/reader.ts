@@ -7,7 +7,7 @@ const CLIENT_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 /** The receiver of frames. */
 export interface FrameSink {
   /** True if the sink accepts no more frames. */
-  readonly closed: boolean;
+  readonly isClosed: boolean;
   /** Accepts a frame. Its payload is bytes[start] to bytes[end - 1], and is valid only during the call. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
 }
@@ -38,13 +38,13 @@ export class FrameReader {
     let at = this.#prefaceBytes < CLIENT_PREFACE.length ? this.#readPreface(chunk) : 0;
     if (this.#partial !== undefined) at = this.#completePartial(chunk, at, sink);
     const end = chunk.length;
-    while (end - at >= FRAME_HEADER_BYTES && !sink.closed) {
+    while (end - at >= FRAME_HEADER_BYTES && !sink.isClosed) {
       const next = at + FRAME_HEADER_BYTES + payloadLength(chunk, at);
       if (next > end) break;
       emit(chunk, at, next, sink);
       at = next;
     }
-    if (at < end && !sink.closed) this.#keepPartial(chunk, at);
+    if (at < end && !sink.isClosed) this.#keepPartial(chunk, at);
   }
 
   /** Compares the chunk with the rest of the preface. Returns the position after it. */

@@ -1,96 +1,90 @@
-/** Streams whose response is complete before their request (RFC 9113, 8.1), and when each is to be looked at. */
+/** Streams whose response is complete before their request (RFC 9113, 8.1), and the times at which they are checked. */
 import { type DiscardLimit, EarlyResponse } from "../../http/early-response.ts";
 import type { Limits } from "../../limits/limits.ts";
 import type { Time } from "../common/clock.ts";
-import type { Stream } from "./stream.ts";
+import type { ReceiveWindow } from "../common/flow-control.ts";
 
-/** The part of a connection that an early stream uses. */
-export interface EarlyHost {
-  /** Lets the peer send this many bytes more. */
-  credit(stream: Stream, bytes: number): void;
-  /** Ends a stream whose request is complete too, or is not read any longer. */
-  discarded(stream: Stream, why: DiscardLimit | undefined): void;
-  /** The response cannot be sent. */
-  threw(stream: Stream, error: unknown): void;
+/** The stream of an early response. */
+export interface EarlyStreamOwner {
+  /** True if the request is not complete. */
+  readonly isRemoteOpen: boolean;
+  readonly receiveWindow: ReceiveWindow | undefined;
+  /** Called once after the response: the request is complete, or `limit` ends the reading of it. */
+  requestDiscarded(limit: DiscardLimit | undefined): void;
 }
 
-/** One such stream, from its complete response to its end. */
+/** A stream with an early response, from the complete response to the end of the stream. */
 export class EarlyStream {
-  readonly #stream: Stream;
-  readonly #host: EarlyHost;
-  readonly #server: EarlyStreams;
-  readonly #rule: EarlyResponse;
-  /** Sends the response; undefined once that is done. */
+  readonly #owner: EarlyStreamOwner;
+  readonly #all: EarlyStreams;
+  readonly #response: EarlyResponse;
+  /** Sends the response. Undefined if that was done. */
   #send: (() => void) | undefined;
-  /** ms of the connection's time. */
-  lookAt = 0;
+  /** Time of the next check. */
+  checkAt = 0;
 
-  constructor(stream: Stream, host: EarlyHost, server: EarlyStreams, send?: () => void) {
-    this.#stream = stream;
-    this.#host = host;
-    this.#server = server;
-    this.#rule = new EarlyResponse(server.limits, server.time.running);
+  /** Calls `send` when the response must not wait any longer. Without `send` the response is on its way already. */
+  constructor(owner: EarlyStreamOwner, all: EarlyStreams, send?: () => void) {
+    this.#owner = owner;
+    this.#all = all;
+    this.#response = new EarlyResponse(all.limits, all.time.running);
     this.#send = send;
-    server.add(this);
+    all.add(this);
   }
 
   get isSent(): boolean {
-    return this.#rule.isSent;
+    return this.#response.isSent;
   }
 
-  /** Notes bytes of the request, and discards them; or the request's end. */
-  received(bytes: number): void {
-    this.#rule.received(bytes, this.#server.time.running);
-    if (this.#stream.remoteOpen) {
-      this.#host.credit(this.#stream, bytes);
-      this.look();
-    } else if (this.#send !== undefined) this.#release();
-    else if (this.isSent) this.#host.discarded(this.#stream, undefined);
+  /** Discards bytes of the request, or handles its end. */
+  receive(bytes: number): void {
+    this.#response.received(bytes, this.#all.time.running);
+    if (this.#owner.isRemoteOpen) {
+      this.#owner.receiveWindow?.release(bytes);
+      this.check();
+    } else if (this.#send !== undefined) this.#sendNow();
+    else if (this.isSent) this.#owner.requestDiscarded(undefined);
   }
 
-  /** Sends the response if it waits no longer; after that ends the stream if its request is not read any longer. */
-  look(): void {
-    const { running: now } = this.#server.time;
+  /** Sends the response if it must not wait any longer. Ends the reading of the request if a limit is exceeded. */
+  check(): void {
+    const { running: now } = this.#all.time;
     if (this.isSent) {
-      const why = this.#rule.exceededLimit(now);
-      if (why !== undefined) this.#host.discarded(this.#stream, why);
-    } else if (this.#send !== undefined && this.#rule.isDue(now)) this.#release();
+      const limit = this.#response.exceededLimit(now);
+      if (limit !== undefined) this.#owner.requestDiscarded(limit);
+    } else if (this.#send !== undefined && this.#response.isDue(now)) this.#sendNow();
   }
 
-  #release(): void {
-    const send = this.#send as () => void;
+  #sendNow(): void {
+    const send = this.#send;
     this.close();
-    try {
-      send();
-    } catch (error) {
-      this.#host.threw(this.#stream, error);
-    }
+    send?.();
   }
 
-  /** Notes that all of the response was sent, before the request's end. */
-  sent(): void {
+  /** Records that the whole response was sent before the end of the request. */
+  responseSent(): void {
     this.#send = undefined;
-    this.#rule.sent(this.#server.time.running);
-    this.#server.add(this);
+    this.#response.sent(this.#all.time.running);
+    this.#all.add(this);
   }
 
-  /** The stream is gone, or its response is under way: there is nothing to look at. */
+  /** Ends the checks. */
   close(): void {
     this.#send = undefined;
-    this.#server.delete(this);
+    this.#all.delete(this);
   }
 }
 
-/** The early streams of all connections of a server. They are looked at on their own: connections are too many. */
+/** The early streams of all connections of a server. Checking them alone is cheaper than checking all connections. */
 export class EarlyStreams {
   readonly limits: Limits;
   readonly time: Time;
-  /** False while the server drains: no response waits then. */
-  holds = true;
-  /** Called when there is a first early stream: `look` is then to be called until `isEmpty`. */
+  /** False while the server drains: responses are sent at once then. */
+  holdsResponses = true;
+  /** Called when the first stream is added. `check` must then be called at intervals until `isEmpty`. */
   onFirst = (): void => {};
-  /** In each set all wait equally long, so that those added first are due first. */
-  readonly #held = new Set<EarlyStream>();
+  // All streams of a set wait for the same time, so the first ones are due first.
+  readonly #waiting = new Set<EarlyStream>();
   readonly #sent = new Set<EarlyStream>();
 
   constructor(limits: Limits, time: Time) {
@@ -99,29 +93,30 @@ export class EarlyStreams {
   }
 
   get isEmpty(): boolean {
-    return this.#held.size === 0 && this.#sent.size === 0;
+    return this.#waiting.size === 0 && this.#sent.size === 0;
   }
 
+  /** Adds a stream, or moves it to the end of its set. */
   add(early: EarlyStream): void {
     const { earlyResponseMs, earlyResponseIdleMs, discardIdleMs } = this.limits;
     const wasEmpty = this.isEmpty;
     this.delete(early);
-    early.lookAt = this.time.running + (early.isSent ? discardIdleMs : Math.min(earlyResponseMs, earlyResponseIdleMs));
-    (early.isSent ? this.#sent : this.#held).add(early);
+    early.checkAt = this.time.running + (early.isSent ? discardIdleMs : Math.min(earlyResponseMs, earlyResponseIdleMs));
+    (early.isSent ? this.#sent : this.#waiting).add(early);
     if (wasEmpty) this.onFirst();
   }
 
   delete(early: EarlyStream): void {
-    this.#held.delete(early);
+    this.#waiting.delete(early);
     this.#sent.delete(early);
   }
 
-  /** Looks at the streams whose time has come. */
-  look(): void {
-    for (const set of [this.#held, this.#sent]) {
+  /** Checks the streams that are due. */
+  check(): void {
+    for (const set of [this.#waiting, this.#sent]) {
       for (const early of set) {
-        if (early.lookAt > this.time.running) break;
-        early.look();
+        if (early.checkAt > this.time.running) break;
+        early.check();
         if (set.has(early)) this.add(early);
       }
     }

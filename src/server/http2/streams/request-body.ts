@@ -1,67 +1,70 @@
-/**
- * A request's body on its way to a handler: bytes that are held until they are taken, and the reader that takes them in
- * pieces.
- */
+/** The body of a request: bytes that are buffered until the handler takes them, and the iterator that it reads. */
 import { appendBytes, NO_BUFFER } from "../../http/append-bytes.ts";
+import type { ReceiveWindow } from "../common/flow-control.ts";
+import type { BodyBudget } from "./body-budget.ts";
 
-/** What a body asks of its stream. */
-export interface BodyHost {
-  /** Whether more may come. */
-  readonly remoteOpen: boolean;
-  /** Takes room for bytes; false where there is none. */
-  tryReserve(bytes: number): boolean;
-  release(bytes: number): void;
-  /** Lets the peer send this many bytes more. */
-  credit(bytes: number): void;
-  /** A handler asks for the body. */
-  asked(): void;
+/** The stream that a body belongs to. */
+export interface BodyStream {
+  /** True if the peer may send more. */
+  readonly isRemoteOpen: boolean;
+  readonly receiveWindow: ReceiveWindow | undefined;
+  /** Sends 100 (Continue) if the client waits for it. */
+  continueRequest(): void;
 }
 
-export class Body implements AsyncIterableIterator<Uint8Array> {
-  readonly #host: BodyHost;
-  /** In a buffer of their own, so that no small piece keeps a whole chunk of input alive. */
+export class RequestBody implements AsyncIterableIterator<Uint8Array> {
+  readonly #stream: BodyStream;
+  readonly #budget: BodyBudget;
   #buffer = NO_BUFFER;
-  /** Bytes held. */
-  size = 0;
-  /** Bytes of them that the peer was not yet credited. */
-  #uncredited = 0;
+  #size = 0;
+  /** The buffered bytes that the window still counts. */
+  #countedBytes = 0;
   #error: Error | undefined;
-  #left = false;
+  #isClosed = false;
   #waiting: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined;
 
-  constructor(host: BodyHost) {
-    this.#host = host;
+  constructor(stream: BodyStream, budget: BodyBudget) {
+    this.#stream = stream;
+    this.#budget = budget;
   }
 
-  // What comes.
+  /** The number of buffered bytes. */
+  get size(): number {
+    return this.#size;
+  }
 
-  /** Holds a piece; false where there is no room for it. Credited says that the peer may send as much again at once. */
-  add(piece: Buffer, credited: boolean): boolean {
-    if (!this.#host.tryReserve(piece.length)) return false;
-    this.#buffer = appendBytes(this.#buffer, this.size, piece);
-    this.size += piece.length;
-    if (credited) this.#host.credit(piece.length);
-    else this.#uncredited += piece.length;
+  // The methods for the stream.
+
+  /**
+   * Buffers a copy of a piece. Returns false if the budget has no room for it. `freeWindow` lets the peer send as many
+   * bytes again at once, otherwise when the handler takes the piece.
+   */
+  add(piece: Buffer, freeWindow: boolean): boolean {
+    if (!this.#budget.tryReserve(piece.length)) return false;
+    this.#buffer = appendBytes(this.#buffer, this.#size, piece);
+    this.#size += piece.length;
+    this.#countedBytes += piece.length;
+    if (freeWindow) this.freeWindow();
     return true;
   }
 
-  /** Credits the peer for all that is held. */
-  credit(): void {
-    if (this.#uncredited > 0) this.#host.credit(this.#uncredited);
-    this.#uncredited = 0;
+  /** Lets the peer send as many bytes as are buffered. */
+  freeWindow(): void {
+    if (this.#stream.isRemoteOpen) this.#stream.receiveWindow?.release(this.#countedBytes);
+    this.#countedBytes = 0;
   }
 
-  /** All that is held, which from then on is the caller's. */
+  /** Returns all buffered bytes. The caller owns them. */
   take(): Buffer {
-    const bytes = this.#buffer.subarray(0, this.size);
-    this.#host.release(this.size);
-    this.credit();
+    const bytes = this.#buffer.subarray(0, this.#size);
+    this.#budget.release(this.#size);
+    this.freeWindow();
     this.#buffer = NO_BUFFER;
-    this.size = 0;
+    this.#size = 0;
     return bytes;
   }
 
-  /** Something came, or nothing more will: a reader that waits is told. */
+  /** Wakes the reader, if one waits: bytes were added, or the request has ended. */
   notify(): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
@@ -69,18 +72,18 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
     this.next().then(waiting.resolve, waiting.reject);
   }
 
-  /** Nothing more will come, and what is held is thrown away; for an error, its reader gets it. */
+  /** Discards the buffered bytes and ends the iteration, with `error` if it is given. */
   close(error?: Error): void {
-    this.#host.release(this.size);
+    this.#budget.release(this.#size);
     this.#buffer = NO_BUFFER;
-    this.size = 0;
-    this.#uncredited = 0;
+    this.#size = 0;
+    this.#countedBytes = 0;
     this.#error = error;
-    this.#left = true;
+    this.#isClosed = true;
     this.notify();
   }
 
-  // What its reader calls.
+  // The methods for the reader.
 
   [Symbol.asyncIterator](): this {
     return this;
@@ -88,20 +91,20 @@ export class Body implements AsyncIterableIterator<Uint8Array> {
 
   next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    if (this.#left) return Promise.resolve({ done: true, value: undefined });
-    if (this.size > 0) return Promise.resolve({ done: false, value: this.take() });
-    if (!this.#host.remoteOpen) return Promise.resolve({ done: true, value: undefined });
-    this.#host.asked();
+    if (this.#isClosed) return Promise.resolve({ done: true, value: undefined });
+    if (this.#size > 0) return Promise.resolve({ done: false, value: this.take() });
+    if (!this.#stream.isRemoteOpen) return Promise.resolve({ done: true, value: undefined });
+    this.#stream.continueRequest();
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers();
-      // A reader that went away without waiting is no unhandled rejection.
+      // Without a handler, the rejection would be unhandled if the reader no longer waits.
       this.#waiting.promise.catch(() => {});
     }
     return this.#waiting.promise;
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
-    this.#left = true;
+    this.#isClosed = true;
     return Promise.resolve({ done: true, value: undefined });
   }
 }

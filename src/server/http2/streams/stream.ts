@@ -1,4 +1,5 @@
-/** A stream (RFC 9113, 5.1), which is the exchange that a handler answers. */
+/** A stream of a client (RFC 9113, 5.1). To the handler it is the exchange. */
+import type { DiscardLimit } from "../../http/early-response.ts";
 import {
   EMPTY_BYTES,
   type Exchange,
@@ -7,13 +8,30 @@ import {
   type ResetReason,
   type ResponseHead,
 } from "../../http/exchange.ts";
-import type { ReceiveWindow } from "../common/flow-control.ts";
-import type { Outgoing } from "../common/send-queue.ts";
+import { BaseStream } from "../common/base-stream.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
-import { EarlyStream } from "./early-streams.ts";
-import { Body, type BodyHost } from "./request-body.ts";
-import type { StreamHost } from "./stream-host.ts";
+import type { BodyBudget } from "./body-budget.ts";
+import { EarlyStream, type EarlyStreamOwner, type EarlyStreams } from "./early-streams.ts";
+import { type BodyStream, RequestBody } from "./request-body.ts";
+import type { RespondingStream, ResponseSender } from "./response-sender.ts";
+
+/** The part of a connection that its streams use. */
+export interface StreamHost {
+  readonly peer: Peer;
+  readonly responses: ResponseSender;
+  readonly bodies: BodyBudget;
+  readonly early: EarlyStreams;
+  /** Ends a stream with RST_STREAM (5.4.2). */
+  reset(stream: Stream, code: ErrorCode): void;
+  /** Closes a stream after its response. The request is complete, or `limit` ends the reading of it. */
+  requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void;
+  /** Called when a stream ends whose handler is still running, and once more when that handler has stopped. */
+  handlerCancelled(): void;
+  handlerStopped(): void;
+  /** Resets a stream whose callback threw. */
+  handlerThrew(stream: Stream, error: unknown): void;
+}
 
 const RESET_CODES = {
   cancel: ErrorCode.Cancel,
@@ -23,40 +41,41 @@ const RESET_CODES = {
 
 type BufferDone = Parameters<Exchange["bufferBody"]>[1];
 
-/** How far a handler is with its answer. */
-const Answer = { Owed: 0, Begun: 1, Given: 2 } as const;
+/** The progress of the handler. */
+const Progress = {
+  /** The response has not begun. */
+  Pending: 0,
+  /** The head was sent. */
+  Started: 1,
+  /** The handler has completed the response or reset the stream. */
+  Complete: 2,
+  /** The stream ended, and the handler is still running. */
+  Cancelled: 3,
+} as const;
 
-export class Stream implements Exchange, BodyHost {
-  readonly id: number;
+export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStreamOwner, RespondingStream {
   readonly request: Http2RequestHead;
-  readonly #host: StreamHost;
-  #onCancelled: (() => void) | undefined;
-  /** Whether the request, and the answer, are not whole: both is "open", one of them "half-closed", none "closed". */
-  remoteOpen = true;
-  localOpen = true;
-  /** ms of the connection's time. */
+  /** Time of HEADERS. */
   readonly startedAt: number;
-  sendWindow: number;
-  receiveWindow: ReceiveWindow | undefined;
-  outgoing: Outgoing | undefined;
-  bodiless = false;
+  omitsContent = false;
+  readonly #host: StreamHost;
+  #progress: (typeof Progress)[keyof typeof Progress] = Progress.Pending;
+  #onCancelled: (() => void) | undefined;
   #early: EarlyStream | undefined;
-  #answer: (typeof Answer)[keyof typeof Answer] = Answer.Owed;
-  /** The stream is gone, and its handler still runs. */
-  #orphaned = false;
-  #continued = false;
+  #sentContinue = false;
+  /** Bytes of the request body that were received. */
   #received = 0;
-  #wantedWhole = false;
-  #body: Body | undefined;
+  #body: RequestBody | undefined;
+  /** True if the handler has asked for the whole body. */
+  #buffersBody = false;
   #bufferMax = 0;
   #bufferDone: BufferDone | undefined;
   #bufferOver: ((exchange: Exchange) => void) | undefined;
 
   constructor(host: StreamHost, id: number, request: Http2RequestHead, sendWindow: number, now: number) {
+    super(id, sendWindow);
     this.#host = host;
-    this.id = id;
     this.request = request;
-    this.sendWindow = sendWindow;
     this.startedAt = now;
   }
 
@@ -69,72 +88,89 @@ export class Stream implements Exchange, BodyHost {
   }
 
   set onCancelled(callback: (() => void) | undefined) {
-    if (this.#orphaned && callback !== undefined) this.#call(callback);
+    if (this.#progress === Progress.Cancelled && callback !== undefined) this.#call(callback);
     else this.#onCancelled = callback;
   }
 
   // The request.
 
-  /** Whether the handler waits for the whole body. */
-  get buffering(): boolean {
-    return this.#bufferDone !== undefined;
+  /** True if the handler waits for the rest of a body that it asked for as a whole. */
+  get isAwaitingBody(): boolean {
+    return this.#buffersBody && this.isRemoteOpen && this.#early === undefined;
   }
 
-  /** Whether a body has not ended that its handler wanted whole. */
-  get awaited(): boolean {
-    return this.#wantedWhole && this.remoteOpen && this.#early === undefined;
-  }
-
-  get body(): Body {
-    this.#body ??= new Body(this);
+  get body(): RequestBody {
+    this.#body ??= new RequestBody(this, this.#host.bodies);
     return this.#body;
   }
 
   bufferBody(maxBytes: number, done: BufferDone, over: (exchange: Exchange) => void): void {
-    if (!this.localOpen) {
+    if (!this.isLocalOpen) {
       this.#stopped();
       return;
     }
-    this.#wantedWhole = true;
+    this.#buffersBody = true;
     if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > maxBytes) {
       this.#call(over);
-    } else if (!this.remoteOpen) {
+    } else if (!this.isRemoteOpen) {
       this.#deliver(done);
     } else {
       this.#bufferMax = maxBytes;
       this.#bufferDone = done;
       this.#bufferOver = over;
-      this.asked();
-      this.#body?.credit();
+      this.continueRequest();
+      this.#body?.freeWindow();
     }
   }
 
-  /** Takes a piece of the body, and whether it is the last; gives NoError, or why the stream is in error. */
-  receive(piece: Buffer, last: boolean): ErrorCode {
+  /** Ends the request of a stream that has no body. */
+  endRequest(): void {
+    this.endRemote();
+  }
+
+  /** Receives a piece of the body. Returns NoError, or the code of the stream error (5.4.2). */
+  receive(piece: Buffer, isLast: boolean): ErrorCode {
     this.#received += piece.length;
     const expected = this.request.contentLength;
-    // 8.1.1: a body that is not as long as content-length says is malformed.
-    if (expected >= 0 && (this.#received > expected || (last && this.#received < expected))) return ErrorCode.Protocol;
-    if (last) this.remoteOpen = false;
+    // A body whose length is not the content-length makes the request malformed (8.1.1).
+    if (expected >= 0 && (this.#received > expected || (isLast && this.#received < expected))) {
+      return ErrorCode.Protocol;
+    }
+    if (isLast) this.endRemote();
     if (this.#early !== undefined) {
-      this.#early.received(piece.length);
+      this.#early.receive(piece.length);
       return ErrorCode.NoError;
     }
     const done = this.#bufferDone;
-    if (last && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
-      // It is in no body that takes room for it: what its handler keeps must have some.
-      if (!this.#host.hold(piece.length)) return ErrorCode.EnhanceYourCalm;
-      this.#host.release(piece.length);
+    if (isLast && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
+      // The whole body is one frame, and is not copied. The budget must have room for it, since the handler may keep it.
+      if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
+      this.release(piece.length);
       this.#deliver(done, piece);
       return ErrorCode.NoError;
     }
-    const over = done !== undefined && this.#received > this.#bufferMax;
-    const kept = piece.length === 0 || this.body.add(piece, done !== undefined && !over);
-    if (!kept) return ErrorCode.EnhanceYourCalm;
-    if (over) this.#stopBuffering();
-    else if (last && done !== undefined) this.#deliver(done);
+    const isOver = done !== undefined && this.#received > this.#bufferMax;
+    const isKept = piece.length === 0 || this.body.add(piece, done !== undefined && !isOver);
+    if (!isKept) return ErrorCode.EnhanceYourCalm;
+    if (isOver) this.#stopBuffering();
+    else if (isLast && done !== undefined) this.#deliver(done);
     this.#body?.notify();
     return ErrorCode.NoError;
+  }
+
+  tryReserve(bytes: number): boolean {
+    return this.#host.bodies.tryReserve(bytes);
+  }
+
+  release(bytes: number): void {
+    this.#host.bodies.release(bytes);
+  }
+
+  /** Sends 100 (Continue) if the client waits for it (RFC 9110, 10.1.1). */
+  continueRequest(): void {
+    if (!this.request.expectsContinue || this.#sentContinue) return;
+    this.#sentContinue = true;
+    if (this.#received === 0 && this.isUnanswered) this.#host.responses.continue(this.id);
   }
 
   #stopBuffering(): void {
@@ -153,7 +189,7 @@ export class Stream implements Exchange, BodyHost {
     try {
       done(bytes, this);
     } catch (error) {
-      this.#host.threw(this, error);
+      this.#host.handlerThrew(this, error);
     }
   }
 
@@ -161,138 +197,127 @@ export class Stream implements Exchange, BodyHost {
     try {
       callback(this);
     } catch (error) {
-      this.#host.threw(this, error);
+      this.#host.handlerThrew(this, error);
     }
   }
 
-  // What its body asks of it.
+  // The response.
 
-  tryReserve(bytes: number): boolean {
-    return this.#host.hold(bytes);
-  }
-
-  release(bytes: number): void {
-    this.#host.release(bytes);
-  }
-
-  credit(bytes: number): void {
-    if (this.remoteOpen) this.#host.credit(this, bytes);
-  }
-
-  /** A client that waits to be asked for the body is told to go on (RFC 9110, 10.1.1). */
-  asked(): void {
-    if (!this.request.expectsContinue || this.#continued) return;
-    this.#continued = true;
-    if (this.#received === 0 && this.#answer === Answer.Owed) this.#host.sender.continue(this.id);
-  }
-
-  // The answer.
-
-  /** Whether nothing of it was said yet. */
-  get unanswered(): boolean {
-    return this.#answer === Answer.Owed;
+  /** True if the response has not begun. */
+  get isUnanswered(): boolean {
+    return this.#progress === Progress.Pending;
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
-    if (!this.localOpen) {
+    if (!this.isLocalOpen) {
       this.#stopped();
       return;
     }
-    this.#expect(Answer.Owed, "send answer: it has begun");
-    this.#answer = Answer.Given; // first: the stream may be reset while its response is queued
-    if (this.remoteOpen && this.#host.early.holds && !this.#awaitsContinue) this.#hold(head, body, trailers);
-    else this.#host.sender.respond(this, head, body, trailers);
+    this.#expect(Progress.Pending, "send response: it has begun");
+    this.#progress = Progress.Complete; // before sending, which may reset the stream
+    if (this.isRemoteOpen && this.#host.early.holdsResponses && !this.#isAwaitingContinue) {
+      this.#hold(head, body, trailers);
+    } else this.#host.responses.respond(this, head, body, trailers);
   }
 
   start(head: ResponseHead): void {
-    if (!this.localOpen) return;
-    this.#expect(Answer.Owed, "send head: the answer has begun");
-    this.#host.sender.start(this, head);
-    this.#answer = Answer.Begun;
+    if (!this.isLocalOpen) return;
+    this.#expect(Progress.Pending, "send head: the response has begun");
+    this.#host.responses.start(this, head);
+    this.#progress = Progress.Started;
   }
 
   write(piece: Uint8Array): Promise<void> | undefined {
-    if (!this.localOpen) return undefined;
-    this.#expect(Answer.Begun, "send body: the answer has not begun, or is whole");
-    return this.#host.sender.write(this, piece);
+    if (!this.isLocalOpen) return undefined;
+    this.#expect(Progress.Started, "send body: the response has not begun, or is complete");
+    return this.#host.responses.write(this, piece);
   }
 
   end(trailers?: readonly Field[]): void {
-    if (!this.localOpen) {
+    if (!this.isLocalOpen) {
       this.#stopped();
       return;
     }
-    this.#expect(Answer.Begun, "end answer: it has not begun, or is whole");
-    this.#host.sender.end(this, trailers);
-    this.#answer = Answer.Given;
+    this.#expect(Progress.Started, "end response: it has not begun, or is complete");
+    this.#host.responses.end(this, trailers);
+    this.#progress = Progress.Complete;
   }
 
   reset(reason: ResetReason = "cancel"): void {
-    if (!this.localOpen) {
+    if (!this.isLocalOpen) {
       this.#stopped();
       return;
     }
-    this.#answer = Answer.Given;
+    this.#progress = Progress.Complete;
     this.#onCancelled = undefined;
     this.#host.reset(this, RESET_CODES[reason]);
   }
 
-  /** True if the client sends no body before it is told to go on. */
-  get #awaitsContinue(): boolean {
-    return this.request.expectsContinue && !this.#continued && this.#received === 0;
+  /** True if the client sends no body before it receives 100 (Continue). */
+  get #isAwaitingContinue(): boolean {
+    return this.request.expectsContinue && !this.#sentContinue && this.#received === 0;
   }
 
-  /** Keeps a complete response back until its request ends, or it waits no longer. */
+  /** Keeps a complete response until the request ends, or the response must not wait any longer. */
   #hold(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
     this.#discardBody();
-    this.#early = new EarlyStream(this, this.#host, this.#host.early, () =>
-      this.#host.sender.respond(this, head, body, trailers),
-    );
+    this.#early = new EarlyStream(this, this.#host.early, () => {
+      try {
+        this.#host.responses.respond(this, head, body, trailers);
+      } catch (error) {
+        this.#host.handlerThrew(this, error);
+      }
+    });
   }
 
-  /** The response is sent, and its request has not ended: the rest is discarded. */
-  discard(): void {
-    this.localOpen = false;
-    this.#onCancelled = undefined;
-    this.#discardBody();
-    this.#early ??= new EarlyStream(this, this.#host, this.#host.early);
-    this.#early.sent();
+  #expect(progress: number, otherwise: string): void {
+    if (this.#progress !== progress) throw new Error(otherwise);
   }
 
-  #discardBody(): void {
-    this.#endBuffering();
-    this.#body?.credit();
-    this.#body?.close();
-  }
-
-  #expect(answer: number, otherwise: string): void {
-    if (this.#answer !== answer) throw new Error(otherwise);
-  }
-
+  /** The handler has completed a response that is not sent, because the stream has ended. */
   #stopped(): void {
-    if (!this.#orphaned) return;
-    this.#orphaned = false;
-    this.#host.stopped();
+    if (this.#progress !== Progress.Cancelled) return;
+    this.#progress = Progress.Complete;
+    this.#host.handlerStopped();
   }
 
   // The end.
 
-  /** The answer is whole: what was not read of the request is thrown away. */
+  /** Records that the response was sent before the end of the request, and discards the rest of the request. */
+  discardRequest(): void {
+    this.endLocal();
+    this.#onCancelled = undefined;
+    this.#discardBody();
+    this.#early ??= new EarlyStream(this, this.#host.early);
+    this.#early.responseSent();
+  }
+
+  #discardBody(): void {
+    this.#endBuffering();
+    this.#body?.freeWindow();
+    this.#body?.close();
+  }
+
+  requestDiscarded(limit: DiscardLimit | undefined): void {
+    this.#host.requestDiscarded(this, limit);
+  }
+
+  /** Closes the stream after its response. */
   finish(): void {
     this.#close();
     this.#body?.close();
     this.#onCancelled = undefined;
   }
 
-  /** The stream is gone, and not by its handler. */
-  abandon(why: string): void {
-    const running = this.#answer !== Answer.Given && !this.buffering;
+  /** Closes the stream before its response is sent, and tells the handler. */
+  cancel(reason: string): void {
+    const isRunning = this.#progress !== Progress.Complete && this.#bufferDone === undefined;
     this.#close();
-    this.#body?.close(new Error(`read body: ${why}`));
-    this.#host.sender.drop(this);
-    if (running) {
-      this.#orphaned = true;
-      this.#host.orphaned();
+    this.#body?.close(new Error(`read body: ${reason}`));
+    this.#host.responses.discard(this);
+    if (isRunning) {
+      this.#progress = Progress.Cancelled;
+      this.#host.handlerCancelled();
     }
     const onCancelled = this.#onCancelled;
     this.#onCancelled = undefined;
@@ -300,8 +325,7 @@ export class Stream implements Exchange, BodyHost {
   }
 
   #close(): void {
-    this.localOpen = false;
-    this.remoteOpen = false;
+    this.closeBoth();
     this.#early?.close();
     this.#endBuffering();
   }

@@ -1,139 +1,125 @@
-/** The streams of a connection, from HEADERS to their end, and what they ask of it (RFC 9113, 5). */
-
+/** The streams of a connection, from HEADERS to their end (RFC 9113, 5). */
 import { type DiscardLimit, discardMessage } from "../../http/early-response.ts";
 import { EMPTY_BYTES, type Peer } from "../../http/exchange.ts";
 import { Budget } from "../../limits/budget.ts";
-import type { Tolls } from "../common/flood-control.ts";
+import type { FloodControl } from "../common/flood-control.ts";
 import { LimitError } from "../common/limit-error.ts";
 import { Sender, type SenderHost } from "../common/sender.ts";
 import { type ConnectionError, ErrorCode } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import { type Http2RequestHead, PLACEHOLDER_HEAD } from "../headers/request-head.ts";
 import type { ServerState } from "../server-state.ts";
+import { BodyBudget } from "./body-budget.ts";
 import type { EarlyStreams } from "./early-streams.ts";
-import { Stream } from "./stream.ts";
-import type { StreamHost } from "./stream-host.ts";
+import { ResponseSender } from "./response-sender.ts";
+import { Stream, type StreamHost } from "./stream.ts";
 import { StreamTable } from "./table.ts";
 
-/** What streams ask of their connection. */
+/** The connection of the streams. */
 export interface StreamsHost {
   readonly peer: Peer;
-  /** Ends the connection. */
+  /** Closes the connection with GOAWAY. */
   fail(error: ConnectionError): void;
-  /** Ends the connection, and with it what the socket holds. */
-  drop(why: string): void;
-  /** The last stream is gone. */
-  idle(): void;
+  /** Closes the connection without sending what the socket holds. */
+  destroy(reason: string): void;
+  /** Called when the last stream has ended. */
+  becameIdle(): void;
 }
 
-export class Streams implements StreamHost, SenderHost {
+export class Streams implements StreamHost, SenderHost<Stream> {
+  readonly table = new StreamTable();
+  readonly sender: Sender<Stream>;
+  readonly responses: ResponseSender;
+  readonly bodies: BodyBudget;
+  readonly early: EarlyStreams;
   readonly #host: StreamsHost;
   readonly #server: ServerState;
   readonly #writer: FrameWriter;
-  readonly #tolls: Tolls;
-  readonly #buffered: Budget;
-  readonly #abandoned: Budget;
-  readonly table = new StreamTable();
-  readonly sender: Sender;
+  readonly #floodControl: FloodControl;
+  /** The handlers that are running for ended streams. */
+  readonly #cancelledHandlers: Budget;
 
-  constructor(host: StreamsHost, server: ServerState, writer: FrameWriter, tolls: Tolls) {
-    const { limits } = server;
+  constructor(host: StreamsHost, server: ServerState, writer: FrameWriter, floodControl: FloodControl) {
+    const { limits, queued } = server;
     this.#host = host;
     this.#server = server;
     this.#writer = writer;
-    this.#tolls = tolls;
-    this.#buffered = new Budget(limits.bufferedBytesPerConnection, server.buffered);
-    this.#abandoned = new Budget(limits.cancelledHandlersPerConnection, server.abandoned);
-    this.sender = new Sender(this, server, writer, tolls);
+    this.#floodControl = floodControl;
+    this.sender = new Sender(this, { writer, floodControl, queued, sendBufferBytes: limits.sendBufferBytes });
+    this.responses = new ResponseSender(this.sender, server.responseEncoder, server.time);
+    this.bodies = new BodyBudget(limits, server.buffered, server.onLimit);
+    this.early = server.early;
+    this.#cancelledHandlers = new Budget(limits.cancelledHandlersPerConnection, server.cancelledHandlers);
   }
 
   get peer(): Peer {
     return this.#host.peer;
   }
 
-  get early(): EarlyStreams {
-    return this.#server.early;
-  }
-
   get count(): number {
     return this.table.open.size;
   }
 
-  // Their beginning.
+  // The beginning of a stream.
 
-  /** Whether the peer has opened all streams that it may (5.1.2). */
-  get full(): boolean {
-    const { concurrentStreams } = this.#server.limits;
-    if (this.count < concurrentStreams) return false;
-    this.#server.onLimit("concurrentStreams", `streams of a connection exceed ${concurrentStreams}`);
-    return true;
-  }
-
-  /** Whether all handlers run that may for streams that are gone. */
-  get overloaded(): boolean {
-    const { limits, abandoned } = this.#server;
-    if (!abandoned.isFull) return false;
-    this.#server.onLimit("cancelledHandlers", `handlers running for reset streams exceed ${limits.cancelledHandlers}`);
-    return true;
-  }
-
-  /** Begins a stream; last says that its request has no body. */
-  begin(id: number, head: Http2RequestHead, sendWindow: number, last: boolean): void {
-    const stream = new Stream(this, id, head, sendWindow, this.#server.time.now);
-    stream.remoteOpen = !last;
-    this.table.open.set(id, stream);
+  /** Opens a stream, and calls the handler. `isLast` is true if the request has no body. */
+  open(id: number, head: Http2RequestHead, sendWindow: number, isLast: boolean): void {
+    const stream = this.#add(id, head, sendWindow, isLast);
     try {
       this.#server.handler(stream);
     } catch (error) {
-      this.threw(stream, error);
+      this.handlerThrew(stream, error);
     }
   }
 
-  /** Responds to a request that no handler sees; `last` says that the request has no body. */
-  refuse(id: number, status: number, last: boolean): void {
-    const stream = new Stream(this, id, PLACEHOLDER_HEAD, 0, this.#server.time.now);
-    stream.remoteOpen = !last;
+  /** Responds to a request without the handler. `isLast` is true if the request has no body. */
+  respondWithStatus(id: number, status: number, isLast: boolean): void {
+    this.#add(id, PLACEHOLDER_HEAD, 0, isLast).respond({ status, fields: [] }, EMPTY_BYTES);
+  }
+
+  #add(id: number, head: Http2RequestHead, sendWindow: number, isLast: boolean): Stream {
+    const stream = new Stream(this, id, head, sendWindow, this.#server.time.now);
+    if (isLast) stream.endRequest();
     this.table.open.set(id, stream);
-    stream.respond({ status, fields: [] }, EMPTY_BYTES);
+    return stream;
   }
 
-  // Their end.
+  // The end of a stream.
 
-  /** Resets a stream for its peer's error (5.4.2), open or not. */
-  error(id: number, code: ErrorCode): void {
-    this.giveUp(id, code);
-    this.#tolls.reset();
+  /** Resets a stream, open or not, for an error of the peer (5.4.2). Throws LimitError if the peer makes too many. */
+  fail(id: number, code: ErrorCode): void {
+    this.refuse(id, code);
+    this.#floodControl.countReset();
   }
 
-  /** Resets a stream for what may be other peers' doing: it counts as none of its own peer's resets. */
-  giveUp(id: number, code: ErrorCode): void {
-    this.#rst(id, code);
+  /** Resets a stream, open or not, for a reason that may not be the peer's fault. It is not counted as a reset. */
+  refuse(id: number, code: ErrorCode): void {
+    this.#sendReset(id, code);
     const stream = this.table.open.get(id);
-    if (stream !== undefined) this.abandon(stream, "the stream was in error");
+    if (stream !== undefined) this.cancel(stream, "the stream was in error");
   }
 
   reset(stream: Stream, code: ErrorCode): void {
-    this.#rst(stream.id, code);
-    this.abandon(stream, "the exchange was reset");
+    this.#sendReset(stream.id, code);
+    this.cancel(stream, "the exchange was reset");
   }
 
-  #rst(id: number, code: ErrorCode): void {
+  #sendReset(id: number, code: ErrorCode): void {
     this.#writer.writeRstStream(id, code);
     this.table.rememberReset(id);
   }
 
-  /** The answer of a stream is whole. If its request is not, the rest of that is read and discarded. */
-  answered(stream: Stream): void {
-    this.#tolls.earn(2);
-    if (stream.remoteOpen) stream.discard();
+  messageSent(stream: Stream): void {
+    this.#floodControl.earn(2);
+    if (stream.isRemoteOpen) stream.discardRequest();
     else this.#finish(stream);
   }
 
-  /** Ends a stream after its response. A peer that still sends is told to stop, and that it was no error (8.1). */
-  discarded(stream: Stream, why: DiscardLimit | undefined): void {
+  /** If the client still sends, RST_STREAM with NO_ERROR tells it to stop (8.1). */
+  requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void {
     const { limits, onLimit } = this.#server;
-    if (why !== undefined && why !== "discardIdleMs") onLimit(why, discardMessage(why, limits));
-    if (why !== undefined) this.#rst(stream.id, ErrorCode.NoError);
+    if (limit !== undefined && limit !== "discardIdleMs") onLimit(limit, discardMessage(limit, limits));
+    if (limit !== undefined) this.#sendReset(stream.id, ErrorCode.NoError);
     this.#finish(stream);
   }
 
@@ -142,81 +128,59 @@ export class Streams implements StreamHost, SenderHost {
     this.#remove(stream);
   }
 
-  abandon(stream: Stream, why: string): void {
+  /** Removes a stream that ended before its response, and tells its handler. */
+  cancel(stream: Stream, reason: string): void {
     this.#remove(stream);
-    stream.abandon(why);
+    stream.cancel(reason);
   }
 
-  abandonAll(why: string): void {
+  cancelAll(reason: string): void {
     for (const stream of this.table.open.values()) {
       this.table.open.delete(stream.id);
-      stream.abandon(why);
+      stream.cancel(reason);
     }
   }
 
   #remove(stream: Stream): void {
     this.table.open.delete(stream.id);
-    if (this.count === 0) this.#host.idle();
+    if (this.count === 0) this.#host.becameIdle();
   }
 
-  /** Requests that are awaited and began before a time took too long: they are answered 408 (RFC 9110, 15.5.9). */
+  /** Ends the requests that began before a time and whose body is awaited. They get 408 (RFC 9110, 15.5.9). */
   endSlowRequests(begunBefore: number): void {
     for (const stream of this.table.open.values()) {
-      if (!stream.awaited || stream.startedAt >= begunBefore) continue;
+      if (!stream.isAwaitingBody || stream.startedAt >= begunBefore) continue;
       this.#server.onLimit("requestMs", `the request took over ${this.#server.limits.requestMs} ms`);
-      if (stream.unanswered) this.sender.refuse(stream.id, { status: 408, fields: [] });
-      this.#rst(stream.id, stream.unanswered ? ErrorCode.NoError : ErrorCode.Cancel);
-      this.abandon(stream, "the request took too long");
+      if (stream.isUnanswered) this.responses.respondWithoutContent(stream.id, { status: 408, fields: [] });
+      this.#sendReset(stream.id, stream.isUnanswered ? ErrorCode.NoError : ErrorCode.Cancel);
+      this.cancel(stream, "the request took too long");
     }
   }
 
   shed(): void {
     let largest: Stream | undefined;
     for (const stream of this.table.open.values()) {
-      if ((stream.outgoing?.bytes ?? 0) > (largest?.outgoing?.bytes ?? 0)) largest = stream;
+      if ((stream.sendQueue?.bytes ?? 0) > (largest?.sendQueue?.bytes ?? 0)) largest = stream;
     }
-    if (largest === undefined) this.#host.drop("responses that are not read exceed the limit");
-    else this.giveUp(largest.id, ErrorCode.EnhanceYourCalm);
+    if (largest === undefined) this.#host.destroy("responses that are not read exceed the limit");
+    else this.refuse(largest.id, ErrorCode.EnhanceYourCalm);
   }
 
-  // What each asks of its connection.
+  // Handlers.
 
-  hold(bytes: number): boolean {
-    if (this.#buffered.tryReserve(bytes)) return true;
-    const { bufferedBytesPerConnection: most } = this.#server.limits;
-    if (this.#buffered.used + bytes > most) {
-      this.#server.onLimit("bufferedBytesPerConnection", `bodies of a connection exceed ${most} bytes`);
-    } else this.#server.onLimit("bufferedBytes", `bodies exceed ${this.#server.limits.bufferedBytes} bytes`);
-    return false;
+  handlerCancelled(): void {
+    this.#cancelledHandlers.reserve(1);
+    if (!this.#cancelledHandlers.isExceeded) return;
+    const max = this.#server.limits.cancelledHandlersPerConnection;
+    const message = `handlers running for reset streams exceed ${max}`;
+    this.#host.fail(new LimitError(ErrorCode.EnhanceYourCalm, message, "cancelledHandlersPerConnection"));
   }
 
-  release(bytes: number): void {
-    this.#buffered.release(bytes);
+  handlerStopped(): void {
+    this.#cancelledHandlers.release(1);
   }
 
-  credit(stream: Stream, bytes: number): void {
-    const increment = stream.receiveWindow?.release(bytes) ?? 0;
-    if (increment > 0) this.#writer.writeWindowUpdate(stream.id, increment);
-  }
-
-  orphaned(): void {
-    this.#abandoned.reserve(1);
-    if (!this.#abandoned.isExceeded) return;
-    const most = this.#server.limits.cancelledHandlersPerConnection;
-    this.#host.fail(
-      new LimitError(
-        ErrorCode.EnhanceYourCalm,
-        `handlers running for reset streams exceed ${most}`,
-        "cancelledHandlersPerConnection",
-      ),
-    );
-  }
-
-  stopped(): void {
-    this.#abandoned.release(1);
-  }
-
-  threw(stream: Stream, error: unknown): void {
+  handlerThrew(stream: Stream, error: unknown): void {
     this.#server.onError(error);
     stream.reset("internal");
   }

@@ -1,37 +1,43 @@
-/** The streams of a connection by their identifiers: which are open, and what the others were (RFC 9113, 5.1.1). */
+/** The streams of a connection by identifier: the open ones, and a record of the others (RFC 9113, 5.1.1). */
 import { ConnectionError, ErrorCode, MAX_UINT31 } from "../frames/types.ts";
 import type { Stream } from "./stream.ts";
 
-/** Streams reset here that are remembered, since their peer may not know of it yet. */
-const REMEMBERED = 256;
+/** The number of recently reset streams that are remembered: frames for them may still arrive. */
+const REMEMBERED_RESETS = 256;
 
 export class StreamTable {
   readonly open = new Map<number, Stream>();
-  /** The highest identifier that a client used. */
-  lastId = 0;
+  #lastId = 0;
+  /** The lowest identifier that the client skipped. */
   #firstSkipped = MAX_UINT31;
   readonly #reset: number[] = [];
   #nextReset = 0;
 
-  /** The stream of a frame that none may come before HEADERS of; undefined where it is closed. */
+  /** The highest identifier that the client has used. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  /**
+   * Looks up the stream of a frame that is only valid after HEADERS. Returns undefined if the stream is closed. Throws
+   * ConnectionError if it is idle (5.1).
+   */
   find(id: number): Stream | undefined {
-    if (id > this.lastId || (id & 1) === 0) {
+    if (id > this.#lastId || (id & 1) === 0) {
       throw new ConnectionError(ErrorCode.Protocol, `frame on stream ${id}, which is idle`);
     }
     return this.open.get(id);
   }
 
   /**
-   * Whether HEADERS with this identifier begin a stream: identifiers are odd and grow (5.1.1). Those of an open stream
-   * are its trailers, and those of one that was reset here may still come (5.1).
+   * True if HEADERS with this identifier open a stream: identifiers of a client are odd and increase (5.1.1). False if the
+   * HEADERS are trailers, which may be of a stream that was reset here. Throws ConnectionError if they are neither.
    */
-  begins(id: number): boolean {
-    if ((id & 1) === 0) throw new ConnectionError(ErrorCode.Protocol, `HEADERS on stream ${id}, which is no client's`);
-    if (id > this.lastId) {
-      if (id > this.lastId + 2 && this.lastId > 0) this.#firstSkipped = Math.min(this.#firstSkipped, this.lastId + 2);
-      this.lastId = id;
-      return true;
+  opensStream(id: number): boolean {
+    if ((id & 1) === 0) {
+      throw new ConnectionError(ErrorCode.Protocol, `HEADERS on stream ${id}, which is not a client's`);
     }
+    if (id > this.#lastId) return true;
     if (!this.open.has(id) && !this.wasReset(id)) {
       const code = id >= this.#firstSkipped ? ErrorCode.Protocol : ErrorCode.StreamClosed;
       throw new ConnectionError(code, `HEADERS on stream ${id}, which is closed`);
@@ -39,12 +45,19 @@ export class StreamTable {
     return false;
   }
 
-  /** Remembers that a stream was reset here: frames for it may be on their way. */
-  rememberReset(id: number): void {
-    this.#reset[this.#nextReset] = id;
-    this.#nextReset = (this.#nextReset + 1) % REMEMBERED;
+  /** Records that the client has used an identifier. Lower ones that were idle are now closed (5.1.1). */
+  use(id: number): void {
+    if (id > this.#lastId + 2 && this.#lastId > 0) this.#firstSkipped = Math.min(this.#firstSkipped, this.#lastId + 2);
+    this.#lastId = id;
   }
 
+  /** Records that this side reset a stream. */
+  rememberReset(id: number): void {
+    this.#reset[this.#nextReset] = id;
+    this.#nextReset = (this.#nextReset + 1) % REMEMBERED_RESETS;
+  }
+
+  /** True if this side reset the stream, and not too long ago. */
   wasReset(id: number): boolean {
     return this.#reset.includes(id);
   }

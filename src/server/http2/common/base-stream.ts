@@ -1,0 +1,76 @@
+/** The parts of a stream that both ends of a connection have: its state, its windows and its send queue. */
+import type { ReceiveWindow } from "./flow-control.ts";
+
+/**
+ * The states of a stream (RFC 9113, 5.1). Each value is a set of bits: 1 if this side has ended, 2 if the peer has. Idle
+ * streams have no object.
+ */
+export const StreamState = { Open: 0, HalfClosedLocal: 1, HalfClosedRemote: 2, Closed: 3 } as const;
+export type StreamState = (typeof StreamState)[keyof typeof StreamState];
+
+export class BaseStream {
+  readonly id: number;
+  #state: number = StreamState.Open;
+  /** The bytes of DATA that the peer's window allows. Below 0 after a smaller SETTINGS_INITIAL_WINDOW_SIZE (6.9.2). */
+  sendWindow: number;
+  /** The window for DATA of the peer. Created at the first frame that does not end the stream. */
+  receiveWindow: ReceiveWindow | undefined;
+  /** The queued end of this side's message. Undefined if nothing is queued. */
+  sendQueue: SendQueue | undefined;
+
+  constructor(id: number, sendWindow: number) {
+    this.id = id;
+    this.sendWindow = sendWindow;
+  }
+
+  get state(): StreamState {
+    return this.#state as StreamState;
+  }
+
+  /** True if the peer may still send frames of its message. */
+  get isRemoteOpen(): boolean {
+    return (this.#state & StreamState.HalfClosedRemote) === 0;
+  }
+
+  /** True if this side has not sent the end of its message. */
+  get isLocalOpen(): boolean {
+    return (this.#state & StreamState.HalfClosedLocal) === 0;
+  }
+
+  protected endRemote(): void {
+    this.#state |= StreamState.HalfClosedRemote;
+  }
+
+  protected endLocal(): void {
+    this.#state |= StreamState.HalfClosedLocal;
+  }
+
+  protected closeBoth(): void {
+    this.#state = StreamState.Closed;
+  }
+}
+
+/** The part of a message that waits for flow-control window. */
+export class SendQueue {
+  readonly pieces: Uint8Array[] = [];
+  /** The number of bytes of the first piece that were sent. */
+  offset = 0;
+  /** The number of queued bytes. */
+  bytes = 0;
+  /** True if the message is complete, and ends after the queued bytes. */
+  ended = false;
+  /** The field block of the trailers, if there are any. */
+  trailers: Uint8Array | undefined;
+  #emptied: PromiseWithResolvers<void> | undefined;
+
+  /** Resolves when nothing is queued any more, because it was sent or discarded. */
+  get emptied(): Promise<void> {
+    this.#emptied ??= Promise.withResolvers();
+    return this.#emptied.promise;
+  }
+
+  /** Resolves `emptied`. */
+  settle(): void {
+    this.#emptied?.resolve();
+  }
+}

@@ -1,0 +1,74 @@
+/** The state of a connection. ARCHITECTURE.md draws it. */
+
+export const ConnectionPhase = {
+  /** The SETTINGS of the peer have not been received, or it has not acknowledged those of this side (RFC 9113, 3.4). */
+  Opening: 0,
+  Open: 1,
+  /** This side or the peer has sent GOAWAY (6.8). Streams continue to their end. */
+  Draining: 2,
+  /** Nothing more is read or written, except output that is queued already. */
+  Closed: 3,
+} as const;
+export type ConnectionPhase = (typeof ConnectionPhase)[keyof typeof ConnectionPhase];
+
+export class ConnectionState {
+  #phase: ConnectionPhase = ConnectionPhase.Opening;
+  #settingsReceived = false;
+  #settingsAcknowledged = false;
+  #goawayReceived = false;
+
+  get phase(): ConnectionPhase {
+    return this.#phase;
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === ConnectionPhase.Closed;
+  }
+
+  /** True if the peer has sent SETTINGS, which must be its first frame. */
+  get settingsReceived(): boolean {
+    return this.#settingsReceived;
+  }
+
+  /** True if the peer has acknowledged the SETTINGS of this side. */
+  get settingsAcknowledged(): boolean {
+    return this.#settingsAcknowledged;
+  }
+
+  /** True if the peer has sent GOAWAY. */
+  get goawayReceived(): boolean {
+    return this.#goawayReceived;
+  }
+
+  receiveSettings(): void {
+    this.#settingsReceived = true;
+    this.#openIfSettled();
+  }
+
+  receiveSettingsAck(): void {
+    this.#settingsAcknowledged = true;
+    this.#openIfSettled();
+  }
+
+  receiveGoaway(): void {
+    this.#goawayReceived = true;
+    this.#drain();
+  }
+
+  sendGoaway(): void {
+    this.#drain();
+  }
+
+  close(): void {
+    this.#phase = ConnectionPhase.Closed;
+  }
+
+  #openIfSettled(): void {
+    if (this.#phase !== ConnectionPhase.Opening || !this.#settingsReceived || !this.#settingsAcknowledged) return;
+    this.#phase = ConnectionPhase.Open;
+  }
+
+  #drain(): void {
+    if (this.#phase !== ConnectionPhase.Closed) this.#phase = ConnectionPhase.Draining;
+  }
+}

@@ -21,11 +21,12 @@ export interface OwnContract {
 /** The methods of the service by their names in code, without types of their messages. */
 export type Implementation = Readonly<Record<string, (request: never) => unknown>>;
 
-/** Makes a copy of all that serves, generates and builds, with the packages of this repository. */
-export async function copyRepository(t: TestContext): Promise<string> {
+/** Copies all that serves, generates and builds, and the named files too. The copy has the packages of this repository. */
+export async function copyRepository(t: TestContext, ...more: readonly string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "own-"));
   t.after(() => rm(folder, { recursive: true }));
   for (const name of [
+    ...more,
     "src",
     "gen",
     "web",

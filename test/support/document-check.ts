@@ -1,0 +1,234 @@
+/** Checks a document in a copy of the repository: runs its commands, compares what they print, and compiles its code. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { findProgram } from "./judge.ts";
+import { type CodeBlock, codeBlocks } from "./markdown.ts";
+import { Shell } from "./shell.ts";
+
+/** A block or a command of a document, after its check. */
+export interface Finding {
+  readonly line: number;
+  readonly text: string;
+  /** The reason why the document is wrong; undefined if it is right. */
+  readonly problem?: string;
+  /** The program that the command needs and this machine lacks. */
+  readonly absent?: string;
+}
+
+export interface CheckOptions {
+  /** A copy of the repository, which the check changes. */
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Commands that are left out. */
+  readonly notRun: readonly string[];
+  /** Programs that a machine may lack, with the names to look for. */
+  readonly programs: ReadonlyMap<string, readonly string[]>;
+  /** Checks blocks of other languages than those that this file knows. Each returns a problem or undefined. */
+  readonly languages: Readonly<Record<string, (block: CodeBlock, shell: Shell) => Promise<string | undefined>>>;
+}
+
+/** The line that a server prints as soon as it accepts connections. */
+const LISTENING = /^listening on /m;
+
+/**
+ * Checks the blocks in their order, as a reader would follow them:
+ *
+ * - `sh`: each command must exit with 0. A comment in front of the block says more: `<!-- test: serves -->` keeps its last
+ *   command running to the end of the document, and `<!-- test: serves instead -->` ends the server before it. Each command
+ *   must print a match of the pattern in `<!-- test: prints PATTERN -->`, and fail after `<!-- test: fails -->`.
+ * - `text`: the commands of the block before must have printed these lines, with `...` for any text. After
+ *   `<!-- test: appears -->` the lines may come later, from a server.
+ * - `ts`, `proto`: a file. Its first line is a comment with its path; without a path, code is written below src/.
+ * - `diff`: a change of a file. Its first line is `--- PATH`, and the others must apply at exactly one place.
+ *
+ * After the last block, the compiler must accept all files.
+ */
+export async function checkDocument(markdown: string, options: CheckOptions): Promise<readonly Finding[]> {
+  const check = new DocumentCheck(options);
+  try {
+    for (const block of codeBlocks(markdown)) await check.block(block);
+    await check.compile();
+    return check.findings;
+  } finally {
+    await check.close();
+  }
+}
+
+class DocumentCheck {
+  readonly findings: Finding[] = [];
+  readonly #options: CheckOptions;
+  readonly #shell: Shell;
+  /** The files that blocks wrote or changed, and the line of the block that did so last. */
+  readonly #files = new Map<string, number>();
+  /** The output of the last `sh` block; undefined if a command of it could not run. */
+  #printed: string | undefined;
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+    this.#shell = new Shell(options.folder, options.env);
+  }
+
+  close(): Promise<void> {
+    return this.#shell.close();
+  }
+
+  async block(block: CodeBlock): Promise<void> {
+    const { language, text, line } = block;
+    if (language === "sh") return this.#commands(block);
+    const other = this.#options.languages[language];
+    const [firstLine = ""] = text.split("\n");
+    const problem =
+      language === "text"
+        ? await this.#expected(block)
+        : language === "ts" || language === "proto"
+          ? await this.#file(block)
+          : language === "diff"
+            ? await this.#change(block)
+            : other === undefined
+              ? `no check for the language "${language}"`
+              : await other(block, this.#shell);
+    this.#add({ line, text: `${language}: ${firstLine}` }, problem);
+  }
+
+  /** Type-checks the sources of the folder, and adds a finding for each file that the document wrote. */
+  async compile(): Promise<void> {
+    const sources = [...this.#files].filter(([path]) => path.endsWith(".ts"));
+    if (sources.length === 0) return;
+    const config = { extends: "./tsconfig.json", include: ["src", "gen"] };
+    await writeFile(join(this.#options.folder, "tsconfig.document.json"), JSON.stringify(config));
+    const { code, output } = await this.#shell.run("tsc -p tsconfig.document.json --pretty false");
+    const errors = output.split("\n").filter((each) => /\berror TS\d+/.test(each));
+    for (const [path, line] of sources) {
+      const own = errors.filter((error) => error.startsWith(`${path}(`));
+      this.#add({ line, text: `compile ${path}` }, own.join("\n") || undefined);
+    }
+    const others = errors.filter((error) => !sources.some(([path]) => error.startsWith(`${path}(`)));
+    if (others.length > 0) this.#add({ line: 1, text: "compile the other files" }, others.join("\n"));
+    else if (code !== 0 && errors.length === 0) this.#add({ line: 1, text: "compile" }, output);
+  }
+
+  async #commands({ text, line, directive }: CodeBlock): Promise<void> {
+    this.#printed = "";
+    const commands = commandsOf(text);
+    const serves = directive?.startsWith("serves");
+    if (directive === "serves instead") await this.#shell.stop();
+    for (const [index, { command: whole, offset }] of commands.entries()) {
+      const command = this.#withoutNotRun(whole);
+      if (command === "") continue;
+      const finding = { line: line + 1 + offset, text: whole };
+      const absent = this.#absentProgram(command);
+      if (absent !== undefined) {
+        this.findings.push({ ...finding, absent });
+        this.#printed = undefined;
+        continue;
+      }
+      const run = serves && index === commands.length - 1 ? this.#serve(command) : this.#command(command, directive);
+      this.#add(finding, await run.catch((error: Error) => error.message));
+    }
+  }
+
+  async #serve(command: string): Promise<undefined> {
+    await this.#shell.start(command, LISTENING);
+    return undefined;
+  }
+
+  async #command(command: string, directive = ""): Promise<string | undefined> {
+    const { code, output } = await this.#shell.run(command);
+    if (this.#printed !== undefined) this.#printed += output;
+    if ((code !== 0) !== (directive === "fails")) return `exit code ${code}:\n${output}`;
+    const [, pattern] = /^prints (.*)$/.exec(directive) ?? [];
+    if (pattern !== undefined && !new RegExp(pattern).test(output)) return `it printed:\n${output}`;
+    return undefined;
+  }
+
+  async #expected({ text, directive }: CodeBlock): Promise<string | undefined> {
+    const pattern = outputPattern(text);
+    if (directive === "appears") {
+      return this.#shell.waitFor(pattern).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+    }
+    if (this.#printed === undefined || pattern.test(this.#printed)) return undefined;
+    return `the commands before it printed:\n${this.#printed}`;
+  }
+
+  async #file({ language, text, line }: CodeBlock): Promise<string | undefined> {
+    const [, path = `src/document-${line}.${language}`] = /^\/\/ (\S+\.\w+)\n/.exec(text) ?? [];
+    await this.#write(path, text, line);
+    return undefined;
+  }
+
+  async #change({ text, line }: CodeBlock): Promise<string | undefined> {
+    const [, path, body = ""] = /^--- (\S+)\n([\s\S]*)$/.exec(text) ?? [];
+    if (path === undefined) return "the first line is not `--- PATH`";
+    const source = await readFile(join(this.#options.folder, path), "utf8").catch(() => undefined);
+    if (source === undefined) return `${path} does not exist`;
+    const lines = body.replace(/\n$/, "").split("\n");
+    const before = side(lines, "+");
+    const places = source.split(before).length - 1;
+    if (places !== 1) return `${path} has these lines ${places} times:\n${before}`;
+    await this.#write(
+      path,
+      source.replace(before, () => side(lines, "-")),
+      line,
+    );
+    return undefined;
+  }
+
+  async #write(path: string, text: string, line: number): Promise<void> {
+    this.#files.set(path, line);
+    const target = join(this.#options.folder, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, text);
+  }
+
+  #add(finding: Finding, problem: string | undefined): void {
+    this.findings.push(problem === undefined ? finding : { ...finding, problem });
+  }
+
+  #withoutNotRun(command: string): string {
+    return command
+      .split(" && ")
+      .filter((part) => !this.#options.notRun.includes(part))
+      .join(" && ");
+  }
+
+  /** Returns the name of a program that the command needs and PATH lacks. */
+  #absentProgram(command: string): string | undefined {
+    const words = command.split(/[\s;|&()]+/);
+    const needed = [...this.#options.programs].find(
+      ([name, names]) => words.includes(name) && findProgram(...names) === undefined,
+    );
+    return needed?.[0];
+  }
+}
+
+/** Returns the commands of a block, without comments. A backslash at the end of a line continues a command. */
+function commandsOf(text: string): { command: string; offset: number }[] {
+  const found: { command: string; offset: number }[] = [];
+  let begun: { command: string; offset: number } | undefined;
+  text.split("\n").forEach((line, offset) => {
+    if (begun === undefined && /^\s*(#|$)/.test(line)) return;
+    begun = begun === undefined ? { command: line, offset } : { ...begun, command: `${begun.command}\n${line}` };
+    if (line.endsWith("\\")) return;
+    found.push(begun);
+    begun = undefined;
+  });
+  return found;
+}
+
+/** Returns the lines of a change without those that begin with `left`, each without its first character. */
+function side(lines: readonly string[], left: "+" | "-"): string {
+  return lines
+    .filter((line) => !line.startsWith(left))
+    .map((line) => `${line.slice(1)}\n`)
+    .join("");
+}
+
+/** Returns a pattern for the lines, one after the other, with `...` for any text. */
+function outputPattern(text: string): RegExp {
+  const lines = text.trimEnd().split("\n");
+  const patterns = lines.map((line) => line.split("...").map(RegExp.escape).join(".*"));
+  return new RegExp(`^${patterns.join("\\n")}$`, "m");
+}

@@ -1,0 +1,63 @@
+/** Reads the parts of a Markdown document that can be checked: code blocks, code spans, links and headings. */
+
+/** A fenced code block. */
+export interface CodeBlock {
+  /** The word behind the fence, like "sh", or "". */
+  readonly language: string;
+  readonly text: string;
+  /** The line of its opening fence, from 1. */
+  readonly line: number;
+  /** The text of the HTML comment `<!-- test: ... -->` in front of the block, or undefined if it has none. */
+  readonly directive: string | undefined;
+}
+
+/** A code span or the target of a link, with its line. */
+export interface Span {
+  readonly text: string;
+  readonly line: number;
+}
+
+/** Returns the fenced blocks. The indentation of the fence, as in a list, is removed from each line. */
+export function codeBlocks(markdown: string): readonly CodeBlock[] {
+  const fence = /^(?:[ \t]*<!-- test: (.*?) -->\n\s*?)?([ \t]*)```(\w*)\n([\s\S]*?)^[ \t]*```$/gm;
+  return [...markdown.matchAll(fence)].map(
+    ({ 0: whole, 1: directive, 2: indent = "", 3: language = "", 4: body = "", index }) => ({
+      language,
+      text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+      line: lineAt(markdown, index + whole.indexOf("```")),
+      directive,
+    }),
+  );
+}
+
+/** Returns the code spans outside of code blocks. */
+export function codeSpans(markdown: string): readonly Span[] {
+  return matches(markdown, /`([^`\n]+)`/g);
+}
+
+/** Returns the targets of links and pictures. */
+export function linkTargets(markdown: string): readonly Span[] {
+  return [...matches(markdown, /\]\(([^)\s]+)\)/g), ...matches(markdown, /<img [^>]*src="([^"]+)"/g)];
+}
+
+/** Returns the anchors that GitHub gives to the headings. */
+export function anchors(markdown: string): ReadonlySet<string> {
+  return new Set(
+    matches(markdown, /^#+ (.*)$/gm).map(({ text }) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
+/** Returns the first group of each match outside of code blocks. */
+function matches(markdown: string, pattern: RegExp): Span[] {
+  const prose = markdown.replaceAll(/^[ \t]*```[\s\S]*?^[ \t]*```$/gm, (block) => block.replaceAll(/[^\n]/g, " "));
+  return [...prose.matchAll(pattern)].map(({ 1: text = "", index }) => ({ text, line: lineAt(markdown, index) }));
+}
+
+function lineAt(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
+}

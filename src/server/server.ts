@@ -25,7 +25,7 @@ import { quote } from "./log/quote.ts";
 import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
 import { Port } from "./port.ts";
 import { RequestRouter } from "./request-router.ts";
-import { createHandlers, type Handlers } from "./rpc/dispatcher.ts";
+import { Dispatcher } from "./rpc/dispatcher.ts";
 import type { Log, ServerOptions } from "./server-options.ts";
 import { HealthStatus } from "./services/health-status.ts";
 import { createHealthz } from "./services/healthz.ts";
@@ -115,10 +115,10 @@ class ConnectServer implements Server {
     this.#log = (entry) => write(logEntry(entry));
     this.#throttledLog = createThrottledLog(this.#log);
     this.#onLimit = (limit, event) => this.#throttledLog(limit, `limit ${limit}: ${event}`);
-    const { services, handler } = this.#createHandlers();
-    this.services = services;
-    for (const name of ["", ...services.map(({ typeName }) => typeName)]) this.health.set(name, "serving");
-    this.#router = this.#createRouter(handler);
+    const dispatcher = this.#createDispatcher();
+    this.services = dispatcher.services;
+    for (const name of ["", ...this.services.map(({ typeName }) => typeName)]) this.health.set(name, "serving");
+    this.#router = this.#createRouter(dispatcher.handle);
     this.#port = this.#createPort();
   }
 
@@ -138,12 +138,12 @@ class ConnectServer implements Server {
     return this.#closing;
   }
 
-  #createHandlers(): Handlers {
+  #createDispatcher(): Dispatcher {
     const { interceptors = [], fastPath = true } = this.#options;
     const limits = this.#limits;
     const own = { ...this.#options, health: this.health, watchEnd: this.#watchEnd.signal };
     const exempt = new Set<DescService>();
-    return createHandlers({
+    return new Dispatcher({
       routes: (router) => {
         this.#options.routes(router);
         for (const service of registerOwnServices(router, () => this.services, own)) exempt.add(service);

@@ -359,7 +359,7 @@ test("trailers that cannot be sent behind a large answer end the call, and no mo
   for (let i = 0; i < 2; i++) {
     await assert.rejects(send("HTTP/1.1", authority, { path: "/fixture.Echo/Say", headers, body }));
   }
-  assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*x-trailer/);
+  assert.match(log.splice(0).join("\n"), /^respond to \/fixture\.Echo\/Say: .*x-trailer/);
 });
 
 for (const { requestMs, cut } of [

@@ -197,7 +197,7 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
     const headers = { "content-type": "application/grpc-web+proto" };
     const request = { path: "/fixture.Echo/Repeat", headers, body: envelope(Buffer.from("\x0a\x02hi")) };
     await assert.rejects(send(http, authority, request));
-    assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Repeat: .*x-header/);
+    assert.match(log.splice(0).join("\n"), /^respond to \/fixture\.Echo\/Repeat: .*x-header/);
     const { value } = await createClient(Echo, createGrpcTransport({ baseUrl: url })).say({ value: "after" });
     assert.equal(value, "after");
   });

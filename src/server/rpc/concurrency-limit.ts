@@ -1,85 +1,79 @@
-/** Refuses calls at once while as many handlers run as may: what waits longer than its callers do helps nobody. */
+/** Load shedding: rejects calls immediately while the maximum number of handlers is running (the limit `callsInFlight`). */
 import type { DescService } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouterOptions,
-  type ContextValues,
-  type HandlerContext,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { Budget } from "../limits/budget.ts";
 import type { OnLimit } from "../limits/limits.ts";
+import type { RequestGate } from "./options.ts";
 
-type RequestGate = NonNullable<ConnectRouterOptions["requestGate"]>;
-
-/**
- * When a refused caller may try again: for HTTP (RFC 9110, 10.2.3) in seconds, for gRPC (proposal A6, "pushback") in
- * milliseconds.
- */
+/** Tells clients to retry after a second: in s for HTTP (RFC 9110, 10.2.3), in ms for gRPC (proposal A6, "pushback"). */
 const RETRY = { "retry-after": "1", "grpc-retry-pushback-ms": "1000" };
 
-export interface Overload {
-  /** Hooks among the options of Connect's router: both refuse; the one counts calls, the other unary handlers. */
-  readonly requestGate: (context: HandlerContext) => void;
-  readonly interceptor: Interceptor;
-  /** Makes the gate of a registration count as a running handler while it waits for something. */
-  readonly countGate: (gate: RequestGate) => RequestGate;
-  /** To be called when a call has ended, by its context's values. */
-  readonly ended: (values: ContextValues) => void;
-}
+/** Counts calls and handlers by hooks among the options of Connect's router. */
+export class ConcurrencyLimit {
+  readonly #inFlight: Budget;
+  readonly #isExempt: (service: DescService) => boolean;
+  readonly #onLimit: OnLimit;
+  /** Unary calls, including those that still wait for their request. */
+  readonly #unaryCalls: Budget;
+  /** Calls of exempt services. */
+  readonly #exempt: { readonly unary: Budget; readonly streams: Budget };
+  /** The budget that each call in flight is counted in. */
+  readonly #budgets = new WeakMap<ContextValues, Budget>();
 
-/**
- * inFlight is how many handlers run, and may. As many unary calls may be under way here, which may wait for their requests
- * still; and of the services that are exempt as many unary calls and as many streams.
- */
-export function createOverload(
-  inFlight: Budget,
-  isExempt: (service: DescService) => boolean,
-  onLimit: OnLimit,
-): Overload {
-  const unary = new Budget(inFlight.limit);
-  const exempt = { unary: new Budget(inFlight.limit), streams: new Budget(inFlight.limit) };
-  /** By each call that is under way, what it is counted in. */
-  const counts = new WeakMap<ContextValues, Budget>();
-
-  /** Throws where no more handlers may run. */
-  function refuseOverload({ service, method }: Pick<HandlerContext, "service" | "method">, counted: Budget): void {
-    if (!counted.isFull) return;
-    const message = `call /${service.typeName}/${method.name}: ${counted.used} calls are in flight, and no more may be`;
-    onLimit("callsInFlight", message);
-    throw new ConnectError(message, Code.Unavailable, RETRY);
+  /**
+   * `inFlight` counts running handlers, of streams and unary calls. Its limit applies separately to unary calls, to unary
+   * calls of exempt services, and to streams of exempt services.
+   */
+  constructor(inFlight: Budget, isExempt: (service: DescService) => boolean, onLimit: OnLimit) {
+    this.#inFlight = inFlight;
+    this.#isExempt = isExempt;
+    this.#onLimit = onLimit;
+    this.#unaryCalls = new Budget(inFlight.limit);
+    this.#exempt = { unary: new Budget(inFlight.limit), streams: new Budget(inFlight.limit) };
   }
 
-  return {
-    requestGate(context) {
-      const { service, method, values } = context;
-      const budgets = isExempt(service) ? exempt : { unary, streams: inFlight };
-      const counted = method.methodKind === "unary" ? budgets.unary : budgets.streams;
-      refuseOverload(context, counted);
-      if (!isExempt(service)) refuseOverload(context, inFlight);
-      counted.reserve(1);
-      counts.set(values, counted);
-    },
-    interceptor: (next) => async (request) => {
-      if (request.stream || isExempt(request.service)) return next(request);
-      refuseOverload(request, inFlight); // others may have begun while its message came
-      inFlight.reserve(1);
-      try {
-        return await next(request);
-      } finally {
-        inFlight.release(1);
-      }
-    },
-    countGate: (gate) => (context) => {
-      const passed = gate(context);
-      // A stream is counted already.
-      if (passed === undefined || context.method.methodKind !== "unary") return passed;
-      inFlight.reserve(1);
-      return passed.finally(() => inFlight.release(1));
-    },
-    ended(values) {
-      counts.get(values)?.release(1);
-    },
+  /** Counts a call until `onCallEnded`. Throws `unavailable` if a limit is reached. */
+  requestGate(context: HandlerContext): void {
+    const { service, method, values } = context;
+    const isExempt = this.#isExempt(service);
+    const budgets = isExempt ? this.#exempt : { unary: this.#unaryCalls, streams: this.#inFlight };
+    const budget = method.methodKind === "unary" ? budgets.unary : budgets.streams;
+    this.#throwIfFull(context, budget);
+    if (!isExempt) this.#throwIfFull(context, this.#inFlight);
+    budget.reserve(1);
+    this.#budgets.set(values, budget);
+  }
+
+  /** Counts unary handlers while they run. Throws `unavailable` if others have started while the message was received. */
+  readonly interceptor: Interceptor = (next) => async (request) => {
+    if (request.stream || this.#isExempt(request.service)) return next(request);
+    this.#throwIfFull(request, this.#inFlight);
+    this.#inFlight.reserve(1);
+    try {
+      return await next(request);
+    } finally {
+      this.#inFlight.release(1);
+    }
   };
+
+  /** Makes a gate of a registration count as a running handler while it waits. Streams are counted already. */
+  countGate(gate: RequestGate): RequestGate {
+    return (context) => {
+      const passed = gate(context);
+      if (passed === undefined || context.method.methodKind !== "unary") return passed;
+      this.#inFlight.reserve(1);
+      return passed.finally(() => this.#inFlight.release(1));
+    };
+  }
+
+  onCallEnded(values: ContextValues): void {
+    this.#budgets.get(values)?.release(1);
+  }
+
+  #throwIfFull({ service, method }: Pick<HandlerContext, "service" | "method">, budget: Budget): void {
+    if (!budget.isFull) return;
+    const message = `call /${service.typeName}/${method.name}: ${budget.used} calls are in flight, and no more may be`;
+    this.#onLimit("callsInFlight", message);
+    throw new ConnectError(message, Code.Unavailable, RETRY);
+  }
 }

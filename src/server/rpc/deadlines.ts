@@ -1,74 +1,73 @@
-/** What waits, with its deadline: one timer for all of it. */
+/** Deadlines of calls, with one timer for all of them. */
 import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 
-/** One of those that wait, which are a list by themselves: a set would cost each of them more than it does. */
+/** An entry of Deadlines. Entries form a linked list: a Set would cost more per call. */
 export interface Waiting<T> {
-  /** ms of performance.now(); Infinity is none. */
+  /** In ms of `performance.now()`; Infinity for none. */
   readonly deadline: number;
   next: T | undefined;
   previous: T | undefined;
 }
 
-/** Things that wait until a deadline. */
 export class Deadlines<T extends Waiting<T>> {
-  readonly #expire: (expired: T) => void;
+  readonly #onExpired: (expired: T) => void;
   #first: T | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** When the timer looks next. It is not put off for what was removed. */
-  #looksAt = Number.POSITIVE_INFINITY;
+  /** Time of the next check. It is not moved when its entry is removed. */
+  #nextCheck = Number.POSITIVE_INFINITY;
 
-  /** expire is called once for each that was added and not removed before its deadline. */
-  constructor(expire: (expired: T) => void) {
-    this.#expire = expire;
+  /** `onExpired` is called once for each entry that is not removed before its deadline. */
+  constructor(onExpired: (expired: T) => void) {
+    this.#onExpired = onExpired;
   }
 
-  add(waiting: T): void {
-    waiting.next = this.#first;
-    if (this.#first !== undefined) this.#first.previous = waiting;
-    this.#first = waiting;
-    if (waiting.deadline < this.#looksAt) this.#lookAt(waiting.deadline);
+  add(entry: T): void {
+    entry.next = this.#first;
+    if (this.#first !== undefined) this.#first.previous = entry;
+    this.#first = entry;
+    if (entry.deadline < this.#nextCheck) this.#checkAt(entry.deadline);
   }
 
-  /** Does nothing where it does not wait any more. */
-  remove(waiting: T): void {
-    const { next, previous } = waiting;
+  /** Removes an entry, if it was not removed yet. */
+  remove(entry: T): void {
+    const { next, previous } = entry;
     if (previous !== undefined) previous.next = next;
-    else if (this.#first === waiting) this.#first = next;
+    else if (this.#first === entry) this.#first = next;
     else return;
     if (next !== undefined) next.previous = previous;
-    waiting.next = undefined;
-    waiting.previous = undefined;
+    entry.next = undefined;
+    entry.previous = undefined;
   }
 
-  /** Takes all that waits, before its deadline. */
+  /** Removes all entries and returns them, without calling `onExpired`. */
   takeAll(): T[] {
     return this.#take(Number.POSITIVE_INFINITY);
   }
 
-  /** Takes what has its deadline at a time, or before. */
-  #take(until: number): T[] {
+  /** Removes the entries with a deadline until `time`, and returns them. */
+  #take(time: number): T[] {
     const taken: T[] = [];
-    for (let waiting = this.#first; waiting !== undefined; waiting = waiting.next) {
-      if (waiting.deadline <= until) taken.push(waiting);
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) {
+      if (entry.deadline <= time) taken.push(entry);
     }
-    for (const waiting of taken) this.remove(waiting);
+    for (const entry of taken) this.remove(entry);
     return taken;
   }
 
-  #lookAt(time: number): void {
+  #checkAt(time: number): void {
     clearTimeout(this.#timer);
-    this.#looksAt = time;
+    this.#nextCheck = time;
     const ms = Math.max(1, Math.min(MAX_TIMER_MS, Math.ceil(time - performance.now())));
-    this.#timer = setTimeout(() => this.#look(), ms).unref();
+    this.#timer = setTimeout(() => this.#check(), ms).unref();
   }
 
-  #look(): void {
-    for (const expired of this.#take(performance.now())) this.#expire(expired);
-    let next = Number.POSITIVE_INFINITY;
-    for (let waiting = this.#first; waiting !== undefined; waiting = waiting.next) {
-      next = Math.min(next, waiting.deadline);
+  #check(): void {
+    for (const expired of this.#take(performance.now())) this.#onExpired(expired);
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let entry = this.#first; entry !== undefined; entry = entry.next) {
+      earliest = Math.min(earliest, entry.deadline);
     }
-    this.#looksAt = Number.POSITIVE_INFINITY;
-    if (next < Number.POSITIVE_INFINITY) this.#lookAt(next);
+    this.#nextCheck = Number.POSITIVE_INFINITY;
+    if (earliest < Number.POSITIVE_INFINITY) this.#checkAt(earliest);
   }
 }

@@ -1,6 +1,7 @@
-/** The options of the RPC room: one object, which the dispatcher and the fast path share. */
+/** Options: of the RPC handlers of a server, and of a single procedure. */
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
 
@@ -35,4 +36,14 @@ export interface RpcOptions {
   readonly shutdownSignal: AbortSignal;
   /** Ends every call with its reason when it aborts. */
   readonly cutSignal: AbortSignal;
+}
+
+/** Runs before the body of a request is read. Throws to reject the call. */
+export type RequestGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
+
+/** Connect's options of a procedure, complete. */
+export interface ProcedureOptions extends UniversalHandlerOptions {
+  /** Maximum size of a unary request body that is buffered: a message and its envelope. */
+  readonly bodyMaxBytes: number;
+  readonly shutdownSignal: AbortSignal;
 }

@@ -1,6 +1,6 @@
 /**
- * Registers procedures with Connect's router. Options of a registration replace the defaults, as they do in Connect, but
- * never the server's own gate, interceptors and shutdown signal.
+ * Registers procedures with Connect's router. Options of a registration replace the defaults, as in Connect. They never
+ * replace the server's own gate, interceptors, limits on compression and shutdown signal.
  */
 import type { DescService } from "@bufbuild/protobuf";
 import {
@@ -12,6 +12,7 @@ import {
   type HandlerContext,
   type Interceptor,
   type MethodImplSpec,
+  type ServiceImpl,
 } from "@connectrpc/connect";
 import {
   type Compression,
@@ -19,24 +20,22 @@ import {
   type UniversalHandler,
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
-import type { ProcedureOptions, RequestGate } from "./fast-path/methods.ts";
+import { ENVELOPE_PREFIX_BYTES } from "./envelope.ts";
+import type { ProcedureOptions, RequestGate } from "./options.ts";
 
 type Options = Partial<ConnectRouterOptions>;
 
-/** The flag and length that gRPC puts before a message. */
-const ENVELOPE_BYTES = 5;
-
-/** The parts of the server that every call passes, whatever options its registration has. */
+/** The server's hooks that every call passes, with any options of its registration. */
 export interface Protections {
   /** Runs before the gate of a registration. */
   readonly requestGate: (context: HandlerContext) => void;
-  /** Makes the gate of a registration end with its call, and its errors those of a handler. */
+  /** Returns the gate to run in place of the gate of a registration. */
   readonly guardGate: (gate: RequestGate) => RequestGate;
   /** Runs after the gate of a registration, before the body is read. */
   readonly beforeBody: (context: HandlerContext) => void;
-  /** Stand outside of every interceptor of a registration. The first is outermost. */
+  /** Run outside of the interceptors of a registration. The first is outermost. */
   readonly interceptors: readonly Interceptor[];
-  /** Makes an algorithm of a registration safe to use on bytes of a caller. */
+  /** Returns the algorithm to use in place of one of a registration. */
   readonly guardCompression: (compression: Compression) => Compression;
   readonly shutdownSignal: AbortSignal;
 }
@@ -45,66 +44,106 @@ export interface Procedure {
   /** Connect's handler, with all protections. */
   readonly handler: UniversalHandler;
   readonly spec: MethodImplSpec;
-  /** The options in force: the gate and interceptors are the registration's alone. */
+  /** The effective options. The gate and the interceptors are only those of the registration. */
   readonly options: ProcedureOptions;
 }
 
-export interface Registrations {
-  /** The router to pass to a routes function. It throws an Error for a procedure that already has an implementation. */
+/** The procedures of one server. */
+export class Registrations {
+  /** The router for a routes function. Throws an Error if a procedure already has an implementation. */
   readonly router: ConnectRouter;
-  /** The registered procedures by their path, in their order. */
-  readonly procedures: ReadonlyMap<string, Procedure>;
-}
+  readonly #connectRouter = createConnectRouter();
+  readonly #defaults: Options & { readonly readMaxBytes: number };
+  readonly #protections: Protections;
+  readonly #procedures = new Map<string, Procedure>();
+  /** The paths of procedures with an implementation. */
+  readonly #implemented = new Set<string>();
 
-/**
- * Creates a router without procedures. `defaults` are the options of registrations that name none of their own. An
- * option that a registration has as undefined is not set at all, as in Connect; but readMaxBytes is then that of `defaults`.
- */
-export function createRegistrations(
-  defaults: Options & { readonly readMaxBytes: number },
-  protections: Protections,
-): Registrations {
-  const router = createConnectRouter();
-  const procedures = new Map<string, Procedure>();
-  const implemented = new Set<string>();
+  /**
+   * `defaults` are the options of registrations without options of their own. As in Connect, a registration can set an
+   * option to undefined to get Connect's default. Only `readMaxBytes` is then still that of `defaults`.
+   */
+  constructor(defaults: Options & { readonly readMaxBytes: number }, protections: Protections) {
+    this.#defaults = defaults;
+    this.#protections = protections;
+    const router: ConnectRouter = {
+      handlers: this.#connectRouter.handlers,
+      service: (service, implementation, options) => {
+        this.#addService(service, implementation, options);
+        return router;
+      },
+      rpc: (method, implementation, options) => {
+        const spec = createMethodImplSpec(method, implementation);
+        this.#register([spec], [spec], options, (complete) =>
+          this.#connectRouter.rpc(method, implementation, complete),
+        );
+        return router;
+      },
+    };
+    this.router = router;
+  }
 
-  function register(
+  /** The registered procedures by path, in their order. */
+  get procedures(): ReadonlyMap<string, Procedure> {
+    return this.#procedures;
+  }
+
+  #addService<T extends DescService>(
+    service: T,
+    implementation: Partial<ServiceImpl<T>>,
+    options: Options | undefined,
+  ): void {
+    const specs = Object.values(createServiceImplSpec(service, implementation).methods);
+    const implemented = specs.filter(
+      ({ method }) => typeof implementation[method.localName as keyof typeof implementation] === "function",
+    );
+    this.#register(specs, implemented, options, (complete) =>
+      this.#connectRouter.service(service, implementation, complete),
+    );
+  }
+
+  /** Registers procedures. `add` is called once, and passes the complete options to Connect's router. */
+  #register(
     specs: readonly MethodImplSpec[],
-    isImplemented: (spec: MethodImplSpec) => boolean,
+    implemented: readonly MethodImplSpec[],
     given: Options | undefined,
-    add: (options: Options) => void,
+    add: (complete: Options) => void,
   ): void {
     for (const { method } of specs) {
       const path = createMethodUrl("/", method);
-      if (!implemented.has(path)) continue;
+      if (!this.#implemented.has(path)) continue;
       throw new Error(`register ${path}: it is already registered, and only one of its implementations could run`);
     }
-    const options = optionsInForce(given);
-    const before = router.handlers.length;
-    add({ ...protocolsOf(given ?? defaults), ...protect(options) });
+    const options = this.#effectiveOptions(given);
+    const { handlers } = this.#connectRouter;
+    const before = handlers.length;
+    add({ ...protocolsOf(given ?? this.#defaults), ...this.#protect(options) });
     specs.forEach((spec, i) => {
-      const handler = router.handlers[before + i] as UniversalHandler;
-      procedures.set(handler.requestPath, { handler, spec, options });
-      if (isImplemented(spec)) implemented.add(handler.requestPath);
+      const handler = handlers[before + i] as UniversalHandler;
+      this.#procedures.set(handler.requestPath, { handler, spec, options });
+      if (implemented.includes(spec)) this.#implemented.add(handler.requestPath);
     });
   }
 
-  function optionsInForce(given: Options | undefined): ProcedureOptions {
+  #effectiveOptions(given: Options | undefined): ProcedureOptions {
+    const defaults = this.#defaults;
+    const protections = this.#protections;
     const { acceptCompression = [], readMaxBytes = defaults.readMaxBytes, ...rest } = { ...defaults, ...given };
     const { shutdownSignal, ...options } = validateUniversalHandlerOptions({
       ...rest,
       readMaxBytes,
       acceptCompression: acceptCompression.map(protections.guardCompression),
     });
-    const ends = protections.shutdownSignal;
+    const serverSignal = protections.shutdownSignal;
     return {
       ...options,
-      bodyMaxBytes: readMaxBytes + ENVELOPE_BYTES,
-      shutdownSignal: shutdownSignal === undefined ? ends : AbortSignal.any([ends, shutdownSignal]),
+      bodyMaxBytes: readMaxBytes + ENVELOPE_PREFIX_BYTES,
+      shutdownSignal: shutdownSignal === undefined ? serverSignal : AbortSignal.any([serverSignal, shutdownSignal]),
     };
   }
 
-  function protect(options: ProcedureOptions): Options {
+  #protect(options: ProcedureOptions): Options {
+    const protections = this.#protections;
     const gate = options.requestGate && protections.guardGate(options.requestGate);
     return {
       ...options,
@@ -117,37 +156,14 @@ export function createRegistrations(
       },
     };
   }
-
-  const recording: ConnectRouter = {
-    handlers: router.handlers,
-    service(service, implementation, options) {
-      register(
-        Object.values(createServiceImplSpec(service, implementation).methods),
-        ({ method }) => typeof implementation[method.localName as keyof typeof implementation] === "function",
-        options,
-        (protectedOptions) => router.service(service, implementation, protectedOptions),
-      );
-      return recording;
-    },
-    rpc(method, implementation, options) {
-      register(
-        [createMethodImplSpec(method, implementation)],
-        () => true,
-        options,
-        (protectedOptions) => router.rpc(method, implementation, protectedOptions),
-      );
-      return recording;
-    },
-  };
-  return { router: recording, procedures };
 }
 
-/** True if the router has a procedure of a service of that name. */
+/** True if the router has a procedure of a service with this name. */
 export function isRegistered({ handlers }: ConnectRouter, { typeName }: DescService): boolean {
   return handlers.some(({ service }) => service.typeName === typeName);
 }
 
-/** The protocols that options turn on or off. Connect does not inherit them: options without them turn all of them on. */
+/** Returns the options that enable protocols. Connect does not inherit them: they are true if a registration has none. */
 function protocolsOf({ connect, grpc, grpcWeb }: Options): Options {
   return { connect: connect !== false, grpc: grpc !== false, grpcWeb: grpcWeb !== false };
 }

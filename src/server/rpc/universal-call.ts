@@ -1,103 +1,111 @@
-/** One call that Connect's universal handler answers, from its exchange to the exchange's end. */
+/** A call that one of Connect's universal handlers runs, from its exchange to the end of the response. */
 import { setImmediate } from "node:timers/promises";
-import type { ContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { ContextValues, HandlerContext, Interceptor } from "@connectrpc/connect";
+import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { urlOf } from "../http/authority.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { callerGone } from "./call-ends.ts";
-import type { MessageHolder } from "./compression.ts";
+import { MAX_TIMER_MS } from "../limits/process-clock.ts";
+import { callCancelled } from "./call-errors.ts";
+import { CallMemory } from "./call-memory.ts";
 import type { Waiting } from "./deadlines.ts";
+import type { UnaryCall } from "./fast-path/call.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
-import { noRoomForMessage } from "./message-errors.ts";
-import { MIN_WEIGHED_BYTES, weigh } from "./message-memory.ts";
 import { contextValuesOf } from "./peer.ts";
-import { clampTimeouts } from "./timeouts.ts";
+import type { Procedure } from "./registrations.ts";
 import { acceptPost } from "./unimplemented.ts";
 
 const CONTENT_LENGTH = "content-length";
 
-/** A request's body: in pieces, or a promise of them. */
+/** The body of a request in pieces, or a promise of it. */
 export type RequestBody = AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>;
 
-export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
+export interface UniversalCallOptions {
+  /** Maximum duration of the call; Infinity for none. */
+  readonly maxMs: number;
+  /** Returns the body of the request. Called at most once, when Connect's handler reads the body. */
+  readonly body: (call: UniversalCall) => RequestBody;
+  /** The same call on the fast path, if its request gate has passed there. */
+  readonly passed: UnaryCall | undefined;
+}
+
+export class UniversalCall implements Waiting<UniversalCall> {
+  static readonly #calls = new WeakMap<ContextValues, UniversalCall>();
   readonly exchange: Exchange;
-  /** When it is given up, in ms of performance.now(); Infinity for never. */
+  readonly procedure: Procedure;
+  /** Time at which the call ends with deadline_exceeded, in ms of `performance.now()`; Infinity for never. */
   readonly deadline: number;
+  readonly passed: UnaryCall | undefined;
+  readonly values: ContextValues;
+  readonly memory: CallMemory;
   next: UniversalCall | undefined;
   previous: UniversalCall | undefined;
-  readonly values: ContextValues;
-  readonly #abort = new AbortController();
-  #isAbandoned = false;
-  /** Bytes that are held for its handler, and those among them of the message that was decompressed last. */
-  #held = 0;
-  #heldMessage = 0;
-  /** The response is sent, and the handler runs still. */
-  #answered = false;
-  #handling = false;
   readonly #body: (call: UniversalCall) => RequestBody;
+  readonly #abort = new AbortController();
+  #isCancelled = false;
   #restoreLength: (() => void) | undefined;
 
-  /** deadlineMs is how long it may take, Infinity for ever. `body` is called when the call is to have its request's body. */
-  constructor(exchange: Exchange, deadlineMs: number, body: (call: UniversalCall) => RequestBody) {
+  constructor(exchange: Exchange, procedure: Procedure, { maxMs, body, passed }: UniversalCallOptions) {
     this.exchange = exchange;
-    this.#body = body;
-    this.deadline = exchange.startedAt + deadlineMs;
+    this.procedure = procedure;
+    this.deadline = exchange.startedAt + maxMs;
+    this.passed = passed;
     this.values = contextValuesOf(exchange);
+    this.memory = new CallMemory(exchange, this.signal);
+    this.#body = body;
+    UniversalCall.#calls.set(this.values, this);
     exchange.onCancelled = () => {
-      this.#isAbandoned = true;
-      this.end(callerGone());
+      this.#isCancelled = true;
+      this.end(callCancelled());
     };
   }
 
-  /** Aborts when the call has ended for its handler. */
+  /** Returns the call with these context values. */
+  static of(values: ContextValues): UniversalCall {
+    return UniversalCall.#calls.get(values) as UniversalCall;
+  }
+
+  /** Aborts when the call ends. */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
-  hold(bytes: number): boolean {
-    if (this.#answered || !this.exchange.tryReserve(bytes)) return false;
-    this.#held += bytes;
-    return true;
+  /** Aborts the signal of the handler. Connect's handler then responds with `reason`, unless it has responded already. */
+  end(reason: unknown): void {
+    this.#abort.abort(reason);
   }
 
-  release(bytes: number): void {
-    this.exchange.release(bytes);
-    this.#held -= bytes;
-  }
-
-  keepMessage(bytes: number): void {
-    this.release(this.#heldMessage);
-    this.#heldMessage = bytes;
+  /** Prepares the call for the reading of its body. To be called when the request gate has passed. */
+  onGatePassed(context: HandlerContext): void {
+    if (context.method.methodKind === "unary") this.#hideLength(context.requestHeader);
+    // A stream does not wait for messages after the deadline of its client.
+    else context.signal.addEventListener("abort", () => this.end(context.signal.reason));
   }
 
   /**
-   * Takes room for what a decoded message takes beside its bytes. Returns how much; throws if there is none. What is held
-   * for the call says if the message may be large.
+   * Runs Connect's handler and sends its response. Resolves when the whole response was sent, or when the exchange was
+   * reset because it is cancelled. Rejects if the response cannot be sent.
    */
-  holdWeight(message: object): number {
-    const bytes = this.#held < MIN_WEIGHED_BYTES ? 0 : weigh(message);
-    if (!this.hold(bytes)) throw noRoomForMessage();
-    return bytes;
+  async respond(): Promise<void> {
+    const { handler } = this.procedure;
+    const request = this.#request();
+    // Streams that begin together would otherwise each create a message before the first message is queued and counted.
+    if (handler.method.methodKind !== "unary") await setImmediate();
+    await this.#send(await handler(request));
   }
 
-  /** Gives each message of a stream, which has room until the next is asked for. */
-  async *weighed<T extends object>(messages: AsyncIterable<T>): AsyncIterable<T> {
-    for await (const message of messages) {
-      const bytes = this.holdWeight(message);
-      yield message;
-      this.release(bytes);
-    }
-  }
-
-  /**
-   * Hides a content-length until the body is asked for. Of one that it sees, Connect makes a buffer before a byte of the
-   * body has come. One over a message's limit stays, to be refused at once.
-   */
-  hideLength(header: Headers, maxBytes: number): void {
-    const length = header.get(CONTENT_LENGTH);
-    if (length === null || Number(length) > maxBytes) return;
-    header.delete(CONTENT_LENGTH);
-    this.#restoreLength = () => header.set(CONTENT_LENGTH, length);
+  #request(): UniversalServerRequest {
+    const { httpVersion, method, fields } = this.exchange.request;
+    const header = new Headers(fields as [string, string][]);
+    clampTimeouts(header);
+    return {
+      httpVersion,
+      url: urlOf(this.exchange.request),
+      method,
+      header,
+      body: this.#bodyBytes(),
+      signal: this.signal,
+      contextValues: this.values,
+    };
   }
 
   async *#bodyBytes(): AsyncIterable<Uint8Array> {
@@ -105,119 +113,55 @@ export class UniversalCall implements Waiting<UniversalCall>, MessageHolder {
     yield* await this.#body(this);
   }
 
-  /** Tells that a unary handler runs, which may be longer than its caller waits, and that it has ended. */
-  handling(handling: boolean): void {
-    this.#handling = handling;
-    this.#releaseAll();
-  }
-
-  /** Tells that no more of the response will be sent. */
-  answered(): void {
-    this.#answered = true;
-    this.#releaseAll();
-  }
-
-  #releaseAll(): void {
-    if (this.#answered && !this.#handling) this.release(this.#held);
-  }
-
-  /** Ends it for its handler, and where that was not done yet, for its caller. */
-  end(reason: unknown): void {
-    this.#abort.abort(reason);
-  }
-
-  /** Ends it together with a signal. */
-  endWith(signal: AbortSignal): void {
-    signal.addEventListener("abort", () => this.end(signal.reason));
-  }
-
-  /** Settles when all of the answer is sent. Rejects where it cannot be. */
-  async answer(procedure: UniversalHandler): Promise<void> {
+  async #send({ status, header, body, trailer }: UniversalServerResponse): Promise<void> {
     const { exchange } = this;
-    const { signal } = this.#abort;
-    const { httpVersion, method, fields } = exchange.request;
-    const header = new Headers(fields as [string, string][]);
-    clampTimeouts(header);
-    // In a turn of its own: streams that begin together would each make a message before the first is queued and counted.
-    if (procedure.method.methodKind !== "unary") await setImmediate();
-    const response = await procedure({
-      httpVersion,
-      url: urlOf(exchange.request),
-      method,
-      header,
-      body: this.#bodyBytes(),
-      signal,
-      contextValues: this.values,
-    });
-    const { status, trailer } = response;
-    const more = status === 415 ? acceptPost(procedure) : [];
-    const head = { status, fields: [...(response.header ?? []), ...more] };
-    // The head of a stream's response cannot wait for its body.
-    const isStream = procedure.method.methodKind !== "unary" && response.body !== undefined;
+    const { handler } = this.procedure;
+    const head = { status, fields: [...(header ?? []), ...(status === 415 ? acceptPost(handler) : [])] };
+    // The head of a stream cannot wait for its body.
+    const isStream = handler.method.methodKind !== "unary" && body !== undefined;
     if (isStream) exchange.start(head);
     const pieces: Uint8Array[] = [];
-    for await (const piece of response.body ?? []) {
-      if (this.#isAbandoned) return exchange.reset();
+    for await (const piece of body ?? []) {
+      if (this.#isCancelled) return exchange.reset();
       const writable = isStream ? exchange.write(piece) : void pieces.push(piece);
       if (writable === undefined) continue;
       await writable;
-      // Checked before the loop asks for the next piece, which the handler would make for nobody.
-      if (this.#isAbandoned) return exchange.reset();
+      // Checked before the loop makes the handler create the next piece.
+      if (this.#isCancelled) return exchange.reset();
     }
     const trailers = plainGrpcMessage([...(trailer ?? [])]);
     if (isStream) exchange.end(trailers);
     else exchange.respond(head, pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces), trailers);
   }
-}
 
-/**
- * Buffers the body of a call, which holds it. Resolves with the whole of it, or with undefined if it has more than
- * `maxBytes` and is to be read in pieces. Rejects if the call ends before.
- */
-export function bufferBody(call: UniversalCall, maxBytes: number): Promise<Uint8Array | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
-  const { exchange, signal } = call;
-  if (signal.aborted) return Promise.reject(signal.reason);
-  exchange.bufferBody(
-    maxBytes,
-    (bytes) => {
-      call.hold(bytes.length);
-      resolve(bytes);
-    },
-    () => resolve(undefined),
-  );
-  return unlessGone(promise, signal);
-}
-
-export async function* inOne(body: Uint8Array): AsyncIterable<Uint8Array> {
-  if (body.length > 0) yield body;
-}
-
-/** The body as it comes, with its failure as the error that Connect has for it; and no longer than its call goes on. */
-export async function* inPieces(body: AsyncIterable<Uint8Array>, gone: AbortSignal): AsyncIterable<Uint8Array> {
-  const pieces = body[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const { done, value } = await unlessGone(pieces.next(), gone);
-      if (done) return;
-      yield value;
-    }
-  } catch (cause) {
-    throw gone.aborted ? gone.reason : callerGone(cause);
-  } finally {
-    void pieces.return?.(); // which waits for a piece that is asked for, if one is
+  /**
+   * Removes content-length from the headers until the body is read. Connect would allocate a buffer of that length before
+   * any byte of the body has arrived. A length above the maximum stays, so that Connect rejects it immediately.
+   */
+  #hideLength(header: Headers): void {
+    const length = header.get(CONTENT_LENGTH);
+    if (length === null || Number(length) > this.procedure.options.readMaxBytes) return;
+    header.delete(CONTENT_LENGTH);
+    this.#restoreLength = () => header.set(CONTENT_LENGTH, length);
   }
 }
 
-async function unlessGone<T>(result: Promise<T>, gone: AbortSignal): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onAbort = (): void => reject(gone.reason);
-  result.then(resolve, reject);
-  gone.addEventListener("abort", onAbort);
-  if (gone.aborted) onAbort();
-  try {
-    return await promise;
-  } finally {
-    gone.removeEventListener("abort", onAbort);
+/** Reserves memory for decoded request messages: for a unary one until its handler has ended, or else until the next. */
+export const reserveMessages: Interceptor = (next) => (request) => {
+  const { memory } = UniversalCall.of(request.contextValues);
+  if (request.stream) return next({ ...request, message: memory.reserveEach(request.message) });
+  return memory.runHandler(request.message, () => next(request));
+};
+
+/** Milliseconds of the units of grpc-timeout in which eight digits can exceed MAX_TIMER_MS. */
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
+
+/** Lowers the timeout of gRPC or Connect in the headers to MAX_TIMER_MS (24 days). A longer timer would fire immediately. */
+function clampTimeouts(header: Headers): void {
+  const [, digits, unit = ""] = /^(\d{1,8})([HMS])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
+  if (Number(digits) * (UNIT_MS[unit] ?? 0) > MAX_TIMER_MS) {
+    header.set("grpc-timeout", `${Math.floor(MAX_TIMER_MS / 1_000)}S`);
   }
+  const ms = header.get("connect-timeout-ms") ?? "";
+  if (/^\d{1,10}$/.test(ms) && Number(ms) > MAX_TIMER_MS) header.set("connect-timeout-ms", String(MAX_TIMER_MS));
 }

@@ -166,7 +166,7 @@ for (const fastPath of [true, false]) {
         }),
       });
       await assert.rejects(callIn(cell, authority, call));
-      assert.match(log.splice(0).join("\n"), /^answer \/fixture\.Echo\/Say: .*x-header/);
+      assert.match(log.splice(0).join("\n"), /^respond to \/fixture\.Echo\/Say: .*x-header/);
       assert.equal((await callIn(cell, authority, { path: SAY, message: Buffer.from("\x0a\x02ho") })).code, "ok");
     });
   }

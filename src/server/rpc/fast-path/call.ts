@@ -1,70 +1,68 @@
-/** One unary call: the context that its handler gets, each part made when it is first asked for. */
+/** A unary call on the fast path, which is also the context of its handler. Each part is created by its first read. */
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange } from "../../http/exchange.ts";
-import { callerGone } from "../call-ends.ts";
+import { callCancelled } from "../call-errors.ts";
 import type { Waiting } from "../deadlines.ts";
 import { contextValuesOf } from "../peer.ts";
-import type { Plan } from "./negotiation.ts";
+import type { Call, Negotiation } from "./protocol.ts";
 
-export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
+export class UnaryCall implements Call, HandlerContext, Waiting<UnaryCall> {
   readonly exchange: Exchange;
-  readonly plan: Plan;
-  /** When it is given up, in ms of performance.now(); Infinity for never. */
+  readonly negotiation: Negotiation;
+  /** Time at which the call ends with deadline_exceeded, in ms of `performance.now()`; Infinity for never. */
   readonly deadline: number;
   next: UnaryCall | undefined;
   previous: UnaryCall | undefined;
-  /** Its answer is given: a later one is dropped. */
-  answered = false;
+  /** True if the response was sent. The result of a handler that is still running is dropped. */
+  isFinished = false;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
-  /** The error that ended the call, for a signal that is asked for afterwards. */
-  #ended: unknown;
+  /** The error that finished the call. It is the reason of a signal that is first read after that. */
+  #error: unknown;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  /** deadlineMs is the longest that a call may take, whatever its caller says. */
-  constructor(exchange: Exchange, plan: Plan, deadlineMs: number) {
+  /** `maxMs` is the maximum duration of a call. The timeout of its client can only shorten it. */
+  constructor(exchange: Exchange, negotiation: Negotiation, maxMs: number) {
     this.exchange = exchange;
-    this.plan = plan;
-    const { timeoutMs } = plan;
-    this.deadline = exchange.startedAt + (timeoutMs === undefined || timeoutMs > deadlineMs ? deadlineMs : timeoutMs);
+    this.negotiation = negotiation;
+    const { timeoutMs } = negotiation;
+    this.deadline = exchange.startedAt + (timeoutMs === undefined || timeoutMs > maxMs ? maxMs : timeoutMs);
   }
-
-  // HandlerContext.
 
   get method() {
-    return this.plan.method.desc;
+    return this.negotiation.method.desc;
   }
   get service() {
-    return this.plan.method.desc.parent;
+    return this.negotiation.method.desc.parent;
   }
   get protocolName() {
-    return this.plan.wire.protocolName;
+    return this.negotiation.protocol.name;
   }
   get requestMethod() {
     return this.exchange.request.method;
   }
   get url() {
-    this.plan.url ??= urlOf(this.exchange.request);
-    return this.plan.url;
+    this.negotiation.url ??= urlOf(this.exchange.request);
+    return this.negotiation.url;
   }
   get requestHeader(): Headers {
     if (this.#requestHeader === undefined) {
-      const { plan, exchange } = this;
-      plan.requestHeader ??= new Headers(exchange.request.fields as [string, string][]);
-      this.#requestHeader = new Headers(plan.requestHeader);
+      const { negotiation, exchange } = this;
+      negotiation.requestHeader ??= new Headers(exchange.request.fields as [string, string][]);
+      this.#requestHeader = new Headers(negotiation.requestHeader);
     }
     return this.#requestHeader;
   }
   get responseHeader(): Headers {
-    this.#responseHeader ??= new Headers(this.plan.heads.header);
+    this.#responseHeader ??= new Headers(this.negotiation.heads.header);
     return this.#responseHeader;
   }
   get responseTrailer(): Headers {
-    this.#responseTrailer ??= new Headers(this.plan.wire.trailerFields as [string, string][]);
+    this.#responseTrailer ??= new Headers(this.negotiation.protocol.okTrailer as [string, string][]);
     return this.#responseTrailer;
   }
   get values(): ContextValues {
@@ -76,16 +74,15 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     return this.#abort.signal;
   }
   get timeoutMs(): () => number | undefined {
-    const { timeoutMs } = this.plan;
+    const { timeoutMs } = this.negotiation;
     return () => (timeoutMs === undefined ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
   }
 
-  /** True if the caller's deadline has passed. */
+  /** True if the deadline of the client has passed. */
   get isLate(): boolean {
-    return this.plan.timeoutMs !== undefined && performance.now() >= this.deadline;
+    return this.negotiation.timeoutMs !== undefined && performance.now() >= this.deadline;
   }
 
-  /** The header and trailer that were asked for, and may have been changed. */
   get touchedHeader(): Headers | undefined {
     return this.#responseHeader;
   }
@@ -93,31 +90,32 @@ export class UnaryCall implements HandlerContext, Waiting<UnaryCall> {
     return this.#responseTrailer;
   }
 
-  /** Why the call ended before its handler did; undefined where it did not, or nobody asked for its signal. */
-  get endReason(): unknown {
+  /** The reason that the signal was aborted with. Undefined if it was not aborted, or never read. */
+  get abortReason(): unknown {
     return this.#abort?.signal.aborted ? this.#abort.signal.reason : undefined;
   }
 
-  /** Ends the call's signal, where there is one, with the error that ended the call, if any. */
+  /** Marks the call as finished, and aborts the signal if something has read it. `error` is undefined after a success. */
   finish(error?: unknown): void {
-    this.answered = true;
-    this.#ended = error;
+    this.isFinished = true;
+    this.#error = error;
     if (this.#abort === undefined) return;
-    if (this.#onShutdown !== undefined) this.plan.method.shutdownSignal.removeEventListener("abort", this.#onShutdown);
+    if (this.#onShutdown !== undefined)
+      this.negotiation.method.shutdownSignal.removeEventListener("abort", this.#onShutdown);
     this.#abort.abort(error);
   }
 
   #listen(): AbortController {
     const abort = new AbortController();
-    if (this.answered) {
-      abort.abort(this.#ended);
+    if (this.isFinished) {
+      abort.abort(this.#error);
       return abort;
     }
-    const shutdown = this.plan.method.shutdownSignal;
+    const shutdown = this.negotiation.method.shutdownSignal;
     this.#onShutdown = () => abort.abort(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);
-    this.exchange.onCancelled = () => abort.abort(callerGone());
+    this.exchange.onCancelled = () => abort.abort(callCancelled());
     return abort;
   }
 }

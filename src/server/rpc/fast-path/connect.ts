@@ -1,4 +1,4 @@
-/** Unary calls of Connect, by POST and by GET: the message is the body, and an error is JSON with a status of HTTP's. */
+/** Unary calls of Connect, by POST and by GET: the body is the message, and an error is JSON with an HTTP status. */
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import {
   codeToHttpStatus,
@@ -10,38 +10,37 @@ import {
   parseTimeout,
   trailerMux,
 } from "@connectrpc/connect/protocol-connect";
-import type { UnaryCall } from "./call.ts";
-import type { Wire } from "./protocol.ts";
+import type { Call, Protocol } from "./protocol.ts";
 
-export const connect: Wire = {
-  protocolName: "connect",
-  encodingField: "content-encoding",
-  acceptEncodingField: "accept-encoding",
-  timeoutField: "connect-timeout-ms",
+export const connect: Protocol = {
+  name: "connect",
+  encodingHeader: "content-encoding",
+  acceptEncodingHeader: "accept-encoding",
+  timeoutHeader: "connect-timeout-ms",
   parseTimeout,
-  message: (body) => body,
-  trailerFields: [],
-  announce: () => ({}), // only a message that is compressed says so
+  messageIn: (body) => body,
+  okTrailer: [],
+  compressionHeaders: () => ({}), // only compressed bodies have content-encoding
 
-  succeed(call, message) {
-    const { compression, heads, method } = call.plan;
+  sendMessage(call, message) {
+    const { compression, heads, method } = call.negotiation;
     const untouched = call.touchedHeader === undefined && call.touchedTrailer === undefined;
     if (untouched && (compression === null || message.length < method.compressMinBytes)) {
-      call.exchange.respond(heads.ofLength(message.length), message);
+      call.exchange.respond(heads.withLength(message.length), message);
       return undefined;
     }
     return send(call, 200, message);
   },
 
-  fail(call, error) {
+  sendError(call, error) {
     call.responseHeader.set(headerContentType, contentTypeUnaryJson);
     if (!error.isWireError) mergeNonProtocolHeaders(call.responseHeader, error.metadata);
-    return send(call, codeToHttpStatus(error.code), errorToJsonBytes(error, call.plan.method.jsonOptions));
+    return send(call, codeToHttpStatus(error.code), errorToJsonBytes(error, call.negotiation.method.jsonOptions));
   },
 };
 
-function send(call: UnaryCall, status: number, body: Uint8Array): Promise<void> | undefined {
-  const { compression, method } = call.plan;
+function send(call: Call, status: number, body: Uint8Array): Promise<void> | undefined {
+  const { compression, method } = call.negotiation;
   if (compression === null || body.length < method.compressMinBytes) {
     finish(call, status, body);
     return undefined;
@@ -52,7 +51,7 @@ function send(call: UnaryCall, status: number, body: Uint8Array): Promise<void> 
   });
 }
 
-function finish(call: UnaryCall, status: number, body: Uint8Array): void {
+function finish(call: Call, status: number, body: Uint8Array): void {
   const header = trailerMux(call.responseHeader, call.responseTrailer);
   header.set(headerUnaryContentLength, String(body.length));
   call.exchange.respond({ status, fields: [...header] }, body);

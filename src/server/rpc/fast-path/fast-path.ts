@@ -1,209 +1,243 @@
 /**
- * The fast path: a valid unary call from bytes to bytes, without the machinery that streams need. What it does not know,
- * or finds malformed before the handler runs, it leaves to Connect's handlers, which then answer: errors of a protocol
- * have one author.
+ * The fast path runs valid unary calls without the machinery of streams. It leaves all other calls to Connect's handlers,
+ * malformed ones included, so that only Connect's handlers write protocol errors.
  */
 import { create, type DescService, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { EMPTY_BYTES, type Exchange, type Handler } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
-import { deadlineExceeded } from "../call-ends.ts";
+import { deadlineExceeded, noRoomForMessage, renameLimit } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
-import { noRoomForMessage, renameLimit } from "../message-errors.ts";
+import type { ErrorMapper } from "../errors.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "../message-memory.ts";
+import type { RequestGate } from "../options.ts";
 import { UnaryCall } from "./call.ts";
 import { intercept } from "./interceptors.ts";
-import type { RequestGate, UnaryMethod } from "./methods.ts";
-import { type Plan, Plans } from "./negotiation.ts";
+import type { UnaryMethod } from "./methods.ts";
+import { Negotiator } from "./negotiation.ts";
+import type { Negotiation } from "./protocol.ts";
 
-export interface FastPathOptions {
-  /** The methods that it may run, by path. */
-  readonly methods: ReadonlyMap<string, UnaryMethod>;
-  /** Handlers that run; where it is spent, Connect's handlers refuse. */
-  readonly inFlight: Budget;
-  /** Whether a service's calls are not counted. */
-  readonly isExempt: (service: DescService) => boolean;
-  /** ms that a call may take, whatever its caller says. */
-  readonly deadlineMs: number;
-  /** Ends every call that waits for its handler when it aborts, with its reason. */
-  readonly cutSignal: AbortSignal;
-  /** Connect's handlers: of an exchange that was not touched, of one with its whole body, and of one with its body to be read. */
-  readonly connect: {
-    readonly handle: Handler;
-    readonly handleWhole: (body: Uint8Array, exchange: Exchange) => void;
-    readonly handleInPieces: Handler;
-    /** Tells that the gate of a call has run, before the call is left to one of these. */
-    readonly entered: (call: UnaryCall) => void;
-  };
-  /** What a caller is told of what a handler threw; the call is for the log, and endReason is why the call had ended. */
-  readonly toConnectError: (error: unknown, call: UnaryCall, endReason: unknown) => ConnectError;
-  /** Gives an exchange up whose answer cannot be sent. */
-  readonly cannotAnswer: (exchange: Exchange, error: unknown) => void;
+/**
+ * Connect's handlers, as the fast path calls them. `passed` is the call whose request gate has passed already, or undefined
+ * if the gate has not run.
+ */
+export interface Fallback {
+  /** Handles an exchange whose body was not read. */
+  handle(exchange: Exchange, passed?: UnaryCall): void;
+  /** Handles an exchange whose whole body is `body`. */
+  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void;
+  /** Handles an exchange whose body was larger than the buffer, and is still to be read. */
+  handleLarge(exchange: Exchange, passed?: UnaryCall): void;
+  /** Logs that sending a response has failed, and resets the exchange. */
+  onResponseFailed(exchange: Exchange, error: unknown): void;
 }
 
-export function createFastPath(options: FastPathOptions): Handler {
-  const { methods, inFlight, deadlineMs, connect } = options;
-  const plans = new Plans(methods);
-  const deadlines = new Deadlines<UnaryCall>((call) => fail(call, deadlineExceeded()));
-  options.cutSignal.addEventListener("abort", () => {
-    for (const call of deadlines.takeAll()) fail(call, options.cutSignal.reason);
-  });
+export interface FastPathOptions {
+  /** The methods that the fast path may run, by path. */
+  readonly methods: ReadonlyMap<string, UnaryMethod>;
+  /** Counts the handlers in flight. If it is full, Connect's handlers reject calls. */
+  readonly inFlight: Budget;
+  /** True if the calls of a service are not counted as calls in flight. */
+  readonly isExempt: (service: DescService) => boolean;
+  /** Maximum duration of a call. A client's timeout can only shorten it. */
+  readonly deadlineMs: number;
+  /** Ends every call in flight with its reason when it aborts. */
+  readonly cutSignal: AbortSignal;
+  readonly errors: ErrorMapper;
+  readonly fallback: Fallback;
+}
 
-  function fastPath(exchange: Exchange): void {
-    const plan = plans.of(exchange.request);
-    if (plan === null || inFlight.isFull) connect.handle(exchange);
-    else if (plan.method.requestGate !== undefined) enter(exchange, plan, plan.method.requestGate);
-    else if (plan.message === undefined)
-      exchange.bufferBody(plan.method.bodyMaxBytes, buffered, connect.handleInPieces);
-    else {
-      const input = decode(plan, plan.message);
-      if (input === undefined) connect.handle(exchange);
-      else run(new UnaryCall(exchange, plan, deadlineMs), input, 0);
-    }
+export class FastPath {
+  readonly #options: FastPathOptions;
+  readonly #fallback: Fallback;
+  readonly #inFlight: Budget;
+  readonly #negotiator: Negotiator;
+  /** Calls whose handler or request gate is waiting for something. */
+  readonly #deadlines = new Deadlines<UnaryCall>((call) => this.#fail(call, deadlineExceeded()));
+
+  constructor(options: FastPathOptions) {
+    this.#options = options;
+    this.#fallback = options.fallback;
+    this.#inFlight = options.inFlight;
+    this.#negotiator = new Negotiator(options.methods);
+    options.cutSignal.addEventListener("abort", () => {
+      for (const call of this.#deadlines.takeAll()) this.#fail(call, options.cutSignal.reason);
+    });
   }
 
-  /** Runs the gate of a method before the request's body is read. */
-  function enter(exchange: Exchange, plan: Plan, gate: RequestGate): void {
-    const call = new UnaryCall(exchange, plan, deadlineMs);
+  // The callbacks below are fields, so that a call needs no closure for them.
+
+  /** Handles a call. */
+  readonly handle: Handler = (exchange) => {
+    const negotiation = this.#negotiator.negotiate(exchange.request);
+    if (negotiation === null || this.#inFlight.isFull) {
+      this.#fallback.handle(exchange);
+      return;
+    }
+    const { method, message } = negotiation;
+    if (method.requestGate !== undefined) this.#runGate(exchange, negotiation, method.requestGate);
+    else if (message === undefined) exchange.bufferBody(method.bodyMaxBytes, this.#onBody, this.#onLargeBody);
+    else {
+      const input = decode(negotiation, message);
+      if (input === undefined) this.#fallback.handle(exchange);
+      else this.#run(this.#callOf(exchange, negotiation), input, 0);
+    }
+  };
+
+  readonly #onBody = (body: Uint8Array, exchange: Exchange): void => {
+    const negotiation = this.#negotiator.negotiate(exchange.request) as Negotiation;
+    const input = decode(negotiation, negotiation.protocol.messageIn(body));
+    if (input === undefined || this.#inFlight.isFull) this.#fallback.handleBuffered(exchange, body);
+    else this.#run(this.#callOf(exchange, negotiation), input, body.length);
+  };
+
+  readonly #onLargeBody = (exchange: Exchange): void => this.#fallback.handleLarge(exchange);
+
+  /** Continues with the body after the request gate has passed. */
+  readonly #onGatePassed = (call: UnaryCall): void => {
+    const { exchange, negotiation } = call;
+    const { message, method, protocol } = negotiation;
+    if (message !== undefined) {
+      if (!this.#tryRun(call, message, 0)) this.#fallback.handle(exchange, call);
+      return;
+    }
+    exchange.bufferBody(
+      method.bodyMaxBytes,
+      (body) => {
+        const isRunning = this.#tryRun(call, protocol.messageIn(body), body.length);
+        if (!isRunning) this.#fallback.handleBuffered(exchange, body, call);
+      },
+      () => {
+        call.finish();
+        this.#fallback.handleLarge(exchange, call);
+      },
+    );
+  };
+
+  readonly #succeed = (call: UnaryCall, output: object): void => {
+    const { method, output: codec } = call.negotiation;
+    let message: Uint8Array;
+    try {
+      if (call.isLate) throw deadlineExceeded();
+      message = codec.serialize(create(method.desc.output, output as never));
+    } catch (error) {
+      if (error instanceof ConnectError) {
+        renameLimit(error);
+        this.#fail(call, error);
+      } else this.#failFromHandler(call, error);
+      return;
+    }
+    this.#respond(call, message, undefined);
+  };
+
+  #callOf(exchange: Exchange, negotiation: Negotiation): UnaryCall {
+    return new UnaryCall(exchange, negotiation, this.#options.deadlineMs);
+  }
+
+  /** Runs the request gate of a method, before the request body is read. */
+  #runGate(exchange: Exchange, negotiation: Negotiation, gate: RequestGate): void {
+    const call = this.#callOf(exchange, negotiation);
     let passed: void | Promise<void>;
     try {
       passed = gate(call);
     } catch (error) {
-      failFromHandler(call, error);
+      this.#failFromHandler(call, error);
       return;
     }
-    if (isPromise(passed)) wait(call, passed, 0, entered);
-    else entered(call);
+    if (isPromise(passed)) this.#wait(call, passed, 0, this.#onGatePassed);
+    else this.#onGatePassed(call);
   }
 
-  function entered(call: UnaryCall): void {
-    const { exchange, plan } = call;
-    if (plan.message !== undefined) runEntered(call, plan.message, 0, connect.handle);
+  /** Runs a call whose gate has passed. Finishes it and returns false if Connect's handlers have to respond. */
+  #tryRun(call: UnaryCall, message: Uint8Array | undefined, bodyBytes: number): boolean {
+    const input = decode(call.negotiation, message);
+    if (input === undefined || this.#inFlight.isFull) {
+      call.finish();
+      return false;
+    }
+    this.#run(call, input, bodyBytes);
+    return true;
+  }
+
+  /** Runs the handler if there is room for `input`, which was decoded from a body of `bodyBytes`. */
+  #run(call: UnaryCall, input: Message, bodyBytes: number): void {
+    if (bodyBytes < MIN_WEIGHED_BYTES) {
+      this.#runHandler(call, input, bodyBytes);
+      return;
+    }
+    const { exchange } = call;
+    const bytes = bodyBytes + weigh(input);
+    if (!exchange.tryReserve(bytes)) this.#fail(call, noRoomForMessage());
     else {
-      exchange.bufferBody(
-        plan.method.bodyMaxBytes,
-        (body) => runEntered(call, plan.wire.message(body), body.length, (each) => connect.handleWhole(body, each)),
-        (each) => leave(call, () => connect.handleInPieces(each)),
-      );
+      exchange.release(bytes);
+      this.#runHandler(call, input, bytes);
     }
   }
 
-  function runEntered(call: UnaryCall, message: Uint8Array | undefined, bodyBytes: number, otherwise: Handler): void {
-    const input = decode(call.plan, message);
-    if (input === undefined || inFlight.isFull) leave(call, otherwise);
-    else run(call, input, bodyBytes);
-  }
-
-  /** Leaves a call to Connect's handlers, which do not run its gate again. */
-  function leave(call: UnaryCall, handler: Handler): void {
-    call.finish();
-    connect.entered(call);
-    handler(call.exchange);
-  }
-
-  function buffered(body: Uint8Array, exchange: Exchange): void {
-    const plan = plans.of(exchange.request) as Plan;
-    const input = decode(plan, plan.wire.message(body));
-    if (input === undefined || inFlight.isFull) connect.handleWhole(body, exchange);
-    else run(new UnaryCall(exchange, plan, deadlineMs), input, body.length);
-  }
-
-  /** bodyBytes is the size of the body that the input is from. */
-  function run(call: UnaryCall, input: Message, bodyBytes: number): void {
-    if (bodyBytes < MIN_WEIGHED_BYTES) handle(call, input, bodyBytes);
-    else {
-      const { exchange } = call;
-      const bytes = bodyBytes + weigh(input);
-      if (!exchange.tryReserve(bytes)) fail(call, noRoomForMessage());
-      else {
-        exchange.release(bytes);
-        handle(call, input, bytes);
-      }
-    }
-  }
-
-  /** bytes is the size of the input, as its handler keeps it. */
-  function handle(call: UnaryCall, input: Message, bytes: number): void {
-    const { impl, interceptors } = call.plan.method;
+  /** Runs the interceptors and the handler. `bytes` is the memory that `input` takes. */
+  #runHandler(call: UnaryCall, input: Message, bytes: number): void {
+    const { impl, interceptors } = call.negotiation.method;
     let output: object | PromiseLike<object>;
     try {
       output = interceptors.length === 0 ? impl(input, call) : intercept(call, input, interceptors);
     } catch (error) {
-      failFromHandler(call, error);
+      this.#failFromHandler(call, error);
       return;
     }
-    if (isPromise(output)) wait(call, output, bytes, succeed);
-    else succeed(call, output);
+    if (isPromise(output)) this.#wait(call, output, bytes, this.#succeed);
+    else this.#succeed(call, output);
   }
 
   /**
-   * Goes on when a handler or gate has ended, unless its call has ended before. Its bytes have their room until then, which
-   * may be after the response: the handler has the message.
+   * Waits for the result of a handler or a gate. Then calls `next` once, unless the call was finished or the result is a
+   * rejection. Holds room for `bytes` until then, even after the response: the handler still has the message.
    */
-  function wait<T>(
-    call: UnaryCall,
-    output: PromiseLike<T>,
-    bytes: number,
-    goOn: (call: UnaryCall, output: T) => void,
-  ): void {
-    const counted = options.isExempt(call.service) ? 0 : 1;
+  #wait<T>(call: UnaryCall, result: PromiseLike<T>, bytes: number, next: (call: UnaryCall, result: T) => void): void {
+    const counted = this.#options.isExempt(call.service) ? 0 : 1;
     const held = call.exchange.tryReserve(bytes) ? bytes : 0;
-    deadlines.add(call);
-    inFlight.reserve(counted);
-    output.then(
-      (message) => (settled(call, counted, held) ? goOn(call, message) : undefined),
-      (error) => (settled(call, counted, held) ? failFromHandler(call, error) : undefined),
+    this.#deadlines.add(call);
+    this.#inFlight.reserve(counted);
+    result.then(
+      (value) => {
+        this.#settle(call, counted, held);
+        if (!call.isFinished) next(call, value);
+      },
+      (error) => {
+        this.#settle(call, counted, held);
+        if (!call.isFinished) this.#failFromHandler(call, error);
+      },
     );
   }
 
-  /** Its handler has ended. Whether it is to be answered still. */
-  function settled(call: UnaryCall, counted: number, held: number): boolean {
-    deadlines.remove(call);
+  #settle(call: UnaryCall, counted: number, held: number): void {
+    this.#deadlines.remove(call);
     call.exchange.release(held);
-    inFlight.release(counted);
-    return !call.answered;
+    this.#inFlight.release(counted);
   }
 
-  function succeed(call: UnaryCall, output: object): void {
-    const { method, output: codec } = call.plan;
-    let bytes: Uint8Array;
-    try {
-      if (call.isLate) throw deadlineExceeded();
-      bytes = codec.serialize(create(method.desc.output, output as never));
-    } catch (error) {
-      if (error instanceof ConnectError) {
-        renameLimit(error);
-        fail(call, error);
-      } else failFromHandler(call, error);
-      return;
-    }
-    answer(call, bytes, undefined);
+  #failFromHandler(call: UnaryCall, error: unknown): void {
+    const { errors } = this.#options;
+    this.#fail(call, call.isLate ? deadlineExceeded() : errors.toConnectError(error, call, call.abortReason));
   }
 
-  function failFromHandler(call: UnaryCall, error: unknown): void {
-    fail(call, call.isLate ? deadlineExceeded() : options.toConnectError(error, call, call.endReason));
+  #fail(call: UnaryCall, error: ConnectError): void {
+    this.#respond(call, EMPTY_BYTES, error);
   }
 
-  function fail(call: UnaryCall, error: ConnectError): void {
-    answer(call, EMPTY_BYTES, error);
-  }
-
-  function answer(call: UnaryCall, message: Uint8Array, error: ConnectError | undefined): void {
-    const { wire } = call.plan;
+  #respond(call: UnaryCall, message: Uint8Array, error: ConnectError | undefined): void {
+    const { protocol } = call.negotiation;
     call.finish(error);
     try {
-      const sent = error === undefined ? wire.succeed(call, message) : wire.fail(call, error);
-      sent?.catch((reason) => options.cannotAnswer(call.exchange, reason));
+      const sent = error === undefined ? protocol.sendMessage(call, message) : protocol.sendError(call, error);
+      sent?.catch((reason) => this.#fallback.onResponseFailed(call.exchange, reason));
     } catch (reason) {
-      options.cannotAnswer(call.exchange, reason);
+      this.#fallback.onResponseFailed(call.exchange, reason);
     }
   }
-
-  return fastPath;
 }
 
-/** The message, or undefined where the bytes are none: Connect's handlers then find out why, and say so. */
-function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undefined {
+/** Returns the decoded message, or undefined if `bytes` is invalid. Connect's handlers then write the error. */
+function decode({ input }: Negotiation, bytes: Uint8Array | undefined): Message | undefined {
   if (bytes === undefined) return undefined;
   try {
     return input.parse(bytes as Uint8Array<ArrayBuffer>);
@@ -212,7 +246,7 @@ function decode({ input }: Plan, bytes: Uint8Array | undefined): Message | undef
   }
 }
 
-/** A handler may return nothing where nobody checks its types; Connect takes that for an empty message. */
+/** True if the output is a promise. A handler without type checks may return undefined, which is an empty message. */
 function isPromise<T>(output: T | PromiseLike<T>): output is PromiseLike<T> {
   return typeof (output as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 }

@@ -1,47 +1,44 @@
-/** Unary calls of gRPC-Web (PROTOCOL-WEB.md): as gRPC, but with the trailers in a last envelope of the body. */
-
+/** Unary calls of gRPC-Web (PROTOCOL-WEB.md): as gRPC, but the trailers are the last envelope of the body. */
 import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { EMPTY_BYTES } from "../../http/exchange.ts";
-import type { UnaryCall } from "./call.ts";
-import { envelope, prefix } from "./envelope.ts";
+import { compressEnvelope, encodeEnvelope } from "../envelope.ts";
 import { grpc } from "./grpc.ts";
-import type { Wire } from "./protocol.ts";
-import { responseHead } from "./response-head.ts";
+import type { Call, Protocol } from "./protocol.ts";
 
-const OK = trailerSerialize(new Headers(grpc.trailerFields as [string, string][]));
-const OK_TRAILER = prefix(OK, trailerFlag);
+const OK_TRAILER = trailerSerialize(new Headers(grpc.okTrailer as [string, string][]));
+const OK_TRAILER_ENVELOPE = encodeEnvelope(OK_TRAILER, trailerFlag);
 
-export const grpcWeb: Wire = {
+export const grpcWeb: Protocol = {
   ...grpc,
-  protocolName: "grpc-web",
+  name: "grpc-web",
 
-  succeed(call, message) {
-    const { compression, method } = call.plan;
+  sendMessage(call, message) {
+    const { compression, method } = call.negotiation;
     const isPlainOk =
-      call.touchedTrailer === undefined && (compression === null || OK.length < method.compressMinBytes);
+      call.touchedTrailer === undefined && (compression === null || OK_TRAILER.length < method.compressMinBytes);
     return send(
       call,
-      envelope(message, compression, method.compressMinBytes),
-      isPlainOk ? OK_TRAILER : enclose(call, call.responseTrailer),
+      compressEnvelope(message, compression, method.compressMinBytes),
+      isPlainOk ? OK_TRAILER_ENVELOPE : trailerEnvelope(call, call.responseTrailer),
     );
   },
 
-  fail(call, error) {
-    return send(call, EMPTY_BYTES, enclose(call, setTrailerStatus(call.responseTrailer, error)));
+  sendError(call, error) {
+    return send(call, EMPTY_BYTES, trailerEnvelope(call, setTrailerStatus(call.responseTrailer, error)));
   },
 };
 
-function enclose(call: UnaryCall, trailer: Headers): Uint8Array | Promise<Uint8Array> {
-  const { compression, method } = call.plan;
-  return envelope(trailerSerialize(trailer), compression, method.compressMinBytes, trailerFlag);
+type Envelope = Uint8Array | Promise<Uint8Array>;
+
+function trailerEnvelope({ negotiation }: Call, trailer: Headers): Envelope {
+  const { compression, method } = negotiation;
+  return compressEnvelope(trailerSerialize(trailer), compression, method.compressMinBytes, trailerFlag);
 }
 
-type Part = Uint8Array | Promise<Uint8Array>;
-
-function send(call: UnaryCall, message: Part, trailer: Part): Promise<void> | undefined {
+function send(call: Call, message: Envelope, trailer: Envelope): Promise<void> | undefined {
   if (message instanceof Promise || trailer instanceof Promise) {
     return Promise.all([message, trailer]).then(([bytes, end]) => send(call, bytes, end));
   }
-  call.exchange.respond(responseHead(call), Buffer.concat([message, trailer]));
+  call.exchange.respond(call.negotiation.heads.of(call.touchedHeader), Buffer.concat([message, trailer]));
   return undefined;
 }

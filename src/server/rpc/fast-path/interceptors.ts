@@ -14,7 +14,7 @@ export async function intercept(
   message: Message,
   interceptors: readonly Interceptor[],
 ): Promise<Message> {
-  const { desc, impl } = call.plan.method;
+  const { desc, impl } = call.negotiation.method;
   const request = new InterceptedRequest(call, message);
   let response: UnaryResponse | undefined;
   let next: UnaryFn = async (given) => {
@@ -48,7 +48,7 @@ class InterceptedRequest implements UnaryRequest {
 
   constructor(call: UnaryCall, message: Message) {
     this.service = call.service;
-    this.method = call.plan.method.desc;
+    this.method = call.negotiation.method.desc;
     this.requestMethod = call.requestMethod;
     this.url = call.url;
     this.header = call.requestHeader;
@@ -72,7 +72,7 @@ class InterceptedResponse implements UnaryResponse {
 
   constructor(call: UnaryCall, message: Message) {
     this.service = call.service;
-    this.method = call.plan.method.desc;
+    this.method = call.negotiation.method.desc;
     this.message = message;
     this[CALL] = call;
     Object.defineProperty(this, "header", InterceptedResponse.#header);

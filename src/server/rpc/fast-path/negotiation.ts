@@ -1,7 +1,6 @@
-/** What a request's head says of a unary call: worked out once for each head, and equal heads are often one. */
-import type { Message } from "@bufbuild/protobuf";
+/** Negotiates method, protocol, codec, timeout and compression of a unary call from its request head. */
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { type Compression, compressionNegotiate, type Serialization } from "@connectrpc/connect/protocol";
+import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
 import * as connectProtocol from "@connectrpc/connect/protocol-connect";
 import * as grpcProtocol from "@connectrpc/connect/protocol-grpc";
 import * as grpcWebProtocol from "@connectrpc/connect/protocol-grpc-web";
@@ -10,41 +9,24 @@ import { connect } from "./connect.ts";
 import { grpc } from "./grpc.ts";
 import { grpcWeb } from "./grpc-web.ts";
 import type { UnaryMethod } from "./methods.ts";
-import type { Wire } from "./protocol.ts";
-import { AnswerHeads } from "./response-heads.ts";
+import type { Negotiation, Protocol } from "./protocol.ts";
+import { ResponseHeads } from "./response-heads.ts";
 
-export interface Plan {
-  readonly method: UnaryMethod;
-  readonly wire: Wire;
-  readonly input: Serialization<Message>;
-  readonly output: Serialization<Message>;
-  /** The message of a GET, which is in its head. */
-  readonly message: Uint8Array | undefined;
-  readonly timeoutMs: number | undefined;
-  /** How a large answer is compressed. */
-  readonly compression: Compression | null;
-  readonly heads: AnswerHeads;
-  /** The head's fields, once a handler asked for them: each call gets a copy, which is faster than to make it of fields. */
-  requestHeader: Headers | undefined;
-  /** The URL of the request; undefined until a handler or an interceptor reads it. */
-  url: string | undefined;
-}
-
-/** A protocol in one of its codecs. */
+/** A protocol with one of its codecs. */
 interface Format {
-  readonly wire: Wire;
+  readonly protocol: Protocol;
   readonly binary: boolean;
   readonly contentType: string;
 }
 
-const GRPC_PROTO: Format = { wire: grpc, binary: true, contentType: grpcProtocol.contentTypeProto };
-const GRPC_JSON: Format = { wire: grpc, binary: false, contentType: grpcProtocol.contentTypeJson };
-const WEB_PROTO: Format = { wire: grpcWeb, binary: true, contentType: grpcWebProtocol.contentTypeProto };
-const WEB_JSON: Format = { wire: grpcWeb, binary: false, contentType: grpcWebProtocol.contentTypeJson };
-const CONNECT_PROTO: Format = { wire: connect, binary: true, contentType: connectProtocol.contentTypeUnaryProto };
-const CONNECT_JSON: Format = { wire: connect, binary: false, contentType: connectProtocol.contentTypeUnaryJson };
+const GRPC_PROTO: Format = { protocol: grpc, binary: true, contentType: grpcProtocol.contentTypeProto };
+const GRPC_JSON: Format = { protocol: grpc, binary: false, contentType: grpcProtocol.contentTypeJson };
+const WEB_PROTO: Format = { protocol: grpcWeb, binary: true, contentType: grpcWebProtocol.contentTypeProto };
+const WEB_JSON: Format = { protocol: grpcWeb, binary: false, contentType: grpcWebProtocol.contentTypeJson };
+const CONNECT_PROTO: Format = { protocol: connect, binary: true, contentType: connectProtocol.contentTypeUnaryProto };
+const CONNECT_JSON: Format = { protocol: connect, binary: false, contentType: connectProtocol.contentTypeUnaryJson };
 
-/** By a POST's content type, in the spellings that clients send. */
+/** The formats by content type of a POST, in the spellings that clients send. */
 const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
   ["application/grpc", GRPC_PROTO],
   ["application/grpc+proto", GRPC_PROTO],
@@ -55,98 +37,111 @@ const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
   ["application/proto", CONNECT_PROTO],
   ["application/json", CONNECT_JSON],
 ]);
-/** The version of Connect that a request may name, and a method may require it to. */
-const VERSION = "1";
-const VERSION_FIELD = "connect-protocol-version";
-/** By a GET's encoding parameter. */
+
+/** The formats by the encoding parameter of a GET. */
 const BY_ENCODING = new Map<string | null, Format>([
   ["proto", CONNECT_PROTO],
   ["json", CONNECT_JSON],
 ]);
 
-/** The plans of one server's heads. */
-export class Plans {
+/** The version of the Connect protocol. Methods may require that requests name it. */
+const VERSION = "1";
+const VERSION_HEADER = "connect-protocol-version";
+
+/** Negotiates the calls of one server: once for each request head, which HTTP/2 shares between equal requests. */
+export class Negotiator {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;
-  readonly #plans = new WeakMap<RequestHead, Plan | null>();
-  readonly #heads = new Map<string, AnswerHeads>();
+  readonly #negotiations = new WeakMap<RequestHead, Negotiation | null>();
+  readonly #heads = new Map<string, ResponseHeads>();
 
   constructor(methods: ReadonlyMap<string, UnaryMethod>) {
     this.#methods = methods;
   }
 
-  /** The plan of a call; null where the head has anything that is not as it is in nearly all valid calls. */
-  of(head: RequestHead): Plan | null {
-    let plan = this.#plans.get(head);
-    if (plan === undefined) {
-      plan = head.method === "POST" ? this.#ofPost(head) : head.method === "GET" ? this.#ofGet(head) : null;
-      this.#plans.set(head, plan);
+  /** Returns the negotiation of a call, or null if Connect's handlers have to check the call. */
+  negotiate(head: RequestHead): Negotiation | null {
+    let negotiation = this.#negotiations.get(head);
+    if (negotiation === undefined) {
+      negotiation = this.#negotiate(head);
+      this.#negotiations.set(head, negotiation);
     }
-    return plan;
+    return negotiation;
   }
 
-  #ofPost(head: RequestHead): Plan | null {
+  #negotiate(head: RequestHead): Negotiation | null {
+    if (head.method === "POST") return this.#negotiatePost(head);
+    return head.method === "GET" ? this.#negotiateGet(head) : null;
+  }
+
+  #negotiatePost(head: RequestHead): Negotiation | null {
     const method = this.#methods.get(head.path);
     const format = BY_CONTENT_TYPE.get(fieldValue(head.fields, "content-type"));
     if (method === undefined || format === undefined) return null;
-    const version = method.requireConnectProtocolHeader ? fieldValue(head.fields, VERSION_FIELD) : VERSION;
-    if (version !== VERSION && format.wire === connect) return null;
-    const encoding = fieldValue(head.fields, format.wire.encodingField);
-    return encoding === undefined || encoding === "identity" ? this.#plan(head, method, format) : null;
+    const version = method.requireConnectProtocolHeader ? fieldValue(head.fields, VERSION_HEADER) : VERSION;
+    if (version !== VERSION && format.protocol === connect) return null;
+    const encoding = fieldValue(head.fields, format.protocol.encodingHeader);
+    return encoding === undefined || encoding === "identity" ? this.#negotiation(head, method, format) : null;
   }
 
-  #ofGet(head: RequestHead): Plan | null {
+  #negotiateGet(head: RequestHead): Negotiation | null {
     const mark = head.path.indexOf("?");
     const method = mark < 0 ? undefined : this.#methods.get(head.path.slice(0, mark));
     if (method === undefined || !method.hasNoSideEffects) return null;
-    if (fieldValue(head.fields, "content-type") !== undefined) return null; // a GET has none
+    if (fieldValue(head.fields, "content-type") !== undefined) return null;
     const parameters = new URLSearchParams(head.path.slice(mark + 1));
     if (method.requireConnectProtocolHeader && parameters.get("connect") !== `v${VERSION}`) return null;
     const format = BY_ENCODING.get(parameters.get("encoding"));
-    const message = messageOf(parameters);
-    return format === undefined || message === undefined ? null : this.#plan(head, method, format, message);
+    const message = messageInQuery(parameters);
+    return format === undefined || message === undefined ? null : this.#negotiation(head, method, format, message);
   }
 
-  #plan({ fields }: RequestHead, method: UnaryMethod, format: Format, message?: Uint8Array): Plan | null {
-    const { wire, binary } = format;
-    if (!method.protocolNames.includes(wire.protocolName)) return null;
-    const { timeoutMs, error } = wire.parseTimeout(fieldValue(fields, wire.timeoutField) ?? null, method.maxTimeoutMs);
+  #negotiation({ fields }: RequestHead, method: UnaryMethod, format: Format, message?: Uint8Array): Negotiation | null {
+    const { protocol, binary } = format;
+    if (!method.protocolNames.includes(protocol.name)) return null;
+    const { timeoutMs, error } = protocol.parseTimeout(
+      fieldValue(fields, protocol.timeoutHeader) ?? null,
+      method.maxTimeoutMs,
+    );
     if (error !== undefined) return null;
-    const accepted = fieldValue(fields, wire.acceptEncodingField) ?? null;
+    const accepted = fieldValue(fields, protocol.acceptEncodingHeader) ?? null;
     const { response: compression } = compressionNegotiate(method.acceptCompression, null, accepted, "");
     return {
       method,
-      wire,
+      protocol,
       input: method.serialization.getI(binary),
       output: method.serialization.getO(binary),
       message,
       timeoutMs,
       compression,
-      heads: this.#answerHeads(format, compression),
+      heads: this.#responseHeads(format, compression),
       requestHeader: undefined,
       url: undefined,
     };
   }
 
-  #answerHeads({ contentType, wire }: Format, compression: Compression | null): AnswerHeads {
+  #responseHeads({ contentType, protocol }: Format, compression: Compression | null): ResponseHeads {
     const key = `${contentType} ${compression?.name}`;
     let heads = this.#heads.get(key);
     if (heads === undefined) {
-      heads = new AnswerHeads({ "content-type": contentType, ...(compression && wire.announce(compression.name)) });
+      heads = new ResponseHeads({
+        "content-type": contentType,
+        ...(compression && protocol.compressionHeaders(compression.name)),
+      });
       this.#heads.set(key, heads);
     }
     return heads;
   }
 }
 
-/** The message in a GET's query, uncompressed; undefined where there is none, or not as it should be. */
-function messageOf(parameters: URLSearchParams): Uint8Array | undefined {
+/** Returns the uncompressed message in the query of a GET, or undefined if the message is missing, compressed or invalid. */
+function messageInQuery(parameters: URLSearchParams): Uint8Array | undefined {
   const message = parameters.get("message");
   if (message === null || parameters.has("compression")) return undefined;
-  // Bytes that are no UTF-8 are lost in a query: Connect's handlers refuse them.
+  // URLSearchParams replaces bytes that are not UTF-8. Connect's handlers reject such a message.
   if (parameters.get("base64") !== "1") return message.includes("\ufffd") ? undefined : Buffer.from(message);
   try {
     return base64Decode(message);
   } catch {
-    return undefined; // Connect's handler decodes it once more, and says what is wrong
+    return undefined;
   }
 }

@@ -1,30 +1,66 @@
-/** The interface between the fast path and a protocol. grpc.ts, grpc-web.ts and connect.ts implement it. */
+/**
+ * The types that all files of the fast path share. A protocol, a negotiation and a call refer to each other, so they are
+ * declared together.
+ */
+import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import type { Field } from "../../http/exchange.ts";
-import type { UnaryCall } from "./call.ts";
+import type { Compression, Serialization } from "@connectrpc/connect/protocol";
+import type { Exchange, Field } from "../../http/exchange.ts";
+import type { UnaryMethod } from "./methods.ts";
+import type { ResponseHeads } from "./response-heads.ts";
 
-export interface Wire {
-  /** As HandlerContext has it. */
-  readonly protocolName: "grpc" | "grpc-web" | "connect";
+/** Unary calls of one protocol. Implemented by grpc.ts, grpc-web.ts and connect.ts. */
+export interface Protocol {
+  /** The name in Connect's HandlerContext. */
+  readonly name: "grpc" | "grpc-web" | "connect";
 
-  // The request.
-  readonly encodingField: string;
-  readonly acceptEncodingField: string;
-  readonly timeoutField: string;
+  // The names of request headers.
+  readonly encodingHeader: string;
+  readonly acceptEncodingHeader: string;
+  readonly timeoutHeader: string;
+
   readonly parseTimeout: (
     value: string | null,
     maxTimeoutMs: number,
   ) => { timeoutMs?: number; error?: ConnectError | undefined };
-  /** The one message of a whole body, uncompressed; undefined where the body is anything else. */
-  message(body: Uint8Array): Uint8Array | undefined;
+  /** Returns the message in a whole request body, or undefined if the body is not one uncompressed message. */
+  messageIn(body: Uint8Array): Uint8Array | undefined;
+  /** The trailers of a successful response, before the handler sets any. */
+  readonly okTrailer: readonly Field[];
+  /** Returns the response headers that announce a compression. */
+  compressionHeaders(compression: string): Record<string, string>;
+  /** Sends a successful response with an encoded message. Returns a promise if it has to be compressed first. */
+  sendMessage(call: Call, message: Uint8Array): Promise<void> | undefined;
+  /** Sends a response with an error. Returns a promise if it has to be compressed first. */
+  sendError(call: Call, error: ConnectError): Promise<void> | undefined;
+}
 
-  // The answer.
-  /** The trailers of a call that went well, before its handler sets any. */
-  readonly trailerFields: readonly Field[];
-  /** What the head says of the compression that messages may have. */
-  announce(compression: string): Record<string, string>;
-  /** Sends the answer, an encoded message. */
-  succeed(call: UnaryCall, message: Uint8Array): Promise<void> | undefined;
-  /** Sends the error in its place. */
-  fail(call: UnaryCall, error: ConnectError): Promise<void> | undefined;
+/** The result of reading the request headers of a unary call. Calls with equal headers may share one. */
+export interface Negotiation {
+  readonly method: UnaryMethod;
+  readonly protocol: Protocol;
+  readonly input: Serialization<Message>;
+  readonly output: Serialization<Message>;
+  /** The message of a GET, which is part of its query. */
+  readonly message: Uint8Array | undefined;
+  readonly timeoutMs: number | undefined;
+  /** The compression of large responses. */
+  readonly compression: Compression | null;
+  readonly heads: ResponseHeads;
+  /** The request headers, once a handler reads them. Each call gets a copy: this is faster than to parse the fields. */
+  requestHeader: Headers | undefined;
+  /** The URL of the request; undefined until a handler or an interceptor reads it. */
+  url: string | undefined;
+}
+
+/** A call as its protocol sees it. */
+export interface Call {
+  readonly exchange: Exchange;
+  readonly negotiation: Negotiation;
+  /** The response headers and trailers, created by the first read. */
+  readonly responseHeader: Headers;
+  readonly responseTrailer: Headers;
+  /** The same headers and trailers, or undefined if nothing has read them, so that they are unchanged. */
+  readonly touchedHeader: Headers | undefined;
+  readonly touchedTrailer: Headers | undefined;
 }

@@ -1,29 +1,35 @@
-/** The heads of answers whose handler touched none: frozen, so that equal answers share one and its encoded form. */
+/** Response heads that calls share. They are frozen, so that HTTP/2 can keep their encoded form. */
 import type { Field, ResponseHead } from "../../http/exchange.ts";
 
-/** Lengths below this have a head of their own. */
-const LENGTHS = 256;
+/** Bodies of fewer bytes than this share a head with their content-length. */
+const SHARED_LENGTHS_BYTES = 256;
 
-export class AnswerHeads {
-  /** What a handler's header begins with: to be copied, which is faster than to be made of fields. */
+/** The response heads of one content type and compression. */
+export class ResponseHeads {
+  /** The initial headers of a response. Handlers get a copy: this is faster than to create them from fields. */
   readonly header: Headers;
-  /** The head of an answer of status 200 whose handler adds nothing. */
-  readonly head: ResponseHead;
-  readonly #ofLength: (ResponseHead | undefined)[] = [];
+  /** The head of a response with status 200 and no further headers. */
+  readonly #head: ResponseHead;
+  readonly #withLength: (ResponseHead | undefined)[] = [];
 
   constructor(fields: Record<string, string>) {
     this.header = new Headers(fields);
-    this.head = freeze([...this.header]);
+    this.#head = freeze([...this.header]);
   }
 
-  /** The same head with a content-length. */
-  ofLength(length: number): ResponseHead {
-    const known = this.#ofLength[length];
-    if (known !== undefined) return known;
+  /** Returns the head of a response with status 200. `touchedHeader` has its headers; undefined if they are unchanged. */
+  of(touchedHeader: Headers | undefined): ResponseHead {
+    return touchedHeader === undefined ? this.#head : { status: 200, fields: [...touchedHeader] };
+  }
+
+  /** Returns the head of a response with status 200, unchanged headers and a content-length. */
+  withLength(length: number): ResponseHead {
+    const shared = this.#withLength[length];
+    if (shared !== undefined) return shared;
     const header = new Headers(this.header);
     header.set("content-length", String(length));
     const head = freeze([...header]);
-    if (length < LENGTHS) this.#ofLength[length] = head;
+    if (length < SHARED_LENGTHS_BYTES) this.#withLength[length] = head;
     return head;
   }
 }

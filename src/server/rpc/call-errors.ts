@@ -1,0 +1,59 @@
+/** Errors with which the server itself ends calls: deadlines, cancellation, and limits on messages. */
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { LimitName } from "../limits/limits.ts";
+
+/** Creates the error of a call that is not finished by its deadline. */
+export function deadlineExceeded(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}
+
+/** Creates the error of a call whose client cancelled it or disconnected. */
+export function callCancelled(cause?: unknown): ConnectError {
+  return new ConnectError("the caller went away", Code.Canceled, undefined, undefined, cause);
+}
+
+/** The limit of each error. A subclass could not be recognized: ConnectError makes `instanceof` true for all subclasses. */
+const limits = new WeakMap<ConnectError, LimitName>();
+
+/** Creates the error of a message that exceeds `limit`. */
+export function messageLimitError(
+  limit: LimitName,
+  message: string,
+  code: Code = Code.ResourceExhausted,
+): ConnectError {
+  const error = new ConnectError(message, code);
+  limits.set(error, limit);
+  return error;
+}
+
+/** Creates the error of a message that is larger than `maxBytes` after decompression. */
+export function decompressedTooLarge(maxBytes: number): ConnectError {
+  return messageLimitError("messageBytes", tooLarge("decompressed message", undefined, maxBytes));
+}
+
+/** Creates the error of a message for which `exchange.tryReserve` returned false. */
+export function noRoomForMessage(): ConnectError {
+  return messageLimitError("bufferedBytes", "hold a message: the room for messages is used up", Code.Unavailable);
+}
+
+/** Connect's texts (protocol/limit-io.js). They name options that clients and operators do not know. */
+const CONNECT_TEXT = /^message size (?:(\d+) )?is larger than configured (read|write)MaxBytes (\d+)$/;
+
+/**
+ * Replaces Connect's text by the server's, if the error is about a message that is too large. Returns the limit that was
+ * exceeded, or undefined if the error is not about a limit of the server.
+ */
+export function renameLimit(error: ConnectError): LimitName | undefined {
+  const [, size, direction, maxBytes] = CONNECT_TEXT.exec(error.rawMessage) ?? [];
+  if (direction !== undefined) {
+    const subject = direction === "read" ? "message" : "response message";
+    const text = tooLarge(subject, size, maxBytes as string);
+    Object.assign(error, { rawMessage: text, message: `[resource_exhausted] ${text}` });
+    if (direction === "read") limits.set(error, "messageBytes");
+  }
+  return limits.get(error);
+}
+
+function tooLarge(subject: string, bytes: string | undefined, maxBytes: string | number): string {
+  return `${subject}${bytes === undefined ? "" : ` of ${bytes} bytes`} exceeds ${maxBytes} bytes`;
+}

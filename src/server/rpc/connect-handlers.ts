@@ -1,0 +1,93 @@
+/** Runs calls by Connect's universal handlers: streams, and unary calls that do not take the fast path. */
+import type { DescService } from "@bufbuild/protobuf";
+import { type Exchange, pathWithoutQuery } from "../http/exchange.ts";
+import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
+import { errorText } from "../log/entry.ts";
+import type { ThrottledLog } from "../log/throttled-log.ts";
+import { deadlineExceeded } from "./call-errors.ts";
+import type { Compressions } from "./compression.ts";
+import type { ConcurrencyLimit } from "./concurrency-limit.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { UnaryCall } from "./fast-path/call.ts";
+import type { Fallback } from "./fast-path/fast-path.ts";
+import type { Procedure } from "./registrations.ts";
+import { bodyInPieces, bufferedBody, knownBody } from "./request-body.ts";
+import { respondUnknown } from "./unimplemented.ts";
+import { UniversalCall, type UniversalCallOptions } from "./universal-call.ts";
+
+export interface ConnectHandlersOptions {
+  /** The procedures by path. */
+  readonly procedures: ReadonlyMap<string, Procedure>;
+  readonly services: readonly DescService[];
+  readonly compressions: Compressions;
+  readonly concurrencyLimit: ConcurrencyLimit;
+  /** Maximum duration of a unary call. A client's timeout can only shorten it. */
+  readonly deadlineMs: number;
+  readonly log: ThrottledLog;
+  /** Ends every call in flight with its reason when it aborts. */
+  readonly cutSignal: AbortSignal;
+}
+
+export class ConnectHandlers implements Fallback {
+  readonly #options: ConnectHandlersOptions;
+  readonly #deadlines = new Deadlines<UniversalCall>((call) => call.end(deadlineExceeded()));
+
+  constructor(options: ConnectHandlersOptions) {
+    this.#options = options;
+    options.cutSignal.addEventListener("abort", () => {
+      for (const call of this.#deadlines.takeAll()) call.end(options.cutSignal.reason);
+    });
+  }
+
+  /** Responds to a request of any path and method. */
+  handle(exchange: Exchange, passed?: UnaryCall): void {
+    const { method, path } = exchange.request;
+    const procedure = this.#options.procedures.get(pathWithoutQuery(path));
+    if (procedure === undefined) {
+      respondUnknown(exchange, this.#options.services);
+      return;
+    }
+    const { allowedMethods, method: desc } = procedure.handler;
+    if (method === "OPTIONS") respondOptions(exchange, allowedMethods);
+    else if (!allowedMethods.includes(method)) respondMethodNotAllowed(exchange, allowedMethods);
+    // A unary body is buffered, because Connect's handlers read a body of many pieces slowly.
+    else this.#run(exchange, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
+  }
+
+  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void {
+    this.#run(exchange, knownBody(body), passed);
+  }
+
+  handleLarge(exchange: Exchange, passed?: UnaryCall): void {
+    this.#run(exchange, bodyInPieces, passed);
+  }
+
+  onResponseFailed(exchange: Exchange, error: unknown): void {
+    const { requestPath } = this.#procedureOf(exchange).handler;
+    this.#options.log(requestPath, `respond to ${requestPath}: ${errorText(error)}`);
+    exchange.reset("internal");
+  }
+
+  async #run(exchange: Exchange, body: UniversalCallOptions["body"], passed: UnaryCall | undefined): Promise<void> {
+    const { compressions, concurrencyLimit, deadlineMs } = this.#options;
+    const procedure = this.#procedureOf(exchange);
+    const isUnary = procedure.handler.method.methodKind === "unary";
+    const maxMs = isUnary ? deadlineMs : Number.POSITIVE_INFINITY;
+    const call = new UniversalCall(exchange, procedure, { maxMs, body, passed });
+    this.#deadlines.add(call);
+    try {
+      await compressions.run(call.memory, () => call.respond());
+    } catch (error) {
+      this.onResponseFailed(exchange, error);
+      call.end(error);
+    } finally {
+      this.#deadlines.remove(call);
+      call.memory.onResponseSent();
+      concurrencyLimit.onCallEnded(call.values);
+    }
+  }
+
+  #procedureOf({ request }: Exchange): Procedure {
+    return this.#options.procedures.get(pathWithoutQuery(request.path)) as Procedure;
+  }
+}

@@ -40,7 +40,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** Folders whose comments do not follow the rules yet. */
-const NOT_YET = ["src/server/http2", "src/server/rpc"];
+const NOT_YET = ["src/server/rpc"];
 
 const FILES = ["{src,web,bench,docs,tools}/**/*.{ts,tsx}", "*.md", "{docs,bench}/*.md"]
   .flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude: (path) => /node_modules|dist|\.build/.test(path) }))

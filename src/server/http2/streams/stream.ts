@@ -11,33 +11,10 @@ import {
 import { BaseStream } from "../common/base-stream.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
-import type { BodyBudget } from "./body-budget.ts";
-import { EarlyStream, type EarlyStreamOwner, type EarlyStreams } from "./early-streams.ts";
+import { EarlyStream, type EarlyStreamOwner } from "./early-streams.ts";
 import { type BodyStream, RequestBody } from "./request-body.ts";
-import type { RespondingStream, ResponseSender } from "./response-sender.ts";
-
-/** The part of a connection that its streams use. */
-export interface StreamHost {
-  readonly peer: Peer;
-  readonly responses: ResponseSender;
-  readonly bodies: BodyBudget;
-  readonly early: EarlyStreams;
-  /** Ends a stream with RST_STREAM (5.4.2). */
-  reset(stream: Stream, code: ErrorCode): void;
-  /** Closes a stream after its response. The request is complete, or `limit` ends the reading of it. */
-  requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void;
-  /** Called when a stream ends whose handler is still running, and once more when that handler has stopped. */
-  handlerCancelled(): void;
-  handlerStopped(): void;
-  /** Resets a stream whose callback threw. */
-  handlerThrew(stream: Stream, error: unknown): void;
-}
-
-const RESET_CODES = {
-  cancel: ErrorCode.Cancel,
-  internal: ErrorCode.Internal,
-  refused: ErrorCode.RefusedStream,
-} as const satisfies Record<ResetReason, ErrorCode>;
+import type { RespondingStream } from "./response-sender.ts";
+import type { StreamHost } from "./stream-host.ts";
 
 type BufferDone = Parameters<Exchange["bufferBody"]>[1];
 
@@ -58,7 +35,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   /** Time of HEADERS. */
   readonly startedAt: number;
   omitsContent = false;
-  readonly #host: StreamHost;
+  readonly #host: StreamHost<Stream>;
   #progress: (typeof Progress)[keyof typeof Progress] = Progress.Pending;
   #onCancelled: (() => void) | undefined;
   #early: EarlyStream | undefined;
@@ -72,7 +49,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   #bufferDone: BufferDone | undefined;
   #bufferOver: ((exchange: Exchange) => void) | undefined;
 
-  constructor(host: StreamHost, id: number, request: Http2RequestHead, sendWindow: number, now: number) {
+  constructor(host: StreamHost<Stream>, id: number, request: Http2RequestHead, sendWindow: number, now: number) {
     super(id, sendWindow);
     this.#host = host;
     this.request = request;
@@ -150,10 +127,12 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
       return ErrorCode.NoError;
     }
     const isOver = done !== undefined && this.#received > this.#bufferMax;
-    const isKept = piece.length === 0 || this.body.add(piece, done !== undefined && !isOver);
-    if (!isKept) return ErrorCode.EnhanceYourCalm;
-    if (isOver) this.#stopBuffering();
-    else if (isLast && done !== undefined) this.#deliver(done);
+    if (piece.length > 0 && !this.body.add(piece, done !== undefined && !isOver)) return ErrorCode.EnhanceYourCalm;
+    if (isOver) {
+      const over = this.#bufferOver;
+      this.#endBuffering();
+      if (over !== undefined) this.#call(over);
+    } else if (isLast && done !== undefined) this.#deliver(done);
     this.#body?.notify();
     return ErrorCode.NoError;
   }
@@ -171,12 +150,6 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     if (!this.request.expectsContinue || this.#sentContinue) return;
     this.#sentContinue = true;
     if (this.#received === 0 && this.isUnanswered) this.#host.responses.continue(this.id);
-  }
-
-  #stopBuffering(): void {
-    const over = this.#bufferOver;
-    this.#endBuffering();
-    if (over !== undefined) this.#call(over);
   }
 
   #endBuffering(): void {
@@ -250,7 +223,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     this.#progress = Progress.Complete;
     this.#onCancelled = undefined;
-    this.#host.reset(this, RESET_CODES[reason]);
+    this.#host.reset(this, reason);
   }
 
   /** True if the client sends no body before it receives 100 (Continue). */
@@ -261,13 +234,9 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   /** Keeps a complete response until the request ends, or the response must not wait any longer. */
   #hold(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
     this.#discardBody();
-    this.#early = new EarlyStream(this, this.#host.early, () => {
-      try {
-        this.#host.responses.respond(this, head, body, trailers);
-      } catch (error) {
-        this.#host.handlerThrew(this, error);
-      }
-    });
+    this.#early = new EarlyStream(this, this.#host.early, () =>
+      this.#call(() => this.#host.responses.respond(this, head, body, trailers)),
+    );
   }
 
   #expect(progress: number, otherwise: string): void {
@@ -280,8 +249,6 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.#progress = Progress.Complete;
     this.#host.handlerStopped();
   }
-
-  // The end.
 
   /** Records that the response was sent before the end of the request, and discards the rest of the request. */
   discardRequest(): void {

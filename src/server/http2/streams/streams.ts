@@ -1,6 +1,6 @@
 /** The streams of a connection, from HEADERS to their end (RFC 9113, 5). */
 import { type DiscardLimit, discardMessage } from "../../http/early-response.ts";
-import { EMPTY_BYTES, type Peer } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Peer, type ResetReason } from "../../http/exchange.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { FloodControl } from "../common/flood-control.ts";
 import { LimitError } from "../common/limit-error.ts";
@@ -12,8 +12,15 @@ import type { ServerState } from "../server-state.ts";
 import { BodyBudget } from "./body-budget.ts";
 import type { EarlyStreams } from "./early-streams.ts";
 import { ResponseSender } from "./response-sender.ts";
-import { Stream, type StreamHost } from "./stream.ts";
+import { Stream } from "./stream.ts";
+import type { StreamHost } from "./stream-host.ts";
 import { StreamTable } from "./table.ts";
+
+const RESET_CODES = {
+  cancel: ErrorCode.Cancel,
+  internal: ErrorCode.Internal,
+  refused: ErrorCode.RefusedStream,
+} as const satisfies Record<ResetReason, ErrorCode>;
 
 /** The connection of the streams. */
 export interface StreamsHost {
@@ -26,7 +33,7 @@ export interface StreamsHost {
   becameIdle(): void;
 }
 
-export class Streams implements StreamHost, SenderHost<Stream> {
+export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   readonly table = new StreamTable();
   readonly sender: Sender<Stream>;
   readonly responses: ResponseSender;
@@ -99,8 +106,8 @@ export class Streams implements StreamHost, SenderHost<Stream> {
     if (stream !== undefined) this.cancel(stream, "the stream was in error");
   }
 
-  reset(stream: Stream, code: ErrorCode): void {
-    this.#sendReset(stream.id, code);
+  reset(stream: Stream, reason: ResetReason): void {
+    this.#sendReset(stream.id, RESET_CODES[reason]);
     this.cancel(stream, "the exchange was reset");
   }
 

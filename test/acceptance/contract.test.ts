@@ -1,4 +1,4 @@
-/** The contract is the post's, to the byte; and gen/ is what buf makes of it. */
+/** Tests that the contract equals that of the tutorial to the byte, and that gen/ is what buf generates from it. */
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -85,7 +85,7 @@ test("a buf from anywhere else on PATH, with no package of ours on it, makes the
   assert.deepEqual(await contents(join(folder, "gen")), await contents(join(ROOT, "gen")));
 });
 
-/** The post's compiler printed its descriptor without them. */
+/** Clears a field that the compiler of the tutorial did not print. */
 function clearJsonName(field: FieldDescriptorProto): void {
   clearField(field, FieldDescriptorProtoSchema.field.jsonName);
 }
@@ -94,7 +94,7 @@ function isOfTheSystem(folder: string): boolean {
   return !folder.includes("node_modules");
 }
 
-/** What stands between the quotes of serialized_pb in the post's service_pb2.py. */
+/** Returns the bytes in serialized_pb of the tutorial's service_pb2.py. */
 async function printedDescriptor(): Promise<Buffer> {
   const python = await readFile(join(POST, "printed/service_pb2.py"), "utf8");
   const [, literal = ""] = /serialized_pb=_b\('(.*)'\)$/m.exec(python) ?? [];
@@ -111,7 +111,7 @@ async function temporaryFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** Each file's text by its path below the folder. */
+/** Returns the text of each file, by its path below the folder. */
 async function contents(folder: string): Promise<Record<string, string>> {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const paths = files.map((file) => join(file.parentPath, file.name)).sort();

@@ -1,4 +1,4 @@
-/** A response that comes before the request's end is seen by the clients that people use. */
+/** Tests that common clients get a response that comes before the end of the request. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -10,7 +10,7 @@ import { findJudge } from "../support/judge.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
 import { startServer } from "../support/server.ts";
 
-/** Of each case and size, how many requests are sent. */
+/** Requests of each case and size. */
 const TRIES = 8;
 const LARGE = 5_000_000;
 const GET_SUM = "/test.Test/GetSum";

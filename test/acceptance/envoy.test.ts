@@ -1,4 +1,6 @@
-/** Envoy's own health checker, which names its cluster as the authority, finds the server healthy. */
+/**
+ * Tests that the health checker of Envoy, which sends the name of its cluster as authority, finds the server healthy.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +28,7 @@ for (const cluster of ["outbound|50051||sum.default.svc", "grpcroute/default/sum
   });
 }
 
-/** Returns a function that waits until Envoy's view of the server is the wanted one, and returns the last view. */
+/** Returns a function that waits until Envoy sees the server in the wanted state, and returns the last state. */
 async function startEnvoy(t: TestContext, envoy: string, cluster: string, address: string, port: number) {
   const folder = await mkdtemp(join(tmpdir(), "envoy-"));
   const adminPath = join(folder, "admin");

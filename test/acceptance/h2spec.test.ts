@@ -1,4 +1,4 @@
-/** h2spec, the outside judge of HTTP/2, strictly, against the running process with its defaults. */
+/** Runs h2spec in strict mode against the process with its default settings. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,9 +10,8 @@ import { findJudge } from "../support/judge.ts";
 import { startProcess } from "../support/process.ts";
 
 /**
- * The case that fails on a port without TLS. Its invalid preface ("INVALID CONNECTION PREFACE") is no HTTP/2, so that the
- * port takes it for HTTP/1.1 and answers 400 in that version before the connection is closed. h2spec reads the answer as
- * a frame.
+ * The case that fails on a port without TLS. Its invalid preface, "INVALID CONNECTION PREFACE", is not HTTP/2, so the
+ * port responds in HTTP/1.1 with 400 and closes the connection. h2spec reads this response as a frame.
  */
 const OF_HTTP1 = /^ *× 2: Sends invalid connection preface$/;
 

@@ -1,4 +1,4 @@
-/** GetSum in every protocol, codec and HTTP version, plain and over TLS, over the one server. */
+/** Tests GetSum in every protocol, codec and HTTP version, with and without TLS. */
 import { test } from "node:test";
 import { CELLS, TLS_CELLS } from "../support/cells.ts";
 import { runCases } from "../support/run-cases.ts";

@@ -1,4 +1,4 @@
-/** Outside judges: the tools people already have, run against the server unchanged. */
+/** Runs common tools against the server. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,11 +14,11 @@ import { startServer } from "../support/server.ts";
 
 interface Trial {
   readonly tool: readonly string[];
-  /** HOST is the server's host and port, URL its address. */
+  /** The arguments, with HOST for "host:port" of the server and URL for its address. */
   readonly args: string;
   readonly input?: string;
   readonly code?: number;
-  /** What its output, stdout and then stderr, matches. */
+  /** Matches the output, stdout and then stderr. */
   readonly says: RegExp;
 }
 
@@ -124,11 +124,11 @@ for (const { tool, args, input = "", code = 0, says } of TRIALS) {
 }
 
 interface TlsTrial extends Trial {
-  /** What of args goes away where the client has no certificate. */
+  /** The part of `args` to remove if the client does not have a certificate. */
   readonly identity: string;
 }
 
-/** CA, CERT and KEY are the paths of files in PEM. */
+/** The trials over TLS. CA, CERT and KEY stand for the paths of PEM files. */
 const TLS_TRIALS: readonly TlsTrial[] = [
   ...["list", '-d {"a":1,"b":2} HOST test.Test/GetSum'].map((call): TlsTrial => {
     const words = call.includes("HOST") ? call : `HOST ${call}`;

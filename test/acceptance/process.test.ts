@@ -1,4 +1,4 @@
-/** The process: its lines, settings, exit codes and signals, as a person at a shell sees them. */
+/** Tests the process as a user at a shell sees it: output, settings, exit codes and signals. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -127,7 +127,7 @@ test("a bad setting in the environment is named by its variable", async () => {
   assert.match(stderr, /^PORT: "http" must be .*\nCORS_ORIGINS: "null" must be .*\n$/);
 });
 
-test("a flag wins over the environment, of which an empty value is none", async () => {
+test("a flag wins over the environment, and an empty variable counts as not set", async () => {
   const { code, stderr } = await withEnv({ PORT: "bad", HOST: "" }, "--port", "0", "--host", "host.invalid");
   assert.equal(code, 1);
   assert.match(stderr, /^listen on host\.invalid port 0: /);
@@ -203,7 +203,7 @@ test("a server goes on whose lines nobody reads any more", async (t) => {
   assert.equal(await exit, 0);
 });
 
-test("the largest value of each limit is no more than Node's timers can be", async (t) => {
+test("the maximum of each time limit is within the maximum of Node's timers", async (t) => {
   const flags = Object.values(LIMIT_SETTINGS).flatMap(({ flag }) => [`--${flag}`, String(2 ** 31 - 1)]);
   const { child, exit, authority, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...flags);
   await (await fetch(`http://${authority}/`)).text();

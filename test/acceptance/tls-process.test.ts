@@ -1,4 +1,4 @@
-/** The process with TLS: the files it is given, the lines it prints, and SIGHUP, as a person at a shell sees them. */
+/** Tests the process with TLS as a user at a shell sees it: its files, its output and SIGHUP. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { type RunningProcess, startProcess } from "../support/process.ts";
 const FOLDER = await mkdtemp(join(tmpdir(), "tls with a space and a 'quote'-"));
 after(() => rm(FOLDER, { recursive: true }));
 
-/** Writes a file of that text, and gives its path. */
+/** Writes a file with this text. Returns its path. */
 async function file(name: string, text: string): Promise<string> {
   await writeFile(join(FOLDER, name), text);
   return join(FOLDER, name);
@@ -128,7 +128,7 @@ test("one authority of clients that is outlived may stand beside one that is not
   assert.match(authority, /:\d+$/);
 });
 
-// The lines that it prints.
+// The lines in the output.
 
 const CLIENT = await AUTHORITY.issue({ subject: "CN=a client" });
 const CLIENT_CERT = await file("client.pem", CLIENT.cert);
@@ -165,7 +165,7 @@ for (const [name, certified, ca] of [
   ["of an authority", SERVER, false],
 ] as const) {
   for (const mutual of [false, true]) {
-    test(`with a certificate ${name}${mutual ? ", over mutual TLS," : ""} the lines at / are right where FILE is the reader's`, async (t) => {
+    test(`with a certificate ${name}${mutual ? ", over mutual TLS," : ""} the lines at / work with the files of the reader`, async (t) => {
       const cert = await file(`${name} home.pem`, certified.cert);
       const key = await file(`${name} home-key.pem`, certified.key);
       const clientCa = mutual ? ["--tls-client-ca", CA] : [];
@@ -227,11 +227,11 @@ test("after SIGHUP with a bad file the old certificate serves on, and the log sa
   assert.equal(await subject(server), "the tests' server");
 });
 
-// Files that are not plain files.
+// Files that are not regular files.
 
 const onPosix = { skip: process.platform === "win32" && "Windows has no such files" };
 
-/** Makes a pipe in the file system, in place of the file if there is one, and returns its path. */
+/** Creates a named pipe, which replaces the file of this name. Returns its path. */
 async function pipe(name: string): Promise<string> {
   await rm(join(FOLDER, name), { force: true });
   assert.equal((await run("mkfifo", [join(FOLDER, name)])).code, 0);
@@ -254,7 +254,7 @@ test("a certificate of a shell's <(command) is read", onPosix, async (t) => {
   const command = `exec node src/main.ts --port 0 --tls-cert <(cat '${CERT.replaceAll("'", "'\\''")}') --tls-key "$1"`;
   const server = await startProcess(t, "bash", "-c", command, "bash", KEY);
   assert.equal(await subject(server), "the tests' server");
-  // There is no second reading of it.
+  // The pipe cannot be read a second time.
   server.child.kill("SIGHUP");
   await printed(server.stderr, /^keep the TLS credentials .*: read certificate \/dev\/fd\/\d+: /m);
   assert.equal(await subject(server), "the tests' server");
@@ -312,12 +312,12 @@ test("to listen beyond loopback without TLS is one line on stderr", async (t) =>
   );
 });
 
-/** Writes a server's files; they are replaced where they are there. */
+/** Writes the files of a server, and replaces existing ones. */
 async function serverFiles(name: string, { cert, key }: Certified): Promise<[cert: string, key: string]> {
   return [await file(`${name}.pem`, cert), await file(`${name}-key.pem`, key)];
 }
 
-/** Whom the certificate names that new connections get. */
+/** Returns the subject of the certificate that new connections get. */
 async function subject({ authority }: RunningProcess): Promise<string | string[] | undefined> {
   const { hostname, port } = new URL(`https://${authority}`);
   const socket = tls.connect({ host: hostname, port: Number(port), ca: AUTHORITY.cert });
@@ -327,7 +327,7 @@ async function subject({ authority }: RunningProcess): Promise<string | string[]
   return CN;
 }
 
-/** Waits for what matches; the test's own time bounds it. */
+/** Waits until the output matches, without a time limit of its own. */
 async function printed(output: () => string, pattern: RegExp): Promise<void> {
   while (!pattern.test(output())) await sleep(10);
 }
@@ -337,7 +337,7 @@ async function homeOf(authority: string, ca: string): Promise<string> {
   return body.toString();
 }
 
-/** Runs lines in a shell; each answers 3. FILE is the client's certificate, and then its key. */
+/** Runs lines in a shell; each must return 3. The first FILE is the client's certificate, the second its key. */
 async function runLines(t: TestContext, lines: readonly string[], mutual: boolean): Promise<void> {
   for (const line of lines) {
     await t.test(line.trim(), async (t) => {

@@ -1,4 +1,6 @@
-/** Flags that npm takes because they stand before `--` are named, and nothing that npm was told otherwise is. */
+/**
+ * Tests that flags before `--`, which npm takes for itself, are named in an error, and other settings of npm are not.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -86,7 +88,7 @@ test("a user's .npmrc that sets json for npm does not stop the client", async (t
 
 test("npm start with a flag before -- does not start the server with other settings", async () => {
   for (const args of [["--port", "0"], ["--no-page"], ["--tls-cert=a", "--tls-key=b"]]) {
-    const { code, stderr } = await run("npm", ["start", ...args]); // npm 12 refuses a flag that it does not know itself
+    const { code, stderr } = await run("npm", ["start", ...args]); // npm 12 itself rejects unknown flags
     assert.notEqual(code, 0);
     assert.match(stderr, /put flags after --, as in: npm start -- --|Unknown cli flag/);
   }

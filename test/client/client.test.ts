@@ -1,4 +1,4 @@
-/** The client script, as a person at a shell sees it. */
+/** Tests the client script as a user at a shell sees it. */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
@@ -13,7 +13,7 @@ import { startServer } from "../support/server.ts";
 const FOLDER = await mkdtemp(join(tmpdir(), "client-"));
 after(() => rm(FOLDER, { recursive: true }));
 
-/** Writes a file of that text, and gives its path. */
+/** Writes a file with this text. Returns its path. */
 async function file(name: string, text: string): Promise<string> {
   await writeFile(join(FOLDER, name), text);
   return join(FOLDER, name);
@@ -60,7 +60,7 @@ for (const { args, sum } of [
   });
 }
 
-test("each flag changes what crosses the wire", async (t) => {
+test("each flag changes the requests", async (t) => {
   const seen: { method: string; path: string; headers: http.IncomingHttpHeaders }[] = [];
   const server = http.createServer((request, response) => {
     seen.push({ method: request.method ?? "", path: request.url ?? "", headers: request.headers });
@@ -172,7 +172,7 @@ test("a call that the server refused before it ran is sent again", async (t) => 
   assert.equal(streams, 2);
 });
 
-test("where no server is, it says so, with the address and what to start, and exits 1", async (t) => {
+test("without a server, it prints the address and the command that starts one, and exits with 1", async (t) => {
   const { url, server } = await startServer(t);
   await server.close({ graceMs: 1000 });
   const stderr = `call ${url}: cannot connect (ECONNREFUSED); npm start starts a server\n`;

@@ -1,4 +1,4 @@
-/** The interceptor that sends refused calls again, against servers of node:http2 that refuse them in each way. */
+/** Tests the interceptor that retries refused calls, against node:http2 servers that refuse calls in each way. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
@@ -32,13 +32,13 @@ const PROTOCOLS = [
 interface Traffic {
   readonly goaways: number;
   readonly done: number;
-  /** Of the calls that failed, the messages. */
+  /** The messages of failed calls. */
   readonly lost: readonly string[];
-  /** The calls whose handler ran more than once, or not once although the call succeeded. */
+  /** Calls whose handler ran more than once, and successful calls whose handler did not run. */
   readonly wrongRuns: readonly string[];
 }
 
-/** Calls a server that sends GOAWAY on each connection every 250 ms, until `enough` of what came of it. */
+/** Calls a server that sends GOAWAY on each connection every 250 ms. Stops when `enough` returns true. */
 async function callOnAndOn(
   t: TestContext,
   open: (baseUrl: string) => Transport,
@@ -111,7 +111,7 @@ for (const { name, createTransport, ...options } of PROTOCOLS) {
   });
 }
 
-/** Counts the requests to a server that ends each stream in this way, and gives the error of one call. */
+/** Makes one call to a server that ends each stream in this way. Returns its error and the number of requests. */
 async function callOnce(t: TestContext, end: (stream: ServerHttp2Stream) => void, signal?: AbortSignal) {
   let requests = 0;
   const baseUrl = await listen(t, {
@@ -204,7 +204,7 @@ interface Callbacks {
   readonly handler?: ReturnType<typeof connectNodeAdapter>;
 }
 
-/** Starts a server of node:http2, and gives its URL. */
+/** Starts a node:http2 server. Returns its URL. */
 async function listen(t: TestContext, { onSession, onStream, handler }: Callbacks): Promise<string> {
   const server = http2.createServer();
   const sessions = new Set<ServerHttp2Session>();
@@ -213,7 +213,7 @@ async function listen(t: TestContext, { onSession, onStream, handler }: Callback
     session.on("error", () => {}).on("close", () => sessions.delete(session));
     onSession?.(session);
   });
-  server.on("connection", (socket: Socket) => socket.setNoDelay()); // or Nagle's algorithm makes each call take 40 ms
+  server.on("connection", (socket: Socket) => socket.setNoDelay()); // otherwise Nagle's algorithm delays each call by 40 ms
   if (handler !== undefined) server.on("request", handler);
   if (onStream !== undefined) {
     server.on("stream", (stream: ServerHttp2Stream) => {

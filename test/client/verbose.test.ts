@@ -1,4 +1,4 @@
-/** The client's --verbose: what it prints is what crossed the wire, as a server or a proxy saw it. */
+/** Tests the client's --verbose: it prints what a server or a proxy between received and sent. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { startServer } from "../support/server.ts";
 const client = (...args: string[]) => run("node", ["src/client/client.ts", "--verbose", ...args]);
 const SUM = "-------------- Get Sum --------------\nReceived sum: sum: 3\n";
 
-/** The lines with this mark, without the mark. */
+/** Returns the lines with this mark, without the mark. */
 function lines(stderr: string, mark: "*" | ">" | "<"): string[] {
   return stderr.split("\n").flatMap((line) => (line.startsWith(`${mark} `) ? [line.slice(2)] : []));
 }
@@ -94,7 +94,7 @@ test("its count of bytes on the connection is that of a proxy", async (t) => {
     const { stderr } = await client("--url", url, "--http", version);
     const [, sent, received] = /^\* on the connection: (\d+) bytes sent, (\d+) received$/m.exec(stderr) ?? [];
     assert.equal(Number(received), counts.received);
-    // On HTTP/2 the client acknowledges SETTINGS (9 bytes) and says GOAWAY (17) after the call.
+    // After the call, an HTTP/2 client acknowledges SETTINGS (9 bytes) and sends GOAWAY (17 bytes).
     const later = counts.sent - Number(sent);
     assert.ok(version === "2" ? later >= 0 && later <= 26 : later === 0, `${later} bytes sent later`);
   }
@@ -208,7 +208,7 @@ async function startHttp2(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, streams };
 }
 
-/** Starts a proxy that counts the bytes of each direction until both sides are done. */
+/** Starts a proxy that counts the bytes of each direction until both sides have ended. */
 async function startCounter(t: TestContext, port: number, counts: { sent: number; received: number }): Promise<string> {
   const proxy = net.createServer((socket) => {
     const server = net.connect(port, "127.0.0.1");
@@ -227,7 +227,9 @@ async function startCounter(t: TestContext, port: number, counts: { sent: number
   return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 }
 
-/** The headers that the server sent: Node sends those with a colon first, wherever its object has them. */
+/**
+ * Returns the headers that the server sent. Node sends pseudo-headers first, even if they are not first in its object.
+ */
 function sentFields(stream: ServerHttp2Stream | undefined): string[] {
   const all = Object.entries(stream?.sentHeaders ?? {}).map(([field, value]) => `${field}: ${value}`);
   return [...all.filter((each) => each.startsWith(":")), ...all.filter((each) => !each.startsWith(":"))];
@@ -241,7 +243,7 @@ function head({ start, headers }: { start: string; headers: ReadonlyMap<string, 
   return [start, ...Array.from(headers, ([name, value]) => `${name}: ${value}`)];
 }
 
-/** The names of fields in lower case, as the proxy has them. */
+/** Returns the fields with names in lower case, as the proxy does. */
 function lowerCase(texts: readonly string[]): string[] {
   return texts.map((text) => text.replace(/^[\w-]+(?=: )/, (name) => name.toLowerCase()));
 }

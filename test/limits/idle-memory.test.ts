@@ -1,4 +1,4 @@
-/** The memory of idle connections: nothing of the last call stays with them. */
+/** Tests that idle connections keep no memory of their last call. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";

@@ -1,4 +1,6 @@
-/** Idle connections: clients close theirs before the server does, so no call meets a connection that the server is closing. */
+/**
+ * Tests that clients close idle connections before the server does, so that no call is sent on a closing connection.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,12 +11,12 @@ import { DEFAULT_LIMITS } from "../../src/server/limits/limits.ts";
 import { connectTo } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 
-/** The idle time of connect-node's connections, by connect-node itself. */
+/** The idle time of connect-node's connections, read from connect-node. */
 const { idleConnectionTimeoutMs: CLIENT_MS } = (
   new Http2SessionManager("http://localhost") as unknown as { options: { idleConnectionTimeoutMs: number } }
 ).options;
 
-/** Idle times by default, in ms: of gRPC's clients in Go, Java, C++ and Node; of Envoy; of Google's load balancers. */
+/** Default idle times in ms: gRPC in Go, Java, C++ and Node, then Envoy, then load balancers of Google. */
 const OTHERS = { gRPC: 1_800_000, Envoy: 3_600_000, "Google Cloud": 600_000, nginx: 60_000, "Go's net/http": 90_000 };
 
 test("idleMs is longer than the idle time of each client and proxy", () => {
@@ -34,7 +36,7 @@ test("HTTP/1.1 announces idleMs to clients, and the server closes a second later
   assert.ok(ms > 1_900, `closed after ${ms} ms`);
 });
 
-/** Makes each client call again after it was idle for about as long as the shorter of both idle times. */
+/** Makes each client call again after an idle time that is close to the shorter one of both idle times. */
 async function failuresAtTheBorder(url: string, serverMs: number, clientMs: number): Promise<string[]> {
   const failures: string[] = [];
   async function callAgain(client: number): Promise<void> {
@@ -42,7 +44,7 @@ async function failuresAtTheBorder(url: string, serverMs: number, clientMs: numb
     const { getSum } = createClient(Test, transport);
     for (let round = 0; round < ROUNDS; round++) {
       await getSum({ a: 1, b: 2 }).catch((error) => failures.push(String(error)));
-      // The server looks at idle connections four times within its idle time.
+      // The server checks idle connections four times within their idle time.
       await sleep(Math.min(serverMs, clientMs) - 5 + (client / CLIENTS) * (Math.min(serverMs, clientMs) / 4 + 10));
     }
   }
@@ -52,7 +54,7 @@ async function failuresAtTheBorder(url: string, serverMs: number, clientMs: numb
 
 const CLIENTS = 60;
 const ROUNDS = 6;
-/** The defaults of both are made so many times shorter. */
+/** The factor by which the defaults of both sides are shortened. */
 const SCALE = 2_000;
 
 test("calls after an idle time at the border reach the server, with both defaults", async (t) => {

@@ -1,4 +1,4 @@
-/** The limits are one table: the code, --help and the document say the same. */
+/** Tests the table of limits: the code, --help and docs/limits.md agree with it. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** A process that is stopped for longer than its timeouts serves what its peers sent meanwhile, as after a laptop's sleep. */
+/**
+ * Tests that a process that was stopped for longer than its timeouts serves the requests of that time, as after a
+ * laptop's sleep.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
@@ -14,7 +17,7 @@ import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { startProcess } from "../support/process.ts";
 import { connectTo } from "../support/raw.ts";
 
-/** ms of each timeout, and ms for which the process is stopped. */
+/** Milliseconds of each timeout, and milliseconds for which the process is stopped. */
 const LIMIT_MS = 3_000;
 const STOPPED_MS = 4_000;
 const NAMES = ["first-bytes", "handshake", "settings", "headers", "request", "idle"];
@@ -36,7 +39,10 @@ const HTTP2 = headers(
   Flag.EndHeaders,
 );
 
-/** Bytes that come before the stop and are answered by `greeting`, bytes that come during it, and the answer to both. */
+/**
+ * Bytes that a peer sends before and during the stop. `greeting` is the response to the first ones, `answer` that to
+ * all.
+ */
 interface Peer {
   readonly before: string | Buffer;
   readonly greeting?: RegExp;
@@ -86,7 +92,7 @@ const PEERS: Readonly<Record<string, Peer>> = {
   },
 };
 
-/** All that a socket receives: HTTP/2 in words. */
+/** Collects the bytes that a socket receives, and shows HTTP/2 as words. */
 class Received {
   readonly socket: Socket;
   #bytes = Buffer.alloc(0);
@@ -101,7 +107,7 @@ class Received {
     return text.startsWith("HTTP/") ? text : split(this.#bytes).frames.map(inWords).join("\n");
   }
 
-  /** Waits for it, or for the end of the connection. */
+  /** Waits until the text matches, or the connection ends. */
   async match(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.text) && !this.socket.closed) await sleep(20);
     return this.text;
@@ -112,7 +118,7 @@ class Received {
   }
 }
 
-/** Stops the process for a while, in which the peers send. */
+/** Stops the process for a while, during which the peers send. */
 async function stopAndGoOn(child: { kill(signal: NodeJS.Signals): boolean }, during: () => void): Promise<void> {
   child.kill("SIGSTOP");
   await sleep(100);
@@ -136,7 +142,7 @@ test("peers that send while the process is stopped are served, and those that do
       }),
     );
   const [senders, silent] = await Promise.all([connectAll(), connectAll()]);
-  await sleep(200); // all that was sent before is read
+  await sleep(200); // the server reads all that was sent before
   await stopAndGoOn(child, () => {
     for (const { peer, received } of senders) received.socket.write(peer.during, "latin1");
   });
@@ -148,7 +154,7 @@ test("peers that send while the process is stopped are served, and those that do
     Object.fromEntries(await Promise.all(answers)),
     Object.fromEntries(Object.keys(PEERS).map((name) => [name, true])),
   );
-  // The timeouts bind again: the time of the stop is given once.
+  // The timeouts apply again: they are extended once, by the time of the stop.
   await Promise.all(silent.map(({ received }) => received.closed()));
 });
 
@@ -175,7 +181,7 @@ interface HalfShaken {
   readonly goOn: () => void;
 }
 
-/** Begins a handshake of which only half of the first record is sent, until it may go on. */
+/** Begins a handshake, and sends only half of the first record until `goOn` is called. */
 async function shakeHalf(t: TestContext, authority: string): Promise<HalfShaken> {
   const raw = await connectTo(authority);
   const goes = Promise.withResolvers<void>();

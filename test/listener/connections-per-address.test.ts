@@ -1,4 +1,6 @@
-/** The limit on connections from one address: what counts as one address, and what becomes of a connection over it. */
+/**
+ * Tests the limit on connections from one address: which addresses count as one, and how more connections are refused.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -44,13 +46,13 @@ for (const tls of [undefined, SERVER]) {
       first.destroy();
       await sleep(50);
       assert.ok(await stays(t, port, "127.0.0.1"), "a closed connection makes room");
-      log.length = 0; // over plain TCP on every address it says that it has no TLS
+      log.length = 0; // the warning of a server without TLS beyond loopback
       await server.close({ delayMs: 0, idleMs: 0 });
     });
   }
 }
 
-test("by default there is no such limit", async (t) => {
+test("by default the number of connections is not limited", async (t) => {
   const { port, url } = await startServer(t);
   for (const socket of await Promise.all(Array.from({ length: 50 }, () => stays(t, port, "127.0.0.1"))))
     assert.ok(socket);

@@ -1,4 +1,4 @@
-/** A process without a free file descriptor says so, and serves again when connections are closed. */
+/** Tests that a process without free file descriptors logs it, and serves again when connections are closed. */
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";

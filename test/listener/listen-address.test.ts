@@ -1,4 +1,4 @@
-/** The addresses that a server listens on: ports, Unix domain sockets, inherited sockets, and what is none of them. */
+/** Tests the addresses that a server listens on: ports, Unix domain sockets, inherited sockets and invalid ones. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -69,7 +69,7 @@ for (const secure of [false, true]) {
         const { status, body } = await send(version, `${scheme}://localhost`, CALL, over(path, secure, version));
         assert.deepEqual([status, body.toString()], [200, '{"sum":3}']);
       }
-      // No browser gets here but by a proxy, which may name any host.
+      // Browsers can connect only through a proxy, which may name any host.
       const foreign = {
         method: "GET",
         path: "/",
@@ -78,7 +78,7 @@ for (const secure of [false, true]) {
       const { status } = await send(version, `${scheme}://localhost`, foreign, over(path, secure, version));
       assert.equal(status, 200);
       assert.deepEqual(peers, Array(2).fill([undefined, undefined, undefined]));
-      assert.deepEqual(log, []); // nobody is on the way, so it does not warn of plain text
+      assert.deepEqual(log, []); // the bytes do not leave the machine, so the server does not warn
     });
   }
 
@@ -138,7 +138,7 @@ for (const secure of [false, true]) {
       child.kill("SIGKILL");
       await rm(folder, { recursive: true });
     });
-    if (secure) await rename(path, renamed); // which the close would remove
+    if (secure) await rename(path, renamed); // which `close` would remove
     listener.close();
     const [line] = await once(child.stdout as Readable, "data");
     assert.deepEqual(JSON.parse(String(line)), secure ? "" : bound);
@@ -165,7 +165,7 @@ test("a closing server ends the handshakes by a Unix domain socket, and no call,
     }),
   });
   const slow = Array.from({ length: 5 }, () => net.connect({ path }).on("error", () => {}));
-  for (const socket of slow) socket.write(Buffer.of(0x16, 3, 1)); // of a handshake no more than its start
+  for (const socket of slow) socket.write(Buffer.of(0x16, 3, 1)); // only the start of a handshake
   await sleep(50);
   const call = { path: "/fixture.Echo/Say", headers: CALL.headers, body: '"x"' };
   const answer = send("HTTP/1.1", "https://localhost", call, over(path, true, "HTTP/1.1"));

@@ -1,4 +1,4 @@
-/** One port, two HTTP versions: the first bytes decide, however they come. */
+/** Tests one port with two HTTP versions: the first bytes decide, in any pieces. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
@@ -36,10 +36,10 @@ const HTTP2_CALL = Buffer.concat([
     ]),
   ),
   frame(DATA, END_STREAM, 1, envelope(Buffer.of(0x08, 1, 0x10, 2))),
-  frame(GOAWAY, 0, 0, Buffer.alloc(8)), // the client wants no more: the server closes when it has answered
+  frame(GOAWAY, 0, 0, Buffer.alloc(8)), // the client is done, so the server closes after the response
 ]);
 
-/** What GetSum answers to it: 3. */
+/** The response of GetSum: 3. */
 const HTTP2_SUM = envelope(Buffer.of(0x08, 3)).toString("latin1");
 
 test("an HTTP/1.1 call is answered at every split of its bytes", async (t) => {
@@ -129,7 +129,7 @@ test("a connection that has not shown what it speaks is closed with the server",
   await closed;
 });
 
-/** Runs the body for the bytes cut at every offset, some at a time. */
+/** Runs `body` with the bytes split at every offset, several at the same time. */
 async function forEachSplit(bytes: Buffer, body: (start: Buffer, end: Buffer) => Promise<void>): Promise<void> {
   const offsets = Array.from({ length: bytes.length - 1 }, (_, i) => i + 1).values();
   async function run(): Promise<void> {
@@ -138,7 +138,7 @@ async function forEachSplit(bytes: Buffer, body: (start: Buffer, end: Buffer) =>
   await Promise.all([run(), run(), run(), run()]);
 }
 
-/** A frame (RFC 9113, 4.1). */
+/** Returns a frame (RFC 9113, 4.1). */
 function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
@@ -148,7 +148,7 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
   return Buffer.concat([head, payload]);
 }
 
-/** A field as a literal that no table keeps (RFC 7541, 6.2.2). */
+/** Returns a field as a literal without indexing (RFC 7541, 6.2.2). */
 function field(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0), ...[name, value].flatMap((text) => [Buffer.of(text.length), Buffer.from(text)])]);
 }
@@ -157,11 +157,11 @@ for (const { peer, next } of [
   { peer: "waits", next: () => {} },
   { peer: "sends a byte and goes away", next: (socket: Socket) => socket.write("x", () => socket.destroy()) },
 ]) {
-  test(`CONNECT is answered 501, and its connection makes room for another where its peer ${peer}`, async (t) => {
+  test(`CONNECT gets 501, and its connection makes room for another if its peer ${peer}`, async (t) => {
     const { authority } = await startServer(t, { limits: { connections: 1 } });
     const socket = await connectTo(authority);
     t.after(() => socket.destroy());
-    socket.allowHalfOpen = true; // it is the server that closes
+    socket.allowHalfOpen = true; // so that the server closes first
     socket.on("error", () => {});
     socket.write("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n");
     assert.match(String((await once(socket, "data"))[0]), /^HTTP\/1\.1 501 Not Implemented\r\n/);

@@ -1,4 +1,4 @@
-/** TLS on the one port: what a handshake settles, whom it refuses, and what is loaded while it serves. */
+/** Tests TLS: ALPN, refused handshakes, mutual TLS and new certificates. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
@@ -27,7 +27,9 @@ const WAS_VALID = { from: new Date(1e12), to: new Date(1.1e12) };
 
 const startTls = (t: TestContext, options: Partial<ServerOptions> = {}) => startServer(t, { tls: SERVER, ...options });
 
-/** Shakes hands; rejects where the server refuses, also after the client took it for done, as TLS 1.3 has it. */
+/**
+ * Makes a handshake and a request. Rejects if the server refuses: in TLS 1.3, this may be after the client's handshake.
+ */
 async function shakeHands({ port }: RunningServer, options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket> {
   const socket = tls.connect({ port, host: "127.0.0.1", ca: AUTHORITY.cert, ALPNProtocols: ["http/1.1"], ...options });
   await once(socket, "secureConnect");
@@ -91,7 +93,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
 
 test("no cipher suite is spoken that RFC 9113 prohibits for HTTP/2", async (t) => {
   const server = await startTls(t);
-  // Allowed of TLS 1.2's are those that are ephemeral and AEAD (9.2.2, appendix A).
+  // Ephemeral AEAD suites are the only ones of TLS 1.2 that are allowed (9.2.2, appendix A).
   const isAllowed = (name: string): boolean => /^(ecdhe|dhe)-.*(gcm|ccm|chacha20)/.test(name);
   const names = tls.getCiphers().filter((name) => !name.startsWith("tls_"));
   const only = (ciphers: string[]): tls.ConnectionOptions => ({
@@ -109,7 +111,7 @@ test("no cipher suite is spoken that RFC 9113 prohibits for HTTP/2", async (t) =
 
 test("a client of TLS 1.2 cannot renegotiate", async (t) => {
   const socket = await shakeHands(await startTls(t), { maxVersion: "TLSv1.2" });
-  socket.on("error", () => {}); // of which more than one may come
+  socket.on("error", () => {}); // more than one error may come
   socket.renegotiate({}, () => {});
   const [error] = await new Promise<Error[]>((resolve) => socket.on("error", (...args) => resolve(args)));
   assert.match(String(error), /no renegotiation/);
@@ -142,7 +144,7 @@ for (const version of HTTP_VERSIONS) {
   });
 }
 
-// What speaks the other thing than the port.
+// Peers without TLS on a port with TLS, and the reverse.
 
 for (const text of ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "x", "\0"]) {
   test(`${JSON.stringify(text.slice(0, 5))} in plain text to a TLS port is told to use https, and closed`, async (t) => {
@@ -223,7 +225,7 @@ for (const [name, bytes, line] of [
   });
 }
 
-test("a handshake that is reset, wherever it stands, leaves no connection and no line in the log", async (t) => {
+test("a handshake that is reset at any point leaves no connection and no line in the log", async (t) => {
   const { server, authority, url, log } = await startTls(t);
   const hello = await clientHello();
   for (const length of [0, 1, 5, 6, 100, hello.length]) {
@@ -237,7 +239,7 @@ test("a handshake that is reset, wherever it stands, leaves no connection and no
     }
   }
   assert.equal((await send("HTTP/2", url, HOME)).status, 200);
-  await server.close({ graceMs: 60_000, idleMs: 0 }); // hangs where one is left
+  await server.close({ graceMs: 60_000, idleMs: 0 }); // hangs if one is left
   assert.deepEqual(log, []);
 });
 
@@ -376,7 +378,7 @@ test("a renewal may bring other client authorities, and sessions from before do 
   server.log.splice(0);
 });
 
-test("credentials that are none change nothing", async (t) => {
+test("invalid credentials change nothing", async (t) => {
   const server = await startTls(t, { tls: MUTUAL });
   const { cert } = await AUTHORITY.issue({ subject: "CN=other", names: LOOPBACK });
   for (const [credentials, message] of [
@@ -415,7 +417,7 @@ for (const [host, loopback] of [
   });
 }
 
-/** The first bytes of a client's handshake. */
+/** Returns the first bytes of a client's handshake. */
 async function clientHello(): Promise<Buffer> {
   const server = net.createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

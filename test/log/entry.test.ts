@@ -1,4 +1,4 @@
-/** The log: an exception's text, whatever it contains, cannot forge an entry or reach a terminal as a control character. */
+/** Tests that the text of an exception cannot forge a log entry, and that a terminal gets no control characters. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CELLS, callIn } from "../support/cells.ts";
@@ -8,7 +8,7 @@ import { startServer } from "../support/server.ts";
 const SAY = "/fixture.Echo/Say";
 const FORGED = "limit connections: forged";
 const CELL = CELLS[0] as (typeof CELLS)[number];
-/** Everything that a viewer may take for the end of a line. */
+/** All characters that a viewer may treat as the end of a line. */
 const LINE_ENDS = /\r\n|[\n\v\f\r\x85\u2028\u2029]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: none of them may be in the log
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/;

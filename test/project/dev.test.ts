@@ -1,4 +1,4 @@
-/** npm run dev: it restarts after each kind of save, generates and builds first, and ends with no process left. */
+/** Tests npm run dev: it restarts after each kind of save, generates and builds before, and leaves no process. */
 import assert from "node:assert/strict";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ test("each save restarts the server, however the file is saved and as often", as
       await listens(t, dev, ++restarts);
     }
   }
-  await sleep(500); // no save is told twice
+  await sleep(500); // no save is reported twice
   assert.equal(starts(dev), restarts);
 });
 
@@ -108,7 +108,7 @@ for (const { name, send } of [
   });
 }
 
-/** npm run dev in a copy of the repository, after it was prepared. */
+/** Runs npm run dev in a copy of the repository, after `prepare`. */
 async function startDev(
   t: TestContext,
   prepare: (folder: string) => Promise<void> = async () => {},
@@ -121,11 +121,11 @@ async function startDev(
 
 const starts = ({ stdout }: RunningProcess): number => stdout().match(/^listening on /gm)?.length ?? 0;
 
-/** Waits until the server has started that often. */
+/** Waits until the server has started this many times. */
 const listens = (t: TestContext, dev: RunningProcess, times: number): Promise<void> =>
   until(t, () => starts(dev) >= times);
 
-/** Rejects when the test is over time. */
+/** Rejects when the time of the test is up. */
 async function until(t: TestContext, condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(POLL_MS, undefined, { signal: t.signal });
 }

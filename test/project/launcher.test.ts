@@ -1,4 +1,4 @@
-/** tools/node.sh: the pinned Node, else a new one on PATH, else one sentence; and every script goes by it. */
+/** Tests tools/node.sh: it runs the pinned Node, or a new one on PATH, or prints one error. Every script uses it. */
 import assert from "node:assert/strict";
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -53,7 +53,7 @@ test("no script and no plugin depends on a program named node", async () => {
   assert.doesNotMatch(await readFile(join(ROOT, "buf.gen.yaml"), "utf8"), /node_modules\/\.bin|- node$/m);
 });
 
-/** A copy of the launcher in a folder without packages, and on PATH a program that says it is that version of Node. */
+/** Copies the launcher to a folder without packages, with a `node` on PATH that reports this version. */
 async function makeCopy(
   t: TestContext,
   version: string | undefined,

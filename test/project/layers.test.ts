@@ -11,7 +11,7 @@ interface Row {
   readonly mayImport: readonly string[];
 }
 
-/** What a file imports, by its name; both as the table has them. */
+/** The imports of each file. All names are in the form of the table. */
 type Imports = Readonly<Record<string, readonly string[]>>;
 
 const TABLE = readTable(readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8"));
@@ -57,7 +57,7 @@ const MADE_UP: readonly Row[] = [
 const AS_THE_TABLE_SAYS: Imports = { main: ["server/a", "node"], "server/a": ["gen/x/y_pb"], "server/b": [] };
 
 for (const [name, imports, expected] of [
-  ["imports as the table says are no problem", {}, []],
+  ["imports that the table allows are accepted", {}, []],
   ["an import that is not in the table is a problem", { "server/b": ["main"] }, ["server/b imports main"]],
   ["an import of a package that is not in the table is a problem", { "server/b": ["node"] }, ["server/b imports node"]],
   ["a name that only begins like an allowed one is a problem", { "server/b": ["gen/xy"] }, ["server/b imports gen/xy"]],
@@ -176,7 +176,7 @@ function matches(name: string, pattern: string): boolean {
   return isRoom(pattern) ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
-/** The rows of the table under "Import rules". */
+/** Returns the rows of the table under "Import rules". */
 function readTable(page: string): Row[] {
   const [, section = ""] = page.split("## Import rules");
   const rows = (section.match(/^\|.*\|$/gm) ?? []).map((row) => row.slice(1, -1).split("|").map(namesIn));
@@ -212,7 +212,7 @@ function importedName(file: string, specifier: string): string {
   return name ?? (specifier.split("/")[0] as string);
 }
 
-/** A file's path as the table has it. */
+/** Returns the path of a file in the form of the table. */
 function nameOf(path: string): string {
   return path.replace(/^src\//, "").replace(/\.tsx?$/, "");
 }

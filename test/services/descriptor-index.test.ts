@@ -1,4 +1,4 @@
-/** Descriptors by name: every kind of symbol, extensions, what a file needs, and the compiler's own bytes. */
+/** Tests the index of descriptors: every kind of symbol, extensions, dependencies, and the compiler's own bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBinary } from "@bufbuild/protobuf";
@@ -52,7 +52,7 @@ test("symbols in no package are found by their bare names", () => {
   }
 });
 
-test("what is no symbol's full name is not found", () => {
+test("a name that is not a symbol's full name is not found", () => {
   // A package, a value under its enum, a message without its package, a leading dot, a method by its path.
   for (const name of [
     "",

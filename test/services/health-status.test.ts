@@ -1,4 +1,4 @@
-/** Which services serve, and who is told: the status apart from its wire. */
+/** Tests the status of services and its watchers, without a protocol. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HealthStatus, type Status } from "../../src/server/services/health-status.ts";
@@ -75,7 +75,7 @@ test("what is set after a shutdown changes nothing", () => {
   assert.deepEqual([health.get("a"), health.get("b"), told], ["not-serving", "unknown", [[], []]]);
 });
 
-/** What a watcher of the service is told from now on. */
+/** Returns a list that receives the statuses of the service from now on. */
 function watch(health: HealthStatus, service: string): readonly Status[] {
   const told: Status[] = [];
   health.watch(service, (status) => told.push(status));

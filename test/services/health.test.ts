@@ -1,4 +1,4 @@
-/** The health service (grpc.health.v1) as its clients see it, in every protocol. */
+/** Tests the health service (grpc.health.v1) with clients of every protocol. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
@@ -20,11 +20,11 @@ const MOUNTED = [
 for (const { name, tls, create } of TRANSPORTS) {
   async function start(t: TestContext) {
     const abort = new AbortController();
-    t.after(() => abort.abort()); // before the server's close, which waits for those who watch to read to the end
+    t.after(() => abort.abort()); // before `close`, which waits until watchers have read to the end
     const { server, url } = await startServer(t, { tls });
     const client = createClient(Health, create(url));
 
-    /** Watches until the test's end; what it gives takes the next status. */
+    /** Watches until the end of the test. Returns a function that waits for the next status. */
     function watch(service: string): () => Promise<ServingStatus | undefined> {
       const messages = client.watch({ service }, { signal: abort.signal })[Symbol.asyncIterator]();
       return async () => (await messages.next()).value?.status;
@@ -79,7 +79,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     assert.equal(await take(), SERVING);
     for (const status of ["not-serving", "serving", "not-serving"] as const) server.health.set("test.Test", status);
     assert.equal(await take(), NOT_SERVING);
-    // There and back again is no change.
+    // Two changes that cancel out are not reported.
     for (const status of ["serving", "not-serving"] as const) server.health.set("test.Test", status);
     const next = take();
     await turns();
@@ -92,7 +92,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     const take = watch("mine");
     assert.equal(await take(), SERVICE_UNKNOWN);
     const next = take();
-    await client.check({}); // a round trip in which a stream that did not stay would have ended
+    await client.check({}); // a round trip, during which a stream that does not stay would end
     server.health.set("mine", "serving");
     assert.equal(await next, SERVING);
   });

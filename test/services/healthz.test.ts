@@ -1,4 +1,4 @@
-/** GET /healthz says over plain HTTP what gRPC's health says. */
+/** Tests that GET /healthz reports the status of the health service over plain HTTP. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HTTP_VERSIONS, send } from "../support/http.ts";

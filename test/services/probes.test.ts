@@ -1,4 +1,4 @@
-/** Health probes carry no credentials: an interceptor that asks for them refuses calls, and leaves the health service alone. */
+/** Tests that an interceptor that requires credentials does not apply to health probes, which have none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";

@@ -1,4 +1,4 @@
-/** Without reflection no tool learns the schema from the server, and no line to paste expects it. */
+/** Tests that without reflection, tools do not get the schema, and commands to paste do not rely on it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";

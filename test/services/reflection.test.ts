@@ -1,4 +1,4 @@
-/** The reflection service (grpc.reflection.v1 and v1alpha) as its clients see it. */
+/** Tests the reflection service (grpc.reflection.v1 and v1alpha) as its clients see it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
@@ -19,7 +19,7 @@ import { TRANSPORTS } from "../support/transports.ts";
 type Request = MessageInitShape<typeof ServerReflectionRequestSchema>;
 type Query = NonNullable<Request["messageRequest"]>;
 
-/** What the compiler makes of the service's contract: one file. */
+/** The descriptor that the compiler generates from the contract. */
 const COMPILED = compile("proto").file.map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file)));
 
 const VERSIONS = { v1: ServerReflection, v1alpha: ServerReflectionAlpha as unknown as typeof ServerReflection };
@@ -33,7 +33,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
   for (const [version, service] of Object.entries(VERSIONS)) {
     const name = `${version} by ${transport}`;
 
-    /** Asks on one stream, and gives its answers when it has ended. */
+    /** Sends the requests on one stream. Returns the responses when it has ended. */
     async function ask(url: string, requests: readonly Request[]): Promise<ServerReflectionResponse[]> {
       const client = createClient(service, create(url));
       return Array.fromAsync(client.serverReflectionInfo(each(requests)));
@@ -95,7 +95,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       }
     });
 
-    test(`the numbers of a message's extensions are given, and an empty list where it has none, in ${name}`, async (t) => {
+    test(`the numbers of a message's extensions are returned, or an empty list without extensions, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       for (const [value, expected] of [
         ["fixture.Outer", [100, 107]],
@@ -198,13 +198,13 @@ async function* each<T>(values: readonly T[]): AsyncIterable<T> {
   yield* values;
 }
 
-/** The files in an answer. */
+/** Returns the files in a response. */
 function fileBytes({ case: kind, value }: ServerReflectionResponse["messageResponse"]): Buffer[] {
   assert.ok(kind === "fileDescriptorResponse", `answered ${kind}`);
   return value.fileDescriptorProto.map((bytes) => Buffer.from(bytes));
 }
 
-/** The names of the files in an answer. */
+/** Returns the names of the files in a response. */
 function files(answer: ServerReflectionResponse["messageResponse"]): string[] {
   return fileBytes(answer).map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name);
 }

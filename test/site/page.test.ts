@@ -1,4 +1,4 @@
-/** The page's files over HTTP: who gets the page, in which coding, with which headers, and who does not. */
+/** Tests the files of the page over HTTP: which clients get them, in which coding, and with which headers. */
 import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -126,7 +126,7 @@ test("a folder that is not there, or has no index.html, has no page", async (t) 
   assert.equal(readPage(join(folder, "none")), undefined);
 });
 
-test("the exact range decides before the wider ones, and a weight that is none is 0", () => {
+test("the exact range decides before the wider ones, and an invalid weight is 0", () => {
   const ranges = ["text/html", "text/*", "*/*"];
   for (const [value, wanted] of [
     ["text/html;q=0.2, text/*;q=0.5, */*", 0.2],
@@ -167,12 +167,12 @@ test("a page that was not built is one line that says how, and text for everyone
   assert.match(stdout(), /^no page at \/: not built yet; npm run build builds it$/m);
 });
 
-test("a value of --page that is none is refused with what is allowed", async () => {
+test("an invalid value of --page is an error that names the valid ones", async () => {
   const { code, stderr } = await run("node", ["src/main.ts", "--page", "yes"]);
   assert.deepEqual([code, stderr], [2, '--page: "yes" must be on or off\n']);
 });
 
-/** A page of two files, and one that is none of it. */
+/** Returns a page of two files, from a folder that has another file, too. */
 async function makePage(t: TestContext): Promise<Page> {
   const folder = await mkdtemp(join(tmpdir(), "page-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -192,7 +192,7 @@ async function writeFiles(folder: string): Promise<void> {
   await writeFile(join(folder, "notes.txt"), "not of the page");
 }
 
-/** Starts a copy of the service, with a page of its own or none; both of its outputs are in stdout. */
+/** Starts a copy of the service, with or without a page. Its stderr is in stdout. */
 async function startCopy(t: TestContext, { isBuilt }: { isBuilt: boolean }, args: readonly string[] = [], env = {}) {
   const folder = await mkdtemp(join(tmpdir(), "service-"));
   t.after(() => rm(folder, { recursive: true }));
@@ -207,6 +207,6 @@ async function startCopy(t: TestContext, { isBuilt }: { isBuilt: boolean }, args
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const command = [...settings, "exec node", `${folder}/src/main.ts`, "--port 0", ...args].join(" ");
   const started = await startProcess(t, "sh", "-c", `${command} 2>&1`);
-  await send("HTTP/1.1", started.authority, { method: "GET", path: "/" }); // what it says at the start, it has said
+  await send("HTTP/1.1", started.authority, { method: "GET", path: "/" }); // so that all output of the start is there
   return started;
 }

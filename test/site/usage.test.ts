@@ -1,4 +1,4 @@
-/** The lines to paste are, to a shell, the words that are meant, whatever a caller's Host or a certificate's name holds. */
+/** Tests that a shell reads the commands to paste as intended, with hostile Host headers and names of certificates. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const PROCEDURE = "test.Test/GetSum";
 const JSON_TYPE = ["-H", "Content-Type: application/json"];
 const DATA = ["-d", '{"a":1,"b":2}'];
 
-/** Each is an authority, and to a shell something else where it is not quoted. */
+/** Valid authorities that a shell would interpret if they were not quoted. */
 const HOSTILE = [
   "a;touch-a:80",
   "a&b:80",
@@ -28,7 +28,7 @@ const HOSTILE = [
 ];
 
 for (const authority of HOSTILE) {
-  test(`the lines are the words that are meant where the authority is ${authority}`, async (t) => {
+  test(`a shell reads the lines as intended with the authority ${authority}`, async (t) => {
     assert.ok(isAuthority(authority));
     assert.deepEqual(await wordsOf(t, { scheme: "http", authority }), [
       ["grpcurl", "-plaintext", ...DATA, authority, PROCEDURE],
@@ -37,7 +37,7 @@ for (const authority of HOSTILE) {
     ]);
   });
 
-  test(`so they are over TLS, with a certificate's name and a file that are hostile, where it is ${authority}`, async (t) => {
+  test(`a shell reads the lines as intended over TLS, with hostile names of certificate and file, with the authority ${authority}`, async (t) => {
     const [ca, serverName] = ["it's a;file.pem", "*.a.example"];
     const port = authority.slice(authority.lastIndexOf(":"));
     assert.deepEqual(await wordsOf(t, { scheme: "https", authority, ca, serverName }), [
@@ -80,11 +80,11 @@ function wordsOf(t: TestContext, address: Address): Promise<string[][]> {
   return readWords(t, usageLines([Test], address));
 }
 
-/** The words that a shell makes of each line, in a folder where what is not quoted may match a file. */
+/** Returns the words that a shell reads in each line. The folder has files that unquoted words could match. */
 async function readWords(t: TestContext, lines: readonly string[]): Promise<string[][]> {
   const cwd = mkdtempSync(join(tmpdir(), "words-"));
   t.after(() => rmSync(cwd, { recursive: true }));
-  writeFileSync(join(cwd, "1:50051"), ""); // which the glob [::1]:50051 is one for
+  writeFileSync(join(cwd, "1:50051"), ""); // matches the glob [::1]:50051
   mkdirSync(join(cwd, "http:/1:50051/test.Test"), { recursive: true });
   writeFileSync(join(cwd, "http:/1:50051/test.Test/GetSum"), "");
   return Promise.all(

@@ -1,4 +1,7 @@
-/** Bytes as parts: each byte is in one part, and the parts' values are those of protobuf-es, of JSON.parse and of the frames. */
+/**
+ * Tests the parts of bytes: each byte is in one part, and the values are those of protobuf-es, JSON.parse and the
+ * frames.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DescMessage, fromBinary, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
@@ -93,7 +96,7 @@ test("fields that the descriptor does not know are read by their wire type", () 
   }
 });
 
-test("a field of another wire type than its own is read as one that is not known", () => {
+test("a field with another wire type than its own is read as an unknown field", () => {
   const parts = messageParts(Uint8Array.of(0x0a, 1, 0x61), DataSchema);
   assert.deepEqual(valuesIn(parts), [{ path: "#1", value: Uint8Array.of(0x61) }]);
 });
@@ -103,7 +106,7 @@ for (const [name, hex] of [
   ["a varint with no end", "0880"],
   ["a length with less after it", "0a05616263"],
   ["field number 0", "0001"],
-  ["a wire type that there is not", "0f"],
+  ["a wire type that does not exist", "0f"],
   ["the end of a group that did not begin", "0c"],
 ] as const) {
   test(`${name} is malformed`, () => {
@@ -192,7 +195,7 @@ test("a damaged target throws nothing, and every character is in one part", () =
   }
 });
 
-/** Whether the parts stand one after the other, from the first byte to the last. */
+/** Fails unless the parts follow each other from the first byte to the last. */
 function assertCovers(parts: readonly Part[], length: number): void {
   let at = 0;
   for (const { start, end, annotation } of parts) {
@@ -210,7 +213,7 @@ function malformed(parts: readonly Part[]): Part[] {
   return parts.filter(({ annotation }) => annotation.kind === "malformed");
 }
 
-/** Cut at a random place, with a random byte changed. */
+/** Returns the bytes, cut at a random place, with a random byte changed. */
 function damage(random: Random, bytes: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(bytes.subarray(0, random.below(bytes.length + 1)));
   if (copy.length > 0) copy[random.below(copy.length)] = random.below(256);
@@ -223,7 +226,7 @@ function nested(wrap: (inner: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer
   return bytes;
 }
 
-/** Fields come in the order of their numbers in binary, of their names here. */
+/** Sorts values by their paths: the binary format has them in the order of field numbers. */
 function sorted(values: readonly DecodedValue[]): DecodedValue[] {
   return values.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }

@@ -1,4 +1,4 @@
-/** The page's calls: the answer and the errors in every protocol, and its bytes against those of the wire. */
+/** Tests the calls of the page in every protocol: response, errors, and the bytes that a proxy recorded. */
 import assert from "node:assert/strict";
 import type { Page as BrowserPage } from "playwright-core";
 import { Test } from "../../gen/service_pb.ts";
@@ -27,7 +27,7 @@ import { startServer } from "../support/server.ts";
 
 const MAX = 2 ** 31 - 1;
 
-/** GetSum, whose answers may be kept, and must be asked for again. */
+/** Routes with a GetSum whose responses may be stored, but must be revalidated. */
 const askedAgain: Routes = (router) => {
   router.service(Test, {
     getSum(request, { responseHeader }) {
@@ -40,17 +40,17 @@ const askedAgain: Routes = (router) => {
 testInChromium("the page calls", [
   ...PROTOCOLS.flatMap((protocol): PageTest[] => [
     [
-      `a call in ${PROTOCOL_NAMES[protocol]} shows the answer, and the bytes that crossed the wire`,
+      `a call in ${PROTOCOL_NAMES[protocol]} shows the response, and the recorded bytes`,
       async (t, browser, files) => {
         const { page, exchanges } = await openRecorded(t, browser, files);
         await choose(page, protocol);
         await call(page, 20, 22);
         assert.equal(await text(page.locator(".result .response")), "Response: sum = 42");
-        await assertShowsTheWire(page, exchanges, protocol);
+        await assertShowsRecorded(page, exchanges, protocol);
       },
     ],
     [
-      `an overflow in ${PROTOCOL_NAMES[protocol]} shows code, message and the bytes that crossed the wire`,
+      `an overflow in ${PROTOCOL_NAMES[protocol]} shows code, message and the recorded bytes`,
       async (t, browser, files) => {
         const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
         await choose(page, protocol);
@@ -60,12 +60,12 @@ testInChromium("the page calls", [
           await text(page.locator(".result .error")),
           `out_of_range add ${MAX} and ${MAX}: ${2 * MAX} is outside int32, ${-MAX - 1} to ${MAX}`,
         );
-        await assertShowsTheWire(page, exchanges, protocol);
+        await assertShowsRecorded(page, exchanges, protocol);
         assertOnlyRefused(await takeProblems());
       },
     ],
     [
-      `a message that is refused in ${PROTOCOL_NAMES[protocol]} shows code, message and the bytes that crossed the wire`,
+      `a rejected message in ${PROTOCOL_NAMES[protocol]} shows code, message and the recorded bytes`,
       async (t, browser, files) => {
         const { page, exchanges, takeProblems } = await openRecorded(t, browser, files);
         await choose(page, protocol);
@@ -73,7 +73,7 @@ testInChromium("the page calls", [
         await wholeTable(page);
         assert.match(await text(page.locator(".result .error")), /^invalid_argument \S/);
         assert.match(await text(page.locator(".result")), /The page cut off the last byte of the message/);
-        await assertShowsTheWire(page, exchanges, protocol);
+        await assertShowsRecorded(page, exchanges, protocol);
         const saysWhyJson = await page.getByText("Connect sends unary errors in JSON").count();
         assert.equal(saysWhyJson, protocol === "connect-binary" ? 1 : 0);
         const isBinary = protocol === "connect-binary" || protocol === "grpc-web";
@@ -83,12 +83,12 @@ testInChromium("the page calls", [
     ],
   ]),
   [
-    "where a page is in no secure context its call shows the bytes that crossed, and none of the headers that are not sent there",
+    "a page that is not in a secure context shows the recorded bytes, and leaves out headers that are not sent there",
     async (t, browser, files) => {
       const { page, exchanges, takeProblems } = await openRecorded(t, browser, files, {}, { host: PLAIN_HOST });
       await call(page, 20, 22);
       assert.doesNotMatch(await text(page.locator(".headers .hidden dt")), /Sec-/);
-      await assertShowsTheWire(page, exchanges, "connect-json");
+      await assertShowsRecorded(page, exchanges, "connect-json");
       assert.match((await takeProblems()).join(), /^error: The Cross-Origin-Opener-Policy header has been ignored/);
     },
   ],
@@ -103,12 +103,12 @@ testInChromium("the page calls", [
     },
   ],
   [
-    "a message that is shortened is so in the frame that gRPC would send; an empty one is told apart",
+    "a truncated message is truncated in the frame that gRPC would send, too; an empty one gets another note",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files);
       const frame = page.getByRole("listbox", { name: "The frame that gRPC would send" });
       const shorten = async (protocol: Protocol, a: string, b: string): Promise<string> => {
-        await page.reload(); // or the outcome before would do
+        await page.reload(); // otherwise the previous outcome would match
         await choose(page, protocol);
         await page.getByLabel("a", { exact: true }).fill(a);
         await page.getByLabel("b", { exact: true }).fill(b);
@@ -206,7 +206,7 @@ testInChromium("the page calls", [
   ],
   ...[true, false].map(
     (hasDeliveryType): PageTest => [
-      `an answer out of the browser's cache is marked ${hasDeliveryType ? "" : "where it has no deliveryType "}and nothing crosses the wire for it`,
+      `a response from the browser's cache is marked${hasDeliveryType ? "" : ", without deliveryType,"} and nothing is sent for it`,
       async (t, browser, files) => {
         const { page, exchanges } = await openRecorded(t, browser, files);
         if (!hasDeliveryType) {
@@ -226,7 +226,7 @@ testInChromium("the page calls", [
     ],
   ),
   [
-    "an answer that the server said is still good is told from one that crossed whole",
+    "a revalidated response is distinguished from one that was received completely",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files, {}, { routes: askedAgain });
       await choose(page, "connect-get");
@@ -236,7 +236,7 @@ testInChromium("the page calls", [
       await page.getByText("the server was asked and sent only a 304").waitFor();
       await wholeTable(page);
       const starts = exchanges(`${GET_SUM}?`).map(({ response }) => response.start);
-      // The proxy has them by connection, and the browser has several.
+      // The proxy lists them by connection, and the browser has several.
       assert.deepEqual(starts.sort(), ["HTTP/1.1 200 OK", "HTTP/1.1 304 Not Modified"]);
       assert.match(await text(page.locator(".result")), / ms$/);
       assert.deepEqual(await markedSizes(page), ["Connect GET from the browser's cache"]);
@@ -244,13 +244,13 @@ testInChromium("the page calls", [
   ],
 ]);
 
-/** The rows of the sizes that say that their answer did not cross. */
+/** Returns the rows of the table of sizes with a note that the response came from the cache. */
 async function markedSizes(page: BrowserPage): Promise<string[]> {
   const rows = await page.locator(".sizes th[scope=row]", { has: page.locator(".note") }).allTextContents();
   return rows.map((row) => row.trim());
 }
 
-async function assertShowsTheWire(
+async function assertShowsRecorded(
   page: BrowserPage,
   exchanges: (text: string) => RecordedExchange[],
   protocol: Protocol,

@@ -1,4 +1,4 @@
-/** A page on another origin, in Chromium: calls in every protocol with CORS allowed, and without. */
+/** Tests calls from a page on another origin in Chromium, in every protocol, with and without CORS. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
@@ -14,7 +14,7 @@ import { openPage, startBrowser } from "../support/browser.ts";
 import { ROOT } from "../support/command.ts";
 import { startServer } from "../support/server.ts";
 
-/** What the other page tells of a call. */
+/** The outcome of a call, as the other page can read it. */
 interface Told {
   readonly sum?: number;
   readonly etag?: string | null;
@@ -24,7 +24,7 @@ interface Told {
   readonly details?: readonly number[];
 }
 
-/** The other page: call(protocol, a, b, url) gives what it could read. */
+/** The script of the other page: call(protocol, a, b, url) returns all that it can read. */
 const SCRIPT = `
   import { ConnectError, createClient } from "@connectrpc/connect";
   import { SumSchema, Test } from "./gen/service_pb.ts";
@@ -43,7 +43,7 @@ const SCRIPT = `
     }
   };`;
 
-/** GetSum, with a header of its own, and a detail in its errors. */
+/** Routes with a GetSum that sends a header, and a detail in its errors. */
 const routes: Routes = (router) => {
   router.service(Test, {
     getSum(request, { requestMethod, responseHeader }) {
@@ -68,7 +68,7 @@ test("a page on another origin, in Chromium", { timeout: 120_000 }, async (t) =>
     ["its origin", [other]],
     ["every origin", ["*"]],
   ] as const) {
-    await t.test(`where ${name} is allowed, it reads answers, headers, errors and their details`, async (t) => {
+    await t.test(`if ${name} is allowed, the page reads responses, headers, errors and their details`, async (t) => {
       const { url } = await startServer(t, { routes, corsOrigins });
       const { page, takeProblems } = await openPage(t, browser, other);
       for (const protocol of PROTOCOLS) {
@@ -89,7 +89,7 @@ test("a page on another origin, in Chromium", { timeout: 120_000 }, async (t) =>
     ["no origin", []],
     ["another origin", ["https://page.example"]],
   ] as const) {
-    await t.test(`where ${name} is allowed, it reads nothing, and its call is not made`, async (t) => {
+    await t.test(`if ${name} is allowed, the page reads nothing, and its call is not made`, async (t) => {
       let calls = 0;
       const counting: Routes = (router) => {
         router.service(Test, {
@@ -112,7 +112,7 @@ test("a page on another origin, in Chromium", { timeout: 120_000 }, async (t) =>
   }
 });
 
-/** Serves the other page, which has nothing to do with the server that it calls. */
+/** Serves the other page, from another port. */
 async function startOther(t: TestContext): Promise<string> {
   const stdin = { contents: SCRIPT, resolveDir: ROOT, loader: "js" } as const;
   const { outputFiles } = await build({ stdin, bundle: true, write: false, format: "esm" });

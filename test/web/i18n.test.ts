@@ -1,4 +1,4 @@
-/** What the page says of a part is true of its type, in both languages. */
+/** Tests the explanations of parts in both languages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
@@ -37,17 +37,17 @@ test("a negative sint32 takes five bytes at most, as the page says", () => {
   assert.equal(new BinaryWriter().sint32(-(2 ** 31)).finish().length, 5);
 });
 
-test("what the page says of a name in JSON is true of an error's names too, which are no fields", () => {
+test("the explanation of a JSON name fits names in an error, too, which are not fields", () => {
   const part = { start: 0, end: 6, annotation: { kind: "key", name: "code" } } as const;
   assert.equal(explain(en, part), "The name code, spelled out each time.");
   assert.equal(explain(ko, part), "이름 code. JSON에서는 매번 이름을 그대로 적습니다.");
 });
 
-test("the figures of the comparison are said to be GetSum's, whose they are whatever the contract", () => {
+test("the figures of the comparison are named as those of GetSum, with any contract", () => {
   for (const { costIntro } of [en, ko]) assert.match(costIntro, /GetSum/);
 });
 
-test("who knows no gRPC is told what it is, and what trailers are", () => {
+test("the page explains gRPC and trailers to beginners", () => {
   for (const { lead, protocols } of [en, ko]) {
     for (const term of ["RPC", "gRPC", "HTTP/2", "protobuf", "gRPC-Web", "Connect"])
       assert.ok(lead.includes(term), term);

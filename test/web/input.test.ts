@@ -1,4 +1,4 @@
-/** What a person types becomes a message that every protocol can send, or words about why not. */
+/** Tests that the input of a form becomes a message that every protocol can send, or a list of problems. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBinary, toJson } from "@bufbuild/protobuf";

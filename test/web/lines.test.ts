@@ -1,4 +1,4 @@
-/** The lines that the page has to paste, each run as a person would: on a plain port, and over TLS with what they need. */
+/** Runs the commands that the page has to paste, on a port without TLS and with TLS. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -66,7 +66,7 @@ testInChromium("the page's lines are pasted", [
   ),
 ]);
 
-/** Runs the page's lines, of 20 and 22, each as it is after a change. */
+/** Runs the commands of the page with 20 and 22, each after a change. */
 async function runSnippets(
   t: TestContext,
   page: BrowserPage,
@@ -90,7 +90,7 @@ async function runSnippets(
   }
 }
 
-/** Undefined where it is skipped for want of the tool. */
+/** Returns undefined if the command is skipped without its tool. */
 async function runSnippet(t: TestContext, name: string, snippet: string, env: NodeJS.ProcessEnv) {
   if (name === "TypeScript") return run("node", ["--input-type=module-typescript", "-"], { input: snippet, env });
   if (name !== "Python") {
@@ -103,7 +103,7 @@ async function runSnippet(t: TestContext, name: string, snippet: string, env: No
   return runPython(t, python, snippet, { contract: readFileSync(join(ROOT, "proto/service.proto"), "utf8"), env });
 }
 
-/** The files of the tests' authority, and of a client that it certified. */
+/** Writes the files of the tests' authority, and of a client's certificate. */
 async function writePems(t: TestContext): Promise<readonly [ca: string, cert: string, key: string]> {
   const folder = await mkdtemp(join(tmpdir(), "lines-"));
   t.after(() => rm(folder, { recursive: true }));

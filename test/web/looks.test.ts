@@ -1,4 +1,4 @@
-/** How the page looks and reads to everyone: axe, narrow and wide windows, and its pictures. */
+/** Tests the appearance of the page: accessibility with axe, narrow and wide windows, and images. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -52,7 +52,7 @@ testInChromium("the page looks right", [
     ],
   ),
   [
-    "at 360 pixels the call button begins where the line begins",
+    "at 360 pixels the call button is at the begin of its line",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url, { viewport: { width: 360, height: 800 } });
@@ -61,7 +61,7 @@ testInChromium("the page looks right", [
     },
   ],
   [
-    "in colours that a person forces on every page, bars, the language and what is lit are seen",
+    "with forced colours, bars, the chosen language and highlighted parts are visible",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url, { forcedColors: "active" });
@@ -74,7 +74,7 @@ testInChromium("the page looks right", [
       for (const bar of [".sizes .bar .message", ".sizes .bar .framing", ".chart .dot", ".chart .own .dot"]) {
         assert.notEqual(await colorOf(bar, "backgroundColor"), card, bar);
       }
-      await page.keyboard.press("ArrowRight"); // off the brace, which is of no value
+      await page.keyboard.press("ArrowRight"); // away from the brace, which belongs to no value
       for (const [is, isNot] of [
         ["button[aria-pressed=true]", "button[aria-pressed=false]"],
         [".part[data-lit=true]", ".part[data-lit=false]"],

@@ -1,4 +1,7 @@
-/** The page of who replaces the contract: made by the README's steps, it has their form, and calls their service. */
+/**
+ * Tests the page after the contract is replaced by the steps of the README: it has another form, and calls another
+ * service.
+ */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { create, type DescMessage } from "@bufbuild/protobuf";
@@ -42,7 +45,7 @@ message CancelRequest {
 message CancelResponse {}
 `;
 
-/** What generates and builds, and is not what a form expects. */
+/** A contract that generates and builds, but is unusual for a form. */
 const ODD = `
 edition = "2023";
 package odd.v1;
@@ -216,7 +219,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "an input that is no message is refused before anything is sent, and the page goes on",
+    "an input that is not a message is rejected before anything is sent, and the page keeps working",
     async (t, browser, own) => {
       const sent: unknown[] = [];
       const { page } = await openOwn(t, browser, own, {
@@ -227,7 +230,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       } as Implementation);
       const call = page.getByRole("button", { name: "Call" });
       const greatest = page.getByRole("button", { name: "The largest numbers" });
-      assert.equal(await greatest.count(), 0, "of the oneof the name is set, which is no number");
+      assert.equal(await greatest.count(), 0, "the set field of the oneof is the name, which is not a number");
       await call.click();
       await page.locator(".result .response", { hasText: "name = name" }).waitFor();
       await page.getByLabel("name").fill("  two spaces  ");
@@ -306,7 +309,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "an answer of any type is told in JSON where the contract has the type, and why not where it has not",
+    "an Any in a response is shown in JSON if the contract has its type, and as an error otherwise",
     async (t, browser, own) => {
       const kind = { case: "id", value: 5 };
       const [choice] = own.service.file.messages as [DescMessage];

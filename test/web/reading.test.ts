@@ -1,4 +1,4 @@
-/** What a person reads on the page, and how: by keyboard, by pointing, in two languages; and the sizes. */
+/** Tests reading the page: by keyboard, by pointer, in two languages, and the table of sizes. */
 import assert from "node:assert/strict";
 import type { Page as BrowserPage, Locator } from "playwright-core";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../../web/call/protocol.ts";
@@ -140,7 +140,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "the sizes stand side by side: those of the wire for each protocol, and gRPC's worked out",
+    "the table has the recorded size of each protocol, and the calculated one of gRPC",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);
       await call(page, 20, 22);
@@ -250,7 +250,7 @@ testInChromium("the page is read", [
 /** The viewport of a small phone, in CSS pixels. */
 const PHONE = { viewport: { width: 360, height: 740 } };
 
-/** Moves a finger over the target, as a person does to scroll. */
+/** Moves a finger over the target, as a user does to scroll. */
 async function swipe(page: BrowserPage, target: Locator): Promise<void> {
   await target.scrollIntoViewIfNeeded();
   const { x, y } = (await target.boundingBox()) as { x: number; y: number };

@@ -1,4 +1,4 @@
-/** A page whose name was made to lead here, in Chromium: it is same-origin, so only the check of hosts stops it. */
+/** Tests DNS rebinding in Chromium: the page is same-origin, so only the check of hosts stops it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
@@ -46,7 +46,7 @@ test("a page on a host of another name, in Chromium", { timeout: 120_000 }, asyn
         await page.goto(`http://${PLAIN_HOST}:${port}/attack`);
         attacker.close();
         await once(attacker, "close");
-        // From now on the name leads to this server, as an attacker's DNS server can make it.
+        // Makes the name resolve to this server from now on, as an attacker's DNS server could.
         const server = createServer({ routes, ...(allowedHosts && { allowedHosts }), log: (entry) => log.push(entry) });
         await server.listen({ port });
         t.after(async () => {

@@ -1,4 +1,4 @@
-/** The programs to paste reach the address that is meant, whatever stands in it. */
+/** Tests that the programs to paste reach the right address, with hostile characters in it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type DescMethodUnary, type DescService, fromJson } from "@bufbuild/protobuf";

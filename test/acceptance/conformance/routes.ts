@@ -1,4 +1,4 @@
-/** The service that the official conformance suite calls (connectrpc.conformance.v1.ConformanceService). */
+/** Implements the service that the official conformance suite calls (connectrpc.conformance.v1.ConformanceService). */
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, type DescMessage, type FileRegistry, type Message } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
@@ -6,7 +6,7 @@ import { ConnectError, type ConnectRouter, type HandlerContext } from "@connectr
 
 const PACKAGE = "connectrpc.conformance.v1";
 
-// The suite's messages, as far as they are read here. Its descriptors come from its own module, without generated code.
+// The used fields of the suite's messages. Their descriptors come from the suite's module, without generated code.
 interface Header {
   name: string;
   value: string[];
@@ -31,7 +31,7 @@ interface StreamDefinition extends Definition {
 type UnaryRequest = Message & { responseDefinition?: UnaryDefinition };
 type StreamRequest = Message & { responseDefinition?: StreamDefinition; fullDuplex?: boolean };
 
-/** Registers the service of these descriptors, with messages of at most receiveLimit bytes. */
+/** Registers the service of these descriptors. Messages may have `receiveLimit` bytes. */
 export function conformanceRoutes(registry: FileRegistry, receiveLimit: number) {
   const service = registry.getService(`${PACKAGE}.ConformanceService`);
   const requestInfoDesc = registry.getMessage(`${PACKAGE}.ConformancePayload.RequestInfo`) as DescMessage;

@@ -1,7 +1,7 @@
 /**
- * Runs the official conformance suite: connectconformance on PATH, its contract from its Go module. Of the
- * arguments, "no-fast-path" leaves unary calls to Connect's handlers, and "node" has node:http2 judged, without a receive
- * limit: with one, it never ends a call that is over it.
+ * Runs the official conformance suite: connectconformance on PATH, with the contract in its Go module. The argument
+ * "no-fast-path" turns the fast path off. "node" tests node:http2, without a receive limit: with one, it would never
+ * end a call with a larger message.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -29,7 +29,7 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-/** What the program printed. Throws where it did not end well. */
+/** Runs a program and returns its output. Throws if it fails. */
 function output(program: string, ...args: string[]): string {
   const { status, stdout, error } = spawnSync(program, args, {
     cwd: folder,

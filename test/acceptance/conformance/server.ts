@@ -1,4 +1,7 @@
-/** The server under test: the suite's descriptors and what to leave out as arguments, what to serve on stdin, where it serves on stdout. */
+/**
+ * The server under test. Its arguments are the suite's descriptors and choices. Reads its settings on stdin, and writes
+ * its address on stdout.
+ */
 import { readFile } from "node:fs/promises";
 import { create, createFileRegistry, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
@@ -10,7 +13,7 @@ const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, await re
 const request = registry.getMessage("connectrpc.conformance.v1.ServerCompatRequest") as DescMessage;
 const response = registry.getMessage("connectrpc.conformance.v1.ServerCompatResponse") as DescMessage;
 
-/** What is read of the request; the certificates and keys are in PEM. */
+/** The used fields of the suite's request; certificates and keys are in PEM. */
 interface Request {
   readonly messageReceiveLimit: number;
   readonly useTls: boolean;
@@ -38,7 +41,7 @@ function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString();
 }
 
-/** A message with its length before it, in four bytes. */
+/** Returns the message after its length in four bytes. */
 async function readSized(): Promise<Uint8Array> {
   const bytes = Buffer.concat(await process.stdin.toArray());
   return bytes.subarray(4, 4 + bytes.readUInt32BE());

@@ -7,7 +7,10 @@ import { describe, test } from "node:test";
 import { ROOT, run as runProgram } from "../../support/command.ts";
 import { killGroup, startProcessIn } from "../../support/process.ts";
 
-/** Each Node with a npm that came with it, and the newest npm. Those before 11.6.2 leave no node_modules/.bin/node. */
+/**
+ * Versions of Node, each with an npm that came with it, and the newest npm. npm before 11.6.2 leaves no
+ * node_modules/.bin/node.
+ */
 const MATRIX = [
   { node: "20.20.2", npm: "10.8.2" },
   { node: "22.21.1", npm: "10.9.4" },
@@ -57,7 +60,7 @@ describe("install, start, call and generate in a fresh clone", { concurrency: 2 
   }
 });
 
-/** The environment in which these are the first node, npm and npx on PATH. */
+/** Installs this Node and npm. Returns an environment with both first on PATH. */
 async function installTools(folder: string, node: string, npm: string): Promise<NodeJS.ProcessEnv> {
   const packages = [`${NODE_PACKAGE}@${node}`, `npm@${npm}`];
   const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--engine-strict=false"];

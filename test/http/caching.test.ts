@@ -1,4 +1,4 @@
-/** Answers to GET as HTTP caches need them: validators, conditions, and what may be stored at all. */
+/** Caching of responses to GET: validators, conditions, and Cache-Control. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -16,7 +16,7 @@ const SAY = "/fixture.Echo/Say?connect=v1&encoding=json&message=%22%22";
 const LARGE = "x".repeat(100_000);
 
 for (const version of HTTP_VERSIONS) {
-  test(`an answer has a strong ETag, the service's Cache-Control, and Vary, over ${version}`, async (t) => {
+  test(`a response has a strong ETag, the service's Cache-Control, and Vary, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const { status, headers, body } = await get(version, authority, SUM_OF_3);
     assert.deepEqual([status, body.toString()], [200, '{"sum":3}']);
@@ -25,7 +25,7 @@ for (const version of HTTP_VERSIONS) {
     assert.equal(headers.vary, "Accept-Encoding");
   });
 
-  test(`an ETag is the same for the same bytes, and another for another body or codec, over ${version}`, async (t) => {
+  test(`equal bytes have equal ETags, and another body or codec has another ETag, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const tags = [];
     for (const path of [SUM_OF_3, SUM_OF_3_BINARY, SUM_OF_4]) {
@@ -36,7 +36,7 @@ for (const version of HTTP_VERSIONS) {
     assert.equal(new Set(tags).size, 3, String(tags));
   });
 
-  test(`an answer is 304 where the client names its ETag, over ${version}`, async (t) => {
+  test(`a response is 304 if the client names its ETag, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const { etag } = (await get(version, authority, SUM_OF_3)).headers;
     for (const condition of [`${etag}`, `W/${etag}`, "*", `"other", ${etag}`, `W/"a,b",W/${etag} , "z"`]) {
@@ -52,7 +52,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`an answer is whole where the client names no ETag of it, over ${version}`, async (t) => {
+  test(`a response has its body if the client names another ETag, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const { etag } = (await get(version, authority, SUM_OF_4)).headers;
     for (const condition of [`${etag}`, '"other"', "", String(etag).slice(1, -1), '"*"']) {
@@ -61,7 +61,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`an answer to POST has no ETag and no Cache-Control, and no condition, over ${version}`, async (t) => {
+  test(`a response to POST has no ETag and no Cache-Control, and ignores conditions, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const headers = { "content-type": "application/json", "if-none-match": "*" };
     const response = await send(version, authority, { path: "/test.Test/GetSum", headers, body: '{"a":1,"b":2}' });
@@ -95,14 +95,14 @@ for (const version of HTTP_VERSIONS) {
     assert.equal(log.splice(0).length, 1);
   });
 
-  test(`an answer of which the service says nothing is not stored, over ${version}`, async (t) => {
+  test(`a response without Cache-Control from the service is not stored, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { routes: echoRoutes({ say: () => ({ value: "now" }) }) });
     const response = await get(version, authority, SAY, { "if-none-match": "*" });
     assertNotStored(response, 200);
     assert.equal(response.body.toString(), '"now"');
   });
 
-  test(`a compressed answer has another ETag than the plain one, and each its own 304, over ${version}`, async (t) => {
+  test(`a compressed response has another ETag than the plain one, and each has its own 304, over ${version}`, async (t) => {
     const { authority } = await startServer(t, {
       routes: echoRoutes({
         say(_, { responseHeader }) {

@@ -1,4 +1,4 @@
-/** What a page on another origin may send and read: preflights, answers and errors in Connect and gRPC-Web. */
+/** CORS: preflights, and the responses and errors that a page on another origin may read in Connect and gRPC-Web. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -13,7 +13,7 @@ const GET_SUM = "/test.Test/GetSum";
 const GET_SUM_OF_3 = `${GET_SUM}?connect=v1&encoding=json&message=%7B%22a%22%3A1%2C%22b%22%3A2%7D`;
 
 for (const version of HTTP_VERSIONS) {
-  test(`a preflight of an allowed origin is answered in full, over ${version}`, async (t) => {
+  test(`a preflight of an allowed origin gets all fields, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [OTHER, PAGE] });
     const asked = "content-type,connect-protocol-version,authorization,x-mine";
     for (const path of [GET_SUM, "/grpc.health.v1.Health/Watch", "/no.Such/Thing"]) {
@@ -28,7 +28,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`a preflight that asks for no header is told of none, over ${version}`, async (t) => {
+  test(`a preflight that asks for no header gets no Access-Control-Allow-Headers, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     const { headers } = await send(version, authority, preflight(GET_SUM, PAGE));
     assert.equal(headers["access-control-allow-origin"], PAGE);
@@ -43,7 +43,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`an origin that is not allowed gets nothing, over ${version}`, async (t) => {
+  test(`an origin that is not allowed gets no CORS fields, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     for (const origin of [OTHER, "null", `${PAGE}:443`, PAGE.toUpperCase(), `${PAGE}.evil.example`]) {
       const refused = await send(version, authority, preflight(GET_SUM, origin));
@@ -55,7 +55,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`nothing is said of origins when none is allowed, over ${version}`, async (t) => {
+  test(`without allowed origins, responses have no CORS fields, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     for (const request of [preflight(GET_SUM, PAGE), post("{}", PAGE), post("{", PAGE)]) {
       const response = await send(version, authority, request);
@@ -63,7 +63,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`OPTIONS that is no preflight is answered by what the method allows, over ${version}`, async (t) => {
+  test(`OPTIONS without a preflight gets the methods that the target allows, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     for (const headers of [{ origin: PAGE }, { "access-control-request-method": "POST" }]) {
       const response = await send(version, authority, { method: "OPTIONS", path: GET_SUM, headers: present(headers) });
@@ -71,7 +71,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`an answer varies by Origin also where there is none, over ${version}`, async (t) => {
+  test(`a response varies by Origin even if the request has no Origin, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     const plain = await send(version, authority, post("{}"));
     assert.deepEqual([plain.headers.vary, allowFields(plain)], ["Origin", []]);
@@ -79,7 +79,7 @@ for (const version of HTTP_VERSIONS) {
     assert.equal(cached.headers.vary, "Accept-Encoding, Origin");
   });
 
-  test(`an answer does not vary by Origin where every one is allowed, over ${version}`, async (t) => {
+  test(`a response does not vary by Origin if every origin is allowed, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: ["*"] });
     for (const origin of [PAGE, undefined]) {
       const { headers } = await send(version, authority, { ...post("{}", origin) });
@@ -87,7 +87,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`an answer from a cache, and 304, are readable with their ETag, over ${version}`, async (t) => {
+  test(`a cached response and a 304 are readable with their ETag, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     const request = { method: "GET", path: GET_SUM_OF_3, headers: { origin: PAGE } };
     const fresh = await send(version, authority, request);
@@ -102,7 +102,7 @@ for (const version of HTTP_VERSIONS) {
 }
 
 for (const cell of CELLS.filter(({ protocol }) => protocol !== "gRPC")) {
-  test(`answers and errors of every kind are readable to a page, in ${cell.name}`, async (t) => {
+  test(`a page can read responses and errors of every kind, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
       corsOrigins: [PAGE],
       routes: echoRoutes({
@@ -144,16 +144,16 @@ function post(body: string, origin?: string) {
   return { path: GET_SUM, headers: present({ "content-type": "application/json", origin }), body };
 }
 
-/** The names of the fields by which something is allowed. */
+/** Returns the names of the CORS fields. */
 function allowFields({ headers }: HttpResponse): string[] {
   return Object.keys(headers).filter((name) => name.startsWith("access-control-"));
 }
 
-/** Whether the page may read the answer, what gRPC-Web says in it, the given headers, and any other that it has. */
+/** Asserts that a page may read the response, the status of gRPC-Web, the given fields, and every other field. */
 function assertReadable({ headers }: HttpResponse, origin: string, names: readonly string[]): void {
   assert.equal(headers["access-control-allow-origin"], origin);
   const exposed = String(headers["access-control-expose-headers"]).toLowerCase().split(", ");
-  for (const name of names) assert.ok(headers[name] !== undefined, `the answer has no ${name}`);
+  for (const name of names) assert.ok(headers[name] !== undefined, `the response has no ${name}`);
   const always = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
   const ofHttp = ["content-length", "date", "connection", "keep-alive", "transfer-encoding", "vary"];
   const own = Object.keys(headers).filter((name) => !ofHttp.includes(name) && !name.startsWith("access-control-"));

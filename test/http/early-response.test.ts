@@ -1,4 +1,4 @@
-/** An answer that comes before the request's end is not lost (RFC 9112, 9.3; RFC 9113, 8.1), and what follows is bounded. */
+/** Early responses (RFC 9112, 9.3; RFC 9113, 8.1): clients do not lose them, and the rest of the request is limited. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -16,7 +16,7 @@ const HEAD = `POST /test.Test/GetSum HTTP/1.1\r\nHost: localhost\r\nContent-Type
 const TYPES: Readonly<Record<string, string>> = { gRPC: "grpc+", "gRPC-Web": "grpc-web+", Connect: "" };
 
 for (const version of HTTP_VERSIONS) {
-  test(`a large request of a type that is not served is told so, over ${version}`, async (t) => {
+  test(`a large request of an unsupported type gets its response, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const headers = { "content-type": "text/plain" };
     const request = { path: "/test.Test/GetSum", headers, body: Buffer.alloc(SIZE) };
@@ -26,7 +26,7 @@ for (const version of HTTP_VERSIONS) {
 
 for (const cell of CELLS.filter(({ protocol }) => protocol !== "Connect GET")) {
   for (const fastPath of [true, false]) {
-    test(`a call that its head refuses is answered before its body, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
+    test(`a call that is refused by its header gets a response before its body, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
       const { authority } = await startServer(t, { fastPath });
       const encoding = isGrpc(cell) ? "grpc-encoding" : "content-encoding";
       const headers = { "content-type": `application/${TYPES[cell.protocol]}${cell.codec}` };
@@ -37,7 +37,7 @@ for (const cell of CELLS.filter(({ protocol }) => protocol !== "Connect GET")) {
   }
 }
 
-/** Sends a request's head and a byte of its body, and gives the status of the answer. */
+/** Sends the header of a request and one byte of its body. Returns the status of the response. */
 async function answered(http: HttpVersion, authority: string, headers: Record<string, string>): Promise<number> {
   if (http === "HTTP/1.1") {
     const socket = await connectTo(authority);
@@ -56,7 +56,7 @@ async function answered(http: HttpVersion, authority: string, headers: Record<st
   return status;
 }
 
-test("over HTTP/1.1 the rest of an answered request is read, and the connection serves the next", async (t) => {
+test("over HTTP/1.1 the rest of a request is read after its response, and the connection serves the next request", async (t) => {
   const { authority } = await startServer(t);
   const socket = await answeredEarly(authority);
   socket.write(Buffer.alloc(SIZE / 2));
@@ -68,7 +68,7 @@ for (const { discardedBytes, cut } of [
   { discardedBytes: 100_000, cut: true },
   { discardedBytes: Number.POSITIVE_INFINITY, cut: false },
 ]) {
-  test(`over HTTP/1.1, with discardedBytes ${discardedBytes}, half a megabyte after the answer is ${cut ? "cut" : "read"}`, async (t) => {
+  test(`over HTTP/1.1, with discardedBytes ${discardedBytes}, half a megabyte after the response is ${cut ? "cut" : "read"}`, async (t) => {
     const { authority } = await startServer(t, { limits: { discardedBytes } });
     const socket = await answeredEarly(authority);
     socket.on("error", () => {}); // it may be reset
@@ -83,7 +83,7 @@ for (const { discardedBytes, cut } of [
   });
 }
 
-test("over HTTP/1.1 a last response is followed by the connection's end only after the request's", async (t) => {
+test("over HTTP/1.1 the connection closes after a last response only when the request is complete", async (t) => {
   const { authority } = await startServer(t);
   const socket = await answeredEarly(authority, HEAD.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
   let ended = false;
@@ -96,7 +96,7 @@ test("over HTTP/1.1 a last response is followed by the connection's end only aft
   assert.deepEqual(await socket.toArray(), [], "it ends without an error");
 });
 
-test("over HTTP/1.1 a client that sends more than is discarded, and reads late, reads the response and the end", async (t) => {
+test("over HTTP/1.1 a client that sends over discardedBytes and reads late reads the response and the end", async (t) => {
   const { authority } = await startServer(t, { limits: { discardedBytes: 100_000, earlyResponseBytes: 1 } });
   const socket = await connectTo(authority);
   socket.pause();
@@ -109,7 +109,7 @@ test("over HTTP/1.1 a client that sends more than is discarded, and reads late, 
   assert.match(answer, /^HTTP\/1\.1 415 /);
 });
 
-/** A connection on which half of a request was sent, and the whole answer to it came. */
+/** Returns a connection on which half of a request was sent and its whole response was received. */
 async function answeredEarly(authority: string, head = HEAD): Promise<Socket> {
   const socket = await connectTo(authority);
   socket.write(head);

@@ -1,4 +1,4 @@
-/** Calls may name any host over HTTP/2, as Envoy's health checker does; browsers may name those that are allowed. */
+/** The host check: calls over HTTP/2 may name any host, as Envoy's health checker does; browsers only allowed ones. */
 import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { startServer } from "../support/server.ts";
 const SAY = `/${Echo.typeName}/Say`;
 const CALL = { path: SAY, headers: { "content-type": "application/json" }, body: '"x"' };
 
-/** Authorities that Envoy and others send, or could send: grpc-go accepts each. */
+/** Authorities that Envoy and other clients send, or could send. grpc-go accepts each of them. */
 const NAMES = [
   "outbound|50051||sum.default.svc",
   "grpcroute/default/sum/rule/0",
@@ -25,7 +25,7 @@ const NAMES = [
 
 for (const fastPath of [true, false]) {
   for (const name of NAMES) {
-    test(`a call to ${name} over HTTP/2 is answered, with a URL that can be parsed, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+    test(`a call to ${name} over HTTP/2 is served, and its URL can be parsed, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const urls: string[] = [];
       const noting: Interceptor = (next) => (request) => {
         urls.push(request.url);
@@ -61,7 +61,7 @@ for (const fastPath of [true, false]) {
   }
 }
 
-test("a call that names no host over HTTP/2 is answered", async (t) => {
+test("a call without a host over HTTP/2 is served", async (t) => {
   const { url } = await startServer(t, { http2: "built-in", routes: echoRoutes({ say: (request) => request }) });
   const session = http2.connect(url);
   t.after(() => session.destroy());
@@ -71,9 +71,9 @@ test("a call that names no host over HTTP/2 is answered", async (t) => {
   assert.equal(Buffer.concat(await request.toArray()).toString(), '"x"');
 });
 
-const SAME = "http://evil.example"; // a page that DNS rebinding made same-origin
+const SAME = "http://evil.example"; // a page that is same-origin by DNS rebinding
 
-/** Requests of browsers, and calls that no browser makes. */
+/** Requests of browsers, and calls that browsers do not make. */
 const REQUESTS = {
   "GET /": { method: "GET", path: "/" },
   "HEAD /": { method: "HEAD", path: "/" },
@@ -119,7 +119,7 @@ for (const version of HTTP_VERSIONS) {
       });
     }
 
-    test(`${name} of loopback's names is served by default, over ${version}`, async (t) => {
+    test(`${name} of a loopback name is served by default, over ${version}`, async (t) => {
       const { authority } = await startServer(t, { routes: echoRoutes({ say: (request) => request }) });
       for (const host of [
         "localhost",
@@ -157,7 +157,7 @@ for (const [allowed, served, refused] of [
   ["[::2]", ["[::2]"], ["[::3]"]],
   ["10.0.0.1", ["10.0.0.1:80", "10.1"], ["10.0.0.2"]],
 ] as const) {
-  test(`the allowed host ${allowed} is compared as browsers write it`, async (t) => {
+  test(`the allowed host ${allowed} is compared in the spelling of browsers`, async (t) => {
     const { authority, log } = await startServer(t, { allowedHosts: [allowed] });
     for (const host of served) assert.equal((await outcome("HTTP/1.1", authority, "GET /", host)).status, 200, host);
     for (const host of refused) assert.equal((await outcome("HTTP/1.1", authority, "GET /", host)).status, 403, host);
@@ -165,7 +165,7 @@ for (const [allowed, served, refused] of [
   });
 }
 
-test("an allowed host that is not one is refused when the server is built", () => {
+test("an invalid allowed host is refused when the server is created", () => {
   for (const host of ["a:80", "[::1]:80", "http://a", "", ".", "a b", "a/b"]) {
     assert.throws(() => createServer({ routes: () => {}, allowedHosts: [host] }), {
       name: "TypeError",

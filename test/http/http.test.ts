@@ -1,4 +1,4 @@
-/** What HTTP asks of any server: the home page, methods and media types that are not served, names that do not exist. */
+/** Basic HTTP: the home page, unsupported methods and media types, and unknown names. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -14,7 +14,7 @@ const GET_SUM = "/test.Test/GetSum";
 const PATHS = ["/", GET_SUM, "/no.Such/Thing"];
 
 for (const version of HTTP_VERSIONS) {
-  test(`GET / says what is served and how to call it, over ${version}`, async (t) => {
+  test(`GET / lists the services and commands to call them, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const { status, headers, body } = await send(version, authority, { method: "GET", path: "/" });
     assert.equal(status, 200);
@@ -29,7 +29,7 @@ for (const version of HTTP_VERSIONS) {
     assert.ok(text.includes(`grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
   });
 
-  test(`HEAD / has the head of GET / and no body, over ${version}`, async (t) => {
+  test(`HEAD / has the header of GET / and no body, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const { status, headers, body } = await send(version, authority, { method: "HEAD", path: "/" });
     assert.deepEqual([status, headers["content-type"], body.length], [200, "text/plain; charset=utf-8", 0]);
@@ -40,7 +40,7 @@ for (const version of HTTP_VERSIONS) {
     [GET_SUM, "POST, GET, OPTIONS"],
     ["/grpc.health.v1.Health/Check", "POST, OPTIONS"],
   ] as const) {
-    test(`a method that ${path} does not have is told those it has, over ${version}`, async (t) => {
+    test(`a method that ${path} does not allow gets 405 with the allowed methods, over ${version}`, async (t) => {
       const { authority } = await startServer(t);
       const methods = ["PUT", "DELETE", ...(path === "/" ? ["POST"] : ["HEAD"])];
       for (const method of methods) {
@@ -52,7 +52,7 @@ for (const version of HTTP_VERSIONS) {
     });
   }
 
-  test(`a media type that a unary method does not take is told those it takes, over ${version}`, async (t) => {
+  test(`an unsupported media type of a unary method gets 415 with the supported types, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     for (const type of ["text/plain", "application/xml", "application/connect+proto", "application/grpc-web-text"]) {
       const request = { path: GET_SUM, headers: { "content-type": type }, body: "" };
@@ -66,7 +66,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`a media type that a streaming method does not take is told those it takes, over ${version}`, async (t) => {
+  test(`an unsupported media type of a streaming method gets 415 with the supported types, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     for (const type of ["text/plain", "application/json"]) {
       const request = { path: "/grpc.health.v1.Health/Watch", headers: { "content-type": type }, body: "" };
@@ -76,7 +76,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`each media type in Accept-Post is taken, over ${version}`, async (t) => {
+  test(`each media type in Accept-Post is supported, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const wrong = { path: GET_SUM, headers: { "content-type": "text/plain" }, body: "" };
     const { headers } = await send(version, authority, wrong);
@@ -88,13 +88,13 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`HEAD of what does not exist is 404 without a body, over ${version}`, async (t) => {
+  test(`HEAD of an unknown name is 404 without a body, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const { status, body } = await send(version, authority, { method: "HEAD", path: "/no.Such/Thing" });
     assert.deepEqual([status, body.length], [404, 0]);
   });
 
-  test(`bytes beyond ASCII in a field do no harm, over ${version}`, async (t) => {
+  test(`bytes beyond ASCII in a field cause no server error, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     for (const [name, path] of ["content-type", "x-mine"].flatMap((name) =>
       PATHS.map((path) => [name, path] as const),
@@ -116,7 +116,7 @@ for (const version of HTTP_VERSIONS) {
 for (const cell of CELLS) {
   const message = Buffer.from(cell.codec === "json" ? "{}" : "");
 
-  test(`an unknown service is unimplemented and told what is served, in ${cell.name}`, async (t) => {
+  test(`an unknown service is unimplemented, and the error names the services, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t);
     const outcome = await callIn(cell, authority, { path: "/no.Such/Thing", message });
     const services = "test.Test, grpc.health.v1.Health, grpc.reflection.v1.ServerReflection, ";
@@ -128,7 +128,7 @@ for (const cell of CELLS) {
     assert.equal(outcome.status, cell.protocol.startsWith("gRPC") ? 200 : 404);
   });
 
-  test(`an unknown method is unimplemented and told the service's methods, in ${cell.name}`, async (t) => {
+  test(`an unknown method is unimplemented, and the error names the service's methods, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t);
     const outcome = await callIn(cell, authority, { path: "/grpc.health.v1.Health/Chek", message });
     assert.equal(outcome.code, "unimplemented");
@@ -153,14 +153,14 @@ test("an unknown method in gRPC has its status in the HEADERS frame that ends th
   assert.ok(flags & http2.constants.NGHTTP2_FLAG_END_STREAM, "the frame does not end the stream");
 });
 
-test("a long path is cut in the answer that says it is unknown", async (t) => {
+test("a long unknown path is cut in the error", async (t) => {
   const { authority } = await startServer(t);
   const { status, body } = await send("HTTP/2", authority, { path: `/${"x".repeat(10_000)}` });
   assert.equal(status, 404);
   assert.ok(body.length < 500, `${body.length} bytes`);
 });
 
-test("a bidi method over HTTP/1.1 is answered by 505", async (t) => {
+test("a bidi method over HTTP/1.1 gets 505", async (t) => {
   const { authority } = await startServer(t, { routes: echoRoutes({ async *chat() {} }) });
   const request = { path: `/${Echo.typeName}/Chat`, headers: { "content-type": "application/connect+json" }, body: "" };
   assert.equal((await send("HTTP/1.1", authority, request)).status, 505);
@@ -168,7 +168,7 @@ test("a bidi method over HTTP/1.1 is answered by 505", async (t) => {
 
 const BAD_AUTHORITIES = ["[", "a:99999", "a b", "a/b", "user@host", "a?b", "a#b", "[::1", "a:b", "::1", "a\\b", ""];
 
-test("a Host that is none gets 400, over HTTP/1.1", async (t) => {
+test("an invalid Host gets 400, over HTTP/1.1", async (t) => {
   const { authority } = await startServer(t);
   for (const host of BAD_AUTHORITIES) {
     for (const path of PATHS) {
@@ -179,7 +179,7 @@ test("a Host that is none gets 400, over HTTP/1.1", async (t) => {
   assert.equal((await send("HTTP/1.1", authority, { method: "GET", path: "/" })).status, 200);
 });
 
-test("a request without Host gets 400 over HTTP/1.1, and is served over HTTP/1.0, which has none", async (t) => {
+test("a request without Host gets 400 over HTTP/1.1, and is served over HTTP/1.0", async (t) => {
   const { authority } = await startServer(t);
   for (const [version, status] of [
     ["1.1", 400],
@@ -191,7 +191,7 @@ test("a request without Host gets 400 over HTTP/1.1, and is served over HTTP/1.0
   }
 });
 
-test("an :authority or Host that is none gets 400 at / over HTTP/2, where node:http2 does not reset its stream before", async (t) => {
+test("an invalid :authority or Host gets 400 at / over HTTP/2, unless node:http2 has reset its stream", async (t) => {
   const { authority } = await startServer(t);
   for (const bad of BAD_AUTHORITIES) {
     for (const [name, path] of [":authority", "host"].map((name) => [name, "/"] as const)) {
@@ -210,7 +210,7 @@ test("an :authority or Host that is none gets 400 at / over HTTP/2, where node:h
   assert.equal((await send("HTTP/2", authority, { method: "GET", path: "/" })).status, 200);
 });
 
-test("the authorities that a client may name are served", async (t) => {
+test("valid authorities are served", async (t) => {
   const { authority } = await startServer(t, { allowedHosts: ["*"] });
   for (const host of ["localhost", "a.example:80", "a.example:", "127.0.0.1:1", "[::1]", "[::1]:50051", "a_b"]) {
     for (const version of HTTP_VERSIONS) {
@@ -221,7 +221,7 @@ test("the authorities that a client may name are served", async (t) => {
   }
 });
 
-test("a request target in absolute form whose authority is none gets 400", async (t) => {
+test("a request target in absolute form with an invalid authority gets 400", async (t) => {
   const { authority } = await startServer(t);
   for (const target of ["http://[/", "http://@/", "http://u:p@localhost/", "http://a:99999/", "http:///"]) {
     const request = `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
@@ -229,7 +229,7 @@ test("a request target in absolute form whose authority is none gets 400", async
   }
 });
 
-test("the lines at / are of https for a client that a proxy speaks TLS with", async (t) => {
+test("the commands at / have https for a client behind a TLS proxy", async (t) => {
   const { url, authority } = await startServer(t);
   const session = http2.connect(url);
   t.after(() => session.destroy());
@@ -241,7 +241,7 @@ test("the lines at / are of https for a client that a proxy speaks TLS with", as
   assert.ok(text.includes(`  grpcurl -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
 });
 
-test("a query does not hide the home page", async (t) => {
+test("the home page is served with a query too", async (t) => {
   const { authority } = await startServer(t);
   for (const version of HTTP_VERSIONS) {
     assert.equal((await send(version, authority, { method: "GET", path: "/?x=1" })).status, 200);
@@ -261,7 +261,7 @@ test("a request target in absolute form is served, and overrides Host", async (t
 });
 
 for (const fastPath of [true, false]) {
-  test(`a pipelined request that expects 100-continue is told so before its answer, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+  test(`a pipelined request that expects 100-continue gets it before its response, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
     const { authority } = await startServer(t, { fastPath });
     const post = (...fields: string[]) =>
       [`POST ${GET_SUM} HTTP/1.1`, "Host: x", "Content-Type: application/json", "Content-Length: 2", ...fields].join(
@@ -274,10 +274,10 @@ for (const fastPath of [true, false]) {
 }
 
 for (const [what, chunk, status] of [
-  ["a chunk whose size is no number", "zz\r\n", 400],
+  ["a chunk whose size is not a number", "zz\r\n", 400],
   ["a chunk with more extensions than Node takes", `1;${"a".repeat(40_000)}\r\n`, 413],
 ] as const) {
-  test(`${what} is answered ${status}`, async (t) => {
+  test(`${what} gets ${status}`, async (t) => {
     const { authority } = await startServer(t);
     const fields = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
     const answer = await exchangeBytes(authority, `POST ${GET_SUM} HTTP/1.1\r\n${fields}\r\n\r\n`, chunk);
@@ -285,7 +285,7 @@ for (const [what, chunk, status] of [
   });
 }
 
-test("a broken chunk of a request that was answered before is not answered again", async (t) => {
+test("an invalid chunk after the response gets no second response", async (t) => {
   const { authority } = await startServer(t);
   const fields = "Host: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked";
   const answers = await exchangeBytes(authority, `POST ${GET_SUM} HTTP/1.1\r\n${fields}\r\n\r\n`, "zz\r\n");
@@ -293,7 +293,7 @@ test("a broken chunk of a request that was answered before is not answered again
 });
 
 for (const version of HTTP_VERSIONS) {
-  test(`an expectation that is not known is ignored, over ${version}`, async (t) => {
+  test(`an unknown expectation is ignored, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const headers = { "content-type": "application/json", expect: "x" };
     const { status, body } = await send(version, authority, { path: GET_SUM, headers, body: Buffer.from('{"a":1}') });
@@ -301,7 +301,7 @@ for (const version of HTTP_VERSIONS) {
   });
 }
 
-test("a CONNECT behind a call takes the connection with it, and is not taken for the call's answer", async (t) => {
+test("a CONNECT behind a call closes the connection, and the call gets no wrong response", async (t) => {
   const abandoned = Promise.withResolvers<void>();
   const { authority } = await startServer(t, {
     routes: echoRoutes({
@@ -317,7 +317,7 @@ test("a CONNECT behind a call takes the connection with it, and is not taken for
   await abandoned.promise;
 });
 
-test("a CONNECT behind streams ends those that wait to write", async (t) => {
+test("a CONNECT behind streams cancels those that wait to write", async (t) => {
   const ended: string[] = [];
   const { authority } = await startServer(t, {
     routes: echoRoutes({
@@ -345,11 +345,11 @@ test("a CONNECT behind streams ends those that wait to write", async (t) => {
   assert.deepEqual(ended.sort(), ["a", "b", "c"]);
 });
 
-test("trailers that cannot be sent behind a large answer end the call, and no more", async (t) => {
+test("invalid trailers after a large response end only their call", async (t) => {
   const { authority, log } = await startServer(t, {
     routes: echoRoutes({
       say(_, { responseTrailer }) {
-        responseTrailer.set("x-trailer", "a\x01b"); // which Headers takes
+        responseTrailer.set("x-trailer", "a\x01b"); // Headers accepts it
         return { value: "x".repeat(40_000) };
       },
     }),
@@ -366,7 +366,7 @@ for (const { requestMs, cut } of [
   { requestMs: 100, cut: true },
   { requestMs: Number.POSITIVE_INFINITY, cut: false },
 ]) {
-  test(`over node:http2, with requestMs ${requestMs}, a body that never ends is ${cut ? "answered 408" : "waited for"}`, async (t) => {
+  test(`over node:http2, with requestMs ${requestMs}, a body that never ends ${cut ? "gets 408" : "is waited for"}`, async (t) => {
     const { url, limits } = await startServer(t, { http2: "node", limits: { requestMs } });
     const session = http2.connect(url);
     session.on("error", () => {});

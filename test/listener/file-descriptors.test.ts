@@ -11,7 +11,7 @@ const skip = process.platform === "win32" && "Windows has no such limit";
 const LINE =
   /^accept connections: new ones are closed at once, since all (64 )?file descriptors of this process are in use; raise that limit \(ulimit -n, systemd's LimitNOFILE\) or lower --connections$/gm;
 
-test("running out of file descriptors is one line of the log, and the server goes on", { skip }, async (t) => {
+test("running out of file descriptors is logged once, and the server goes on", { skip }, async (t) => {
   const command = "ulimit -n 64 && exec node src/main.ts --port 0 --page off";
   const { authority, stderr } = await startProcess(t, "sh", "-c", command);
   const sockets: Socket[] = [];

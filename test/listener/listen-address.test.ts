@@ -53,7 +53,7 @@ for (const secure of [false, true]) {
   const scheme = secure ? "https" : "http";
 
   for (const version of HTTP_VERSIONS) {
-    test(`calls by a Unix domain socket are answered, ${how}, over ${version}`, async (t) => {
+    test(`calls by a Unix domain socket are served, ${how}, over ${version}`, async (t) => {
       const peers: unknown[] = [];
       const { path, log } = await listenOnPath(t, {
         ...options,
@@ -113,7 +113,7 @@ for (const secure of [false, true]) {
     });
   }
 
-  test(`a server on a Unix domain socket refuses what it does not speak, and says so, ${how}`, async (t) => {
+  test(`a server on a Unix domain socket refuses an unknown protocol, and logs it, ${how}`, async (t) => {
     const { path, log } = await listenOnPath(t, options);
     const socket = net.connect({ path });
     socket.write(secure ? "GET / HTTP/1.1\r\n\r\n" : Buffer.of(0x16, 3, 1, 0, 5));
@@ -151,7 +151,7 @@ for (const secure of [false, true]) {
   });
 }
 
-test("a closing server ends the handshakes by a Unix domain socket, and no call, however many there are", async (t) => {
+test("a closing server ends all handshakes by a Unix domain socket, but not the calls", async (t) => {
   const running = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
   const { server, path } = await listenOnPath(t, {
@@ -178,7 +178,7 @@ test("a closing server ends the handshakes by a Unix domain socket, and no call,
   assert.equal(await closed, 0);
 });
 
-test("a port without a host is one of loopback", async () => {
+test("a port without a host is on loopback", async () => {
   const server = createServer({ routes });
   const { address, port } = await server.listen({ port: 0 });
   assert.deepEqual([address, port > 0], ["127.0.0.1", true]);
@@ -217,7 +217,7 @@ for (const [address, message] of [
   });
 }
 
-test("what cannot be listened on is Node's error", async () => {
+test("an address that cannot be bound rejects with Node's error", async () => {
   const server = createServer({ routes });
   await assert.rejects(server.listen({ path: "/no/such/folder/socket" }), { code: /^(ENOENT|EACCES)$/ });
   await assert.rejects(server.listen({ fd: 999_999 }), { code: "EINVAL" });

@@ -42,14 +42,14 @@ const HTTP2_CALL = Buffer.concat([
 /** The response of GetSum: 3. */
 const HTTP2_SUM = envelope(Buffer.of(0x08, 3)).toString("latin1");
 
-test("an HTTP/1.1 call is answered at every split of its bytes", async (t) => {
+test("an HTTP/1.1 call is served at every split of its bytes", async (t) => {
   const { authority } = await startServer(t);
   await forEachSplit(HTTP1_CALL, async (start, end) => {
     assert.match(await exchangeBytes(authority, start, end), /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\n\{"sum":3\}$/s);
   });
 });
 
-test("an HTTP/2 call is answered at every split of its bytes", async (t) => {
+test("an HTTP/2 call is served at every split of its bytes", async (t) => {
   const { authority } = await startServer(t);
   await forEachSplit(HTTP2_CALL, async (start, end) => {
     const answer = await exchangeBytes(authority, start, end);
@@ -57,14 +57,14 @@ test("an HTTP/2 call is answered at every split of its bytes", async (t) => {
   });
 });
 
-test("a call of either version is answered when its bytes come one by one", async (t) => {
+test("a call of either version is served if its bytes are received one by one", async (t) => {
   const { authority } = await startServer(t);
   const bytes = (call: Buffer): Buffer[] => [...call].map((byte) => Buffer.of(byte));
   assert.match(await exchangeBytes(authority, ...bytes(HTTP1_CALL)), /\{"sum":3\}$/);
   assert.ok((await exchangeBytes(authority, ...bytes(HTTP2_CALL))).includes(HTTP2_SUM));
 });
 
-test("a method that begins as HTTP/2 does is HTTP/1.1's", async (t) => {
+test("a method that begins like the HTTP/2 preface is served as HTTP/1.1", async (t) => {
   const { authority } = await startServer(t);
   for (const split of [0, 1, 2, 3, 4]) {
     const request = "PROPFIND / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -73,28 +73,28 @@ test("a method that begins as HTTP/2 does is HTTP/1.1's", async (t) => {
   }
 });
 
-test("an HTTP/1.1 call behind which the client has nothing more to send is answered", async (t) => {
+test("an HTTP/1.1 call of a client that then half-closes is served", async (t) => {
   const { authority } = await startServer(t);
   const socket = await connectTo(authority);
   socket.end(HTTP1_CALL);
   assert.match(Buffer.concat(await socket.toArray()).toString(), /^HTTP\/1\.1 200 OK\r\n.*\{"sum":3\}$/s);
 });
 
-test("an offer to change to HTTP/2 is passed over, and the request answered", async (t) => {
+test("an offer to upgrade to HTTP/2 is ignored, and the request is served", async (t) => {
   const { authority } = await startServer(t);
   const offer = "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk";
   const answer = await exchangeBytes(authority, `GET / HTTP/1.1\r\nHost: localhost\r\n${offer}\r\n\r\n`);
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n.*These services answer/s);
 });
 
-test("bytes of neither version get 400 and the connection is closed", async (t) => {
+test("bytes of neither version get 400, and the connection is closed", async (t) => {
   const { authority } = await startServer(t);
   for (const bytes of ["HELO localhost\r\n", "GET\r\n\r\n", "\0\0\0\0"]) {
     assert.match(await exchangeBytes(authority, bytes), /^HTTP\/1\.1 400 /);
   }
 });
 
-test("a connection that ends before it shows what it speaks is closed", async (t) => {
+test("a connection that ends before its protocol is known is closed", async (t) => {
   const { authority } = await startServer(t);
   for (const start of ["", "P", "PRI"]) {
     const socket = await connectTo(authority);
@@ -103,7 +103,7 @@ test("a connection that ends before it shows what it speaks is closed", async (t
   }
 });
 
-test("a connection that is reset does no harm, wherever it stands", async (t) => {
+test("a connection that is reset at any point does not harm the server", async (t) => {
   const { authority } = await startServer(t);
   const prefixes = [HTTP1_CALL, HTTP2_CALL].flatMap((call) =>
     [20, 40, -20, -5, call.length].map((end) => call.subarray(0, end)),
@@ -119,7 +119,7 @@ test("a connection that is reset does no harm, wherever it stands", async (t) =>
   assert.equal((await send("HTTP/2", authority, { method: "GET", path: "/" })).status, 200);
 });
 
-test("a connection that has not shown what it speaks is closed with the server", async (t) => {
+test("a connection whose protocol is not known is closed with the server", async (t) => {
   const { authority, server } = await startServer(t);
   const sockets = await Promise.all([connectTo(authority), connectTo(authority)]);
   sockets[0].write("PR");

@@ -46,7 +46,7 @@ for (const version of HTTP_VERSIONS) {
   });
 }
 
-test("of the protocols that a client offers, HTTP/2 is taken", async (t) => {
+test("HTTP/2 is chosen from the protocols that a client offers", async (t) => {
   const { port } = await startTls(t);
   const socket = tls.connect({ port, ca: AUTHORITY.cert, ALPNProtocols: ["http/1.1", "h2"] });
   await once(socket, "secureConnect");
@@ -54,7 +54,7 @@ test("of the protocols that a client offers, HTTP/2 is taken", async (t) => {
   socket.destroy();
 });
 
-test("a client that offers no protocol gets HTTP/1.1, and HTTP/2's preface is not it", async (t) => {
+test("a client without ALPN gets HTTP/1.1, even if it sends the HTTP/2 preface", async (t) => {
   const server = await startTls(t);
   const socket = await shakeHands(server, { ALPNProtocols: [] });
   assert.equal(socket.alpnProtocol, false);
@@ -64,7 +64,7 @@ test("a client that offers no protocol gets HTTP/1.1, and HTTP/2's preface is no
   assert.match(Buffer.concat(await prior.toArray()).toString(), /^HTTP\/1\.1 400 /);
 });
 
-test("a client that offers none of the protocols is refused by alert", async (t) => {
+test("a client that offers only other protocols is refused by an alert", async (t) => {
   const server = await startTls(t);
   await assert.rejects(shakeHands(server, { ALPNProtocols: ["spdy/3", "h2c"] }), /alert no application protocol/);
   assert.deepEqual(server.log.splice(0), [
@@ -84,14 +84,14 @@ for (const version of ["TLSv1", "TLSv1.1"] as const) {
 }
 
 for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
-  test(`${version} is spoken`, async (t) => {
+  test(`${version} is supported`, async (t) => {
     const socket = await shakeHands(await startTls(t), { minVersion: version, maxVersion: version });
     assert.equal(socket.getProtocol(), version);
     socket.destroy();
   });
 }
 
-test("no cipher suite is spoken that RFC 9113 prohibits for HTTP/2", async (t) => {
+test("cipher suites that RFC 9113 prohibits for HTTP/2 are not supported", async (t) => {
   const server = await startTls(t);
   // Ephemeral AEAD suites are the only ones of TLS 1.2 that are allowed (9.2.2, appendix A).
   const isAllowed = (name: string): boolean => /^(ecdhe|dhe)-.*(gcm|ccm|chacha20)/.test(name);
@@ -117,7 +117,7 @@ test("a client of TLS 1.2 cannot renegotiate", async (t) => {
   assert.match(String(error), /no renegotiation/);
 });
 
-test("an HTTP/1.1 request behind which the client has nothing more to send is answered", async (t) => {
+test("an HTTP/1.1 request of a client that then half-closes is served", async (t) => {
   const { port } = await startTls(t);
   const socket = tls.connect({ port, ca: AUTHORITY.cert });
   socket.end("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -147,7 +147,7 @@ for (const version of HTTP_VERSIONS) {
 // Peers without TLS on a port with TLS, and the reverse.
 
 for (const text of ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "x", "\0"]) {
-  test(`${JSON.stringify(text.slice(0, 5))} in plain text to a TLS port is told to use https, and closed`, async (t) => {
+  test(`${JSON.stringify(text.slice(0, 5))} in plain text to a TLS port gets a hint to use https, and is closed`, async (t) => {
     const { authority, log } = await startTls(t);
     const answer = await exchangeBytes(authority, text);
     assert.match(answer, /^HTTP\/1\.0 400 Bad Request\r\n.*\r\n\r\nthis port speaks TLS: use https\n$/s);
@@ -163,7 +163,7 @@ test("TLS to a plain port is refused with a line in the log", async (t) => {
   assert.deepEqual(server.log.splice(0), ["refuse a connection from 127.0.0.1: it speaks TLS, and this port is plain"]);
 });
 
-test("a peer that is refused, and goes on sending and does not close, is cut", async (t) => {
+test("a refused peer that goes on sending and does not close is cut", async (t) => {
   const { authority, log } = await startTls(t);
   const socket = await connectTo(authority);
   socket.allowHalfOpen = true;
@@ -209,7 +209,7 @@ for (const [name, bytes, line] of [
     assert.deepEqual(server.limits, [line]);
   });
 
-  test(`a connection that is ${name} stays without the bound`, async (t) => {
+  test(`a connection that is ${name} stays open without the limit`, async (t) => {
     const unbound = { firstBytesMs: Number.POSITIVE_INFINITY, handshakeMs: Number.POSITIVE_INFINITY };
     const { closed, socket } = await begin(t, { limits: unbound });
     const waited = new Promise((resolve) => setTimeout(resolve, 500, "waited"));
@@ -243,7 +243,7 @@ test("a handshake that is reset at any point leaves no connection and no line in
   assert.deepEqual(log, []);
 });
 
-test("handshakes with wrong bytes in them do no harm", async (t) => {
+test("handshakes with wrong bytes do not harm the server", async (t) => {
   const { authority, url, log } = await startTls(t);
   const hello = await clientHello();
   const random = new Random(SEED);
@@ -296,7 +296,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   }
 }
 
-// New certificates while it serves.
+// Renewed credentials.
 
 async function issuedTo({ port }: RunningServer, options: tls.ConnectionOptions = {}): Promise<string> {
   const socket = await shakeHands({ port } as RunningServer, { ca: [AUTHORITY.cert, STRANGERS.cert], ...options });
@@ -305,7 +305,7 @@ async function issuedTo({ port }: RunningServer, options: tls.ConnectionOptions 
   return String(subject.CN);
 }
 
-test("renewed credentials are those of new connections, and open ones go on", async (t) => {
+test("renewed credentials apply to new connections, and open connections go on", async (t) => {
   const server = await startTls(t);
   const session = http2.connect(server.url, { ca: AUTHORITY.cert });
   const agent = new https.Agent({ keepAlive: true, ca: AUTHORITY.cert, maxSockets: 1 });
@@ -330,7 +330,7 @@ test("renewed credentials are those of new connections, and open ones go on", as
   assert.deepEqual(await overAgent(), [200, port], "the connection that was open");
 });
 
-test("calls under load lose nothing to a renewal", async (t) => {
+test("calls under load survive a renewal", async (t) => {
   const { url, server } = await startTls(t);
   let renewals = 0;
   let running = true;
@@ -348,7 +348,7 @@ test("calls under load lose nothing to a renewal", async (t) => {
   assert.ok((await loads).every((calls) => calls > 0));
 });
 
-test("after a renewal mutual TLS, the TLS versions and the cipher suites bind as before", async (t) => {
+test("after a renewal mutual TLS, the TLS versions and the cipher suites are as before", async (t) => {
   const server = await startTls(t, { tls: MUTUAL });
   server.server.renewTls({
     ...(await AUTHORITY.issue({ subject: "CN=renewed", names: LOOPBACK })),
@@ -364,7 +364,7 @@ test("after a renewal mutual TLS, the TLS versions and the cipher suites bind as
   assert.equal(server.log.splice(0).length, 4);
 });
 
-test("a renewal may bring other client authorities, and sessions from before do not pass for them", async (t) => {
+test("a renewal may change the client authorities, and older sessions are not resumed", async (t) => {
   const server = await startTls(t, { tls: MUTUAL });
   const first = await shakeHands(server, { ...CLIENT, maxVersion: "TLSv1.2" });
   const session = first.getSession();
@@ -393,7 +393,7 @@ test("invalid credentials change nothing", async (t) => {
   server.log.splice(0);
 });
 
-test("a server that was built without TLS has no credentials to renew", async (t) => {
+test("a server without TLS has no credentials to renew", async (t) => {
   const { server } = await startServer(t);
   assert.throws(() => server.renewTls(SERVER), /the server was created without TLS/);
 });
@@ -405,7 +405,7 @@ for (const [host, loopback] of [
   ["127.1.2.3", true],
   ["::1", true],
 ] as const) {
-  test(`to listen on ${host} without TLS is ${loopback ? "nothing to say" : "one line in the log"}`, async () => {
+  test(`listening on ${host} without TLS is ${loopback ? "not logged" : "one line in the log"}`, async () => {
     for (const credentials of [undefined, SERVER]) {
       const log: string[] = [];
       const server = createServer({ routes, tls: credentials, log: (entry) => log.push(entry) });
@@ -430,7 +430,7 @@ async function clientHello(): Promise<Buffer> {
   return hello;
 }
 
-test("a client that has read all, and waits for its next answer, is not taken for one that reads nothing", async (t) => {
+test("a client that has read everything and waits for the next response is not a slow reader", async (t) => {
   const say = async ({ value }: { value: string }) => {
     if (value === "wait") await sleep(600);
     return { value };

@@ -1,4 +1,4 @@
-/** The exchange over Node's (req, res), where Node's own ways are in the way. */
+/** The exchange over a request and a response of Node's. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -11,7 +11,7 @@ import { NodeConnection } from "../../src/server/node-http/connection.ts";
 import { createNodeListener } from "../../src/server/node-http/exchange.ts";
 import { connectTo } from "../support/raw.ts";
 
-test("a large piece that waits for its answer's turn is given up with the connection", async (t) => {
+test("a large write behind an earlier pipelined request is settled when the connection closes", async (t) => {
   const settled = Promise.withResolvers<void>();
   const state = {
     handler: () => {},

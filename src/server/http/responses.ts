@@ -15,18 +15,13 @@ export function checkMethod(exchange: Exchange, methods: readonly string[]): boo
   const { method } = exchange.request;
   if (methods.includes(method)) return true;
   if (method === "OPTIONS") respondOptions(exchange, methods);
-  else respondMethodNotAllowed(exchange, methods);
+  else exchange.respond({ status: 405, fields: [allow(methods)] }, EMPTY_BYTES);
   return false;
 }
 
 /** Responds 204 with the methods that the target allows (RFC 9110, 9.3.7). */
 export function respondOptions(exchange: Exchange, methods: readonly string[]): void {
   exchange.respond({ status: 204, fields: [allow(methods)] }, EMPTY_BYTES);
-}
-
-/** Responds 405 with the methods that the target allows (RFC 9110, 15.5.6). */
-export function respondMethodNotAllowed(exchange: Exchange, methods: readonly string[]): void {
-  exchange.respond({ status: 405, fields: [allow(methods)] }, EMPTY_BYTES);
 }
 
 function allow(methods: readonly string[]): Field {

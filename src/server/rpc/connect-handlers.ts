@@ -1,7 +1,7 @@
 /** Runs calls by Connect's universal handlers: streams, and unary calls that do not take the fast path. */
 import type { DescService } from "@bufbuild/protobuf";
 import { type Exchange, pathWithoutQuery } from "../http/exchange.ts";
-import { respondMethodNotAllowed, respondOptions } from "../http/responses.ts";
+import { checkMethod } from "../http/responses.ts";
 import { errorText } from "../log/entry.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
 import { deadlineExceeded } from "./call-errors.ts";
@@ -41,17 +41,15 @@ export class ConnectHandlers implements Fallback {
 
   /** Responds to a request of any path and method. */
   handle(exchange: Exchange, passed?: UnaryCall): void {
-    const { method, path } = exchange.request;
-    const procedure = this.#options.procedures.get(pathWithoutQuery(path));
+    const procedure = this.#options.procedures.get(pathWithoutQuery(exchange.request.path));
     if (procedure === undefined) {
       respondUnknown(exchange, this.#options.services);
       return;
     }
     const { allowedMethods, method: desc } = procedure.handler;
-    if (method === "OPTIONS") respondOptions(exchange, allowedMethods);
-    else if (!allowedMethods.includes(method)) respondMethodNotAllowed(exchange, allowedMethods);
+    if (!checkMethod(exchange, allowedMethods)) return;
     // A unary body is buffered, because Connect's handlers read a body of many pieces slowly.
-    else this.#run(exchange, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
+    this.#run(exchange, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
   }
 
   handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void {

@@ -33,7 +33,7 @@ for (const fastPath of [true, false]) {
       while (handler.running < 1) await turn();
       const refused = await callIn(cell, authority, { path: PATH, message });
       assert.equal(refused.code, "unavailable");
-      assert.match(refused.message, /^call \/fixture\.Echo\/Say: 1 calls are in flight, and no more may be$/);
+      assert.match(refused.message, /^call \/fixture\.Echo\/Say: 1 calls are in flight, which is the maximum$/);
       const { headers, trailers, body } = refused.response;
       const told = isGrpc(cell) ? "grpc-retry-pushback-ms" : "retry-after";
       const fields = `${JSON.stringify({ ...headers, ...trailers })}${body.toString("latin1")}`;

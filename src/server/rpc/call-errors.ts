@@ -33,7 +33,7 @@ export function decompressedTooLarge(maxBytes: number): ConnectError {
 
 /** Creates the error of a message for which `exchange.tryReserve` returned false. */
 export function noRoomForMessage(): ConnectError {
-  return messageLimitError("bufferedBytes", "hold a message: the room for messages is used up", Code.Unavailable);
+  return messageLimitError("bufferedBytes", "hold a message: the memory for messages is used up", Code.Unavailable);
 }
 
 /** Connect's texts (protocol/limit-io.js). They name options that clients and operators do not know. */

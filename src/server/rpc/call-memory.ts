@@ -8,7 +8,7 @@ export class CallMemory {
   readonly signal: AbortSignal;
   readonly #exchange: Exchange;
   #reservedBytes = 0;
-  /** The part of it that the last decompressed message takes. */
+  /** The part of `#reservedBytes` that the last decompressed message takes. */
   #decompressedBytes = 0;
   #isHandlerRunning = false;
   #isResponseSent = false;
@@ -31,7 +31,7 @@ export class CallMemory {
     this.#reservedBytes -= bytes;
   }
 
-  /** Keeps `bytes` of the reserved memory for a decompressed message, and releases those of the message before. */
+  /** Keeps `bytes` of the reserved memory for a decompressed message, and releases that of the message before. */
   keepDecompressed(bytes: number): void {
     this.release(this.#decompressedBytes);
     this.#decompressedBytes = bytes;

@@ -49,7 +49,7 @@ export class Compressions {
     };
   }
 
-  /** Calls `run` and returns its result. Messages that it decompresses take memory of `memory`. */
+  /** Calls `run` and returns its result. Messages that are decompressed in it are counted in `memory`. */
   run<T>(memory: CallMemory, run: () => T): T {
     return this.#calls.run(memory, run);
   }
@@ -116,9 +116,9 @@ export class Compressions {
   /** Runs `decompress` with the memory of the current call, as soon as a decoder is free. Rejects if too many calls wait. */
   async #withDecoder(name: string, decompress: (memory: CallMemory) => Promise<Uint8Array>): Promise<Uint8Array> {
     const memory = this.#calls.getStore();
-    if (memory === undefined) throw new Error(`decompress ${name}: for no call`);
+    if (memory === undefined) throw new Error(`decompress ${name}: outside of a call`);
     if (this.#decoders.isFull) {
-      const text = `decompress a message: ${this.#limits.queuedDecompressions} others wait to be`;
+      const text = `decompress a message: ${this.#limits.queuedDecompressions} others are waiting`;
       throw messageLimitError("queuedDecompressions", text, Code.Unavailable);
     }
     await this.#decoders.acquire(memory.signal);

@@ -72,7 +72,7 @@ export class ConcurrencyLimit {
 
   #throwIfFull({ service, method }: Pick<HandlerContext, "service" | "method">, budget: Budget): void {
     if (!budget.isFull) return;
-    const message = `call /${service.typeName}/${method.name}: ${budget.used} calls are in flight, and no more may be`;
+    const message = `call /${service.typeName}/${method.name}: ${budget.used} calls are in flight, which is the maximum`;
     this.#onLimit("callsInFlight", message);
     throw new ConnectError(message, Code.Unavailable, RETRY);
   }

@@ -27,7 +27,7 @@ export class Dispatcher {
   readonly #concurrencyLimit: ConcurrencyLimit;
   readonly #compressions: Compressions;
 
-  /** Calls `options.routes` once. Throws what it throws, and Error if it registers a procedure twice. */
+  /** Calls `options.routes` once. Throws its errors, and an Error if a procedure is registered twice. */
   constructor(options: RpcOptions) {
     const { onLimit, isExempt, cutSignal } = options;
     this.#options = options;
@@ -97,7 +97,7 @@ function throwIfEnded({ signal, values }: HandlerContext, shutdownSignal: AbortS
   if (shutdownSignal.aborted || signal.reason !== options.shutdownSignal.reason) throw signal.reason;
 }
 
-/** Returns a gate that does not run if it has passed on the fast path. The response then gets the headers it has set there. */
+/** Returns a gate that is skipped if it has passed on the fast path. The headers that it has set there are then copied. */
 function unlessPassed(gate: RequestGate): RequestGate {
   return (context) => {
     const { passed } = UniversalCall.of(context.values);

@@ -39,7 +39,8 @@ export function encodeEnvelope(message: Uint8Array, flags: number): Uint8Array {
 
 /**
  * Splits the body of a stream between envelopes. Yields each envelope as soon as it is whole, together with those that
- * arrived with it. Without it, Connect's reader would add up its buffered pieces again for each new piece.
+ * arrived with it. Connect's reader adds up all its pieces for each new piece, so many small pieces of one message would
+ * take quadratic time.
  *
  * Passes on an envelope of more than `maxBytes`, and everything after it, as it arrives: Connect rejects it by its length.
  * Passes on an incomplete envelope at the end.

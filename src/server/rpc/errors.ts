@@ -83,7 +83,7 @@ export class ErrorMapper {
     }
   };
 
-  /** Maps an error that a handler threw. An exception after the end of the call is only a consequence of that end. */
+  /** Maps an error that a handler threw. An exception after the call was aborted is a consequence of that, and is not logged. */
   #fromHandler(error: unknown, { method, protocolName }: LoggedCall, abortReason: unknown): unknown {
     if (error instanceof ConnectError) this.#handlerErrors.add(error);
     else if (abortReason instanceof ConnectError) return abortReason;
@@ -105,7 +105,7 @@ export class ErrorMapper {
     return error;
   }
 
-  /** Settles as `result`, or rejects at the deadline or the cut: these end a call even if its handler does not. */
+  /** Settles as `result`, or rejects when the deadline passes or `cutSignal` aborts, even if the handler still runs. */
   #untilEnd<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
     const cutSignal = this.#cutSignal;
     const { promise, resolve, reject } = Promise.withResolvers<T>();

@@ -1,14 +1,14 @@
-/** Options: of the RPC handlers of a server, and of a single procedure. */
+/** The options of all RPC handlers of a server, and those of one procedure. */
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
 
-/** Registers services with a router, as the routes of Connect's own adapters do. */
+/** Registers services with a router. It is the same function that Connect's adapters take as `routes`. */
 export type Routes = (router: ConnectRouter) => void;
 
-/** The rows of the limits table that bound compression. */
+/** The limits on compression (limits/limits.ts). */
 export type CompressionLimits = Pick<
   Limits,
   "brotliWindowBytes" | "decompressors" | "queuedDecompressions" | "compressors"
@@ -16,7 +16,7 @@ export type CompressionLimits = Pick<
 
 export interface RpcOptions {
   readonly routes: Routes;
-  /** Connect's options, for registrations that have none of their own. */
+  /** Connect's options for registrations without options of their own. */
   readonly defaults: Partial<ConnectRouterOptions>;
   /** Maximum size of a request message, before and after decompression. The options of a registration may change it. */
   readonly messageBytes: number;
@@ -29,7 +29,7 @@ export interface RpcOptions {
   readonly deadlineMs: number;
   /** True if valid unary calls take the fast path. */
   readonly fastPath: boolean;
-  /** Logs each exception that was not meant for the client, at most one per procedure and second. */
+  /** Logs exceptions that are hidden from clients. */
   readonly log: ThrottledLog;
   readonly onLimit: OnLimit;
   /** Tells handlers of the shutdown when it aborts, and ends streams with its reason. */
@@ -41,7 +41,7 @@ export interface RpcOptions {
 /** Runs before the body of a request is read. Throws to reject the call. */
 export type RequestGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
 
-/** Connect's options of a procedure, complete. */
+/** The complete options of a procedure: Connect's, and two of the server. */
 export interface ProcedureOptions extends UniversalHandlerOptions {
   /** Maximum size of a unary request body that is buffered: a message and its envelope. */
   readonly bodyMaxBytes: number;

@@ -1,16 +1,16 @@
-/** Who calls, as a value of Connect's context: for interceptors and handlers. */
+/** The client of a call as a value of Connect's context, for interceptors and handlers. */
 import { type ContextKey, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import type { Exchange, Peer } from "../http/exchange.ts";
 
 /**
- * The key of the peer: `request.contextValues.get(peerKey)` in an interceptor, `context.values.get(peerKey)` in a handler.
- * Undefined only where the routes run on another server than this one.
+ * The key of the client: `request.contextValues.get(peerKey)` in an interceptor, `context.values.get(peerKey)` in a handler.
+ * The value is only undefined if another server runs the routes.
  */
 export const peerKey: ContextKey<Peer | undefined> = createContextKey<Peer | undefined>(undefined, {
   description: "the peer of the connection",
 });
 
-/** The values that a call's context begins with. */
+/** Returns the initial values of a call's context. */
 export function contextValuesOf({ peer }: Exchange): ContextValues {
   return createContextValues().set(peerKey, peer);
 }

@@ -1,4 +1,4 @@
-/** Responses to calls of procedures or content types that are not served. */
+/** Responses to calls of unknown procedures and to unsupported content types. */
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -8,13 +8,13 @@ import { EMPTY_BYTES, type Exchange, type Field, fieldValue, pathWithoutQuery } 
 import { quote } from "../log/quote.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 
-/** `unimplemented`, naming what was asked for and what is served, in the protocol that the request speaks. */
+/** Responds `unimplemented` in the protocol of the request. The message names the path and what the server offers. */
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
   const { path, fields } = exchange.request;
   const error = new ConnectError(unknownMessage(pathWithoutQuery(path), services), Code.Unimplemented);
   const [, grpc] = /^(application\/grpc(?:-web)?)(?:[+;]|$)/i.exec(fieldValue(fields, "content-type") ?? "") ?? [];
   if (grpc !== undefined) {
-    // A status in place of an answer comes in the head (gRPC over HTTP/2, "Trailers-Only").
+    // Without a message, gRPC sends the status in the headers (gRPC over HTTP/2, "Trailers-Only").
     const status = setTrailerStatus(new Headers({ "content-type": `${grpc.toLowerCase()}+proto` }), error);
     exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, EMPTY_BYTES);
   } else {
@@ -26,8 +26,8 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
 }
 
 /**
- * Returns the content types that the method takes by these protocols, for a 415 (RFC 9110, 15.5.16; Accept-Post: W3C
- * Linked Data Platform, 7.1).
+ * Returns the header of a 415 that lists the content types of a method (RFC 9110, 15.5.16; Accept-Post: W3C Linked Data
+ * Platform, 7.1).
  */
 export function acceptPost({ method, protocolNames }: Pick<UniversalHandler, "method" | "protocolNames">): Field[] {
   const connect = method.methodKind === "unary" ? ["proto", "json"] : ["connect+proto", "connect+json"];

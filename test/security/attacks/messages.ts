@@ -94,7 +94,7 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
       limits: { decompressors: 1, queuedDecompressions: 10 },
       off: { queuedDecompressions: off },
       run: (target) => atOnce(target, cell, { path: PATHS.unary, message: GZIP_BOMB, encoding: "gzip" }, 40),
-      cut: /^decompress a message: 10 others wait to be, decompressed message exceeds 4194304 bytes, /,
+      cut: /^decompress a message: 10 others are waiting, decompressed message exceeds 4194304 bytes, /,
       uncut: /^decompressed message exceeds 4194304 bytes, /,
     },
     {
@@ -104,7 +104,7 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
       logged: "bufferedBytes",
       good: "health",
       run: (target) => atOnce(target, cell, { path: PATHS.unary, message: MANY_FIELDS, timeout: "5S" }, 40, 500 << 20), // each is 20 MB of garbage, if not of more
-      cut: /room for messages is used up.*, flat$/,
+      cut: /memory for messages is used up.*, flat$/,
       uncut: /^the operation timed out, grown$/,
     },
     ...([undefined, "gzip"] as const).map(
@@ -118,7 +118,7 @@ function attacks(http: Http): readonly Omit<Attack, "http">[] {
           const message = encoding === undefined ? slow : gzipSync(slow);
           return atOnce(target, cell, { path: PATHS.unary, message, encoding, timeout: "1S" }, 90, 200 << 20);
         },
-        cut: /(room for messages is used up|ENHANCE_YOUR_CALM|undefined).*, flat$/,
+        cut: /(memory for messages is used up|ENHANCE_YOUR_CALM|undefined).*, flat$/,
         uncut: /^the operation timed out, grown$/,
       }),
     ),

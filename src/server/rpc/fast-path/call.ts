@@ -1,4 +1,4 @@
-/** A unary call on the fast path, which is also the context of its handler. Each part is created by its first read. */
+/** A unary call on the fast path, and the context of its handler. Headers, values and signal are created when first read. */
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange } from "../../http/exchange.ts";
@@ -14,7 +14,7 @@ export class UnaryCall implements Call, HandlerContext, Waiting<UnaryCall> {
   readonly deadline: number;
   next: UnaryCall | undefined;
   previous: UnaryCall | undefined;
-  /** True if the response was sent. The result of a handler that is still running is dropped. */
+  /** True if the fast path has sent a response or left the call to Connect's handlers. Later results are dropped. */
   isFinished = false;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;

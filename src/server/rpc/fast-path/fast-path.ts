@@ -18,8 +18,8 @@ import { Negotiator } from "./negotiation.ts";
 import type { Negotiation } from "./protocol.ts";
 
 /**
- * Connect's handlers, as the fast path calls them. `passed` is the call whose request gate has passed already, or undefined
- * if the gate has not run.
+ * Connect's handlers, as the fast path calls them. `passed` is the call on the fast path if its request gate has passed
+ * there, or undefined if the gate has not run.
  */
 export interface Fallback {
   /** Handles an exchange whose body was not read. */
@@ -65,9 +65,8 @@ export class FastPath {
     });
   }
 
-  // The callbacks below are fields, so that a call needs no closure for them.
+  // Callbacks are fields, so that calls do not create closures for them.
 
-  /** Handles a call. */
   readonly handle: Handler = (exchange) => {
     const negotiation = this.#negotiator.negotiate(exchange.request);
     if (negotiation === null || this.#inFlight.isFull) {
@@ -159,7 +158,7 @@ export class FastPath {
     return true;
   }
 
-  /** Runs the handler if there is room for `input`, which was decoded from a body of `bodyBytes`. */
+  /** Runs the handler if there is enough memory for `input`, which was decoded from a body of `bodyBytes`. */
   #run(call: UnaryCall, input: Message, bodyBytes: number): void {
     if (bodyBytes < MIN_WEIGHED_BYTES) {
       this.#runHandler(call, input, bodyBytes);
@@ -189,8 +188,8 @@ export class FastPath {
   }
 
   /**
-   * Waits for the result of a handler or a gate. Then calls `next` once, unless the call was finished or the result is a
-   * rejection. Holds room for `bytes` until then, even after the response: the handler still has the message.
+   * Waits for the result of a handler or a gate, and calls `next` with it, unless the call was finished before. A rejection
+   * fails the call. Reserves `bytes` until then, even if the call ends before, because the handler still has the message.
    */
   #wait<T>(call: UnaryCall, result: PromiseLike<T>, bytes: number, next: (call: UnaryCall, result: T) => void): void {
     const counted = this.#options.isExempt(call.service) ? 0 : 1;
@@ -199,17 +198,17 @@ export class FastPath {
     this.#inFlight.reserve(counted);
     result.then(
       (value) => {
-        this.#settle(call, counted, held);
+        this.#endWait(call, counted, held);
         if (!call.isFinished) next(call, value);
       },
       (error) => {
-        this.#settle(call, counted, held);
+        this.#endWait(call, counted, held);
         if (!call.isFinished) this.#failFromHandler(call, error);
       },
     );
   }
 
-  #settle(call: UnaryCall, counted: number, held: number): void {
+  #endWait(call: UnaryCall, counted: number, held: number): void {
     this.#deadlines.remove(call);
     call.exchange.release(held);
     this.#inFlight.release(counted);
@@ -246,7 +245,7 @@ function decode({ input }: Negotiation, bytes: Uint8Array | undefined): Message 
   }
 }
 
-/** True if the output is a promise. A handler without type checks may return undefined, which is an empty message. */
+/** True if `output` is a promise. A JavaScript handler may return undefined, which Connect treats as an empty message. */
 function isPromise<T>(output: T | PromiseLike<T>): output is PromiseLike<T> {
   return typeof (output as Partial<PromiseLike<T>> | null | undefined)?.then === "function";
 }

@@ -1,14 +1,17 @@
-/** A handler's function behind Connect's interceptors, with the request and response objects that they get from Connect. */
+/** Runs a handler through Connect's interceptors, with the same request and response objects that Connect would pass. */
 import { create, type Message } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
-/** Not private: who asks may be a proxy of the request, or have it as its prototype. */
+/** The key of the call. A private field would fail on a proxy of the request, or an object with the request as prototype. */
 const CALL = Symbol("call");
 
 type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;
 
-/** Calls the handler through the interceptors, the first of them outermost. */
+/**
+ * Runs the handler through the interceptors, the first of them outermost. Returns the message of the response, and copies
+ * the headers of a response that an interceptor has replaced. Rejects with the error of a handler or an interceptor.
+ */
 export async function intercept(
   call: UnaryCall,
   message: Message,
@@ -31,8 +34,8 @@ export async function intercept(
   return given.message;
 }
 
-// A signal and the response's headers are made when they are asked for: in own properties, so that a copy has them too,
-// and with getters that all of them share, because V8 keeps a hidden class for each getter of its own.
+// The signal and the response headers are created by their first read. They are own properties, so that a spread copies
+// them. All objects share the getters, because V8 would create a hidden class for each new getter.
 
 class InterceptedRequest implements UnaryRequest {
   readonly stream = false;
@@ -93,7 +96,7 @@ function lazily<T, V>(get: (from: T) => V): PropertyDescriptor {
   };
 }
 
-/** The call's context, with what an interceptor put in the request in place of the call's own. */
+/** Returns the context of a call whose request an interceptor has replaced. */
 function contextOf(call: UnaryCall, { service, header, signal, contextValues }: UnaryRequest): HandlerContext {
   return {
     service,

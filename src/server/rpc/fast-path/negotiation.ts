@@ -58,7 +58,7 @@ export class Negotiator {
     this.#methods = methods;
   }
 
-  /** Returns the negotiation of a call, or null if Connect's handlers have to check the call. */
+  /** Returns the negotiation of a call, or null if the call must be left to Connect's handlers. */
   negotiate(head: RequestHead): Negotiation | null {
     let negotiation = this.#negotiations.get(head);
     if (negotiation === undefined) {

@@ -47,13 +47,13 @@ export interface Negotiation {
   /** The compression of large responses. */
   readonly compression: Compression | null;
   readonly heads: ResponseHeads;
-  /** The request headers, once a handler reads them. Each call gets a copy: this is faster than to parse the fields. */
+  /** The request headers, once a handler has read them. Copying them for each call is faster than parsing the fields. */
   requestHeader: Headers | undefined;
   /** The URL of the request; undefined until a handler or an interceptor reads it. */
   url: string | undefined;
 }
 
-/** A call as its protocol sees it. */
+/** The part of a call that its protocol needs. */
 export interface Call {
   readonly exchange: Exchange;
   readonly negotiation: Negotiation;

@@ -1,12 +1,12 @@
 /** Response heads that calls share. They are frozen, so that HTTP/2 can keep their encoded form. */
 import type { Field, ResponseHead } from "../../http/exchange.ts";
 
-/** Bodies of fewer bytes than this share a head with their content-length. */
+/** Bodies smaller than this share a head per content-length. */
 const SHARED_LENGTHS_BYTES = 256;
 
 /** The response heads of one content type and compression. */
 export class ResponseHeads {
-  /** The initial headers of a response. Handlers get a copy: this is faster than to create them from fields. */
+  /** The initial headers of a response. Copying them for a handler is faster than creating them from fields. */
   readonly header: Headers;
   /** The head of a response with status 200 and no further headers. */
   readonly #head: ResponseHead;

@@ -21,17 +21,20 @@ export interface NodeServerState {
 export interface NodeRequest {
   /** Time in ms of performance.now(). */
   readonly startedAt: number;
-  /** Time in ms of `processNow` since which the rest of the request is awaited. Valid while it is in `receiving`. */
+  /**
+   * Time in ms of `processNow` since which the rest of the request is awaited. Valid while the request is in
+   * `receiving`.
+   */
   readonly receivingSince: number;
   /** True if the whole request was received. */
   readonly isComplete: boolean;
   /** True if its response waits for the response to an earlier request (pipelining: RFC 9112, 9.3.2). */
   readonly isBlocked: boolean;
   /**
-   * Responds with `status` in place of the handler, then closes the connection; without a response if one was begun.
+   * Responds with `status` in place of the handler, and closes the connection. Sends nothing if a response was begun.
    */
   refuse(status: number): void;
-  /** Cancels the exchange. For a connection that closes without an event of Node's for its requests. */
+  /** Cancels the exchange. Called if Node closes the connection without an event for its requests. */
   cancel(): void;
 }
 

@@ -114,7 +114,8 @@ export class Http1Server {
   }
 
   /**
-   * Closes a connection without a request. If the process was paused, a request may wait to be read: extends it once.
+   * Closes a connection that was idle for idleMs. If the process was paused in that time, a request may be waiting to
+   * be read, so the timeout is extended once.
    */
   #onIdleTimeout(socket: Socket): void {
     const connection = this.#connections.get(socket);

@@ -9,7 +9,7 @@ export const PIECE_BYTES = 16_384;
 export class ResponseWriter {
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
-  /** Bytes of the response that wait for the client, as far as they count for the connection. */
+  /** Bytes of the response that wait for the client. */
   #queuedBytes = 0;
 
   constructor(res: ServerResponse, connection: NodeConnection) {
@@ -74,14 +74,14 @@ export class ResponseWriter {
   }
 
   /**
-   * Makes Node queue the header behind everything else that waits for earlier pipelined responses. If the header had
-   * to wait for the body, Node would send it too early, and "100 Continue" between the two.
+   * Makes Node queue the header now, if earlier pipelined responses are not complete. Otherwise Node would insert it
+   * at the first write, before output that was queued earlier, such as "100 Continue".
    */
   #queueHead(): void {
     if (this.#res.socket === null) this.#res.flushHeaders();
   }
 
-  /** Node reports when a whole write was sent. Small writes therefore show if the client receives a large piece. */
+  /** Node reports only when a whole write was sent. Small writes release the bytes as the client receives them. */
   async #writeInPieces(bytes: Uint8Array): Promise<void> {
     this.#queue(bytes.length);
     // Behind earlier pipelined responses, Node would lose the callbacks of writes if the connection closes.

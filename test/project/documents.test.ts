@@ -5,12 +5,15 @@ import { existsSync, globSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join, relative } from "node:path";
+import { basename, delimiter, dirname, join, relative } from "node:path";
 import { type TestContext, test } from "node:test";
+import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
+import { SETTINGS } from "../../src/config.ts";
 import { ENV, ROOT, run } from "../support/command.ts";
 import { type CheckOptions, checkDocument, type Finding } from "../support/document-check.ts";
+import { checkYaml } from "../support/document-languages.ts";
 import { absent, findProgram, PYTHON } from "../support/judge.ts";
-import { anchors, linkTargets } from "../support/markdown.ts";
+import { anchors, codeSpans, linkTargets } from "../support/markdown.ts";
 import { copyRepository } from "../support/own-contract.ts";
 
 /** Documents whose blocks have no check yet. */
@@ -30,7 +33,16 @@ const GRPC_PYTHON = await run(PYTHON, ["-c", "import grpc_tools"]).catch(() => (
 const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["curl", ["curl"]],
   ["grpcurl", ["grpcurl"]],
+  ["grpc_health_probe", ["grpc_health_probe", "grpc-health-probe"]],
+  ["openssl", ["openssl"]],
   ["python3", GRPC_PYTHON.code === 0 ? [PYTHON] : []],
+]);
+
+/** The flags of the server. */
+const FLAGS = new Set([
+  "help",
+  ...[...Object.values(SETTINGS), ...LIMIT_SETTINGS].map(({ flag }) => flag),
+  "no-reflection",
 ]);
 
 /** The ports of the documents. Other servers may use them, so a copy has free ones in their place. */
@@ -55,6 +67,35 @@ for (const name of DOCUMENTS) {
     assert.deepEqual(await deadLinks(name, await readFile(join(ROOT, name), "utf8")), []);
   });
 }
+
+test("every script, flag and file in the text exists", async () => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  // ARCHITECTURE.md has paths below folders, and CONTRIBUTING.md flags of other programs.
+  for (const name of DOCUMENTS.filter((each) => !/^[AC]/.test(each))) {
+    const spans = codeSpans(await readFile(join(ROOT, name), "utf8"));
+    assert.deepEqual(
+      spans
+        .filter(({ text }) => !exists(text, Object.keys(scripts)))
+        .map(({ line, text }) => `${name}:${line}: ${text}`),
+      [],
+    );
+  }
+  for (const text of ["npm run nothing", "--nothing 1", "src/nothing.ts"]) assert.ok(!exists(text, ["start"]), text);
+});
+
+test("every log entry that operations.md describes is in the source, and every entry of the source is described", async () => {
+  const table = await readFile(join(ROOT, "docs/operations.md"), "utf8");
+  const described = [...table.matchAll(/^\| `([^`]+): \.\.\.`|^\| `([^`]+?),? \.\.\.`/gm)].map(([, a, b]) =>
+    entryWords(a ?? b ?? ""),
+  );
+  const files = globSync("src/server/**/*.ts", { cwd: ROOT });
+  const sources = await Promise.all(files.map((file) => readFile(join(ROOT, file), "utf8")));
+  const logged = sources.flatMap((source) =>
+    [...source.matchAll(/[lL]og\((?:[\w."]+,\s*)?["`]([^"`]+)/g)].map(([, entry = ""]) => entryWords(entry)),
+  );
+  assert.ok(logged.length >= 8, String(logged.length));
+  assert.deepEqual([...new Set(described)].sort(), [...new Set(logged)].sort());
+});
 
 test("the README has commands, code, links and a small picture", async () => {
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
@@ -188,10 +229,10 @@ async function check(
   }
   const findings = await checkDocument(withFree(markdown), {
     folder,
-    env: { ...ENV, PATH: [await pythonFolder(t), join(folder, "node_modules/.bin"), ENV.PATH].join(delimiter) },
+    env: { ...ENV, PATH: [await programFolder(t), join(folder, "node_modules/.bin"), ENV.PATH].join(delimiter) },
     notRun: [...NOT_RUN.keys()],
     programs: PROGRAMS,
-    languages: {},
+    languages: { yaml: checkYaml },
     ...options,
   });
   const withPorts = (text: string) =>
@@ -199,12 +240,15 @@ async function check(
   return findings.map((finding) => ({ ...finding, text: withPorts(finding.text) }));
 }
 
-/** Returns a folder with a `python3` that runs the Python of the tests. */
-async function pythonFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "python3-"));
+/** Returns a folder with the programs that have another name on this machine than in the documents. */
+async function programFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "programs-"));
   t.after(() => rm(folder, { recursive: true }));
-  const path = findProgram(PYTHON) ?? "python3";
-  await writeFile(join(folder, "python3"), `#!/bin/sh\nexec '${path}' "$@"\n`, { mode: 0o755 });
+  for (const [name, names] of PROGRAMS) {
+    const path = findProgram(...names);
+    if (path === undefined || basename(path) === name) continue;
+    await writeFile(join(folder, name), `#!/bin/sh\nexec '${path}' "$@"\n`, { mode: 0o755 });
+  }
   return folder;
 }
 
@@ -216,6 +260,20 @@ async function freePorts(count: number): Promise<readonly string[]> {
   for (const server of servers) server.close();
   await Promise.all(servers.map((server) => once(server, "close")));
   return ports;
+}
+
+/** Returns the first words of a log entry, up to the first part that varies. */
+function entryWords(entry: string): string {
+  return entry.split(/\$\{| [A-Z]{4,}|[:,] /)[0]?.trim() ?? "";
+}
+
+/** False if the text of a code span names a script, a flag of the server or a file that does not exist. */
+function exists(text: string, scripts: readonly string[]): boolean {
+  const [, script] = /^npm run ([\w-]+)/.exec(text) ?? [];
+  if (script !== undefined) return scripts.includes(script);
+  const [, flag] = /^--([\w-]+)/.exec(text) ?? [];
+  if (flag !== undefined) return FLAGS.has(flag);
+  return !/^(?:src|proto|test|tools|docs|web)\/[\w/.-]+\.\w+$/.test(text) || existsSync(join(ROOT, text));
 }
 
 /** Returns the links to files and headings that do not exist. */

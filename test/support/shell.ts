@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kill } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { killGroup } from "./process.ts";
 
 /** A command that takes longer hangs. */
-const HANG_MS = 60_000;
+const HANG_MS = 30_000;
 const POLL_MS = 20;
 
 export interface CommandResult {
@@ -64,13 +65,9 @@ export class Shell {
   /** Starts a command in the background; `$!` is its process. Resolves when it prints what `ready` matches. */
   async start(command: string, ready: RegExp): Promise<void> {
     const from = this.read().length;
-    await this.run(`${command} &\nserver=$!`);
-    while (!ready.test(this.read().slice(from))) {
-      const { code } = await this.run('kill -0 "$server" 2>/dev/null');
-      const printed = this.read().slice(from);
-      if (code !== 0 && !ready.test(printed)) throw new Error(`it ended before ${ready}:\n${printed}`);
-      await sleep(POLL_MS);
-    }
+    const { output } = await this.run(`${command.replace(/ &$/, "")} &\nserver=$!\necho "process $server"`);
+    const process = Number(/^process (\d+)$/m.exec(output)?.[1]);
+    await this.#waitWhile(() => isRunning(process), ready, from);
   }
 
   /** Ends the command that was started last, if it runs. Resolves when it has ended. */
@@ -79,14 +76,19 @@ export class Shell {
   }
 
   /** Resolves with the first match in the output from `from` on. Rejects if it does not come, or if the shell ends. */
-  async waitFor(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
+  waitFor(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
+    return this.#waitWhile(() => this.#child.exitCode === null, pattern, from);
+  }
+
+  async #waitWhile(isRunning: () => boolean, pattern: RegExp, from: number): Promise<RegExpExecArray> {
     const deadline = performance.now() + HANG_MS;
     for (;;) {
+      const wasRunning = isRunning();
       const printed = this.read().slice(from);
       const match = pattern.exec(printed);
       if (match !== null) return match;
-      if (this.#child.exitCode !== null) throw new Error(`the shell ended. It printed:\n${printed}`);
-      if (performance.now() > deadline) throw new Error(`nothing matched ${pattern} for ${HANG_MS} ms:\n${printed}`);
+      const reason = wasRunning ? `did not print ${pattern} in ${HANG_MS} ms` : `ended before it printed ${pattern}`;
+      if (!wasRunning || performance.now() > deadline) throw new Error(`it ${reason}:\n${withoutEnds(printed)}`);
       await sleep(POLL_MS);
     }
   }
@@ -103,4 +105,17 @@ export class Shell {
 /** Returns the text as one word of a shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Returns the output without the shell's own lines. */
+function withoutEnds(output: string): string {
+  return output.replaceAll(/\nend of command \d+: \d+\n/g, "");
+}
+
+function isRunning(process: number): boolean {
+  try {
+    return kill(process, 0);
+  } catch {
+    return false;
+  }
 }

@@ -1,0 +1,37 @@
+/** Checks the blocks of documents that configure programs around the server: YAML for Kubernetes. */
+import { createRequire } from "node:module";
+import { drainTimes } from "../../src/server/shutdown.ts";
+import type { CodeBlock } from "./markdown.ts";
+
+/** The parser in playwright-core: YAML needs no package of its own here. */
+const { yaml } = createRequire(import.meta.url)("playwright-core/lib/utilsBundle");
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Checks a block in YAML. Returns a problem, or undefined if the block is right. */
+export async function checkYaml({ text }: CodeBlock): Promise<string | undefined> {
+  let parsed: Fields;
+  try {
+    parsed = yaml.parse(text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  if ("spec" in parsed) return checkPod(parsed.spec as Fields);
+  return `no check for ${Object.keys(parsed).join(", ")}`;
+}
+
+/** The pod must have time to drain, and a server must be healthy at each of its ports. */
+async function checkPod(spec: Fields): Promise<string | undefined> {
+  const { delayMs, graceMs } = drainTimes({}, false);
+  const secondsToStop = spec.terminationGracePeriodSeconds as number;
+  if (!(secondsToStop * 1_000 > delayMs + graceMs)) return `${secondsToStop} s are too short to drain`;
+  const ports = JSON.stringify(spec).matchAll(/"(?:containerPort|port)":(\d+)/g);
+  for (const [, port] of ports) {
+    const status = await fetch(`http://127.0.0.1:${port}/healthz`).then(
+      (response) => response.status,
+      (error: Error) => String(error.cause),
+    );
+    if (status !== 200) return `port ${port}: ${status}`;
+  }
+  return undefined;
+}

@@ -18,7 +18,7 @@ import { ROOT, run } from "../support/command.ts";
 const POST = join(ROOT, "test/fixtures/post");
 const BASELINE = join(POST, "baseline.binpb");
 
-test("the descriptor, less the idempotency level, is the one that the post prints", async () => {
+test("the descriptor without the idempotency level is the one in the tutorial", async () => {
   const ours = clone(FileDescriptorProtoSchema, file_service.proto);
   for (const method of ours.service.flatMap((service) => service.method)) method.options = create(MethodOptionsSchema);
   for (const field of ours.messageType.flatMap((message) => message.field)) clearJsonName(field);
@@ -60,7 +60,7 @@ for (const { name, from, to } of [
   });
 }
 
-test("gen/ is what npm run generate makes, neither stale nor edited", async (t) => {
+test("gen/ equals the output of npm run generate", async (t) => {
   const folder = await temporaryFolder(t);
   const { code, stderr } = await run("npm", ["run", "generate", "--", "-o", folder], {
     shell: process.platform === "win32",
@@ -69,7 +69,7 @@ test("gen/ is what npm run generate makes, neither stale nor edited", async (t) 
   assert.deepEqual(await contents(join(folder, "gen")), await contents(join(ROOT, "gen")));
 });
 
-test("a buf from anywhere else on PATH, with no package of ours on it, makes the same", async (t) => {
+test("a buf from elsewhere on PATH generates the same", async (t) => {
   const folder = await temporaryFolder(t);
   const { stdout } = await run("node", [
     "-p",

@@ -42,7 +42,7 @@ for (const { name, tls, find } of EARLY_CLIENTS) {
   });
 }
 
-test("curl without a content type is told that it wants one, over TLS", async (t) => {
+test("curl without a content type gets an error that asks for one, over TLS", async (t) => {
   const curl = findJudge(t, "curl");
   if (curl === undefined) return;
   const { url } = await startServer(t, { tls: SERVER });
@@ -60,7 +60,7 @@ for (const [name, createTransport] of [
     (options: Parameters<typeof createGrpcTransport>[0]) => createConnectTransport({ ...options, httpVersion: "2" }),
   ],
 ] as const) {
-  test(`a connection of connect-node serves on after messages over the limit, by ${name}`, async (t) => {
+  test(`a connection of connect-node stays usable after messages over the limit, by ${name}`, async (t) => {
     const { url: baseUrl } = await startServer(t, {
       routes: echoRoutes({ say: (request) => request }),
       limits: { messageBytes: 65_536 },

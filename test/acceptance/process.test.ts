@@ -15,7 +15,7 @@ const main = (...args: string[]) => run("node", ["src/main.ts", ...args]);
 const withEnv = (env: Record<string, string>, ...args: string[]) =>
   run("node", ["src/main.ts", ...args], { env: { ...ENV, ...env } });
 
-test("when ready it prints its address, and under it a line for each of grpcurl, buf curl and curl", async (t) => {
+test("a ready server prints its address, and a command for each of grpcurl, buf curl and curl", async (t) => {
   const { stdout, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
   assert.match(authority, /^127\.0\.0\.1:[1-9]\d*$/);
   const url = `http://${authority}/test.Test/GetSum`;
@@ -71,7 +71,7 @@ for (const flag of ["--version", "-V"]) {
   });
 }
 
-test("one message names every bad setting, the value given and what is allowed, and it exits 2", async () => {
+test("one message names every bad setting with its value and the allowed ones, with exit code 2", async () => {
   const args = [
     "--port",
     "65536",
@@ -96,7 +96,7 @@ test("one message names every bad setting, the value given and what is allowed, 
   ]);
 });
 
-test("a flag without its value is named, and the flag behind it is read", async () => {
+test("a flag without its value is named, and the flag after it is read", async () => {
   const { code, stderr } = await main("--port", "--host", "a b", "--cors-origins");
   assert.equal(code, 2);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
@@ -106,13 +106,13 @@ test("a flag without its value is named, and the flag behind it is read", async 
   ]);
 });
 
-test("an origin is one of http or https", async () => {
+test("an origin must have the scheme http or https", async () => {
   const { code, stderr } = await main("--cors-origins", "ftp://a");
   assert.equal(code, 2);
   assert.match(stderr, /^--cors-origins: "ftp:\/\/a" must be origins like https:/);
 });
 
-test("an address of IPv6 may be in brackets, as in a URL", async (t) => {
+test("an IPv6 address may be in brackets, as in a URL", async (t) => {
   const { authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--host", "[::1]");
   assert.match(authority, /^\[::1\]:\d+$/);
   for (const host of ["[::1", "[a]", "[]"]) {
@@ -133,7 +133,7 @@ test("a flag wins over the environment, and an empty variable counts as not set"
   assert.match(stderr, /^listen on host\.invalid port 0: /);
 });
 
-test("a port in use is one sentence and exit 1", async (t) => {
+test("a port in use is an error of one line with exit code 1", async (t) => {
   const other = net.createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   t.after(() => other.close());
@@ -143,7 +143,7 @@ test("a port in use is one sentence and exit 1", async (t) => {
   assert.deepEqual(result, { code: 1, stdout: "", stderr });
 });
 
-test("an address that is not ours is one sentence and exit 1", async () => {
+test("an address of another machine is an error of one line with exit code 1", async () => {
   const stderr = "listen on 192.0.2.1 port 50051: this machine does not have that address\n";
   assert.deepEqual(await main("--host", "192.0.2.1"), { code: 1, stdout: "", stderr });
 });
@@ -167,7 +167,7 @@ test("^C, which reaches npm and the server and then the server again from npm, s
   assert.equal(killGroup(child, 0), false);
 });
 
-test("while a call is under way the first signal waits for it, and a second ends the process with exit 1", async (t) => {
+test("the first signal waits for a call in flight, and a second one ends the process with exit code 1", async (t) => {
   const { child, exit, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
   const session = http2.connect(`http://${authority}`);
   session.on("error", () => {});
@@ -183,7 +183,7 @@ test("while a call is under way the first signal waits for it, and a second ends
   assert.equal(await exit, 1);
 });
 
-test("a server goes on whose lines nobody reads any more", async (t) => {
+test("a server keeps running when the reader of its output has gone", async (t) => {
   const { child, exit, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
   for (const output of [child.stdout, child.stderr]) output?.destroy();
   for (let i = 0; i < 3; i++) {

@@ -111,7 +111,7 @@ for (const [args, sentence] of [
   });
 }
 
-test("a certificate that may not be read is a sentence and exit 2", async (t) => {
+test("a certificate that the process may not read is an error with exit code 2", async (t) => {
   if (process.getuid?.() === 0) return t.skip("root may read every file");
   const stderr = `read certificate ${FORBIDDEN}: no permission to read it\n`;
   assert.deepEqual(await main("--tls-cert", FORBIDDEN, "--tls-key", KEY), { code: 2, stdout: "", stderr });
@@ -123,7 +123,7 @@ test("the files may be named in the environment", async () => {
   assert.deepEqual([code, stderr], [2, `read key ${ABSENT}: the file does not exist\n`]);
 });
 
-test("one authority of clients that is outlived may stand beside one that is not", async (t) => {
+test("an expired client authority is accepted beside a valid one", async (t) => {
   const { authority } = await start(t, "--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", BOTH_CAS);
   assert.match(authority, /:\d+$/);
 });
@@ -213,7 +213,7 @@ test("SIGHUP loads new files, and no connection is dropped", async (t) => {
   assert.equal(session.closed || session.destroyed, false);
 });
 
-test("after SIGHUP with a bad file the old certificate serves on, and the log says which file and why", async (t) => {
+test("after SIGHUP with a bad file the old certificate stays, and the log names the file and the reason", async (t) => {
   const [cert, key] = await serverFiles("spoiled", SERVER);
   const server = await start(t, "--tls-cert", cert, "--tls-key", key);
   await writeFile(key, OTHER.key);
@@ -238,7 +238,7 @@ async function pipe(name: string): Promise<string> {
   return join(FOLDER, name);
 }
 
-test("a certificate out of a pipe is read, in one part or two", onPosix, async (t) => {
+test("a certificate is read from a pipe, in one part or two", onPosix, async (t) => {
   const cert = await pipe("cert.fifo");
   const started = start(t, "--tls-cert", cert, "--tls-key", KEY);
   const writer = await open(cert, "w");
@@ -249,7 +249,7 @@ test("a certificate out of a pipe is read, in one part or two", onPosix, async (
   assert.equal(await subject(await started), "the tests' server");
 });
 
-test("a certificate of a shell's <(command) is read", onPosix, async (t) => {
+test("a certificate is read from a shell's <(command)", onPosix, async (t) => {
   if ((await run("bash", ["-c", "true"])).code !== 0) return t.skip("bash is not installed");
   const command = `exec node src/main.ts --port 0 --tls-cert <(cat '${CERT.replaceAll("'", "'\\''")}') --tls-key "$1"`;
   const server = await startProcess(t, "bash", "-c", command, "bash", KEY);
@@ -266,7 +266,7 @@ for (const [name, path, problem] of [
   ["a file of 2 MiB", () => file("large.pem", "x".repeat(2 ** 21)), "it is larger than 1048576 bytes"],
   ["a pipe without a writer", () => pipe("silent.fifo"), "it was not read to its end in 5000 ms"],
 ] as const) {
-  test(`${name} as certificate is a sentence and exit 2`, onPosix, async () => {
+  test(`${name} as certificate is an error with exit code 2`, onPosix, async () => {
     const cert = await path();
     const stderr = `read certificate ${cert}: ${problem}\n`;
     assert.deepEqual(await main("--tls-cert", cert, "--tls-key", KEY), { code: 2, stdout: "", stderr });
@@ -298,13 +298,13 @@ test(
   },
 );
 
-test("without TLS SIGHUP ends the process, as it does any", async (t) => {
+test("without TLS, SIGHUP ends the process, which is the default of every process", async (t) => {
   const { child, exit } = await start(t);
   child.kill("SIGHUP");
   assert.equal(await exit, "SIGHUP");
 });
 
-test("to listen beyond loopback without TLS is one line on stderr", async (t) => {
+test("listening beyond loopback without TLS prints one line on stderr", async (t) => {
   const { stderr } = await start(t, "--host", "0.0.0.0");
   await printed(
     stderr,

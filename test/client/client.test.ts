@@ -36,7 +36,7 @@ const HTTPS = ["--url", "https://127.0.0.1:1"];
 const client = (...args: string[]) => run("node", ["src/client/client.ts", ...args]);
 const transcript = (sum: number) => `-------------- Get Sum --------------\nReceived sum: sum: ${sum}\n`;
 
-test("without numbers it prints the post's transcript", async (t) => {
+test("without numbers it prints the transcript of the tutorial", async (t) => {
   const { url } = await startServer(t);
   const post = await readFile(join(ROOT, "test/fixtures/post/transcript.txt"), "utf8");
   assert.deepEqual(await client("--url", url), { code: 0, stdout: post, stderr: "" });
@@ -152,7 +152,7 @@ for (const protocol of ["connect", "grpc", "grpcweb"]) {
   });
 }
 
-test("a call that the server refused before it ran is sent again", async (t) => {
+test("a call that the server refused before it ran is retried", async (t) => {
   const { port } = await startServer(t);
   let streams = 0;
   const proxy = http2.createServer().on("stream", (stream: http2.ServerHttp2Stream, headers) => {
@@ -179,7 +179,7 @@ test("without a server, it prints the address and the command that starts one, a
   assert.deepEqual(await client("--url", url), { code: 1, stdout: "", stderr });
 });
 
-test("a server that does not answer in time is deadline_exceeded and exit 1", async (t) => {
+test("a server that does not respond in time is deadline_exceeded with exit code 1", async (t) => {
   const silent = http.createServer(() => {});
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   t.after(() => {
@@ -252,13 +252,13 @@ for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } o
   },
   { name: "a server of another name", tls: ELSEWHERE, says: "the server's certificate is for another name" },
   {
-    name: "a server that wants a certificate, without one",
+    name: "a server that requires a certificate, without one",
     tls: MUTUAL,
     says: /^the server (rejected this client|closed the connection); it may require a certificate \(--cert, --key\)$/,
     logged: /^refuse a connection from 127\.0\.0\.1: it has no client certificate$/,
   },
   {
-    name: "a server that wants a certificate, with one that it does not trust",
+    name: "a server that requires a certificate, with one that it does not trust",
     tls: MUTUAL,
     flags: ["--ca", CA, "--cert", STRANGE_CERT, "--key", STRANGE_KEY],
     says: "the server closed the connection; it may not trust the certificate of --cert",
@@ -266,7 +266,7 @@ for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } o
   },
 ]) {
   for (const http of ["1.1", "2"]) {
-    test(`${name} is a sentence and exit 1, over HTTP/${http}`, async (t) => {
+    test(`${name} is an error of one line with exit code 1, over HTTP/${http}`, async (t) => {
       const { authority, log } = await startServer(t, { tls });
       const url = `${scheme}://${authority}`;
       const { code, stdout, stderr } = await client("--url", url, ...flags, "--http", http);

@@ -149,7 +149,7 @@ for (const [reset, rstCode] of [
   });
 }
 
-test("an error of the server's in the same words is passed on, since the call ran", async (t) => {
+test("an error of the server with the same text is passed on, since the call ran", async (t) => {
   const message = "Stream closed with error code NGHTTP2_REFUSED_STREAM";
   const answer = JSON.stringify({ code: "internal", message });
   assert.deepEqual(
@@ -161,7 +161,7 @@ test("an error of the server's in the same words is passed on, since the call ra
   );
 });
 
-test("a connection that ends without GOAWAY is not an answer: the call is sent once", async (t) => {
+test("a call is not retried if the connection ends without GOAWAY", async (t) => {
   assert.equal((await callOnce(t, (stream) => stream.session?.socket.destroy())).requests, 1);
 });
 

@@ -124,7 +124,7 @@ for (const [protocol, expected] of [
   ["grpc", [/^:status: 200$/m, /^\[body: 0 bytes\]$/m, MESSAGE, /^grpc-status: 11$/m]],
   ["grpcweb", [/^:status: 200$/m, MESSAGE, /^grpc-status: 11$/m]],
 ] as const) {
-  test(`it prints an error of ${protocol} as it came`, async (t) => {
+  test(`it prints an error of ${protocol} as it was received`, async (t) => {
     const { url } = await startServer(t);
     const { code, stdout, stderr } = await client("--url", url, "--protocol", protocol, "2147483647", "1");
     assert.deepEqual([code, stdout], [1, ""]);
@@ -152,7 +152,7 @@ test("it prints a response of trailers only, and escapes control characters in t
   );
 });
 
-test("it prints a refused request and the one that is sent again", async (t) => {
+test("it prints a refused request and its retry", async (t) => {
   let streams = 0;
   const { url } = await startHttp2(t, (stream) => {
     if (++streams === 1) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
@@ -165,7 +165,7 @@ test("it prints a refused request and the one that is sent again", async (t) => 
   assert.match(stderr, /^\* stream ended with REFUSED_STREAM$/m);
 });
 
-test("it prints a call without a response, and stays silent on a connection that was not made", async (t) => {
+test("it prints a call without a response, and nothing if the connection failed", async (t) => {
   const { url } = await startHttp2(t, () => {});
   const late = await client("--url", url, "--timeout", "500ms");
   assert.match(late.stderr, /^deadline_exceeded: /m);

@@ -25,7 +25,7 @@ test("idleMs is longer than the idle time of each client and proxy", () => {
   }
 });
 
-test("HTTP/1.1 announces idleMs to clients, and the server closes a second later, after those that take the hint", async (t) => {
+test("HTTP/1.1 announces idleMs, and the server closes a second later, after clients that follow the announcement", async (t) => {
   const { authority } = await startServer(t, { limits: { idleMs: 1_000 } });
   const socket = await connectTo(authority);
   const begun = performance.now();
@@ -57,7 +57,7 @@ const ROUNDS = 6;
 /** The factor by which the defaults of both sides are shortened. */
 const SCALE = 2_000;
 
-test("calls after an idle time at the border reach the server, with both defaults", async (t) => {
+test("calls after an idle time close to the limit reach the server, with both defaults", async (t) => {
   const [serverMs, clientMs] = [DEFAULT_LIMITS.idleMs / SCALE, CLIENT_MS / SCALE];
   const { url } = await startServer(t, { limits: { idleMs: serverMs } });
   assert.deepEqual(await failuresAtTheBorder(url, serverMs, clientMs), []);

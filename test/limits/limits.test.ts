@@ -21,7 +21,7 @@ test("docs/limits.md is what npm run generate writes", () => {
   assert.equal(readFileSync("docs/limits.md", "utf8"), limitsDocument());
 });
 
-test("each limit is in --help with its flag, variable and default, and in the document with all of its row", () => {
+test("each limit is in --help with its flag, variable and default, and in the document with its whole row", () => {
   const text = HELP.replaceAll(/\n +(?=[^ -])/g, " ");
   for (const { name, flag, env, takes, default: value, defaultNote, help } of LIMIT_SETTINGS) {
     const { bounds, over, reason } = LIMITS[name];
@@ -202,7 +202,7 @@ test("createServer refuses the options lane and http2: own, and names the new sp
   assert.throws(() => readConfig([], { HTTP2: "own" }), { message: message.replace("http2", "HTTP2") });
 });
 
-test("createServer takes a limit that is undefined for its default, as other options of JavaScript", () => {
+test("createServer uses the default of a limit that is undefined", () => {
   assert.deepEqual(completeLimits({ idleMs: undefined } as unknown as Partial<Limits>), DEFAULT_LIMITS);
 });
 

@@ -129,7 +129,9 @@ async function stopAndGoOn(child: { kill(signal: NodeJS.Signals): boolean }, dur
 
 const skip = process.platform === "win32" && "Windows has no SIGSTOP";
 
-test("peers that send while the process is stopped are served, and those that do not are cut", { skip }, async (t) => {
+test("peers that send while the process is stopped are served, and connections of silent ones are closed", {
+  skip,
+}, async (t) => {
   const { child, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...FLAGS);
   const connectAll = () =>
     Promise.all(

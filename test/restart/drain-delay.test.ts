@@ -9,7 +9,7 @@ import { startProcess } from "../support/process.ts";
 /** A time between both cases: the delay is 5 s. */
 const SOON_MS = 3_500;
 
-test("a time that is not given has its default, of which the delay follows the address", () => {
+test("a time without a setting has its default, and that of the delay depends on the address", () => {
   const rest = { idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 };
   assert.deepEqual(drainTimes({}, false), { delayMs: 5_000, ...rest });
   assert.deepEqual(drainTimes({}, true), { delayMs: 0, ...rest });

@@ -74,20 +74,20 @@ test("an extension is found by the message it extends and its number", () => {
   assert.equal(index.fileOfExtension("fixture.Left", 100), undefined);
 });
 
-test("the numbers of a message's extensions are known, and so is that it has none", () => {
+test("the numbers of a message's extensions are listed, also if it has none", () => {
   assert.deepEqual(index.extensionNumbers("fixture.Outer")?.sort(), [100, 107]);
   assert.deepEqual(index.extensionNumbers("fixture.Left"), []);
   assert.equal(index.extensionNumbers("fixture.Size"), undefined);
   assert.equal(index.extensionNumbers("no.Such"), undefined);
 });
 
-test("a file's closure is itself first, and then every import once", () => {
+test("the closure of a file is the file, and then every import once", () => {
   const names = [...closure(Kinds.file)].map(({ proto }) => proto.name);
   assert.equal(names[0], "kinds.proto");
   assert.deepEqual(names.slice(1).sort(), ["bare.proto", "bottom.proto", "left.proto", "right.proto"]);
 });
 
-test("the bytes of a file are those that the compiler makes", () => {
+test("the bytes of a file are those of the compiler", () => {
   for (const [service, folder] of [
     [Test, "proto"],
     [Kinds, "test/fixtures/protos"],

@@ -9,7 +9,7 @@ test("a service that nobody registered is unknown", () => {
   assert.deepEqual([...health.list()], []);
 });
 
-test("a service has the status that was set last, and so it is listed", () => {
+test("a service has the status that was set last, also in the list", () => {
   const health = new HealthStatus();
   health.set("a", "serving");
   health.set("b", "serving");
@@ -18,7 +18,7 @@ test("a service has the status that was set last, and so it is listed", () => {
   assert.deepEqual(Object.fromEntries(health.list()), { a: "not-serving", b: "serving" });
 });
 
-test("a watcher is told each change of its service, and only changes", () => {
+test("a watcher gets each change of its service, and only changes", () => {
   const health = new HealthStatus();
   const told = watch(health, "a");
   for (const status of ["serving", "serving", "not-serving", "serving"] as const) health.set("a", status);
@@ -26,14 +26,14 @@ test("a watcher is told each change of its service, and only changes", () => {
   assert.deepEqual(told, ["serving", "not-serving", "serving"]);
 });
 
-test("every watcher of a service is told", () => {
+test("every watcher of a service gets its changes", () => {
   const health = new HealthStatus();
   const told = [watch(health, "a"), watch(health, "a")];
   health.set("a", "serving");
   assert.deepEqual(told, [["serving"], ["serving"]]);
 });
 
-test("a watcher that stopped is told no more, and the others are", () => {
+test("a watcher that stopped gets no more changes, and the others do", () => {
   const health = new HealthStatus();
   const told: Status[] = [];
   const stop = health.watch("a", (status) => told.push(status));
@@ -45,7 +45,7 @@ test("a watcher that stopped is told no more, and the others are", () => {
   assert.deepEqual([told, others], [["serving"], ["serving", "not-serving"]]);
 });
 
-test("a watcher that stops after a new one has taken its place leaves that one alone", () => {
+test("a watcher that stops twice does not remove a newer one", () => {
   const health = new HealthStatus();
   const stop = health.watch("a", () => {});
   stop();
@@ -65,7 +65,7 @@ test("a shutdown turns every registered service to not-serving, and tells the wa
   assert.deepEqual(told, [["not-serving"], [], []]);
 });
 
-test("what is set after a shutdown changes nothing", () => {
+test("setting a status after a shutdown changes nothing", () => {
   const health = new HealthStatus();
   health.set("a", "serving");
   health.shutDown();

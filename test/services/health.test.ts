@@ -32,12 +32,12 @@ for (const { name, tls, create } of TRANSPORTS) {
     return { server, client, watch, abort };
   }
 
-  test(`Check says that the server and every mounted service serve, by ${name}`, async (t) => {
+  test(`Check reports that the server and every registered service are serving, by ${name}`, async (t) => {
     const { client } = await start(t);
     for (const service of MOUNTED) assert.equal((await client.check({ service })).status, SERVING, service);
   });
 
-  test(`Check says what was set, by ${name}`, async (t) => {
+  test(`Check reports the status that was set, by ${name}`, async (t) => {
     const { client, server } = await start(t);
     server.health.set("test.Test", "not-serving");
     server.health.set("mine", "serving");
@@ -73,7 +73,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     }
   });
 
-  test(`Watch sends only the newest of changes that come faster than they are sent, by ${name}`, async (t) => {
+  test(`Watch sends only the newest status if changes are faster than the client reads, by ${name}`, async (t) => {
     const { server, watch } = await start(t);
     const take = watch("test.Test");
     assert.equal(await take(), SERVING);
@@ -87,7 +87,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     assert.equal(await next, SERVING);
   });
 
-  test(`Watch of an unknown service says so, stays, and tells of it when it comes, by ${name}`, async (t) => {
+  test(`Watch of an unknown service reports that, stays open, and reports the service when it is added, by ${name}`, async (t) => {
     const { client, server, watch } = await start(t);
     const take = watch("mine");
     assert.equal(await take(), SERVICE_UNKNOWN);
@@ -128,7 +128,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     await closed;
   });
 
-  test(`Check goes on after a shutdown, and what is set then is ignored, by ${name}`, async (t) => {
+  test(`Check works after a shutdown, and a status that is set then is ignored, by ${name}`, async (t) => {
     const { client, server } = await start(t);
     server.health.shutDown();
     for (const service of MOUNTED) {
@@ -137,7 +137,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     }
   });
 
-  test(`List gives every service with its status, by ${name}`, async (t) => {
+  test(`List returns every service with its status, by ${name}`, async (t) => {
     const { client, server } = await start(t);
     server.health.set("test.Test", "not-serving");
     const { statuses } = await client.list({});
@@ -150,7 +150,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     );
   });
 
-  test(`List of a hundred services is given, and of more is resource_exhausted, by ${name}`, async (t) => {
+  test(`List returns up to a hundred services, and is resource_exhausted for more, by ${name}`, async (t) => {
     const { client, server } = await start(t);
     for (let i = MOUNTED.length; i < 100; i++) server.health.set(`service-${i}`, "serving");
     assert.equal(Object.keys((await client.list({})).statuses).length, 100);

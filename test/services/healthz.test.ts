@@ -25,7 +25,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`/healthz?service= is of that service, and 404 of one that is unknown, over ${version}`, async (t) => {
+  test(`/healthz?service= reports that service, and 404 if it is unknown, over ${version}`, async (t) => {
     const { server, authority } = await startServer(t);
     server.health.set("test.Test", "not-serving");
     const statusOf = async (service: string) => (await ask(authority, `/healthz?service=${service}`)).status;
@@ -35,7 +35,7 @@ for (const version of HTTP_VERSIONS) {
     );
   });
 
-  test(`/healthz takes no other method, and any host, over ${version}`, async (t) => {
+  test(`/healthz refuses methods other than GET and HEAD, and accepts any host, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const post = await ask(authority, "/healthz", "POST");
     assert.deepEqual([post.status, post.headers.allow], [405, "GET, HEAD, OPTIONS"]);
@@ -45,7 +45,7 @@ for (const version of HTTP_VERSIONS) {
     assert.equal((await ask(authority, "/healthzz")).status, 404);
   });
 
-  test(`/healthz is 503 on new connections while a drain's delay lasts, over ${version}`, async (t) => {
+  test(`/healthz is 503 on new connections during the delay of a drain, over ${version}`, async (t) => {
     const { server, authority } = await startServer(t);
     const closed = server.close({ delayMs: 500, idleMs: 0 });
     assert.equal((await ask(authority)).status, 503);

@@ -63,7 +63,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       }
     });
 
-    test(`a file is given first, and its imports each once, in ${name}`, async (t) => {
+    test(`a file is sent first, and then each of its imports once, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       for (const query of [
         { case: "fileByFilename", value: "kinds.proto" },
@@ -81,7 +81,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       ]);
     });
 
-    test(`a file is given as the compiler made it, in ${name}`, async (t) => {
+    test(`a file is sent with the bytes of the compiler, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls });
       const answer = await askOne(url, { case: "fileContainingSymbol", value: "test.Test" });
       assert.deepEqual(fileBytes(answer), COMPILED);
@@ -107,7 +107,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       }
     });
 
-    test(`what is not found is told in the answer, and the stream goes on, in ${name}`, async (t) => {
+    test(`an unknown name gets an error response, and the stream continues, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls, routes: fixtureRoutes });
       const queries: Query[] = [
         { case: "fileByFilename", value: "no.proto" },
@@ -137,7 +137,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       assert.equal(last?.messageResponse.case, "fileDescriptorResponse");
     });
 
-    test(`each request has one answer, in order, with itself and its host in it, in ${name}`, async (t) => {
+    test(`each request gets one response in order, with the request and its host in it, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls });
       const requests: Request[] = [
         { host: "a", messageRequest: { case: "listServices", value: "*" } },
@@ -158,7 +158,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       assert.equal(answers.length, requests.length);
     });
 
-    test(`an answer comes before the next request is sent, in ${name}`, async (t) => {
+    test(`a response comes before the next request is sent, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls });
       let answered = 0;
       async function* requests(): AsyncIterable<Request> {
@@ -179,7 +179,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       assert.equal(answered, 3);
     });
 
-    test(`a stream without a request ends without an answer, in ${name}`, async (t) => {
+    test(`a stream without a request ends without a response, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls });
       assert.deepEqual(await ask(url, []), []);
     });

@@ -16,7 +16,7 @@ const SCRIPT = "console.log(1);\n".repeat(50);
 const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 for (const version of HTTP_VERSIONS) {
-  test(`GET / is the page for those who would rather have HTML than text, over ${version}`, async (t) => {
+  test(`GET / is the page for clients that prefer HTML to text, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { page: await makePage(t) });
     const typeFor = async (accept: string | undefined): Promise<unknown> => {
       const headers: Record<string, string> = accept === undefined ? {} : { accept };
@@ -32,7 +32,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`without a page GET / is text for everyone, and no file is there, over ${version}`, async (t) => {
+  test(`without a page, GET / is text for every client, and the page's files are 404, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const home = await send(version, authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
     assert.deepEqual([home.headers["content-type"], home.headers.vary], ["text/plain; charset=utf-8", undefined]);
@@ -40,7 +40,7 @@ for (const version of HTTP_VERSIONS) {
     assert.deepEqual([file.status, JSON.parse(file.body.toString()).code], [404, "unimplemented"]);
   });
 
-  test(`a file comes in the best coding that the client takes, over ${version}`, async (t) => {
+  test(`a file is sent in the best coding that the client accepts, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { page: await makePage(t) });
     for (const [accepted, coding, body] of [
       ["gzip, deflate, br", "br", brotliCompressSync(SCRIPT)],
@@ -58,7 +58,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`a named file may be kept for ever, and the page is asked for again, over ${version}`, async (t) => {
+  test(`a file with a hash in its name may be cached for ever, and the page is revalidated, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { page: await makePage(t) });
     const get = (path: string, headers: Record<string, string> = {}, method = "GET"): Promise<HttpResponse> =>
       send(version, authority, { method, path, headers: { accept: BROWSER, ...headers } });
@@ -80,7 +80,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`the page may load and ask for nothing but its own, over ${version}`, async (t) => {
+  test(`the policy of the page allows nothing but its own origin, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { page: await makePage(t) });
     for (const path of ["/", "/-/page-1.js"]) {
       const { headers } = await send(version, authority, { method: "GET", path, headers: { accept: BROWSER } });
@@ -92,7 +92,7 @@ for (const version of HTTP_VERSIONS) {
     }
   });
 
-  test(`below /-/ there is what was read and nothing else, by GET and HEAD, over ${version}`, async (t) => {
+  test(`below /-/ the server has the files of the page and nothing else, by GET and HEAD, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { page: await makePage(t) });
     const names = [
       "",
@@ -119,7 +119,7 @@ for (const version of HTTP_VERSIONS) {
   });
 }
 
-test("a folder that is not there, or has no index.html, has no page", async (t) => {
+test("a missing folder, or one without index.html, has no page", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "page-"));
   t.after(() => rm(folder, { recursive: true }));
   assert.equal(readPage(folder), undefined);
@@ -145,7 +145,7 @@ for (const [name, args, env] of [
   ["--page off", ["--page", "off"], {}],
   ["PAGE=off", [], { PAGE: "off" }],
 ] as const) {
-  test(`${name} serves no page, and says nothing of it`, async (t) => {
+  test(`${name} serves no page, and prints nothing about it`, async (t) => {
     const { stdout, authority } = await startCopy(t, { isBuilt: true }, args, env);
     const home = await send("HTTP/1.1", authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
     assert.equal(home.headers["content-type"], "text/plain; charset=utf-8");
@@ -160,7 +160,7 @@ test("a page that was built is served, from any working directory", async (t) =>
   assert.doesNotMatch(stdout(), /page/);
 });
 
-test("a page that was not built is one line that says how, and text for everyone", async (t) => {
+test("without a built page, the output names the command, and every client gets text", async (t) => {
   const { stdout, authority } = await startCopy(t, { isBuilt: false });
   const home = await send("HTTP/1.1", authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
   assert.equal(home.headers["content-type"], "text/plain; charset=utf-8");

@@ -70,7 +70,7 @@ for (const [scheme, authority, target] of [
   });
 }
 
-test("a message with every mark of a shell's in it is one word", async (t) => {
+test("a message with every special character of a shell is one word", async (t) => {
   const json = JSON.stringify({ text: 'it\'s $(id) `id` "$HOME" \\ !x & ; *' });
   const words = await readWords(t, shellLines(Test.method.getSum, json, { scheme: "http", authority: "a:1" }));
   for (const line of words) assert.equal(line[line.indexOf("-d") + 1], json);

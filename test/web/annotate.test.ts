@@ -47,7 +47,7 @@ for (const desc of DESCRIPTORS) {
     }
   });
 
-  test(`damaged messages of ${desc.typeName} throw nothing, and every byte is in one part still`, () => {
+  test(`damaged messages of ${desc.typeName} do not throw, and every byte is in one part`, () => {
     const random = new Random(3);
     let damaged = 0;
     for (let run = 0; run < RUNS; run++) {
@@ -66,7 +66,7 @@ for (const desc of DESCRIPTORS) {
   });
 }
 
-test("a file of descriptors, read by the descriptors' own descriptor, has protobuf-es's values", () => {
+test("a file of descriptors has the values that protobuf-es reads", () => {
   const files = compile("test/fixtures/protos");
   const bytes = toBinary(FileDescriptorSetSchema, files);
   const parts = messageParts(bytes, FileDescriptorSetSchema);
@@ -122,7 +122,7 @@ for (const [name, bytes] of [
   ["messages", nested((inner) => new BinaryWriter().tag(2000, WireType.LengthDelimited).bytes(inner).finish())],
   ["groups", Buffer.alloc(1_000, 0x0b)],
 ] as const) {
-  test(`a thousand ${name}, each in another, are read to a depth and no deeper`, () => {
+  test(`a thousand nested ${name} are read up to a depth`, () => {
     const parts = messageParts(bytes, Scalars);
     assertCovers(parts, bytes.length);
     assert.equal(parts.at(-1)?.annotation.kind, "opaque");
@@ -152,7 +152,7 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
   ]);
 });
 
-test("a frame of more fields than a call has arguments is read as any", () => {
+test("a frame with more fields than a function can have arguments is read as any other", () => {
   const fields = 200_000;
   const body = envelope(Buffer.from("0801".repeat(fields), "hex"));
   const parts = frameParts(body, DataSchema);
@@ -162,7 +162,7 @@ test("a frame of more fields than a call has arguments is read as any", () => {
   assertCovers(requestTargetParts(target), target.length);
 });
 
-test("a compressed frame is one part beside its head", () => {
+test("a compressed frame is one part after its prefix", () => {
   const parts = frameParts(envelope(Buffer.from("xyz"), 1), DataSchema);
   assert.deepEqual(
     parts.map(({ annotation }) => annotation.kind),
@@ -187,7 +187,7 @@ test("a Connect GET's target has the message's values in its query, percent-enco
   }
 });
 
-test("a damaged target throws nothing, and every character is in one part", () => {
+test("a damaged target does not throw, and every character is in one part", () => {
   const random = new Random(6);
   for (let run = 0; run < RUNS; run++) {
     const target = `/a.B/C?${Array.from({ length: random.below(30) }, () => random.pick([...'&=?%7B{}"a:+message encoding=json'])).join("")}`;

@@ -93,7 +93,7 @@ testInChromium("the page calls", [
     },
   ],
   [
-    "a cookie for the host crosses with a call, and the page tells of it",
+    "a cookie for the host is sent with a call, and the page mentions it",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);
       await page.context().addCookies([{ name: "other", value: "1", url: page.url() }]);
@@ -128,7 +128,7 @@ testInChromium("the page calls", [
     },
   ],
   [
-    "a value that no int32 can hold is refused before anything is sent",
+    "a value outside int32 is rejected before anything is sent",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);
       for (const value of ["3000000000", "1.5", "two"]) {
@@ -149,7 +149,7 @@ testInChromium("the page calls", [
     },
   ],
   [
-    "malformed bytes that are not UTF-8 are shown by a question mark alone, beside their hexadecimal digits",
+    "malformed bytes that are not UTF-8 are shown as a question mark, beside their hexadecimal form",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files);
       await choose(page, "connect-binary");
@@ -165,7 +165,7 @@ testInChromium("the page calls", [
     },
   ],
   [
-    "a server that is gone is an error that says so, and calls succeed when it is back",
+    "a stopped server is an error that says so, and calls succeed when it is back",
     async (t, browser, files) => {
       const { server, url, port } = await startServer(t, { page: files });
       const { page, takeProblems } = await openPage(t, browser, url);
@@ -186,7 +186,7 @@ testInChromium("the page calls", [
     },
   ],
   [
-    "over TLS the page and its calls come over HTTP/2, in every protocol, and its lines have the scheme",
+    "over TLS the page and its calls use HTTP/2, in every protocol, and its commands have the scheme",
     async (t, browser, files) => {
       const { url, log } = await startServer(t, { page: files, tls: SERVER });
       const { page } = await openPage(t, browser, url, { ignoreHTTPSErrors: true });

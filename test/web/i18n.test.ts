@@ -26,7 +26,7 @@ for (const [type, value, bytes, english, korean] of [
   ["uint32", 300, 2, /varint of 2 bytes: seven bits in each, least significant first/, /하위 비트부터/],
   ["fixed64", 1n, 8, /Always 8 bytes, little-endian/, /하위 바이트부터\(리틀 엔디언\)/],
 ] as const) {
-  test(`${value} as ${type} is explained by what its type does`, () => {
+  test(`the explanation of ${value} fits the type ${type}`, () => {
     const part = { start: 0, end: bytes, annotation: { kind: "value", type, value } } as const;
     assert.match(explain(en, part), english);
     assert.match(explain(ko, part), korean);

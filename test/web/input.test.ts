@@ -8,7 +8,7 @@ import { Random } from "../support/random.ts";
 
 const TYPED = ["", " ", "1", "-1", "1.5", "1e400", "NaN", "true", "9".repeat(30), "a b", "AQI=", "{}", "null"];
 
-test("whatever is typed into fields of every type is a message, or a problem of a field or of the whole", () => {
+test("any text in fields of every type becomes a message, or a problem of a field or of the message", () => {
   const random = new Random(1);
   const seen = { message: 0, ofField: 0, ofWhole: 0 };
   for (let run = 0; run < 2_000; run++) {
@@ -27,7 +27,7 @@ test("whatever is typed into fields of every type is a message, or a problem of 
   assert.ok(Math.min(...Object.values(seen)) > 0, JSON.stringify(seen));
 });
 
-test("the greatest numbers of the example are a message, in which one member of a oneof is set", () => {
+test("the largest numbers of the example are a message with one set member of a oneof", () => {
   const reading = readInput(Scalars, maximumValues(Scalars, exampleValues(Scalars)) ?? new Map());
   assert.deepEqual("problems" in reading && reading.problems, false);
 });

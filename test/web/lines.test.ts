@@ -18,7 +18,7 @@ const SNIPPETS = ["grpcurl", "buf curl", "curl", "Python", "TypeScript"];
 
 testInChromium("the page's lines are pasted", [
   [
-    "the lines to paste make the same call, with the numbers and the address of the page in them",
+    "the commands to paste make the same call, with the numbers and the address of the page",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url);

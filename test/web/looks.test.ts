@@ -85,7 +85,7 @@ testInChromium("the page looks right", [
     },
   ],
   [
-    "the whole chart of the benchmark is in the page",
+    "the page contains the whole chart of the benchmark",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url);

@@ -114,7 +114,7 @@ type OwnTest = readonly [name: string, body: (t: TestContext, browser: Browser, 
 
 const OF_THE_SHOP: readonly OwnTest[] = [
   [
-    "it has a form for each unary method, and calls it",
+    "the page has a form for each unary method, and calls it",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, {
         order: ({ dishName, size, toGo, table }: Record<string, unknown>) => ({
@@ -160,7 +160,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
     },
   ],
   [
-    "a click calls a method that may have side effects once, and one that has none in each protocol, as the page says",
+    "a click calls a method with side effects once, and one without in each protocol, as the page says",
     async (t, browser, own) => {
       const calls = { order: 0, cancel: 0 };
       const { page } = await openOwn(t, browser, own, {
@@ -188,7 +188,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
     },
   ],
   [
-    "the size of an answer that the browser decoded is marked as such, and a long text is cut wherever it is shown",
+    "the size of a response that the browser decoded is marked, and a long text is shortened everywhere",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, {
         order: ({ dishName }: { dishName: string }) => ({ said: dishName }),
@@ -209,7 +209,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
 
 const OF_THE_ODD: readonly OwnTest[] = [
   [
-    "its methods come in the order of the file, so that the first is that of the server's lines to paste",
+    "methods are in the order of the file, so that the first one is that of the server's commands",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, {});
       const options = await page.getByLabel("Method").locator("option").allInnerTexts();
@@ -257,7 +257,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "fields may have the names of an object's members",
+    "fields may have the names of members of every object",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { name: (request: object) => request });
       await page.getByLabel("Method").selectOption("odd.v1.OddService.Name");
@@ -267,7 +267,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "a number that JSON has no number for is shown as what it is",
+    "NaN and infinity are shown as their names",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { measure: () => ({ ratio: NaN, most: -Infinity }) });
       await page.getByLabel("Method").selectOption("odd.v1.OddService.Measure");
@@ -279,7 +279,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "of a large answer the first parts are shown, how much follows, and its whole size",
+    "a large response shows its first parts, the number of further bytes, and its size",
     async (t, browser, own) => {
       const members = Array.from({ length: 20_000 }, (_, i) => ({ constructor$: `member ${i}` }));
       const { page } = await openOwn(t, browser, own, { list: () => ({ members }) });
@@ -299,7 +299,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "a message of protobuf's own is sent as it is at first, and its answer is shown",
+    "a message type of protobuf's own is sent with its defaults, and its response is shown",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { at: (request: object) => request });
       await page.getByLabel("Method").selectOption("odd.v1.OddService.At");
@@ -332,7 +332,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     },
   ],
   [
-    "a call that is under way when another method is chosen is waited for no longer",
+    "choosing another method discards a call in flight",
     async (t, browser, own) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       const { page } = await openOwn(t, browser, own, { pick: () => promise.then(() => ({})) });
@@ -356,7 +356,7 @@ test("the page follows a contract that was replaced, in Chromium", { timeout: 12
   for (const [name, body] of OF_THE_SHOP) await t.test(name, (t) => body(t, browser, shop));
   const odd = await makeOwn(t, ODD, "OddService");
   for (const [name, body] of OF_THE_ODD) await t.test(name, (t) => body(t, browser, odd));
-  await t.test("a contract that only streams has no page, and is told so", async (t) => {
+  await t.test("a contract without unary methods has a page that says so", async (t) => {
     const { page } = await openOwn(t, browser, await makeOwn(t, STREAMS, "WatchService"), {});
     assert.match(await text(page.locator("main")), /the contract does not define a unary method/);
   });

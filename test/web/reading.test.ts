@@ -17,7 +17,7 @@ import { startServer } from "../support/server.ts";
 
 testInChromium("the page is read", [
   [
-    "everything is done by keyboard alone: fields, protocol, call, parts and language",
+    "all works by keyboard alone: fields, protocol, call, parts and language",
     async (t, browser, files) => {
       const { page } = await openRecorded(t, browser, files);
       const tabTo = async (target: Locator): Promise<void> => {
@@ -75,7 +75,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "pointing at a part explains it and lights up its value, and pointing at a value its parts",
+    "pointing at a part explains it and highlights its value, and pointing at a value highlights its parts",
     async (t, browser, files) => {
       const { page } = await openRecorded(t, browser, files);
       await call(page, 1, 2);
@@ -89,7 +89,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "a part that the keyboard is at stays explained when the pointer comes by and leaves",
+    "a part that the keyboard selected stays explained when the pointer passes over others",
     async (t, browser, files) => {
       const { page } = await openRecorded(t, browser, files);
       await call(page, 1, 2);
@@ -105,7 +105,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "on a touch screen a tap selects a part and keeps it, a swipe selects nothing, and the hint speaks of tapping",
+    "on a touch screen a tap selects a part, a swipe selects nothing, and the hint names tapping",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url, { hasTouch: true, isMobile: true, ...PHONE });
@@ -165,7 +165,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "of an error no byte is counted as the message, in any protocol",
+    "no byte of an error is counted as the message, in any protocol",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files);
       await page.getByRole("button", { name: "The largest numbers" }).click();
@@ -177,7 +177,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "a line is copied, and a person who does not see it is told; so is one who forbade it",
+    "copying a snippet, or failing to, is announced to screen readers",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const permissions = ["clipboard-read", "clipboard-write"];
@@ -197,7 +197,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "the words of a server and of the client stand in a page in Korean as English",
+    "messages of the server and the client are marked as English in the Korean page",
     async (t, browser, files) => {
       const { page, takeProblems } = await openRecorded(t, browser, files, { locale: "ko" });
       await page.locator(".tries button").first().click();
@@ -211,7 +211,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "a phone is not asked for its keys of digits alone, which have no minus",
+    "a phone shows its full keyboard, because that for digits has no minus",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const { page } = await openPage(t, browser, url);
@@ -219,7 +219,7 @@ testInChromium("the page is read", [
     },
   ],
   [
-    "it speaks the language of the browser, and keeps the one that is chosen",
+    "the page has the language of the browser, and stores another choice",
     async (t, browser, files) => {
       const { url } = await startServer(t, { page: files });
       const konkani = await openPage(t, browser, url, { locale: "kok-IN" });

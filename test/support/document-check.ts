@@ -39,7 +39,8 @@ const LISTENING = /^listening on /m;
  * - `text`: the commands of the block before must have printed these lines, with `...` for any text. After
  *   `<!-- test: appears -->` the lines may come later, from a server.
  * - `ts`, `proto`: a file. Its first line is a comment with its path; without a path, code is written below src/.
- * - `diff`: a change of a file. Its first line is `--- PATH`, and the others must apply at exactly one place.
+ * - `diff`: a change of a file. Its first line is `--- PATH`. The others must apply at exactly one place, and so must each
+ *   part if lines `@@` divide them.
  *
  * After the last block, the compiler must accept all files.
  */
@@ -164,15 +165,15 @@ class DocumentCheck {
     if (path === undefined) return "the first line is not `--- PATH`";
     const source = await readFile(join(this.#options.folder, path), "utf8").catch(() => undefined);
     if (source === undefined) return `${path} does not exist`;
-    const lines = body.replace(/\n$/, "").split("\n");
-    const before = side(lines, "+");
-    const places = source.split(before).length - 1;
-    if (places !== 1) return `${path} has these lines ${places} times:\n${before}`;
-    await this.#write(
-      path,
-      source.replace(before, () => side(lines, "-")),
-      line,
-    );
+    let changed = source;
+    for (const part of body.split(/^@@\n/m)) {
+      const lines = part.replace(/\n$/, "").split("\n");
+      const before = side(lines, "+");
+      const places = changed.split(before).length - 1;
+      if (places !== 1) return `${path} has these lines ${places} times:\n${before}`;
+      changed = changed.replace(before, () => side(lines, "-"));
+    }
+    await this.#write(path, changed, line);
     return undefined;
   }
 

@@ -111,8 +111,8 @@ test("the two ends of the messages close a stream, in either order", () => {
 
 test("all who wait for a send queue to be emptied share one promise, which settles once", async () => {
   const queue = new SendQueue();
-  const first = queue.emptied;
-  assert.equal(queue.emptied, first);
+  const first = queue.whenEmptied();
+  assert.equal(queue.whenEmptied(), first);
   queue.settle();
   await first;
   new SendQueue().settle();

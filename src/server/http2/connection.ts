@@ -1,6 +1,6 @@
 /**
- * A connection of a client (RFC 9113). It has no socket, timer or clock: received bytes are passed to `receive`, output is
- * taken by `takeOutput`, and `checkTimeouts` is called at intervals.
+ * A connection of a client (RFC 9113). It has no socket, timer or clock: received bytes are passed to `receive`, output
+ * is taken by `takeOutput`, and `checkTimeouts` is called at intervals.
  */
 import type { Peer } from "../http/exchange.ts";
 import { ConnectionFrames } from "./common/connection-frames.ts";
@@ -11,26 +11,26 @@ import { LimitError } from "./common/limit-error.ts";
 import { announcedSettings, PeerSettings } from "./common/settings.ts";
 import { type ConnectionStatus, Timeouts } from "./common/timeouts.ts";
 import { FrameReader } from "./frames/reader.ts";
-import { ConnectionError, ErrorCode, FrameType, INITIAL_WINDOW_BYTES } from "./frames/types.ts";
+import { CLIENT_PREFACE, ConnectionError, ErrorCode, FrameType, INITIAL_WINDOW_BYTES } from "./frames/types.ts";
 import { FrameWriter } from "./frames/writer.ts";
 import type { ServerState } from "./server-state.ts";
 import { StreamFrames } from "./stream-frames.ts";
 import type { Stream } from "./streams/stream.ts";
-import { Streams, type StreamsHost } from "./streams/streams.ts";
+import { Streams, type StreamsConnection } from "./streams/streams.ts";
 
 /** The opaque data of keepalive PINGs. */
-const OPAQUE_DATA = Buffer.alloc(8);
+const KEEPALIVE_DATA = Buffer.alloc(8);
 /**
  * The time for which a graceful close waits for the first stream. A client that receives GOAWAY before its first stream
  * treats the connection as failed.
  */
 const FIRST_STREAM_MS = 1_000;
 
-export class Connection implements StreamsHost, ConnectionStatus {
+export class Connection implements StreamsConnection, ConnectionStatus {
   readonly peer: Peer;
   readonly #server: ServerState;
   readonly #state = new ConnectionState();
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(CLIENT_PREFACE);
   readonly #writer: FrameWriter;
   readonly #timeouts: Timeouts;
   readonly #gracefulClose: GracefulClose;
@@ -40,10 +40,10 @@ export class Connection implements StreamsHost, ConnectionStatus {
   /** The reason of a graceful close that waits for the first stream. Undefined if none waits. */
   #pendingClose: string | undefined;
   #isDestroyed = false;
-  /** Time at which the incomplete frame began. */
+  /** Time at which the newest frame began, in ms of `Time.running`. */
   #partialFrameAt = 0;
 
-  /** Calls `wake` when the connection gets its first output since it was empty. */
+  /** Calls `wake` when the connection has output again after all of it was taken. */
   constructor(server: ServerState, peer: Peer, wake: () => void) {
     const { limits, time } = server;
     const writer = new FrameWriter(server.buffers, wake);
@@ -61,7 +61,7 @@ export class Connection implements StreamsHost, ConnectionStatus {
     const parts = { state: this.#state, writer, sender, table, peerSettings, gracefulClose, floodControl };
     this.#streamFrames = new StreamFrames(server, streams, parts);
     this.#frames = new ConnectionFrames(parts, this.#streamFrames);
-    // The server's preface (3.4).
+    // The connection preface of the server (3.4).
     writer.writeSettings(announcedSettings(limits));
     if (limits.connectionWindowBytes > INITIAL_WINDOW_BYTES) {
       writer.writeWindowUpdate(0, limits.connectionWindowBytes - INITIAL_WINDOW_BYTES);
@@ -70,7 +70,7 @@ export class Connection implements StreamsHost, ConnectionStatus {
 
   // The methods for the socket.
 
-  /** True if nothing more is read or written. The socket sends the output that is left, and then closes. */
+  /** True if nothing more is read. The socket sends the output that is left, and then closes. */
   get isClosed(): boolean {
     return this.#state.isClosed;
   }
@@ -80,12 +80,12 @@ export class Connection implements StreamsHost, ConnectionStatus {
     return this.#isDestroyed;
   }
 
-  /** True if nothing must be read from the socket, because the peer does not read the responses. */
+  /** True if the socket must stop reading, because the peer does not read its responses. */
   get isPaused(): boolean {
     return this.#streams.sender.unsentBytes > this.#server.limits.sendBufferBytes;
   }
 
-  /** Handles received bytes. The chunk is used only during the call. */
+  /** Handles received bytes. The chunk must not change afterwards, because a handler may get a part of it as its body. */
   receive(chunk: Buffer): void {
     if (this.isClosed) return;
     const { running: now } = this.#server.time;
@@ -102,7 +102,7 @@ export class Connection implements StreamsHost, ConnectionStatus {
     this.#closeIfDrained();
   }
 
-  /** Returns the next output for the socket, or undefined. The caller owns the bytes. */
+  /** Returns the next output for the socket, or undefined if none is left. The caller owns the bytes. */
   takeOutput(): Buffer | undefined {
     return this.#writer.takeBuffer();
   }
@@ -120,7 +120,7 @@ export class Connection implements StreamsHost, ConnectionStatus {
     const { time, limits } = this.#server;
     if (this.#pendingClose !== undefined) this.#closeAfterFirstStream(this.#pendingClose);
     const due = this.#timeouts.check(time.running, this);
-    if (due === "ping") this.#writer.writePing(OPAQUE_DATA, 0);
+    if (due === "ping") this.#writer.writePing(KEEPALIVE_DATA, 0);
     else if (due instanceof ConnectionError) this.fail(due);
     else if (due !== undefined) this.#gracefulClose.begin(due.closeFor, time.running);
     // The peer has not acknowledged the PING of the graceful close in time.
@@ -136,11 +136,12 @@ export class Connection implements StreamsHost, ConnectionStatus {
 
   // The end of the connection.
 
-  /** Closes the connection gracefully: streams continue to their end. */
+  /** Closes the connection gracefully: streams continue to their end, and the first stream is waited for. */
   drain(reason: string): void {
     if (!this.isClosed) this.#closeAfterFirstStream(reason);
   }
 
+  /** Begins the graceful close if the first stream has begun or took too long. Otherwise keeps the reason for later. */
   #closeAfterFirstStream(reason: string): void {
     const { running: now } = this.#server.time;
     const isDue = this.#streams.table.lastId > 0 || now - this.#timeouts.openedAt > FIRST_STREAM_MS;
@@ -154,18 +155,20 @@ export class Connection implements StreamsHost, ConnectionStatus {
     if (this.#gracefulClose.isFinal || this.#state.goawayReceived) this.#state.close();
   }
 
-  /** Closes the connection without GOAWAY, and cancels every stream. */
+  /** Closes the connection without GOAWAY, and cancels all streams. */
   abort(reason: string): void {
     this.#state.close();
     this.#streams.cancelAll(reason);
   }
 
-  /** Closes the connection with GOAWAY (5.4.1), and cancels every stream. */
+  /**
+   * Closes the connection with GOAWAY (5.4.1), and cancels all streams. Reports an error that is not a ConnectionError.
+   */
   fail(error: unknown): void {
     if (this.isClosed) return;
-    const isExpected = error instanceof ConnectionError;
-    if (!isExpected) this.#server.onError(error);
-    const { code, message } = isExpected ? error : new ConnectionError(ErrorCode.Internal, "internal error");
+    const isConnectionError = error instanceof ConnectionError;
+    if (!isConnectionError) this.#server.onError(error);
+    const { code, message } = isConnectionError ? error : new ConnectionError(ErrorCode.Internal, "internal error");
     if (error instanceof LimitError) this.#server.onLimit(error.limit, message);
     this.#writer.writeGoaway(this.#streams.table.lastId, code, message);
     this.abort(`the connection ended: ${message}`);
@@ -204,7 +207,7 @@ export class Connection implements StreamsHost, ConnectionStatus {
     return this.#streams.sender.queuedBytes;
   }
 
-  get takenBytes(): number {
-    return this.#streams.sender.takenBytes;
+  get sentBytes(): number {
+    return this.#streams.sender.sentBytes;
   }
 }

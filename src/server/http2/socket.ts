@@ -14,19 +14,19 @@ export class BoundSocket {
   #isFlushScheduled = false;
   #isEnded = false;
 
-  /** Reads bytes that were unshifted into the socket first. Calls `onClose` once, when the socket is closed. */
+  /** Starts to read the socket. Calls `onClose` once, when the socket is closed. */
   constructor(socket: Socket, server: ServerState, onClose: (bound: BoundSocket) => void) {
     this.#socket = socket;
     this.#server = server;
     this.#connection = new Connection(server, new SocketPeer(socket), () => this.#scheduleFlush());
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("drain", () => this.#drained());
+    socket.on("drain", () => this.#onWritable());
     socket.on("end", () => {
       this.#connection.abort("the peer closed the connection");
       this.flush();
     });
-    // The close event follows each error, and handles it.
+    // The "close" event follows each error, and its listener ends the connection.
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#connection.abort("the connection was lost");
@@ -48,40 +48,40 @@ export class BoundSocket {
 
   checkTimeouts(): void {
     if (this.#isEnded) return;
-    // A TLS socket takes a write later, and emits "drain" only after a large one.
+    // A TLS socket encrypts writes later, and emits "drain" only after large ones.
     this.#connection.setUnsentBytes(this.#socket.writableLength);
     this.#connection.checkTimeouts();
     this.flush();
   }
 
-  /** Closes the connection immediately. */
+  /** Closes the connection with GOAWAY, without waiting for its streams. */
   destroy(reason: string): void {
     this.#connection.fail(new ConnectionError(ErrorCode.NoError, reason));
     this.flush();
     this.#socket.destroy();
   }
 
-  /** Sends all output that one chunk causes in one write. */
+  /** Handles a chunk, and then writes all output that it caused at once. */
   #receive(chunk: Buffer): void {
-    readClock(this.#server);
+    updateTime(this.#server);
     this.#isFlushScheduled = true;
     this.#connection.receive(chunk);
     this.flush();
   }
 
-  /** Sends output that no chunk caused in one write, after the promises of this turn of the event loop. */
+  /** Writes output that no chunk caused at the end of this turn, so that several responses share one write. */
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     process.nextTick(flush, this);
   }
 
-  #drained(): void {
+  #onWritable(): void {
     this.#connection.setUnsentBytes(this.#socket.writableLength);
     this.flush();
   }
 
-  /** Writes the output of the connection to the socket. */
+  /** Writes all output of the connection to the socket, and then closes, pauses or resumes the socket accordingly. */
   flush(): void {
     const socket = this.#socket;
     const connection = this.#connection;
@@ -102,13 +102,13 @@ export class BoundSocket {
   }
 }
 
-/** A function for all sockets: a closure for each flush would cost an allocation. */
+/** Shared by all sockets, because a closure for each flush would cost an allocation. */
 function flush(bound: BoundSocket): void {
   bound.flush();
 }
 
-/** Sets the time of the connections. */
-export function readClock({ time }: ServerState): void {
+/** Sets the time of all connections to the current one. */
+export function updateTime({ time }: ServerState): void {
   const now = performance.now();
   time.set(Math.floor(now), Date.now, Math.floor(processNow(now)));
 }

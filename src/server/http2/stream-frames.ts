@@ -1,5 +1,5 @@
-/** Handles the frames of streams that a client sends (RFC 9113, 6): DATA, HEADERS, CONTINUATION, RST_STREAM and others. */
-import { EMPTY_BYTES } from "../http/exchange.ts";
+/** Handles the frames of streams that a client sends, such as HEADERS and DATA (RFC 9113, 6). */
+import { NO_BUFFER } from "../http/append-bytes.ts";
 import type { ConnectionParts, StreamFrameHandler } from "./common/connection-frames.ts";
 import type { ConnectionState } from "./common/connection-state.ts";
 import { FieldBlock } from "./common/field-block.ts";
@@ -15,7 +15,6 @@ import type { ServerState } from "./server-state.ts";
 import type { Stream } from "./streams/stream.ts";
 import type { Streams } from "./streams/streams.ts";
 
-const NO_BYTES = Buffer.from(EMPTY_BYTES);
 /** A flag that this file adds to those of HEADERS: the stream depends on itself. */
 const DEPENDS_ON_ITSELF = 0x100;
 
@@ -27,7 +26,7 @@ export class StreamFrames implements StreamFrameHandler {
   readonly #peerSettings: PeerSettings;
   readonly #gracefulClose: GracefulClose;
   readonly #floodControl: FloodControl;
-  readonly #requests: RequestDecoder;
+  readonly #decoder: RequestDecoder;
   /** The connection's window for received DATA (6.9). */
   readonly #window: ReceiveWindow;
   #block: FieldBlock | undefined;
@@ -40,7 +39,7 @@ export class StreamFrames implements StreamFrameHandler {
     this.#peerSettings = parts.peerSettings;
     this.#gracefulClose = parts.gracefulClose;
     this.#floodControl = parts.floodControl;
-    this.#requests = new RequestDecoder(server.limits.headerListBytes);
+    this.#decoder = new RequestDecoder(server.limits.headerListBytes);
     this.#window = new ReceiveWindow(parts.writer, 0, server.limits.connectionWindowBytes);
   }
 
@@ -52,34 +51,35 @@ export class StreamFrames implements StreamFrameHandler {
   data(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     const to = end - paddingOf(flags, bytes, start, end);
     const from = flags & Flag.Padded ? start + 1 : start;
-    const isLast = (flags & Flag.EndStream) !== 0;
+    const endsStream = (flags & Flag.EndStream) !== 0;
     const stream = this.#streams.table.find(id);
-    // The connection's window counts padding too (6.9.1), and is freed at once: a stream that is not read must not block
-    // others. The windows of streams and the budgets limit buffered bytes.
+    // The connection's window, which counts padding too (6.9.1), is freed immediately: a stream whose body is not read
+    // must not block others. The windows of streams and the budgets limit buffered bytes.
     this.#window.release(end - start);
-    if (from === to && (!isLast || stream === undefined)) this.#floodControl.countControlFrame();
+    if (from === to && (!endsStream || stream === undefined)) this.#floodControl.countControlFrame();
     if (stream === undefined && this.#streams.table.wasReset(id)) return;
     if (!stream?.isRemoteOpen) {
       this.#streams.fail(id, ErrorCode.StreamClosed);
       return;
     }
     // A body in a single frame needs no window, because no WINDOW_UPDATE follows.
-    const isWhole = isLast && stream.receiveWindow === undefined;
+    const isWhole = endsStream && stream.receiveWindow === undefined;
     if (!isWhole && !this.#receiveIntoWindow(stream, end - start, end - start - (to - from))) {
       this.#streams.fail(id, ErrorCode.FlowControl);
       return;
     }
-    this.#receive(stream, from === to ? NO_BYTES : bytes.subarray(from, to), isLast);
+    this.#receive(stream, from === to ? NO_BUFFER : bytes.subarray(from, to), endsStream);
   }
 
-  #receive(stream: Stream, piece: Buffer, isLast: boolean): void {
-    const code = stream.receive(piece, isLast);
-    // All peers share the budget that is exhausted, so the reset is not counted for this one.
+  /** Passes a piece of the body to its stream, and resets the stream if that fails. */
+  #receive(stream: Stream, piece: Buffer, endsStream: boolean): void {
+    const code = stream.receive(piece, endsStream);
+    // Other peers may have used up the shared budget, so the reset is not counted for this one.
     if (code === ErrorCode.EnhanceYourCalm) this.#streams.refuse(stream.id, code);
     else if (code !== ErrorCode.NoError) this.#streams.fail(stream.id, code);
   }
 
-  /** Counts bytes in a stream's window, and frees padding at once. Returns false if they exceed the window. */
+  /** Counts bytes in a stream's window, and frees padding immediately. Returns false if they exceed the window. */
   #receiveIntoWindow(stream: Stream, bytes: number, padding: number): boolean {
     stream.receiveWindow ??= new ReceiveWindow(this.#writer, stream.id, this.#server.limits.streamWindowBytes);
     // A peer that has not received SETTINGS yet may use the initial window (6.9.3).
@@ -95,7 +95,7 @@ export class StreamFrames implements StreamFrameHandler {
     let from = flags & Flag.Padded ? start + 1 : start;
     let allFlags = flags;
     if (flags & Flag.Priority) {
-      // Priority is ignored (5.3.2), except that RFC 7540 (5.3.1) makes it an error if a stream depends on itself.
+      // Priority is ignored (5.3.2), but a stream that depends on itself is an error (RFC 7540, 5.3.1).
       if (from + 5 > to) throw new ConnectionError(ErrorCode.FrameSize, "HEADERS too short for its priority");
       if (readUint31(bytes, from) === id) allFlags |= DEPENDS_ON_ITSELF;
       from += 5;
@@ -120,8 +120,8 @@ export class StreamFrames implements StreamFrameHandler {
   }
 
   /**
-   * Handles a complete field block: the head or the trailers of a request (8.1). It is always decoded, because HPACK has
-   * state (4.3).
+   * Handles a complete field block: the head or the trailers of a request (8.1). It is always decoded, because HPACK
+   * has state (4.3).
    */
   #completeBlock(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (!this.#streams.table.opensStream(id)) {
@@ -129,21 +129,21 @@ export class StreamFrames implements StreamFrameHandler {
       return;
     }
     this.#streams.table.use(id);
-    const head = this.#requests.decode(bytes, start, end);
-    const isLast = (flags & Flag.EndStream) !== 0;
+    const head = this.#decoder.decode(bytes, start, end);
+    const endsStream = (flags & Flag.EndStream) !== 0;
     if (flags & DEPENDS_ON_ITSELF || head === MALFORMED) this.#streams.fail(id, ErrorCode.Protocol);
     else if (this.#streams.count >= this.#server.limits.concurrentStreams) this.#refuseAboveLimit(id);
     else if (this.#server.cancelledHandlers.isFull) this.#refuseForHandlers(id);
-    // Streams after the last one that GOAWAY names are not served (6.8).
+    // Streams above the identifier in the last GOAWAY are not served (6.8).
     else if (id > this.#gracefulClose.lastStreamId) this.#streams.refuse(id, ErrorCode.RefusedStream);
     else if (typeof head === "number") {
       if (head === 431) {
         const { headerListBytes } = this.#server.limits;
         this.#server.onLimit("headerListBytes", `header list exceeds ${headerListBytes} bytes`);
       }
-      this.#streams.respondWithStatus(id, head, isLast);
-    } else if (isLast && head.contentLength > 0) this.#streams.fail(id, ErrorCode.Protocol);
-    else this.#streams.open(id, head, this.#peerSettings.initialWindowSize, isLast);
+      this.#streams.respondWithStatus(id, head, endsStream);
+    } else if (endsStream && head.contentLength > 0) this.#streams.fail(id, ErrorCode.Protocol);
+    else this.#streams.open(id, head, this.#peerSettings.initialWindowSize, endsStream);
   }
 
   /** Refuses a stream above the announced SETTINGS_MAX_CONCURRENT_STREAMS (5.1.2). */
@@ -160,16 +160,17 @@ export class StreamFrames implements StreamFrameHandler {
     this.#streams.refuse(id, ErrorCode.RefusedStream);
   }
 
+  /** Handles a complete field block that does not open a stream. */
   #trailers(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    const list = this.#requests.decodeList(bytes, start, end);
+    const list = this.#decoder.decodeList(bytes, start, end);
     const stream = this.#streams.table.open.get(id);
-    // The stream was reset here, and the client did not know it yet.
+    // This side has reset the stream, and the client had not received RST_STREAM yet.
     if (stream === undefined) this.#floodControl.countControlFrame();
     else if (!stream.isRemoteOpen) this.#streams.fail(id, ErrorCode.StreamClosed);
     else if (list === undefined) this.#streams.fail(id, ErrorCode.EnhanceYourCalm);
     // Trailers end the stream (8.1).
     else if (!(flags & Flag.EndStream) || !areTrailers(list)) this.#streams.fail(id, ErrorCode.Protocol);
-    else this.#receive(stream, NO_BYTES, true);
+    else this.#receive(stream, NO_BUFFER, true);
   }
 
   /** Handles PRIORITY (6.3), which is ignored if it is valid (5.3.2). */
@@ -180,7 +181,7 @@ export class StreamFrames implements StreamFrameHandler {
     else if (readUint31(bytes, start) === id) this.#streams.fail(id, ErrorCode.Protocol);
   }
 
-  /** Handles RST_STREAM (6.4). All are counted, also for closed streams: a short request costs as much as a long one. */
+  /** Handles RST_STREAM (6.4). Each one counts, even if its stream is closed: the request has cost as much. */
   rstStream(id: number, length: number): void {
     if (length !== 4) throw new ConnectionError(ErrorCode.FrameSize, `RST_STREAM of ${length} bytes is not 4 bytes`);
     const stream = this.#streams.table.find(id);

@@ -14,8 +14,7 @@ export class ReadRate {
 
   /**
    * Measures at the time `now` in ms. `queued` bytes wait for the client, which has read `read` bytes since it connected.
-   * Returns a message if the client is too slow. Returns undefined if it is
-   * fast enough, or if `readRateMs` has not passed.
+   * Returns a message if the client is too slow, and undefined if it is fast enough or `readRateMs` has not passed.
    */
   check(now: number, queued: number, read: number): string | undefined {
     const { readBytesPerSecond, readRateMs } = this.#limits;

@@ -2,8 +2,8 @@
 import type { ReceiveWindow } from "./flow-control.ts";
 
 /**
- * The states of a stream (RFC 9113, 5.1). Each value is a set of bits: 1 if this side has ended, 2 if the peer has. Idle
- * streams have no object.
+ * The states of a stream (RFC 9113, 5.1). Each value is a set of bits: 1 if this side has ended, 2 if the peer has.
+ * Idle streams have no object.
  */
 export const StreamState = { Open: 0, HalfClosedLocal: 1, HalfClosedRemote: 2, Closed: 3 } as const;
 export type StreamState = (typeof StreamState)[keyof typeof StreamState];
@@ -13,9 +13,9 @@ export class BaseStream {
   #state: number = StreamState.Open;
   /** The bytes of DATA that the peer's window allows. Below 0 after a smaller SETTINGS_INITIAL_WINDOW_SIZE (6.9.2). */
   sendWindow: number;
-  /** The window for DATA of the peer. Created at the first frame that does not end the stream. */
+  /** The window for DATA of the peer. Undefined until the first DATA that does not end the stream. */
   receiveWindow: ReceiveWindow | undefined;
-  /** The queued end of this side's message. Undefined if nothing is queued. */
+  /** The part of this side's message that is not sent yet. Undefined if nothing is queued. */
   sendQueue: SendQueue | undefined;
 
   constructor(id: number, sendWindow: number) {
@@ -37,14 +37,17 @@ export class BaseStream {
     return (this.#state & StreamState.HalfClosedLocal) === 0;
   }
 
+  /** Records that the peer has ended its message. */
   protected endRemote(): void {
     this.#state |= StreamState.HalfClosedRemote;
   }
 
+  /** Records that this side has ended its message. */
   protected endLocal(): void {
     this.#state |= StreamState.HalfClosedLocal;
   }
 
+  /** Records that the stream was reset, or that its connection has ended. */
   protected closeBoth(): void {
     this.#state = StreamState.Closed;
   }
@@ -57,19 +60,19 @@ export class SendQueue {
   offset = 0;
   /** The number of queued bytes. */
   bytes = 0;
-  /** True if the message is complete, and ends after the queued bytes. */
-  ended = false;
-  /** The field block of the trailers, if there are any. */
+  /** True if the message ends after the queued bytes. */
+  isComplete = false;
+  /** The field block of the trailers. Undefined if the message has none, or is not complete. */
   trailers: Uint8Array | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 
-  /** Resolves when nothing is queued any more, because it was sent or discarded. */
-  get emptied(): Promise<void> {
+  /** Returns a promise that resolves when the queued bytes were sent or discarded. All callers get the same promise. */
+  whenEmptied(): Promise<void> {
     this.#emptied ??= Promise.withResolvers();
     return this.#emptied.promise;
   }
 
-  /** Resolves `emptied`. */
+  /** Resolves the promise of `whenEmptied`. */
   settle(): void {
     this.#emptied?.resolve();
   }

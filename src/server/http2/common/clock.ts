@@ -1,18 +1,18 @@
-/** The time that connections use. They have no clock of their own, so that tests can set the time. */
+/** The time that connections use. Connections have no clock of their own, so that tests can set the time. */
 import { encodeBlock } from "../hpack/encoder.ts";
 
 export class Time {
-  /** Monotonic time in whole ms: V8 would box a fraction that a stream keeps. */
+  /** Monotonic time in whole ms. V8 would allocate an object for each fraction that a stream keeps. */
   now = 0;
   /** The same time without pauses of the process (process-clock.ts). Timeouts of connections use it. */
   running = 0;
-  /** Returns the ms of the last `ms` in which the process was paused. */
+  /** Returns the sum of all pauses of the process within the last `ms`, in ms. */
   pausedWithin: (ms: number) => number = () => 0;
-  /** The Date field (RFC 9110, 6.6.1) of this second, as a part of a field block. */
+  /** The Date field (RFC 9110, 6.6.1) of the current second, encoded as a part of a field block. */
   dateField: Uint8Array = new Uint8Array(0);
   #nextSecond = Number.NEGATIVE_INFINITY;
 
-  /** Sets the time. `wall` returns the time of day in ms since 1970, and is called once a second. */
+  /** Sets the time. `wall` returns the time of day in ms since 1970, and is called at most once a second. */
   set(now: number, wall: () => number, running = now): void {
     this.now = now;
     this.running = running;

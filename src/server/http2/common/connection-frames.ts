@@ -1,4 +1,6 @@
-/** Handles the frames of a connection (RFC 9113, 6): checks their order, and acts on those that are not of one stream. */
+/**
+ * Handles the frames of a connection (RFC 9113, 6): checks their order, and acts on those that are not of one stream.
+ */
 import type { FrameSink } from "../frames/reader.ts";
 import { ConnectionError, ErrorCode, Flag, FrameType, readUint31 } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
@@ -13,7 +15,7 @@ import type { PeerSettings } from "./settings.ts";
 
 /** Handles the frames of streams. A payload is bytes[start] to bytes[end - 1]. Each method may throw ConnectionError. */
 export interface StreamFrameHandler {
-  /** The field block that is incomplete, or undefined. */
+  /** The incomplete field block, which only CONTINUATION may follow. Undefined otherwise. */
   readonly block: FieldBlock | undefined;
   data(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
   headers(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
@@ -40,7 +42,7 @@ export class ConnectionFrames<S extends BaseStream> implements FrameSink {
   readonly #parts: ConnectionParts<S>;
   readonly #state: ConnectionState;
   readonly #streamFrames: StreamFrameHandler;
-  /** The number of frames received since it was set to 0. */
+  /** The number of frames received. The connection resets it before each chunk. */
   count = 0;
 
   constructor(parts: ConnectionParts<S>, streamFrames: StreamFrameHandler) {
@@ -89,7 +91,7 @@ export class ConnectionFrames<S extends BaseStream> implements FrameSink {
         frames.continuation(flags, bytes, start, end);
         break;
       default:
-        // Frames of unknown types are ignored (4.1).
+        // Frames of unknown types are ignored (4.1), but the peer may not send too many.
         this.#parts.floodControl.countControlFrame();
     }
   }

@@ -1,5 +1,4 @@
 /** A field block that is split into HEADERS and CONTINUATION frames (RFC 9113, 4.3 and 6.10). */
-
 import type { Limits } from "../../limits/limits.ts";
 import { ErrorCode } from "../frames/types.ts";
 import { LimitError } from "./limit-error.ts";
@@ -8,7 +7,7 @@ export class FieldBlock {
   readonly streamId: number;
   /** The flags of the HEADERS frame. */
   readonly flags: number;
-  /** The time of the HEADERS frame, in ms of the connection's clock. */
+  /** Time of the HEADERS frame, in ms of `Time.running`. */
   readonly startedAt: number;
   readonly #limits: Limits;
   readonly #fragments: Buffer[] = [];

@@ -2,7 +2,7 @@
  * Limits how often a peer may send frames that make work but carry no request: control frames and resets (RFC 9113,
  * 10.5).
  */
-import type { LimitName, Limits } from "../../limits/limits.ts";
+import type { Limits } from "../../limits/limits.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Time } from "./clock.ts";
 import { LimitError } from "./limit-error.ts";
@@ -24,24 +24,24 @@ export class FloodControl {
   /** Counts a control frame. Throws LimitError if the peer sends too many. */
   countControlFrame(): void {
     if (this.#control.take(this.#time.now)) return;
-    throw calm("controlFramesPerSecond", `control frames exceed ${this.#limits.controlFramesPerSecond} per second`);
-  }
-
-  /** Counts a stream that the peer reset, or that was reset for an error of the peer. Throws LimitError if there are too many. */
-  countReset(): void {
-    if (this.#resets.take(this.#time.now)) return;
-    throw calm("resetsPerSecond", `reset streams exceed ${this.#limits.resetsPerSecond} per second`);
+    const message = `control frames exceed ${this.#limits.controlFramesPerSecond} per second`;
+    throw new LimitError(ErrorCode.EnhanceYourCalm, message, "controlFramesPerSecond");
   }
 
   /**
-   * Allows more control frames, because this side has sent some: a peer responds to DATA with WINDOW_UPDATE for both windows, and
-   * some peers with PING.
+   * Counts a stream that was reset by the peer or for an error of the peer. Throws LimitError if there are too many.
    */
-  earn(frames: number): void {
+  countReset(): void {
+    if (this.#resets.take(this.#time.now)) return;
+    const message = `reset streams exceed ${this.#limits.resetsPerSecond} per second`;
+    throw new LimitError(ErrorCode.EnhanceYourCalm, message, "resetsPerSecond");
+  }
+
+  /**
+   * Allows more control frames, because the peer responds to frames that this side has sent. It responds to DATA with
+   * WINDOW_UPDATE for both windows, and some peers add PING.
+   */
+  allowControlFrames(frames: number): void {
     this.#control.add(frames);
   }
-}
-
-function calm(limit: LimitName, message: string): LimitError {
-  return new LimitError(ErrorCode.EnhanceYourCalm, message, limit);
 }

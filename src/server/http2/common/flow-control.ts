@@ -7,12 +7,12 @@ export class ReceiveWindow {
   readonly #writer: FrameWriter;
   readonly #streamId: number;
   readonly #size: number;
-  /** Bytes received and not announced as free again. */
+  /** Received bytes that no WINDOW_UPDATE has given back yet. */
   #used = 0;
-  /** The bytes of `#used` that are free again. */
+  /** The bytes of `#used` that the next WINDOW_UPDATE gives back. */
   #released = 0;
 
-  /** Creates a window of `size` bytes. The `streamId` 0 is the connection. */
+  /** Creates a window of `size` bytes. `streamId` 0 stands for the connection. */
   constructor(writer: FrameWriter, streamId: number, size: number) {
     this.#writer = writer;
     this.#streamId = streamId;
@@ -28,7 +28,10 @@ export class ReceiveWindow {
     return this.#used <= Math.max(this.#size, assumedSize);
   }
 
-  /** Frees bytes. Sends WINDOW_UPDATE when half of the window is free again: one for each chunk would double the frames. */
+  /**
+   * Frees received bytes. Sends WINDOW_UPDATE once half of the window is free again: one for each chunk would double
+   * the number of frames.
+   */
   release(bytes: number): void {
     this.#released += bytes;
     const increment = this.#released;
@@ -44,7 +47,7 @@ export function widen(window: number, increment: number): number | undefined {
   return window + increment > MAX_UINT31 ? undefined : window + increment;
 }
 
-/** The streams that wait to send, in turn: a stream that has sent one frame goes behind all others. */
+/** The streams that wait to send. Each sends one frame in turn. */
 export class RoundRobin<T> {
   readonly #waiting = new Set<T>();
 
@@ -52,7 +55,7 @@ export class RoundRobin<T> {
     return this.#waiting.size === 0;
   }
 
-  /** Adds a stream to the end, unless it waits already. */
+  /** Adds a stream behind all others, unless it waits already. */
   add(stream: T): void {
     this.#waiting.add(stream);
   }

@@ -7,15 +7,15 @@ import type { ConnectionState } from "./connection-state.ts";
 const OPAQUE_DATA = Buffer.from("farewell", "latin1");
 
 /**
- * Sends a first GOAWAY with the highest identifier, and a PING. The acknowledgement of the PING comes after every stream
- * that the peer opened before it received GOAWAY. The second GOAWAY then names the last of these streams, and later
- * ones are refused.
+ * Sends a first GOAWAY with the highest identifier, and a PING. The acknowledgement of the PING comes after every
+ * stream that the peer opened before it received GOAWAY. The second GOAWAY then names the last of these streams, and
+ * later ones are refused.
  */
 export class GracefulClose {
   readonly #writer: FrameWriter;
   readonly #state: ConnectionState;
   #reason = "";
-  /** Time of the first GOAWAY, or -1. */
+  /** Time of the first GOAWAY in ms, or -1 before it. */
   #begunAt = -1;
   #isFinal = false;
   #lastStreamId = MAX_UINT31;
@@ -45,17 +45,20 @@ export class GracefulClose {
     this.#writer.writePing(OPAQUE_DATA, 0);
   }
 
-  /** Accepts the acknowledgement of a PING. `lastId` is the highest identifier of the peer's streams. */
+  /**
+   * Handles the acknowledgement of any PING. `lastId` is the highest stream identifier that the peer has used. Sends
+   * the second GOAWAY if the PING is that of the graceful close.
+   */
   receivePingAck(opaque: Buffer, lastId: number): void {
     if (this.#begunAt >= 0 && OPAQUE_DATA.equals(opaque)) this.finish(lastId);
   }
 
-  /** Returns the ms since PING was sent, or 0 if no acknowledgement is due. */
+  /** Returns the ms since the PING was sent, or 0 if its acknowledgement is not awaited. */
   waitedMs(now: number): number {
     return this.#begunAt >= 0 && !this.#isFinal ? now - this.#begunAt : 0;
   }
 
-  /** Sends the second GOAWAY. Does nothing if it was sent. */
+  /** Sends the second GOAWAY, which names `lastId`. Does nothing if it was sent. */
   finish(lastId: number): void {
     if (this.#isFinal) return;
     this.#isFinal = true;

@@ -1,9 +1,9 @@
-/** The error of a connection that exceeded a limit. */
+/** The error that ends a connection whose peer exceeded a limit (RFC 9113, 5.4.1). */
 import type { LimitName } from "../../limits/limits.ts";
 import { ConnectionError, type ErrorCode } from "../frames/types.ts";
 
-/** A connection error (RFC 9113, 5.4.1) that names the exceeded limit, for the log. */
 export class LimitError extends ConnectionError {
+  /** The exceeded limit, for the log. */
   readonly limit: LimitName;
 
   constructor(code: ErrorCode, message: string, limit: LimitName) {

@@ -1,4 +1,6 @@
-/** Sends the messages of streams as frames, within the flow-control windows and in fair order (RFC 9113, 8.1). */
+/**
+ * Sends the messages of streams as frames, within the flow-control windows and in fair order (RFC 9113, 5.2 and 8.1).
+ */
 import { EMPTY_BYTES } from "../../http/exchange.ts";
 import type { QueuedResponses, ResponseHolder } from "../../limits/queued-responses.ts";
 import { Flag, INITIAL_WINDOW_BYTES, MAX_FRAME_SIZE_BYTES } from "../frames/types.ts";
@@ -20,7 +22,7 @@ export interface SenderOptions {
   readonly writer: FrameWriter;
   readonly floodControl: FloodControl;
   readonly queued: QueuedResponses;
-  /** The output, in bytes, over which nothing more is read from the peer. */
+  /** Unsent output, in bytes, above which nothing more is read from the peer. */
   readonly sendBufferBytes: number;
 }
 
@@ -29,18 +31,19 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   readonly #writer: FrameWriter;
   readonly #floodControl: FloodControl;
   readonly #queued: QueuedResponses;
-  /** The size of unsent output from which DATA is queued. */
+  /** DATA is queued while at least this many bytes of output are unsent. */
   readonly #maxOutputBytes: number;
+  /** The streams whose queued bytes can be sent as soon as the connection's window and the output have room. */
   readonly #waiting = new RoundRobin<S>();
   /** The peer's window for the connection (6.9). */
   #window = INITIAL_WINDOW_BYTES;
   /** Bytes that left the writer and that the socket still holds. */
   #unsentBytes = 0;
-  /** Bytes of DATA that are queued. */
+  /** Queued bytes of DATA, of all streams. */
   #waitingBytes = 0;
   /** Bytes of field blocks and DATA that were written. */
   #writtenBytes = 0;
-  /** True if the next field block must begin with a table size update. One is enough, since it is to 0. */
+  /** True if the next field block must begin with a table size update. One is enough, because it sets the size to 0. */
   #tableUpdateDue = false;
   #tableUpdated = false;
 
@@ -52,7 +55,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     this.#maxOutputBytes = Math.max(INITIAL_WINDOW_BYTES, sendBufferBytes / 4);
   }
 
-  /** Bytes that wait for the peer, for its windows or in the socket. */
+  /** Bytes that wait for the windows of the peer, or in the socket. */
   get queuedBytes(): number {
     return this.#waitingBytes + this.#unsentBytes;
   }
@@ -62,8 +65,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     return this.#unsentBytes;
   }
 
-  /** Bytes of field blocks and DATA that the peer has taken. */
-  get takenBytes(): number {
+  /** Bytes of field blocks and DATA that have left the socket. */
+  get sentBytes(): number {
     return this.#writtenBytes - this.#unsentBytes;
   }
 
@@ -89,8 +92,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   /**
-   * Sends a complete message: the field block, which is `block` and then `more`, the body and the trailers. What the
-   * windows do not allow is queued. `body` must not change afterwards.
+   * Sends a complete message: the field block, which is `block` and then `more`, the body and the trailers. Bytes that
+   * the windows do not allow are queued. `body` must not change afterwards.
    */
   send(stream: S, block: Uint8Array, more: Uint8Array, body: Uint8Array, trailers: Uint8Array | undefined): void {
     const length = body.length;
@@ -121,12 +124,12 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   /**
-   * Sends a piece of a body, or queues what the windows do not allow. `piece` must not change afterwards. Returns a
-   * promise if bytes of the stream are queued. It resolves when the queue is empty.
+   * Sends a piece of a body, or queues it if the windows do not allow it. `piece` must not change afterwards. Returns
+   * undefined if nothing of the stream is queued. Otherwise returns a promise that resolves when its queue is empty.
    */
   write(stream: S, piece: Uint8Array): Promise<void> | undefined {
     const length = piece.length;
-    if (length === 0) return stream.sendQueue?.emptied;
+    if (length === 0) return stream.sendQueue?.whenEmptied();
     if (stream.sendQueue === undefined && this.#fits(stream, length)) {
       this.#sendData(stream, piece, 0, length, 0);
       return undefined;
@@ -137,21 +140,23 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     this.#waiting.add(stream);
     this.#changeWaitingBytes(length);
     this.pump();
-    return stream.sendQueue?.emptied;
+    return stream.sendQueue?.whenEmptied();
   }
 
-  /** Ends a message, after the queued bytes. */
+  /** Ends a message after its queued bytes. `trailers` is a field block. */
   end(stream: S, trailers: Uint8Array | undefined): void {
     const queue = stream.sendQueue;
     if (queue === undefined) {
       this.#sendEnd(stream, trailers);
       return;
     }
-    queue.ended = true;
+    queue.isComplete = true;
     queue.trailers = trailers;
   }
 
-  /** Records that the peer has made its header table smaller, which the next field block acknowledges (RFC 7541, 4.2). */
+  /**
+   * Records that the peer has made its header table smaller, which the next field block acknowledges (RFC 7541, 4.2).
+   */
   shrinkTable(): void {
     this.#tableUpdateDue = !this.#tableUpdated;
   }
@@ -163,7 +168,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     this.pump();
   }
 
-  /** Discards the queued bytes of a stream. */
+  /** Discards the queued bytes of a stream, and resolves the promises of `write`. */
   discard(stream: S): void {
     const queue = stream.sendQueue;
     if (queue === undefined) return;
@@ -186,7 +191,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     return this.#unsentBytes + this.#writer.queuedBytes >= this.#maxOutputBytes;
   }
 
-  /** True if so many bytes may be sent now, in one frame and before all that is queued. */
+  /** True if so many bytes of the stream can be sent immediately in one frame, and no other stream waits. */
   #fits(stream: S, bytes: number): boolean {
     return (
       bytes <= MAX_FRAME_SIZE_BYTES &&
@@ -203,8 +208,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     const start = queue.offset;
     const end = Math.min(piece.length, start + Math.min(MAX_FRAME_SIZE_BYTES, this.#window, stream.sendWindow));
     const isEmptied = queue.bytes === end - start;
-    const isLast = isEmptied && queue.ended && queue.trailers === undefined;
-    this.#sendData(stream, piece, start, end, isLast ? Flag.EndStream : 0);
+    const endsStream = isEmptied && queue.isComplete && queue.trailers === undefined;
+    this.#sendData(stream, piece, start, end, endsStream ? Flag.EndStream : 0);
     queue.bytes -= end - start;
     this.#changeWaitingBytes(start - end);
     queue.offset = end;
@@ -218,8 +223,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     }
     stream.sendQueue = undefined;
     queue.settle();
-    if (isLast) this.#host.messageSent(stream);
-    else if (queue.ended) this.#sendEnd(stream, queue.trailers);
+    if (endsStream) this.#host.messageSent(stream);
+    else if (queue.isComplete) this.#sendEnd(stream, queue.trailers);
   }
 
   #sendEnd(stream: S, trailers: Uint8Array | undefined): void {
@@ -233,8 +238,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     stream.sendWindow -= end - start;
     this.#writtenBytes += end - start;
     this.#writer.writeData(stream.id, piece, start, end, flags);
-    // A frame that a small window cut off allows fewer control frames: the peer could make many of them.
-    this.#floodControl.earn(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
+    // A small window cuts off frames, so the peer can cause many of them. Each therefore allows fewer control frames.
+    this.#floodControl.allowControlFrames(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
   }
 
   #changeWaitingBytes(bytes: number): void {

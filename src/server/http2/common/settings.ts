@@ -1,4 +1,4 @@
-/** SETTINGS (RFC 9113, 6.5): those that this side announces, and those of the peer. */
+/** The settings of the two sides (RFC 9113, 6.5). */
 import type { Limits } from "../../limits/limits.ts";
 import {
   ConnectionError,
@@ -9,6 +9,7 @@ import {
   SettingId,
 } from "../frames/types.ts";
 
+/** The initial value of SETTINGS_HEADER_TABLE_SIZE (6.5.2). */
 const INITIAL_TABLE_BYTES = 4096;
 
 /** Returns the settings to announce, as pairs of identifier and value. Limits that are off are not announced. */
@@ -21,7 +22,10 @@ export function announcedSettings(limits: Limits): (readonly [id: number, value:
   return pairs.filter(([, value]) => Number.isFinite(value));
 }
 
-/** The settings of the peer that matter here: this side sends no frame over the initial maximum size, and no push. */
+/**
+ * The settings of the peer. Only those for windows and the header table are kept: this side never pushes, and never
+ * sends a frame above the initial maximum size.
+ */
 export class PeerSettings {
   #initialWindowSize = INITIAL_WINDOW_BYTES;
   #hasSmallerTable = false;
@@ -36,8 +40,8 @@ export class PeerSettings {
   }
 
   /**
-   * Reads the pairs in bytes[start] to bytes[end - 1]. Returns the bytes by which the send windows of streams grow, which
-   * may be negative (6.9.2). Throws ConnectionError if a value is invalid.
+   * Reads the pairs in bytes[start] to bytes[end - 1]. Returns the bytes by which the send windows of streams grow,
+   * which may be negative (6.9.2). Throws ConnectionError if a value is invalid.
    */
   apply(bytes: Buffer, start: number, end: number): number {
     if ((end - start) % 6 !== 0) {

@@ -1,4 +1,4 @@
-/** The timeouts of a connection. They are checked when `check` is called: no connection has a timer of its own. */
+/** The timeouts of a connection, in ms of `Time.running`. A connection has no timer: `check` is called at intervals. */
 import type { Limits } from "../../limits/limits.ts";
 import { ReadRate } from "../../limits/read-rate.ts";
 import { type ConnectionError, ErrorCode } from "../frames/types.ts";
@@ -9,15 +9,15 @@ export type DueAction = ConnectionError | { readonly closeFor: string } | "ping"
 
 /** The facts about a connection that its timeouts depend on. */
 export interface ConnectionStatus {
-  /** True if both sides have SETTINGS of the other, and the peer has acknowledged this side's. */
+  /** True if the peer has sent SETTINGS, and has acknowledged those of this side. */
   readonly isSettled: boolean;
-  /** Time at which an incomplete field block, or another incomplete frame except DATA, began; -1 without one. */
+  /** Time at which an incomplete field block, or an incomplete frame other than DATA, began. Otherwise -1. */
   readonly partialBlockAt: number;
   readonly openStreams: number;
-  /** Bytes that wait for the peer. */
+  /** Bytes that wait for the windows of the peer, or in the socket. */
   readonly queuedBytes: number;
-  /** Bytes that the peer has taken. */
-  readonly takenBytes: number;
+  /** Bytes of field blocks and DATA that have left the socket. */
+  readonly sentBytes: number;
   /** True if nothing is read from the peer, because the peer does not read. */
   readonly isPaused: boolean;
 }
@@ -27,6 +27,7 @@ export class Timeouts {
   readonly openedAt: number;
   #receivedAt: number;
   #idleAt: number;
+  /** Time of the PING that is not answered yet, or -1. */
   #pingAt = -1;
   readonly #readRate: ReadRate;
 
@@ -38,7 +39,7 @@ export class Timeouts {
     this.#idleAt = now;
   }
 
-  /** Records that bytes were received. */
+  /** Records that bytes were received. Any bytes count as an answer to PING. */
   received(now: number): void {
     this.#receivedAt = now;
     this.#pingAt = -1;
@@ -72,8 +73,8 @@ export class Timeouts {
     return new LimitError(ErrorCode.EnhanceYourCalm, `field block took over ${headersMs} ms`, "headersMs");
   }
 
-  #checkReadRate(now: number, { queuedBytes, takenBytes }: ConnectionStatus): ConnectionError | undefined {
-    const tooSlow = this.#readRate.check(now, queuedBytes, takenBytes);
+  #checkReadRate(now: number, { queuedBytes, sentBytes }: ConnectionStatus): ConnectionError | undefined {
+    const tooSlow = this.#readRate.check(now, queuedBytes, sentBytes);
     if (tooSlow === undefined) return undefined;
     return new LimitError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
   }

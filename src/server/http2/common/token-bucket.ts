@@ -1,9 +1,9 @@
 /** A rate limit as a token bucket. */
 
-/** The bucket holds the tokens of so many seconds. */
+/** A full bucket holds the tokens of this many seconds. */
 const BURST_SECONDS = 4;
 
-/** Limits events to a number per second, with bursts of four seconds' worth. */
+/** Limits events to `perSecond`, with bursts of up to four times as many. Times are in ms. */
 export class TokenBucket {
   readonly #perSecond: number;
   #tokens: number;
@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#filledAt = now;
   }
 
-  /** Takes one token at a time in ms. Returns false if none is left. */
+  /** Takes one token at the time `now`. Returns false if none is left. */
   take(now: number): boolean {
     if (now > this.#filledAt) this.add(((now - this.#filledAt) / 1000) * this.#perSecond);
     this.#filledAt = now;

@@ -1,41 +1,45 @@
-/** Splits received bytes into frames (RFC 9113, 4.1). */
+/** Checks the connection preface, and splits the received bytes after it into frames (RFC 9113, 3.4 and 4.1). */
 import { ConnectionError, ErrorCode, FRAME_HEADER_BYTES, MAX_FRAME_SIZE_BYTES, readUint31 } from "./types.ts";
-
-/** The bytes that a client sends before its first frame (3.4). */
-const CLIENT_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /** The receiver of frames. */
 export interface FrameSink {
   /** True if the sink accepts no more frames. */
   readonly isClosed: boolean;
-  /** Accepts a frame. Its payload is bytes[start] to bytes[end - 1], and is valid only during the call. */
+  /** Accepts a frame. Its payload is bytes[start] to bytes[end - 1], which the sink owns. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
 }
 
 export class FrameReader {
+  readonly #preface: Uint8Array;
   /** The number of preface bytes received. */
   #prefaceBytes = 0;
-  /** A frame that has arrived in part. The buffer has the size of a header until that is complete, then of the frame. */
+  /** A frame that has arrived in part. The buffer has the size of a frame header, and then that of the whole frame. */
   #partial: Buffer | undefined;
   /** The number of bytes received into `#partial`. */
   #partialBytes = 0;
+
+  /** Expects `preface` before the first frame. */
+  constructor(preface: Uint8Array) {
+    this.#preface = preface;
+  }
 
   /** True if the beginning of a frame has arrived, but not its end. */
   get hasPartialFrame(): boolean {
     return this.#partial !== undefined;
   }
 
-  /** The type of the partial frame, or -1 if that byte has not arrived. */
+  /** The type of the partial frame, or -1 if the byte with the type has not arrived. */
   get partialFrameType(): number {
     return this.#partial !== undefined && this.#partialBytes > 3 ? (this.#partial[3] as number) : -1;
   }
 
   /**
-   * Passes each complete frame to `sink` during the call, and copies the beginning of an incomplete one. Throws
-   * ConnectionError if the preface is wrong or a frame is too large, and every error of `sink`.
+   * Passes each complete frame to `sink` before it returns, and copies the beginning of an incomplete one. `sink` may
+   * keep parts of the chunk, which must not change afterwards. Throws ConnectionError if the preface is wrong or a frame
+   * is too large. Errors of `sink` pass through.
    */
   read(chunk: Buffer, sink: FrameSink): void {
-    let at = this.#prefaceBytes < CLIENT_PREFACE.length ? this.#readPreface(chunk) : 0;
+    let at = this.#prefaceBytes < this.#preface.length ? this.#readPreface(chunk) : 0;
     if (this.#partial !== undefined) at = this.#completePartial(chunk, at, sink);
     const end = chunk.length;
     while (end - at >= FRAME_HEADER_BYTES && !sink.isClosed) {
@@ -50,8 +54,8 @@ export class FrameReader {
   /** Compares the chunk with the rest of the preface. Returns the position after it. */
   #readPreface(chunk: Buffer): number {
     let at = 0;
-    while (this.#prefaceBytes < CLIENT_PREFACE.length && at < chunk.length) {
-      if (chunk[at++] !== CLIENT_PREFACE[this.#prefaceBytes++]) {
+    while (this.#prefaceBytes < this.#preface.length && at < chunk.length) {
+      if (chunk[at++] !== this.#preface[this.#prefaceBytes++]) {
         throw new ConnectionError(ErrorCode.Protocol, "expected the connection preface of HTTP/2");
       }
     }
@@ -81,6 +85,7 @@ export class FrameReader {
     return at;
   }
 
+  /** Copies the beginning of an incomplete frame at a position of the chunk. */
   #keepPartial(chunk: Buffer, at: number): void {
     const received = chunk.length - at;
     const size = received < FRAME_HEADER_BYTES ? 0 : payloadLength(chunk, at);
@@ -98,6 +103,7 @@ function payloadLength(bytes: Buffer, at: number): number {
   return length;
 }
 
+/** Passes the frame in bytes[at] to bytes[end - 1] to `sink`. */
 function emit(bytes: Buffer, at: number, end: number, sink: FrameSink): void {
   const type = bytes[at + 3] as number;
   sink.onFrame(type, bytes[at + 4] as number, readUint31(bytes, at + 5), bytes, at + FRAME_HEADER_BYTES, end);

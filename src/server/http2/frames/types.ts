@@ -49,6 +49,8 @@ export const SettingId = {
   MaxHeaderListSize: 0x6,
 } as const;
 
+/** The bytes that a client sends before its first frame (3.4). */
+export const CLIENT_PREFACE: Uint8Array = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** The size of a frame header (4.1). */
 export const FRAME_HEADER_BYTES = 9;
 /**
@@ -71,7 +73,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Reads a stream identifier or a window increment at a position, without the reserved bit. */
+/** Returns the stream identifier or window increment at a position, without its reserved bit. */
 export function readUint31(bytes: Uint8Array, at: number): number {
   return (
     (((bytes[at] as number) << 24) |

@@ -6,7 +6,7 @@ const BUFFER_BYTES = 65_536;
 const MAX_COPIED_BYTES = 16_384;
 const MAX_SPARE_BUFFERS = 16;
 
-/** A pool of buffers for frames. A buffer returns to the pool only if its output was copied, so no socket still reads it. */
+/** A pool of buffers for frames. A buffer returns to the pool only if its output was copied, and no socket reads it. */
 export class BufferPool {
   readonly #spare: Buffer[] = [];
 
@@ -19,13 +19,14 @@ export class BufferPool {
   }
 }
 
+/** Copies everything that is passed to it, so the caller may use its bytes again. */
 export class FrameWriter {
   readonly #buffers: BufferPool;
-  /** Called when the writer gets its first output since it was empty. */
+  /** Called when the writer has output again after all of it was taken. */
   readonly #wake: () => void;
-  /** Output in full buffers, oldest first. */
+  /** Output in full buffers, the oldest first. Undefined if no buffer is full. */
   #full: Buffer[] | undefined;
-  /** The buffer that frames are written into, and the position of the next one. */
+  /** The buffer that frames are written to, and the position of the next one in it. */
   #buffer: Buffer | undefined;
   #at = 0;
   /** The size of the output in `#full`. */
@@ -36,7 +37,7 @@ export class FrameWriter {
     this.#wake = wake;
   }
 
-  /** The bytes that were written and not taken yet. */
+  /** The bytes of output that were not taken yet. */
   get queuedBytes(): number {
     return this.#fullBytes + this.#at;
   }
@@ -89,11 +90,11 @@ export class FrameWriter {
   #writeContinued(streamId: number, block: Uint8Array, flags: number): void {
     for (let at = 0; at < block.length; at += MAX_FRAME_SIZE_BYTES) {
       const part = block.subarray(at, at + MAX_FRAME_SIZE_BYTES);
-      const last = at + MAX_FRAME_SIZE_BYTES >= block.length ? Flag.EndHeaders : 0;
+      const endHeaders = at + MAX_FRAME_SIZE_BYTES >= block.length ? Flag.EndHeaders : 0;
       const buffer =
         at === 0
-          ? this.#writeHeader(part.length, FrameType.Headers, flags | last, streamId)
-          : this.#writeHeader(part.length, FrameType.Continuation, last, streamId);
+          ? this.#writeHeader(part.length, FrameType.Headers, flags | endHeaders, streamId)
+          : this.#writeHeader(part.length, FrameType.Continuation, endHeaders, streamId);
       buffer.set(part, this.#at);
       this.#at += part.length;
     }
@@ -125,7 +126,7 @@ export class FrameWriter {
     this.#at += 8;
   }
 
-  /** Writes GOAWAY (6.8). The reason becomes its debug data. */
+  /** Writes GOAWAY (6.8). The first 1024 characters of `reason` become its debug data. */
   writeGoaway(lastStreamId: number, code: ErrorCode, reason: string): void {
     const debugData = Buffer.from(reason.slice(0, 1024));
     const buffer = this.#writeHeader(8 + debugData.length, FrameType.Goaway, 0, 0);

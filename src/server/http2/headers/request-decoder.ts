@@ -1,12 +1,11 @@
 /** Decodes the requests of one connection, with a small cache of request heads. */
-
 import { HpackDecoder } from "../hpack/decoder.ts";
 import type { HeaderField } from "../hpack/header-field.ts";
 import { type Http2RequestHead, parseRequestHead } from "./request-head.ts";
 
 /** The number of cached heads, a power of two. */
 const CACHE_SLOTS = 8;
-/** The longest block whose head is cached. */
+/** The size of the largest block whose head is cached. */
 const MAX_CACHED_BLOCK_BYTES = 256;
 
 interface CachedHead {
@@ -25,8 +24,8 @@ export class RequestDecoder {
   }
 
   /**
-   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, MALFORMED, or the status of the
-   * error response. Equal blocks share one head while the dynamic table is the same. Throws ConnectionError.
+   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, MALFORMED, or the status of
+   * the error response. Equal blocks may share one head. Throws ConnectionError if the block cannot be decoded.
    */
   decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
     if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(bytes, start, end);
@@ -44,10 +43,13 @@ export class RequestDecoder {
     return head;
   }
 
-  /** Decodes a block that is not a request, such as trailers. Returns undefined if the list is too large. */
+  /**
+   * Decodes a field block that is not a request head, such as trailers. Returns undefined if its list is too large.
+   * Throws ConnectionError if the block cannot be decoded.
+   */
   decodeList(bytes: Buffer, start: number, end: number): readonly HeaderField[] | undefined {
     const list = this.#hpack.decode(bytes, start, end, this.#maxListBytes);
-    return this.#hpack.listTooLarge ? undefined : list;
+    return this.#hpack.isListTooLarge ? undefined : list;
   }
 
   #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {

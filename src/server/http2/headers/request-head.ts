@@ -1,4 +1,4 @@
-/** Validates the header list of a request, and makes a request head of it (RFC 9113, 8.1.1 to 8.5). */
+/** Validates the header list of a request, and creates its request head (RFC 9113, 8.1.1 to 8.5). */
 import type { Field, RequestHead } from "../../http/exchange.ts";
 import { FieldKind, type HeaderField } from "../hpack/header-field.ts";
 
@@ -26,7 +26,7 @@ export class Http2RequestHead implements RequestHead {
   }
 }
 
-/** The head of a request that gets an error response before its own head is parsed. */
+/** Takes the place of a request head that is invalid or too large, and gets an error response. */
 export const PLACEHOLDER_HEAD = new Http2RequestHead(
   { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
   "http",
@@ -44,7 +44,7 @@ interface Parts {
   fields: Field[];
 }
 
-/** The result for a malformed request, a stream error of type PROTOCOL_ERROR (8.1.1). */
+/** Stands for a malformed request, which is a stream error of type PROTOCOL_ERROR (8.1.1). */
 export const MALFORMED = 0;
 
 /**
@@ -106,19 +106,19 @@ function sortFields(list: readonly HeaderField[]): Parts | undefined {
     expectsContinue: false,
     fields: [],
   };
-  let cookie = -1;
+  let cookieAt = -1;
   for (const { field, kind } of list) {
     if (kind >= FieldKind.Method && kind <= FieldKind.Authority) {
       // Pseudo-header fields come before all other fields, each at most once (8.3).
       if (parts.fields.length > 0 || !storePseudo(parts, kind, field[1])) return undefined;
       continue;
     }
-    if (kind === FieldKind.Cookie && cookie >= 0) {
-      // A cookie that is split into several fields is joined again (8.2.3).
-      parts.fields[cookie] = ["cookie", `${parts.fields[cookie]?.[1]}; ${field[1]}`];
+    if (kind === FieldKind.Cookie && cookieAt >= 0) {
+      // Several cookie fields are joined to one (8.2.3).
+      parts.fields[cookieAt] = ["cookie", `${parts.fields[cookieAt]?.[1]}; ${field[1]}`];
       continue;
     }
-    if (kind === FieldKind.Cookie) cookie = parts.fields.length;
+    if (kind === FieldKind.Cookie) cookieAt = parts.fields.length;
     else if (kind !== FieldKind.Regular && !storeField(parts, kind, field[1])) return undefined;
     parts.fields.push(field);
   }
@@ -140,7 +140,7 @@ function storePseudo(parts: Parts, kind: FieldKind, value: string): boolean {
   return true;
 }
 
-/** Stores a field that the connection itself reads. Returns false if it is malformed or contradicts an earlier one. */
+/** Stores a field that the connection itself reads. Returns false if it is malformed or contradicts an earlier field. */
 function storeField(parts: Parts, kind: FieldKind, value: string): boolean {
   if (kind === FieldKind.Host) {
     if (parts.host !== undefined && parts.host !== value) return false;

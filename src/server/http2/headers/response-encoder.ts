@@ -13,8 +13,8 @@ export interface ResponseBlock {
 }
 
 /**
- * Encodes a head or trailers once if the object and its fields are frozen. Its block is then found by the object's identity.
- * The last block of each kind is found without a WeakMap look-up.
+ * Encodes frozen heads and trailers once, and finds their blocks by the identity of the objects. The last head and the
+ * last trailers are found without a WeakMap look-up.
  */
 export class ResponseEncoder {
   readonly #heads = new WeakMap<ResponseHead, ResponseBlock>();
@@ -24,6 +24,7 @@ export class ResponseEncoder {
   #lastTrailers: readonly Field[] | undefined;
   #lastTrailersBlock: Uint8Array | undefined;
 
+  /** Throws RangeError for an invalid status, and TypeError for an invalid field. */
   encodeHead(head: ResponseHead): ResponseBlock {
     if (head === this.#lastHead) return this.#lastHeadBlock as ResponseBlock;
     const known = this.#heads.get(head);
@@ -37,6 +38,7 @@ export class ResponseEncoder {
     return block;
   }
 
+  /** Throws TypeError for an invalid field. */
   encodeTrailers(fields: readonly Field[]): Uint8Array {
     if (fields === this.#lastTrailers) return this.#lastTrailersBlock as Uint8Array;
     const known = this.#trailers.get(fields);
@@ -51,7 +53,6 @@ export class ResponseEncoder {
   }
 }
 
-/** Throws RangeError for an invalid status, and TypeError for an invalid field. */
 function makeBlock({ status, fields }: ResponseHead): ResponseBlock {
   if (!Number.isInteger(status) || status < 200 || status > 999) {
     throw new RangeError(`send head: status ${status} is not a final status from 200 to 999`);

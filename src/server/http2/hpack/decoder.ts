@@ -1,15 +1,15 @@
-/** HPACK decoder: decodes field blocks with a dynamic table (RFC 7541, 3 and 6). */
+/** HPACK decoder with a dynamic table (RFC 7541, 3 and 6). */
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import { HeaderField } from "./header-field.ts";
 import { huffmanDecode } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
 /**
- * The largest dynamic table: the initial value of SETTINGS_HEADER_TABLE_SIZE (RFC 9113, 6.5.2). This side does not announce
- * another one.
+ * The largest dynamic table: the initial value of SETTINGS_HEADER_TABLE_SIZE (RFC 9113, 6.5.2). This side does not
+ * announce another one.
  */
 const MAX_TABLE_BYTES = 4096;
-/** The slots for entries: a power of two, at least MAX_TABLE_BYTES / 32, because an entry counts 32 bytes or more (4.1). */
+/** The slots for entries: a power of two, and at least MAX_TABLE_BYTES / 32, the smallest size of an entry (4.1). */
 const SLOTS = 128;
 
 export class HpackDecoder {
@@ -21,32 +21,32 @@ export class HpackDecoder {
   #maxSize = MAX_TABLE_BYTES;
   /** The position in the block that is being decoded. */
   #at = 0;
-  /** Grows with each change of the dynamic table. While the version is the same, a block decodes to the same fields. */
+  /** Increases with each change of the dynamic table. While it stays the same, equal blocks decode to equal fields. */
   tableVersion = 0;
-  /** True if the last field list exceeded its maximum size, so that its last fields are missing. */
-  listTooLarge = false;
+  /** True if the list that was decoded last exceeded its maximum size. Its last fields are then missing. */
+  isListTooLarge = false;
 
   /**
-   * Decodes the block in bytes[start] to bytes[end - 1]. Returns its fields, up to a list of `maxListSize` bytes (RFC 9113,
-   * 6.5.2), and sets `listTooLarge`. Throws ConnectionError if the block is malformed.
+   * Decodes the block in bytes[start] to bytes[end - 1]. Returns its fields, up to a list of `maxListSize` bytes (RFC
+   * 9113, 6.5.2), and sets `isListTooLarge`. Throws ConnectionError if the block is malformed.
    */
   decode(bytes: Buffer, start: number, end: number, maxListSize: number): HeaderField[] {
     const list: HeaderField[] = [];
     let listSize = 0;
     this.#at = start;
-    this.listTooLarge = false;
+    this.isListTooLarge = false;
     while (this.#at < end) {
       const field = this.#representation(bytes, end, listSize === 0);
       if (field === undefined) continue;
       listSize += field.size;
-      if (listSize > maxListSize) this.listTooLarge = true;
+      if (listSize > maxListSize) this.isListTooLarge = true;
       else list.push(field);
     }
     return list;
   }
 
   /** Decodes one representation (6). Returns its field, or undefined for a dynamic table size update. */
-  #representation(bytes: Buffer, end: number, first: boolean): HeaderField | undefined {
+  #representation(bytes: Buffer, end: number, isFirst: boolean): HeaderField | undefined {
     const type = bytes[this.#at] as number;
     // 6.1: indexed.
     if (type & 0x80) return this.#entry(this.#integer(bytes, end, 7));
@@ -59,7 +59,7 @@ export class HpackDecoder {
     // 6.2.2, 6.2.3: literal without indexing, or never indexed.
     if (!(type & 0x20)) return this.#literal(bytes, end, 4);
     // 6.3: dynamic table size update, only valid at the beginning of a block (4.2).
-    if (!first) throw malformed("dynamic table size update after a field");
+    if (!isFirst) throw malformed("dynamic table size update after a field");
     this.#resize(this.#integer(bytes, end, 5));
     return undefined;
   }
@@ -71,7 +71,7 @@ export class HpackDecoder {
     return new HeaderField(name, this.#string(bytes, end));
   }
 
-  /** Decodes an integer (5.1) of at most 28 bits after its prefix. */
+  /** Decodes an integer (5.1) whose first byte has a prefix of so many bits. At most 28 bits may follow the prefix. */
   #integer(bytes: Buffer, end: number, prefix: number): number {
     if (this.#at >= end) throw malformed("field block ends inside a representation");
     const max = (1 << prefix) - 1;
@@ -88,12 +88,12 @@ export class HpackDecoder {
 
   /** Decodes a string (5.2). */
   #string(bytes: Buffer, end: number): string {
-    const coded = this.#at < end && ((bytes[this.#at] as number) & 0x80) !== 0;
+    const isHuffman = this.#at < end && ((bytes[this.#at] as number) & 0x80) !== 0;
     const length = this.#integer(bytes, end, 7);
     const start = this.#at;
     if (length > end - start) throw malformed("field block ends inside a string");
     this.#at += length;
-    if (!coded) return bytes.toString("latin1", start, this.#at);
+    if (!isHuffman) return bytes.toString("latin1", start, this.#at);
     const text = huffmanDecode(bytes, start, this.#at);
     if (text === undefined) throw malformed("invalid Huffman code");
     return text;
@@ -101,13 +101,15 @@ export class HpackDecoder {
 
   /** Returns the entry at an index into the static table followed by the dynamic table (2.3.3). */
   #entry(index: number): HeaderField {
-    const back = index - STATIC_TABLE.length;
-    const entry = back <= 0 ? STATIC_TABLE[index - 1] : this.#entries[(this.#inserted - back) & (SLOTS - 1)];
-    if (entry === undefined || back > this.#count) throw malformed(`index ${index} is past the end of the table`);
+    const dynamicIndex = index - STATIC_TABLE.length;
+    const entry =
+      dynamicIndex <= 0 ? STATIC_TABLE[index - 1] : this.#entries[(this.#inserted - dynamicIndex) & (SLOTS - 1)];
+    if (entry === undefined || dynamicIndex > this.#count)
+      throw malformed(`index ${index} is past the end of the table`);
     return entry;
   }
 
-  /** Inserts an entry. One that is larger than the table empties it (4.4). */
+  /** Inserts an entry, after eviction of the oldest ones. An entry larger than the table only empties it (4.4). */
   #insert(field: HeaderField): void {
     this.tableVersion++;
     const size = field.size;
@@ -127,6 +129,7 @@ export class HpackDecoder {
     }
   }
 
+  /** Changes the maximum size of the table. Throws ConnectionError above the announced size (6.3). */
   #resize(size: number): void {
     if (size > MAX_TABLE_BYTES) {
       throw malformed(`dynamic table size of ${size} bytes exceeds ${MAX_TABLE_BYTES} bytes`);
@@ -138,6 +141,6 @@ export class HpackDecoder {
 }
 
 /** Returns an error that ends the connection, because the tables of the two ends may now differ (RFC 9113, 4.3). */
-function malformed(what: string): ConnectionError {
-  return new ConnectionError(ErrorCode.Compression, `decode field block: ${what}`);
+function malformed(reason: string): ConnectionError {
+  return new ConnectionError(ErrorCode.Compression, `decode field block: ${reason}`);
 }

@@ -1,6 +1,6 @@
 /**
- * HPACK encoder without a dynamic table (RFC 7541, 6.1 and 6.2.2). A block therefore depends only on its fields, and can be
- * sent on every connection.
+ * HPACK encoder without a dynamic table (RFC 7541, 6.1 and 6.2.2). A block therefore depends only on its fields, and
+ * can be sent on every connection.
  */
 import type { Field } from "../../http/exchange.ts";
 import { huffmanEncode, huffmanLength } from "./huffman.ts";
@@ -36,7 +36,7 @@ function encodeField([name, value]: Field, out: number[]): void {
   encodeString(value, out);
 }
 
-/** Encodes an integer (5.1) with a prefix of so many bits. `pattern` gives the other bits of the first byte. */
+/** Appends an integer (5.1) with a prefix of so many bits. `pattern` has the other bits of the first byte. */
 function encodeInteger(pattern: number, prefix: number, integer: number, out: number[]): void {
   const max = (1 << prefix) - 1;
   if (integer < max) {
@@ -49,7 +49,7 @@ function encodeInteger(pattern: number, prefix: number, integer: number, out: nu
   out.push(rest);
 }
 
-/** Encodes a string (5.2) in latin1, with Huffman coding if that is shorter. */
+/** Appends a string (5.2) in latin1, with Huffman coding if that is shorter. */
 function encodeString(text: string, out: number[]): void {
   const huffmanBytes = huffmanLength(text);
   if (huffmanBytes < text.length) {

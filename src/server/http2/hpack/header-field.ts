@@ -1,7 +1,7 @@
 /** A header field and its kind, as the HPACK tables store it (RFC 9113, 8.2). */
 import type { Field } from "../../http/exchange.ts";
 
-/** The kind of a field. It is computed once per table entry, so an indexed field costs no look-up by name. */
+/** The kinds of fields. A table entry stores its kind, so that an indexed field costs no look-up by name. */
 export const FieldKind = {
   Regular: 0,
   Malformed: 1,
@@ -35,7 +35,9 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
 
 /** A field name: a token without upper-case letters (8.2, 8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** An invalid value: a control character except an inner tab (RFC 9110, 5.5), or white space at an end (8.2.1). */
+/**
+ * Finds a control character except tab, a character that is not a byte (RFC 9110, 5.5), or outer white space (8.2.1).
+ */
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/;
 const DECIMAL = /^\d{1,15}$/;
 
@@ -48,7 +50,7 @@ export class HeaderField {
     this.kind = kindOf(name, value);
   }
 
-  /** The size in a table or a list, in bytes (RFC 7541, 4.1). */
+  /** The size in bytes that counts for tables and lists (RFC 7541, 4.1). */
   get size(): number {
     return this.field[0].length + this.field[1].length + 32;
   }
@@ -63,12 +65,7 @@ function kindOf(name: string, value: string): FieldKind {
   return NAME.test(name) && (name !== "te" || value === "trailers") ? FieldKind.Regular : FieldKind.Malformed;
 }
 
-/** A value that can be sent: bytes without control characters (RFC 9110, 5.5). */
-const SENDABLE = /^[\t -~\x80-\xff]*$/;
-
 /** True if the field is valid in a message that this side sends (8.2.1, 8.2.2). */
 export function isSendable(name: string, value: string): boolean {
-  return (
-    NAME.test(name) && KINDS.get(name) !== FieldKind.Malformed && SENDABLE.test(value) && !INVALID_VALUE.test(value)
-  );
+  return NAME.test(name) && KINDS.get(name) !== FieldKind.Malformed && !INVALID_VALUE.test(value);
 }

@@ -1,6 +1,6 @@
 /**
- * The Huffman code of HPACK (RFC 7541, 5.2 and appendix B). The code is canonical: codes of the same length are consecutive
- * numbers in the order of their symbols. So the lengths of the codes define all codes.
+ * The Huffman code of HPACK (RFC 7541, 5.2 and appendix B). The code is canonical: codes of the same length are
+ * consecutive numbers in the order of their symbols. The lengths of the codes therefore define all codes.
  */
 
 /** The length in bits of the code of each symbol, 0 to 255 and EOS, as a letter: "A" is 5, "B" is 6, "Z" is 30. */
@@ -56,6 +56,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
   const text = Buffer.allocUnsafe(Math.ceil(((end - start) * 8) / MIN_CODE_BITS));
   let size = 0;
   let node = 0;
+  // The lowest `count` bits of `held` were read, but are not decoded yet.
   let held = 0;
   let count = 0;
   for (let at = start; at < end; at++) {
@@ -75,7 +76,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
       }
     }
   }
-  // The rest is codes of fewer than eight bits and then padding: at most seven bits, all of them ones.
+  // The last bits are codes of fewer than eight bits, and then padding: at most seven bits, all of them ones.
   for (;;) {
     const cell = tree[node | ((held << (8 - count)) & 255)] as number;
     const bits = cell >>> 9;

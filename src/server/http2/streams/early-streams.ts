@@ -9,7 +9,7 @@ export interface EarlyStreamOwner {
   /** True if the request is not complete. */
   readonly isRemoteOpen: boolean;
   readonly receiveWindow: ReceiveWindow | undefined;
-  /** Called once after the response: the request is complete, or `limit` ends the reading of it. */
+  /** Called once after the response, when the request is complete or has exceeded `limit`. */
   requestDiscarded(limit: DiscardLimit | undefined): void;
 }
 
@@ -18,12 +18,12 @@ export class EarlyStream {
   readonly #owner: EarlyStreamOwner;
   readonly #all: EarlyStreams;
   readonly #response: EarlyResponse;
-  /** Sends the response. Undefined if that was done. */
+  /** Sends the response that is held. Undefined if none is held. */
   #send: (() => void) | undefined;
-  /** Time of the next check. */
+  /** Time of the next check, in ms of `Time.running`. */
   checkAt = 0;
 
-  /** Calls `send` when the response must not wait any longer. Without `send` the response is on its way already. */
+  /** Calls `send` once, when the held response must be sent. Without `send`, the response is being sent already. */
   constructor(owner: EarlyStreamOwner, all: EarlyStreams, send?: () => void) {
     this.#owner = owner;
     this.#all = all;
@@ -46,7 +46,7 @@ export class EarlyStream {
     else if (this.isSent) this.#owner.requestDiscarded(undefined);
   }
 
-  /** Sends the response if it must not wait any longer. Ends the reading of the request if a limit is exceeded. */
+  /** Sends the response if it must not wait any longer. After the response, reports if the request exceeds a limit. */
   check(): void {
     const { running: now } = this.#all.time;
     if (this.isSent) {
@@ -61,14 +61,14 @@ export class EarlyStream {
     send?.();
   }
 
-  /** Records that the whole response was sent before the end of the request. */
+  /** Records that the whole response was sent. The rest of the request is checked from now on. */
   responseSent(): void {
     this.#send = undefined;
     this.#response.sent(this.#all.time.running);
     this.#all.add(this);
   }
 
-  /** Ends the checks. */
+  /** Stops the checks, because the stream ends or sends its response. */
   close(): void {
     this.#send = undefined;
     this.#all.delete(this);
@@ -79,12 +79,16 @@ export class EarlyStream {
 export class EarlyStreams {
   readonly limits: Limits;
   readonly time: Time;
-  /** False while the server drains: responses are sent at once then. */
+  /** False while the server drains: responses are then sent immediately. */
   holdsResponses = true;
-  /** Called when the first stream is added. `check` must then be called at intervals until `isEmpty`. */
+  /**
+   * Called when the first stream is added, and again after `isEmpty`. `check` must then be called at intervals until
+   * `isEmpty`.
+   */
   onFirst = (): void => {};
-  // All streams of a set wait for the same time, so the first ones are due first.
+  /** Streams whose response is not sent. All of them wait for the same time, so the oldest is due first. */
   readonly #waiting = new Set<EarlyStream>();
+  /** Streams whose response was sent, also in the order of their next check. */
   readonly #sent = new Set<EarlyStream>();
 
   constructor(limits: Limits, time: Time) {

@@ -5,7 +5,7 @@ import type { BodyBudget } from "./body-budget.ts";
 
 /** The stream that a body belongs to. */
 export interface BodyStream {
-  /** True if the peer may send more. */
+  /** True if the request is not complete. */
   readonly isRemoteOpen: boolean;
   readonly receiveWindow: ReceiveWindow | undefined;
   /** Sends 100 (Continue) if the client waits for it. */
@@ -17,7 +17,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #budget: BodyBudget;
   #buffer = NO_BUFFER;
   #size = 0;
-  /** The buffered bytes that the window still counts. */
+  /** The buffered bytes that the receive window still counts. */
   #countedBytes = 0;
   #error: Error | undefined;
   #isClosed = false;
@@ -36,15 +36,15 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   // The methods for the stream.
 
   /**
-   * Buffers a copy of a piece. Returns false if the budget has no room for it. `freeWindow` lets the peer send as many
-   * bytes again at once, otherwise when the handler takes the piece.
+   * Buffers a copy of `piece`. Returns false if the budget has no room for it. The peer may send as many bytes again
+   * immediately if `freesWindow` is true, and otherwise after `take`.
    */
-  add(piece: Buffer, freeWindow: boolean): boolean {
+  add(piece: Buffer, freesWindow: boolean): boolean {
     if (!this.#budget.tryReserve(piece.length)) return false;
     this.#buffer = appendBytes(this.#buffer, this.#size, piece);
     this.#size += piece.length;
     this.#countedBytes += piece.length;
-    if (freeWindow) this.freeWindow();
+    if (freesWindow) this.freeWindow();
     return true;
   }
 
@@ -64,7 +64,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return bytes;
   }
 
-  /** Wakes the reader, if one waits: bytes were added, or the request has ended. */
+  /** Tells a waiting reader that bytes were added, or that the request has ended. */
   notify(): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
@@ -72,7 +72,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.next().then(waiting.resolve, waiting.reject);
   }
 
-  /** Discards the buffered bytes and ends the iteration, with `error` if it is given. */
+  /** Discards the buffered bytes and ends the iteration. The reader gets `error` if it is given. */
   close(error?: Error): void {
     this.#budget.release(this.#size);
     this.#buffer = NO_BUFFER;
@@ -97,7 +97,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#stream.continueRequest();
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers();
-      // Without a handler, the rejection would be unhandled if the reader no longer waits.
+      // The reader may have stopped waiting, and a rejection must not be unhandled then.
       this.#waiting.promise.catch(() => {});
     }
     return this.#waiting.promise;

@@ -9,7 +9,7 @@ import type { ResponseBlock, ResponseEncoder } from "../headers/response-encoder
 /** The field block of ":status: 100". */
 const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
 
-/** A stream with a request. */
+/** A stream that carries a response. */
 export interface RespondingStream extends BaseStream {
   readonly request: { readonly method: string };
   /** True if the response has no content (RFC 9110, 6.4.1). Set by `start`. */
@@ -47,7 +47,9 @@ export class ResponseSender {
     this.#sender.sendHeaders(stream.id, encoded.block, this.#dateOf(encoded), 0);
   }
 
-  /** Sends or queues a piece of the body. Returns a promise if the caller should wait: it resolves when none is queued. */
+  /**
+   * Sends or queues a piece of the body, as `Sender.write` does. Returns the promise that the caller should wait for.
+   */
   write(stream: RespondingStream, piece: Uint8Array): Promise<void> | undefined {
     return stream.omitsContent ? undefined : this.#sender.write(stream, piece);
   }
@@ -57,14 +59,14 @@ export class ResponseSender {
     this.#sender.end(stream, this.#encodeTrailers(trailers));
   }
 
-  /** Sends a response that has no content, and whose stream the caller closes. */
+  /** Sends a response without content. The caller closes the stream. */
   respondWithoutContent(streamId: number, head: ResponseHead): void {
     const encoded = this.#encoder.encodeHead(head);
     this.#sender.sendHeaders(streamId, encoded.block, this.#dateOf(encoded), Flag.EndStream);
   }
 
   /** Sends 100 (Continue) (RFC 9110, 15.2.1). */
-  continue(streamId: number): void {
+  sendContinue(streamId: number): void {
     this.#sender.sendHeaders(streamId, CONTINUE_BLOCK, EMPTY_BYTES, 0);
   }
 

@@ -1,4 +1,4 @@
-/** The part of a connection that its streams use. */
+/** The part of a connection that a stream uses. */
 import type { DiscardLimit } from "../../http/early-response.ts";
 import type { Peer, ResetReason } from "../../http/exchange.ts";
 import type { BodyBudget } from "./body-budget.ts";
@@ -10,13 +10,14 @@ export interface StreamHost<Stream> {
   readonly responses: ResponseSender;
   readonly bodies: BodyBudget;
   readonly early: EarlyStreams;
-  /** Ends a stream with RST_STREAM (5.4.2). */
+  /** Ends a stream with RST_STREAM (RFC 9113, 5.4.2). */
   reset(stream: Stream, reason: ResetReason): void;
-  /** Closes a stream after its response. The request is complete, or `limit` ends the reading of it. */
+  /** Closes a stream after its response, because the request is complete or has exceeded `limit`. */
   requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void;
-  /** Called when a stream ends whose handler is still running, and once more when that handler has stopped. */
+  /** Called when a stream ends whose handler is still running. */
   handlerCancelled(): void;
+  /** Called once for each call of `handlerCancelled`, when that handler has stopped. */
   handlerStopped(): void;
-  /** Resets a stream whose callback threw. */
+  /** Reports the error of a stream's callback, and resets the stream. */
   handlerThrew(stream: Stream, error: unknown): void;
 }

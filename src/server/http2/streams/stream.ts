@@ -18,7 +18,7 @@ import type { StreamHost } from "./stream-host.ts";
 
 type BufferDone = Parameters<Exchange["bufferBody"]>[1];
 
-/** The progress of the handler. */
+/** The progress of the handler with its response. */
 const Progress = {
   /** The response has not begun. */
   Pending: 0,
@@ -32,7 +32,7 @@ const Progress = {
 
 export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStreamOwner, RespondingStream {
   readonly request: Http2RequestHead;
-  /** Time of HEADERS. */
+  /** Time of HEADERS, in ms of `Time.now`. */
   readonly startedAt: number;
   omitsContent = false;
   readonly #host: StreamHost<Stream>;
@@ -106,21 +106,21 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   }
 
   /** Receives a piece of the body. Returns NoError, or the code of the stream error (5.4.2). */
-  receive(piece: Buffer, isLast: boolean): ErrorCode {
+  receive(piece: Buffer, endsStream: boolean): ErrorCode {
     this.#received += piece.length;
     const expected = this.request.contentLength;
     // A body whose length is not the content-length makes the request malformed (8.1.1).
-    if (expected >= 0 && (this.#received > expected || (isLast && this.#received < expected))) {
+    if (expected >= 0 && (this.#received > expected || (endsStream && this.#received < expected))) {
       return ErrorCode.Protocol;
     }
-    if (isLast) this.endRemote();
+    if (endsStream) this.endRemote();
     if (this.#early !== undefined) {
       this.#early.receive(piece.length);
       return ErrorCode.NoError;
     }
     const done = this.#bufferDone;
-    if (isLast && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
-      // The whole body is one frame, and is not copied. The budget must have room for it, since the handler may keep it.
+    if (endsStream && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
+      // The body is a single frame, and is not copied. The budget must still have room for it: the handler may keep it.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
       this.#deliver(done, piece);
@@ -132,7 +132,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
       const over = this.#bufferOver;
       this.#endBuffering();
       if (over !== undefined) this.#call(over);
-    } else if (isLast && done !== undefined) this.#deliver(done);
+    } else if (endsStream && done !== undefined) this.#deliver(done);
     this.#body?.notify();
     return ErrorCode.NoError;
   }
@@ -149,7 +149,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   continueRequest(): void {
     if (!this.request.expectsContinue || this.#sentContinue) return;
     this.#sentContinue = true;
-    if (this.#received === 0 && this.isUnanswered) this.#host.responses.continue(this.id);
+    if (this.#received === 0 && this.isResponsePending) this.#host.responses.sendContinue(this.id);
   }
 
   #endBuffering(): void {
@@ -177,7 +177,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   // The response.
 
   /** True if the response has not begun. */
-  get isUnanswered(): boolean {
+  get isResponsePending(): boolean {
     return this.#progress === Progress.Pending;
   }
 
@@ -231,7 +231,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.request.expectsContinue && !this.#sentContinue && this.#received === 0;
   }
 
-  /** Keeps a complete response until the request ends, or the response must not wait any longer. */
+  /** Holds a complete response until the request ends, or until it must not wait any longer (early-response.ts). */
   #hold(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
     this.#discardBody();
     this.#early = new EarlyStream(this, this.#host.early, () =>
@@ -243,7 +243,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     if (this.#progress !== progress) throw new Error(otherwise);
   }
 
-  /** The handler has completed a response that is not sent, because the stream has ended. */
+  /** Records that the handler of a cancelled stream has stopped. */
   #stopped(): void {
     if (this.#progress !== Progress.Cancelled) return;
     this.#progress = Progress.Complete;

@@ -22,8 +22,8 @@ const RESET_CODES = {
   refused: ErrorCode.RefusedStream,
 } as const satisfies Record<ResetReason, ErrorCode>;
 
-/** The connection of the streams. */
-export interface StreamsHost {
+/** The part of a connection that `Streams` uses. */
+export interface StreamsConnection {
   readonly peer: Peer;
   /** Closes the connection with GOAWAY. */
   fail(error: ConnectionError): void;
@@ -39,16 +39,16 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   readonly responses: ResponseSender;
   readonly bodies: BodyBudget;
   readonly early: EarlyStreams;
-  readonly #host: StreamsHost;
+  readonly #connection: StreamsConnection;
   readonly #server: ServerState;
   readonly #writer: FrameWriter;
   readonly #floodControl: FloodControl;
   /** The handlers that are running for ended streams. */
   readonly #cancelledHandlers: Budget;
 
-  constructor(host: StreamsHost, server: ServerState, writer: FrameWriter, floodControl: FloodControl) {
+  constructor(connection: StreamsConnection, server: ServerState, writer: FrameWriter, floodControl: FloodControl) {
     const { limits, queued } = server;
-    this.#host = host;
+    this.#connection = connection;
     this.#server = server;
     this.#writer = writer;
     this.#floodControl = floodControl;
@@ -60,7 +60,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   }
 
   get peer(): Peer {
-    return this.#host.peer;
+    return this.#connection.peer;
   }
 
   get count(): number {
@@ -69,9 +69,9 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
 
   // The beginning of a stream.
 
-  /** Opens a stream, and calls the handler. `isLast` is true if the request has no body. */
-  open(id: number, head: Http2RequestHead, sendWindow: number, isLast: boolean): void {
-    const stream = this.#add(id, head, sendWindow, isLast);
+  /** Opens a stream and calls the handler. `endsStream` is true if the request has no body. */
+  open(id: number, head: Http2RequestHead, sendWindow: number, endsStream: boolean): void {
+    const stream = this.#add(id, head, sendWindow, endsStream);
     try {
       this.#server.handler(stream);
     } catch (error) {
@@ -79,27 +79,27 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     }
   }
 
-  /** Responds to a request without the handler. `isLast` is true if the request has no body. */
-  respondWithStatus(id: number, status: number, isLast: boolean): void {
-    this.#add(id, PLACEHOLDER_HEAD, 0, isLast).respond({ status, fields: [] }, EMPTY_BYTES);
+  /** Responds to a request without the handler. `endsStream` is true if the request has no body. */
+  respondWithStatus(id: number, status: number, endsStream: boolean): void {
+    this.#add(id, PLACEHOLDER_HEAD, 0, endsStream).respond({ status, fields: [] }, EMPTY_BYTES);
   }
 
-  #add(id: number, head: Http2RequestHead, sendWindow: number, isLast: boolean): Stream {
+  #add(id: number, head: Http2RequestHead, sendWindow: number, endsStream: boolean): Stream {
     const stream = new Stream(this, id, head, sendWindow, this.#server.time.now);
-    if (isLast) stream.endRequest();
+    if (endsStream) stream.endRequest();
     this.table.open.set(id, stream);
     return stream;
   }
 
   // The end of a stream.
 
-  /** Resets a stream, open or not, for an error of the peer (5.4.2). Throws LimitError if the peer makes too many. */
+  /** Resets a stream, open or not, for an error of the peer (5.4.2). Throws LimitError if there are too many. */
   fail(id: number, code: ErrorCode): void {
     this.refuse(id, code);
     this.#floodControl.countReset();
   }
 
-  /** Resets a stream, open or not, for a reason that may not be the peer's fault. It is not counted as a reset. */
+  /** Resets a stream, open or not, for a reason that may not be the peer's fault. Flood control does not count it. */
   refuse(id: number, code: ErrorCode): void {
     this.#sendReset(id, code);
     const stream = this.table.open.get(id);
@@ -117,12 +117,12 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   }
 
   messageSent(stream: Stream): void {
-    this.#floodControl.earn(2);
+    this.#floodControl.allowControlFrames(2);
     if (stream.isRemoteOpen) stream.discardRequest();
     else this.#finish(stream);
   }
 
-  /** If the client still sends, RST_STREAM with NO_ERROR tells it to stop (8.1). */
+  /** RST_STREAM with NO_ERROR tells a client that is still sending to stop (8.1). */
   requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void {
     const { limits, onLimit } = this.#server;
     if (limit !== undefined && limit !== "discardIdleMs") onLimit(limit, discardMessage(limit, limits));
@@ -135,12 +135,13 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     this.#remove(stream);
   }
 
-  /** Removes a stream that ended before its response, and tells its handler. */
+  /** Removes and cancels a stream that ended before its response. */
   cancel(stream: Stream, reason: string): void {
     this.#remove(stream);
     stream.cancel(reason);
   }
 
+  /** Removes and cancels all streams, because the connection has ended. */
   cancelAll(reason: string): void {
     for (const stream of this.table.open.values()) {
       this.table.open.delete(stream.id);
@@ -150,16 +151,19 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
 
   #remove(stream: Stream): void {
     this.table.open.delete(stream.id);
-    if (this.count === 0) this.#host.becameIdle();
+    if (this.count === 0) this.#connection.becameIdle();
   }
 
-  /** Ends the requests that began before a time and whose body is awaited. They get 408 (RFC 9110, 15.5.9). */
-  endSlowRequests(begunBefore: number): void {
+  /**
+   * Ends the requests that began before a time, and whose body the handler waits for. They get 408 (RFC 9110, 15.5.9)
+   * if their response has not begun.
+   */
+  endSlowRequests(startedBefore: number): void {
     for (const stream of this.table.open.values()) {
-      if (!stream.isAwaitingBody || stream.startedAt >= begunBefore) continue;
+      if (!stream.isAwaitingBody || stream.startedAt >= startedBefore) continue;
       this.#server.onLimit("requestMs", `the request took over ${this.#server.limits.requestMs} ms`);
-      if (stream.isUnanswered) this.responses.respondWithoutContent(stream.id, { status: 408, fields: [] });
-      this.#sendReset(stream.id, stream.isUnanswered ? ErrorCode.NoError : ErrorCode.Cancel);
+      if (stream.isResponsePending) this.responses.respondWithoutContent(stream.id, { status: 408, fields: [] });
+      this.#sendReset(stream.id, stream.isResponsePending ? ErrorCode.NoError : ErrorCode.Cancel);
       this.cancel(stream, "the request took too long");
     }
   }
@@ -169,7 +173,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     for (const stream of this.table.open.values()) {
       if ((stream.sendQueue?.bytes ?? 0) > (largest?.sendQueue?.bytes ?? 0)) largest = stream;
     }
-    if (largest === undefined) this.#host.destroy("responses that are not read exceed the limit");
+    if (largest === undefined) this.#connection.destroy("responses that are not read exceed the limit");
     else this.refuse(largest.id, ErrorCode.EnhanceYourCalm);
   }
 
@@ -180,7 +184,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     if (!this.#cancelledHandlers.isExceeded) return;
     const max = this.#server.limits.cancelledHandlersPerConnection;
     const message = `handlers running for reset streams exceed ${max}`;
-    this.#host.fail(new LimitError(ErrorCode.EnhanceYourCalm, message, "cancelledHandlersPerConnection"));
+    this.#connection.fail(new LimitError(ErrorCode.EnhanceYourCalm, message, "cancelledHandlersPerConnection"));
   }
 
   handlerStopped(): void {

@@ -1,15 +1,18 @@
-/** The streams of a connection by identifier: the open ones, and a record of the others (RFC 9113, 5.1.1). */
+/**
+ * The streams of a connection by identifier: those that are not closed, and a record of the others (RFC 9113, 5.1.1).
+ */
 import { ConnectionError, ErrorCode, MAX_UINT31 } from "../frames/types.ts";
 import type { Stream } from "./stream.ts";
 
-/** The number of recently reset streams that are remembered: frames for them may still arrive. */
+/** The number of reset streams that are remembered, because frames for them may still arrive. */
 const REMEMBERED_RESETS = 256;
 
 export class StreamTable {
   readonly open = new Map<number, Stream>();
   #lastId = 0;
-  /** The lowest identifier that the client skipped. */
+  /** The lowest identifier that the client has skipped. */
   #firstSkipped = MAX_UINT31;
+  /** The identifiers of the last reset streams, as a ring. */
   readonly #reset: number[] = [];
   #nextReset = 0;
 
@@ -30,8 +33,8 @@ export class StreamTable {
   }
 
   /**
-   * True if HEADERS with this identifier open a stream: identifiers of a client are odd and increase (5.1.1). False if the
-   * HEADERS are trailers, which may be of a stream that was reset here. Throws ConnectionError if they are neither.
+   * True if HEADERS with this identifier open a stream: identifiers of a client are odd and increase (5.1.1). False if
+   * the HEADERS are trailers, which may be of a stream that was reset here. Throws ConnectionError if they are neither.
    */
   opensStream(id: number): boolean {
     if ((id & 1) === 0) {
@@ -57,7 +60,7 @@ export class StreamTable {
     this.#nextReset = (this.#nextReset + 1) % REMEMBERED_RESETS;
   }
 
-  /** True if this side reset the stream, and not too long ago. */
+  /** True if the stream is one of the last that this side has reset. */
   wasReset(id: number): boolean {
     return this.#reset.includes(id);
   }

@@ -1,4 +1,4 @@
-/** A stream whose caller is gone while a message waits for flow-control window: its handler is asked for no further message. */
+/** A stream that is cancelled while a message waits for flow-control window. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -12,7 +12,7 @@ import { startServer } from "../support/server.ts";
 
 const MESSAGE_LENGTH = 100_000;
 
-test("a handler makes no further message after its caller cancels", async (t) => {
+test("a handler creates no further message after its client cancels", async (t) => {
   let made = 0;
   const ended = Promise.withResolvers<void>();
   const routes = echoRoutes({
@@ -36,7 +36,7 @@ test("a handler makes no further message after its caller cancels", async (t) =>
     "content-type": "application/grpc",
     te: "trailers",
   });
-  stream.on("error", () => {}); // it is cancelled
+  stream.on("error", () => {}); // the stream is cancelled
   stream.end(envelope(toBinary(StringValueSchema, create(StringValueSchema, { value: "" }))));
   await once(stream, "response");
   await sleep(50); // the first message waits, and with node:http2 perhaps a second

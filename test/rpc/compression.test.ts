@@ -1,4 +1,4 @@
-/** Compression of messages, both ways: formats, turns, and what a caller notices of them. */
+/** Compression of messages: formats, and limits on encoders and decoders. */
 import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { type TestContext, test } from "node:test";
@@ -17,13 +17,13 @@ const cellOf = (protocol: Cell["protocol"], http: Cell["http"]): Cell =>
   CELLS.find((cell) => cell.protocol === protocol && cell.http === http && cell.codec === "json") as Cell;
 
 for (let bits = constants.BROTLI_MIN_WINDOW_BITS; bits <= constants.BROTLI_MAX_WINDOW_BITS; bits++) {
-  test(`the first byte of an encoder's stream with a window of ${bits} bits says so`, () => {
+  test(`the first byte of a Brotli stream declares its window of ${bits} bits`, () => {
     const stream = brotliCompressSync(Buffer.alloc(1_000), { params: { [constants.BROTLI_PARAM_LGWIN]: bits } });
     assert.equal(brotliWindowBytes(stream.readUInt8()), 2 ** bits);
   });
 }
 
-test("a stream of stored bytes decodes to them", () => {
+test("an uncompressed Brotli stream decodes to its bytes", () => {
   const random = new Random(1);
   for (const size of [0, 1, 65_535, 65_536, 65_537, 131_072, 200_000]) {
     const bytes = random.bytes(size);
@@ -31,36 +31,36 @@ test("a stream of stored bytes decodes to them", () => {
   }
 });
 
-test("turns go round in order, one that is given up makes room, and no more wait than may", async () => {
-  const turns = new Semaphore(1, 2);
-  assert.equal(turns.acquire(), undefined);
+test("a semaphore serves its queue in order, drops an aborted entry, and rejects more entries than its maximum", async () => {
+  const semaphore = new Semaphore(1, 2);
+  assert.equal(semaphore.acquire(), undefined);
   const order: string[] = [];
   const abort = new AbortController();
-  const gone = (turns.acquire(abort.signal) as Promise<void>).catch((reason) => void order.push(`gone: ${reason}`));
-  const first = turns.acquire()?.then(() => order.push("first"));
-  assert.ok(turns.isFull);
-  assert.throws(() => turns.acquire(), /queue of 2 is full/);
+  const gone = (semaphore.acquire(abort.signal) as Promise<void>).catch((reason) => void order.push(`gone: ${reason}`));
+  const first = semaphore.acquire()?.then(() => order.push("first"));
+  assert.ok(semaphore.isFull);
+  assert.throws(() => semaphore.acquire(), /queue of 2 is full/);
   abort.abort("a reason");
   await gone;
-  assert.ok(!turns.isFull);
-  const second = turns.acquire()?.then(() => order.push("second"));
-  turns.release();
+  assert.ok(!semaphore.isFull);
+  const second = semaphore.acquire()?.then(() => order.push("second"));
+  semaphore.release();
   await first;
-  turns.release();
+  semaphore.release();
   await second;
-  turns.release();
+  semaphore.release();
   assert.deepEqual(order, ["gone: a reason", "first", "second"]);
-  assert.equal(turns.acquire(), undefined);
+  assert.equal(semaphore.acquire(), undefined);
 });
 
-/** A message that takes half a second or more to be decompressed and refused, and little memory to be sent. */
+/** A small compressed message. The server takes half a second or more until it rejects the message for its size. */
 const SLOW_MESSAGE = brotliCompressSync(Buffer.alloc(64 << 20, " "), {
   params: { [constants.BROTLI_PARAM_QUALITY]: 5 },
 });
 const QUICK_MESSAGE = gzipSync('"quick"');
 
 for (const bound of [true, false]) {
-  test(`a caller that goes away ${bound ? "makes room in a full queue" : "is not missed in a queue without a limit"}`, async (t) => {
+  test(`a cancelled call leaves ${bound ? "a full queue" : "a queue without a limit"} of decompressions`, async (t) => {
     const limits: Partial<Limits> = {
       messageBytes: 48 << 20,
       decompressors: 1,
@@ -83,13 +83,13 @@ for (const bound of [true, false]) {
   });
 }
 
-/** Begins a call with a compressed message, of which the response is not waited for. */
+/** Starts a call with a compressed message, without waiting for the response. */
 function open(t: TestContext, authority: string, message: Buffer): http2.ClientHttp2Stream {
   const session = http2.connect(`http://${authority}`);
   t.after(() => session.close());
   const headers = { ":method": "POST", ":path": SAY, "content-type": "application/json", "content-encoding": "gzip" };
   const stream = session.request(headers);
-  stream.on("error", () => {}); // it is cancelled
+  stream.on("error", () => {}); // the stream is cancelled
   stream.end(message);
   return stream;
 }
@@ -100,7 +100,7 @@ for (const [encoding, decompress] of [
 ] as const) {
   for (const fastPath of [true, false]) {
     for (const compressors of [1, Number.POSITIVE_INFINITY]) {
-      test(`many responses at once are ${encoding}, ${compressors === 1 ? "some of them as they are" : "all compressed"}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+      test(`many responses at once are ${encoding}, ${compressors === 1 ? "some of them uncompressed" : "all compressed"}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
         const text = new Random(2).bytes(30_000).toString("hex");
         const routes = echoRoutes({ say: () => ({ value: text }) });
         const { authority } = await startServer(t, { limits: { compressors }, fastPath, routes, log: () => {} });
@@ -115,7 +115,7 @@ for (const [encoding, decompress] of [
           }),
         );
         const stored = sizes.filter((size) => size > text.length).length;
-        if (compressors === 1) assert.ok(stored > 0 && stored < 60, `${stored} of 60 are as they are`);
+        if (compressors === 1) assert.ok(stored > 0 && stored < 60, `${stored} of 60 are uncompressed`);
         else assert.equal(stored, 0);
       });
     }

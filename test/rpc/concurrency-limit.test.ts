@@ -1,4 +1,4 @@
-/** More calls than may be in flight are refused at once, and told when to try again; health and reflection are not. */
+/** Calls above `callsInFlight` are rejected immediately. Health and reflection are exempt. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http1 from "node:http";
@@ -21,7 +21,7 @@ const OFF = Number.POSITIVE_INFINITY;
 for (const fastPath of [true, false]) {
   const way = fastPath ? "with" : "without";
   for (const cell of CELLS) {
-    test(`a call over callsInFlight is refused with word of when to try again, and its neighbour answered, ${way} the fast path, in ${cell.name}`, async (t) => {
+    test(`a call above callsInFlight is rejected with a time to retry, and the call in flight succeeds, ${way} the fast path, in ${cell.name}`, async (t) => {
       const handler = holding();
       const { authority, limits } = await startServer(t, {
         fastPath,
@@ -38,15 +38,15 @@ for (const fastPath of [true, false]) {
       const told = isGrpc(cell) ? "grpc-retry-pushback-ms" : "retry-after";
       const fields = `${JSON.stringify({ ...headers, ...trailers })}${body.toString("latin1")}`;
       assert.match(fields, new RegExp(`${told}("?: ?"?)1`));
-      assert.equal(handler.running, 1, "the handler of a refused call did not run");
+      assert.equal(handler.running, 1, "the handler of a rejected call did not run");
       handler.release();
       assert.equal((await first).code, "ok");
-      assert.equal((await callIn(cell, authority, { path: PATH, message })).code, "ok", "there is room again");
+      assert.equal((await callIn(cell, authority, { path: PATH, message })).code, "ok", "after the first call");
       assert.match(limits.join("\n"), /^limit callsInFlight: call \/fixture\.Echo\/Say: /);
     });
   }
 
-  test(`without callsInFlight the call beside it runs, ${way} the fast path`, async (t) => {
+  test(`without callsInFlight a second call runs, ${way} the fast path`, async (t) => {
     const handler = holding();
     const { url } = await startServer(t, { fastPath, limits: { callsInFlight: OFF }, routes: handler.routes });
     const client = createClient(Echo, createGrpcTransport({ baseUrl: url }));
@@ -56,7 +56,7 @@ for (const fastPath of [true, false]) {
     await Promise.all(calls);
   });
 
-  test(`where no more calls may be in flight, health and reflection still answer, ${way} the fast path`, async (t) => {
+  test(`health and reflection still respond when callsInFlight is reached, ${way} the fast path`, async (t) => {
     const handler = holding();
     const { url } = await startServer(t, { fastPath, limits: { callsInFlight: 2 }, routes: handler.routes });
     const transport = createGrpcTransport({ baseUrl: url });
@@ -66,8 +66,8 @@ for (const fastPath of [true, false]) {
     const leave = new AbortController();
     const watch = createClient(Health, transport).watch({}, { signal: leave.signal });
     assert.equal((await watch[Symbol.asyncIterator]().next()).value?.status, 1);
-    for await (const answer of createClient(ServerReflection, transport).serverReflectionInfo(asking())) {
-      assert.equal(answer.messageResponse.case, "listServicesResponse");
+    for await (const response of createClient(ServerReflection, transport).serverReflectionInfo(asking())) {
+      assert.equal(response.messageResponse.case, "listServicesResponse");
     }
     leave.abort();
     handler.release();
@@ -76,10 +76,10 @@ for (const fastPath of [true, false]) {
 }
 
 for (const [streams, limits] of [
-  ["as many streams of health and reflection as calls may be in flight are served", { callsInFlight: 2 }],
-  ["without callsInFlight every stream of health and reflection is served", { callsInFlight: OFF }],
+  ["callsInFlight also limits the streams of health and reflection", { callsInFlight: 2 }],
+  ["without callsInFlight every stream of health and reflection succeeds", { callsInFlight: OFF }],
 ] as const) {
-  test(`${streams}, and every other call`, async (t) => {
+  test(`${streams}, and other calls succeed`, async (t) => {
     const { url } = await startServer(t, { limits, routes: echoRoutes({ say: (request) => request }) });
     const transport = createGrpcTransport({ baseUrl: url });
     const leave = new AbortController();
@@ -102,7 +102,7 @@ for (const [streams, limits] of [
 }
 
 for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
-  test(`a stream whose handler does not look at its deadline counts until that ends, over ${http}`, async (t) => {
+  test(`a stream is counted until its handler ends, even after its deadline, over ${http}`, async (t) => {
     const handler = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<void>();
     const { url, authority } = await startServer(t, {
@@ -128,7 +128,7 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
   });
 }
 
-test("a stream counts until it has ended", async (t) => {
+test("a stream is counted until it has ended", async (t) => {
   const { url } = await startServer(t, {
     limits: { callsInFlight: 1 },
     routes: echoRoutes({
@@ -140,11 +140,11 @@ test("a stream counts until it has ended", async (t) => {
   });
   const client = createClient(Echo, createGrpcTransport({ baseUrl: url }));
   const end = Promise.withResolvers<void>();
-  const answers = client.chat(until(end.promise))[Symbol.asyncIterator]();
-  assert.equal((await answers.next()).value?.value, "first");
+  const responses = client.chat(until(end.promise))[Symbol.asyncIterator]();
+  assert.equal((await responses.next()).value?.value, "first");
   await assert.rejects(client.say({ value: "beside" }), { code: 14 });
   end.resolve();
-  assert.equal((await answers.next()).done, true);
+  assert.equal((await responses.next()).done, true);
   assert.equal((await client.say({ value: "after" })).value, "after");
 });
 
@@ -154,7 +154,7 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
     ["grpc-web", { "grpc-timeout": "0m" }],
     ["connect", { "connect-timeout-ms": "0" }],
   ] as const) {
-    test(`a stream that is over before it begins takes no room, by ${protocol} over ${http}`, async (t) => {
+    test(`a stream whose deadline has passed before it starts is not counted, by ${protocol} over ${http}`, async (t) => {
       let running = 0;
       const { url, authority } = await startServer(t, {
         limits: { callsInFlight: 1 },
@@ -182,13 +182,13 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
 }
 
 for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
-  test(`a stream whose head cannot be sent gives its room back, over ${http}`, async (t) => {
+  test(`a stream whose headers cannot be sent is not counted any more, over ${http}`, async (t) => {
     const { url, authority, log } = await startServer(t, {
       http2: "built-in", // node:http2 sends it
       limits: { callsInFlight: 1 },
       routes: echoRoutes({
         async *repeat(request, { responseHeader }) {
-          responseHeader.set("x-header", "a\x01b"); // which Headers takes
+          responseHeader.set("x-header", "a\x01b"); // which Headers accepts
           yield request;
         },
         say: (request) => request,
@@ -203,7 +203,7 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
   });
 }
 
-test("without the fast path the bound is looked at again when the message is there", async (t) => {
+test("without the fast path the limit is checked again when the message has arrived", async (t) => {
   const handler = holding();
   const { authority } = await startServer(t, { fastPath: false, limits: { callsInFlight: 1 }, routes: handler.routes });
   const head = `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"hi`;
@@ -218,15 +218,15 @@ test("without the fast path the bound is looked at again when the message is the
   await turns(10);
   assert.equal(handler.running, 1);
   handler.release();
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     sockets.map(async (socket) => String((await once(socket, "data"))[0]).split(" ")[1]),
   );
   for (const socket of sockets) socket.destroy();
-  assert.deepEqual(answers.sort(), ["200", "503", "503"]);
+  assert.deepEqual(responses.sort(), ["200", "503", "503"]);
 });
 
 for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
-  test(`a stream whose caller sends nothing more ends with its deadline, over ${http}`, async (t) => {
+  test(`a stream whose client sends nothing more ends at its deadline, over ${http}`, async (t) => {
     const ended = Promise.withResolvers<unknown>();
     const { authority } = await startServer(t, {
       routes: echoRoutes({
@@ -250,26 +250,26 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
   });
 }
 
-/** Sends the head of a call of Join and nothing more; gives what is answered. */
+/** Sends only the headers of a call of Join. Returns the status and the trailer of the response. */
 async function unfinished(http: HttpVersion, authority: string, headers: Record<string, string>) {
   const path = "/fixture.Echo/Join";
   if (http === "HTTP/2") {
     const session = http2.connect(`http://${authority}`);
     const stream = session.request({ ":method": "POST", ":path": path, ...headers });
-    const [answer] = await once(stream, "response");
+    const [response] = await once(stream, "response");
     const trailer = Buffer.concat(await stream.toArray()).toString();
     session.destroy();
-    return { status: answer[":status"], trailer };
+    return { status: response[":status"], trailer };
   }
   const request = http1.request(`http://${authority}${path}`, { method: "POST", headers });
   request.flushHeaders();
-  const [answer] = await once(request, "response");
-  const [trailer] = await once(answer, "data");
+  const [response] = await once(request, "response");
+  const [trailer] = await once(response, "data");
   request.destroy();
-  return { status: answer.statusCode, trailer: String(trailer) };
+  return { status: response.statusCode, trailer: String(trailer) };
 }
 
-/** Handlers that run until they are released. */
+/** Returns routes whose handlers run until `release` is called. */
 function holding() {
   const held = Promise.withResolvers<void>();
   const handler = {

@@ -1,6 +1,6 @@
 /**
- * What the server relies on in the parts of Connect that follow no semantic versioning. Where one of these fails after
- * an upgrade, its name says what to look at in src/server.
+ * The behaviour of Connect that the server relies on, in parts of Connect without semantic versioning. If a test fails after
+ * an upgrade, its name tells which behaviour has changed.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -51,13 +51,13 @@ test("a router has a handler for each method, which knows its path, HTTP methods
   );
 });
 
-test("a handler answers with status, header, body and trailer", async () => {
+test("a handler responds with status, header, body and trailer", async () => {
   const { status, header, body, trailer } = await call(echo(), GRPC, envelope(Buffer.of()));
   assert.deepEqual([status, header.get("content-type"), trailer.get("grpc-status")], [200, GRPC, "0"]);
   assert.deepEqual(body, envelope(Buffer.of()));
 });
 
-test("a handler refuses a media type with 415, and answers GET of a method without side effects", async () => {
+test("a handler rejects an unknown media type with 415, and accepts GET for a method without side effects", async () => {
   assert.equal((await call(echo(), "text/plain", Buffer.of())).status, 415);
   assert.equal((await call(echo(), "", Buffer.of(), "GET", "?encoding=proto&message=")).status, 200);
 });
@@ -66,7 +66,7 @@ for (const [type, body] of [
   [CONNECT, CUT_SHORT],
   [GRPC, envelope(CUT_SHORT)],
 ] as const) {
-  test(`the gate has the call's context before anything is read, in ${type}`, async () => {
+  test(`the gate gets the context of the call before the body is read, in ${type}`, async () => {
     let context: HandlerContext | undefined;
     const handler = echo({
       requestGate(given) {
@@ -81,7 +81,7 @@ for (const [type, body] of [
     assert.equal(context.signal.aborted, true);
   });
 
-  test(`an undecodable message is "parse binary: ", internal, and aborts the signal before it is written, in ${type}`, async () => {
+  test(`an undecodable message is "parse binary: ", internal, and aborts the signal before the response, in ${type}`, async () => {
     let reason: unknown;
     const handler = echo({
       requestGate({ signal }) {
@@ -94,12 +94,12 @@ for (const [type, body] of [
         });
       },
     });
-    const answer = await call(handler, type, body);
+    const response = await call(handler, type, body);
     assert.ok(reason instanceof ConnectError, "the signal was not aborted with the error");
-    assert.deepEqual(codeAndMessage(type, answer), ["invalid_argument", "changed in time"]);
+    assert.deepEqual(codeAndMessage(type, response), ["invalid_argument", "changed in time"]);
   });
 
-  test(`an interceptor is around the handler and its exception, in ${type}`, async () => {
+  test(`an interceptor runs around the handler and gets its exception, in ${type}`, async () => {
     const seen: unknown[] = [];
     const handler = echo(
       {
@@ -119,13 +119,13 @@ for (const [type, body] of [
       { say: () => Promise.reject(new Error("secret")) },
     );
     const valid = type === GRPC ? envelope(Buffer.of()) : Buffer.of();
-    const answer = await call(handler, type, valid);
+    const response = await call(handler, type, valid);
     assert.equal(String(seen), "Error: secret");
-    assert.deepEqual(codeAndMessage(type, answer), ["internal", "internal error"]);
+    assert.deepEqual(codeAndMessage(type, response), ["internal", "internal error"]);
   });
 }
 
-test("the reason that the shutdown signal is aborted with ends a call and is its error", async () => {
+test("the reason of an aborted shutdown signal is the error of the call", async () => {
   const shutdown = new AbortController();
   const handler = echo(
     { shutdownSignal: shutdown.signal },
@@ -140,20 +140,20 @@ test("the reason that the shutdown signal is aborted with ends a call and is its
 });
 
 for (const compression of [compressionGzip, compressionBrotli]) {
-  test(`${compression.name} that is none is invalid_argument, and cut short it is internal`, async () => {
+  test(`invalid ${compression.name} is invalid_argument, and incomplete ${compression.name} is internal`, async () => {
     await assert.rejects(compression.decompress(Buffer.from("none"), 1000), { code: Code.InvalidArgument });
     const cut = (await compression.compress(Buffer.from("a text"))).slice(0, -1);
     await assert.rejects(compression.decompress(cut, 1000), { code: Code.Internal });
   });
 
-  test(`${compression.name} that becomes too large is resource_exhausted`, async () => {
+  test(`${compression.name} that exceeds the maximum after decompression is resource_exhausted`, async () => {
     const bytes = await compression.compress(new Uint8Array(10_000));
     await assert.rejects(compression.decompress(bytes, 1000), { code: Code.ResourceExhausted });
     assert.equal((await compression.decompress(bytes, 10_000)).length, 10_000);
   });
 }
 
-test("a compression that is given to a router is used by its name", async () => {
+test("a compression in the options of a router is used by its name", async () => {
   let used = 0;
   const compression = {
     ...compressionGzip,
@@ -182,7 +182,7 @@ test("setTrailerStatus writes an error's code, message, metadata and details int
   assert.match(bin ?? "", /^[\w+/]+$/);
 });
 
-test("errorToJsonBytes writes an error as Connect has it", () => {
+test("errorToJsonBytes encodes an error as Connect does", () => {
   const bytes = errorToJsonBytes(new ConnectError("no é", Code.Unimplemented), undefined);
   assert.deepEqual(JSON.parse(Buffer.from(bytes).toString()), { code: "unimplemented", message: "no é" });
 });
@@ -191,16 +191,16 @@ test("codeToString spells a code as Connect does", () => {
   assert.equal(codeToString(Code.InvalidArgument), "invalid_argument");
 });
 
-interface Answer {
+interface HandlerResponse {
   readonly status: number;
   readonly header: Headers;
   readonly trailer: Headers;
   readonly body: Buffer;
-  /** Whether the request's body was asked for. */
+  /** True if the handler read the body of the request. */
   readonly read: boolean;
 }
 
-/** The handler of a Say that says what it is told. */
+/** Returns Connect's handler of Say. By default, it responds with its request. */
 function echo(
   options: ConnectRouterOptions = {},
   implementation: Partial<ServiceImpl<typeof Echo>> = { say: (request) => request },
@@ -215,7 +215,7 @@ async function call(
   method = "POST",
   query = "",
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<HandlerResponse> {
   let read = false;
   async function* body(): AsyncIterable<Uint8Array> {
     read = true;
@@ -238,7 +238,7 @@ async function call(
   return { status, header: new Headers(header), trailer: new Headers(trailer), body: whole, read };
 }
 
-function codeAndMessage(contentType: string, { body, trailer }: Answer): string[] {
+function codeAndMessage(contentType: string, { body, trailer }: HandlerResponse): string[] {
   if (contentType === GRPC) {
     const code = codeToString(Number(trailer.get("grpc-status")));
     return [code, decodeURIComponent(trailer.get("grpc-message") ?? "")];

@@ -1,4 +1,4 @@
-/** What becomes of an error from a handler: what the caller learns, what the operator reads, and what neither should. */
+/** Errors of handlers: the part that clients receive, and the part that is logged. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { TRANSPORTS } from "../support/transports.ts";
 
 const SAY = "/fixture.Echo/Say";
 
-/** As a handler's context names it. */
+/** Returns the name of a protocol in a handler's context. */
 const nameOf = (protocol: string): string => protocol.split(" ", 1)[0]?.toLowerCase() as string;
 
 for (const cell of CELLS) {
@@ -21,7 +21,7 @@ for (const cell of CELLS) {
   const message = cell.codec === "proto" ? Buffer.from("\x0a\x07private") : Buffer.from('"private"');
 
   for (const fastPath of [true, false]) {
-    test(`an exception is "internal error" to the caller and a stack in the log, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
+    test(`an exception is "internal error" for the client, and is logged with its stack, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
       const { authority, log } = await startServer(t, {
         fastPath,
         routes: echoRoutes({
@@ -45,7 +45,7 @@ for (const cell of CELLS) {
     });
   }
 
-  test(`a code is the handler's word, also where it looks like the codec's, in ${cell.name}`, async (t) => {
+  test(`the error of a handler keeps its code, even with the text of a codec error, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
       routes: echoRoutes({
         say() {
@@ -57,12 +57,12 @@ for (const cell of CELLS) {
     assert.deepEqual([outcome.code, outcome.message], ["internal", "parse binary: the disk is full"]);
   });
 
-  test(`a handler that outlives the caller's timeout is not logged, in ${cell.name}`, async (t) => {
+  test(`an exception after the client's timeout is not logged, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
       routes: echoRoutes({
         async say(_, { signal }) {
           if (!signal.aborted) await once(signal, "abort");
-          throw new Error("what a handler makes of it");
+          throw new Error("an exception after the end");
         },
       }),
     });
@@ -71,7 +71,7 @@ for (const cell of CELLS) {
   });
 }
 
-test("what is thrown that is no Error is logged too", async (t) => {
+test("a thrown value that is not an Error is logged too", async (t) => {
   for (const cell of CELLS) {
     const { authority, log } = await startServer(t, { routes: echoRoutes({ say: () => Promise.reject("a word") }) });
     const outcome = await callIn(cell, authority, {
@@ -83,7 +83,7 @@ test("what is thrown that is no Error is logged too", async (t) => {
   }
 });
 
-test("exceptions that come one after the other are one entry for each procedure and second, which counts them", async (t) => {
+test("repeated exceptions are logged once per procedure and second, with their number", async (t) => {
   const { authority, log } = await startServer(t, { routes: echoRoutes({ say: () => Promise.reject("a word") }) });
   const [cell] = CELLS;
   for (let i = 0; i < 5; i++) await callIn(cell as Cell, authority, { path: SAY, message: Buffer.from("") });
@@ -135,7 +135,7 @@ for (const { name, http, tls, create } of TRANSPORTS) {
     }
   });
 
-  test(`a ConnectError comes through with its message, details and metadata, by ${name}`, async (t) => {
+  test(`a ConnectError reaches the client with its message, details and metadata, by ${name}`, async (t) => {
     const refuse = (): never => {
       const details = [{ desc: StringValueSchema, value: { value: "why" } }];
       throw new ConnectError("no é more", Code.ResourceExhausted, { "x-quota": "0", "x-id-bin": "AAE" }, details);
@@ -160,7 +160,7 @@ for (const { name, http, tls, create } of TRANSPORTS) {
     }
   });
 
-  test(`a caller who goes away aborts the handler's signal, and that is not logged, by ${name}`, async (t) => {
+  test(`a cancellation aborts the handler's signal, and its exception is not logged, by ${name}`, async (t) => {
     for (const method of ["say", "repeat"] as const) {
       const started = Promise.withResolvers<void>();
       const ended = Promise.withResolvers<unknown>();
@@ -168,7 +168,7 @@ for (const { name, http, tls, create } of TRANSPORTS) {
         started.resolve();
         if (!signal.aborted) await once(signal, "abort");
         ended.resolve(signal.reason);
-        throw new Error("what a handler makes of it");
+        throw new Error("an exception after the end");
       }
       const { url } = await startServer(t, {
         routes: echoRoutes({
@@ -192,7 +192,7 @@ for (const { name, http, tls, create } of TRANSPORTS) {
     }
   });
 
-  test(`a handler waits for a caller who does not read, and ends when that one goes away, by ${name}`, async (t) => {
+  test(`a handler waits for a client that does not read, and ends when the client cancels, by ${name}`, async (t) => {
     let count = 0;
     const ended = Promise.withResolvers<void>();
     const { url } = await startServer(t, {
@@ -200,7 +200,7 @@ for (const { name, http, tls, create } of TRANSPORTS) {
         async *repeat() {
           try {
             for (; count < 20_000; count++) yield { value: "x".repeat(1000) }; // too small to be compressed
-            throw new Error("nobody waits for the caller");
+            throw new Error("the handler did not wait for the client");
           } finally {
             ended.resolve();
           }
@@ -208,8 +208,8 @@ for (const { name, http, tls, create } of TRANSPORTS) {
       }),
     });
     const abort = new AbortController();
-    const answers = createClient(Echo, create(url)).repeat({}, { signal: abort.signal })[Symbol.asyncIterator]();
-    await answers.next();
+    const responses = createClient(Echo, create(url)).repeat({}, { signal: abort.signal })[Symbol.asyncIterator]();
+    await responses.next();
     for (let before = -1; before < count; ) {
       before = count;
       await turns(50);

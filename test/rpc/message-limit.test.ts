@@ -1,4 +1,4 @@
-/** A caller's message has a limit, before and after decompression: what is over it costs no more than what is at it. */
+/** The limit on request messages, before and after decompression. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -17,12 +17,12 @@ for (const cell of CELLS) {
     ["gzip", gzipSync],
     ["br", brotliCompressSync],
   ] as const) {
-    // A query is part of a head, which has a smaller limit of its own.
+    // The query is a part of the header, which has a smaller limit.
     if (cell.protocol === "Connect GET" && encoding === undefined) continue;
     const what = `${encoding ?? "plain"} message in ${cell.name}`;
     const compressed = (size: number) => ({ path: PATH, message: compress(messageOf(cell, size)), encoding });
 
-    test(`a ${what} passes at messageBytes, and over it the error names its size and the limit`, async (t) => {
+    test(`a ${what} passes at messageBytes, and above it the error names its size and the limit`, async (t) => {
       for (const fastPath of [true, false]) {
         const server = await startServer(t, { limits, fastPath });
         const call = (size: number) => callIn(cell, server.authority, compressed(size));
@@ -45,8 +45,8 @@ for (const cell of CELLS) {
       assert.equal((await callIn(cell, authority, compressed(LIMIT * 20))).code, "ok");
     });
 
-    test(`a ${what} passes at 4 MiB unless a limit is set, and not over it`, async (t) => {
-      if (cell.codec === "json" && cell.protocol === "Connect GET" && encoding === "gzip") return; // its query is too long
+    test(`a ${what} passes at the default limit of 4 MiB, and not above it`, async (t) => {
+      if (cell.codec === "json" && cell.protocol === "Connect GET" && encoding === "gzip") return; // the query is too long
       const { authority } = await startServer(t);
       assert.equal((await callIn(cell, authority, compressed(DEFAULT_LIMIT))).code, "ok");
       assert.equal((await callIn(cell, authority, compressed(DEFAULT_LIMIT + 1))).code, "resource_exhausted");
@@ -54,8 +54,8 @@ for (const cell of CELLS) {
   }
 
   if (cell.protocol === "Connect GET") continue;
-  test(`a response over a registration's writeMaxBytes is named as that in ${cell.name}`, async (t) => {
-    // Without the fast path, Connect writes this error of gRPC's where nothing can change its text.
+  test(`a response above a registration's writeMaxBytes is reported as a response message in ${cell.name}`, async (t) => {
+    // Without the fast path, Connect writes this gRPC error, and the server cannot change its text.
     for (const fastPath of cell.protocol === "Connect" ? [true, false] : [true]) {
       const routes = echoRoutes({ say: (request) => request }, { writeMaxBytes: 100 });
       const { authority } = await startServer(t, { fastPath, routes });
@@ -69,7 +69,7 @@ for (const cell of CELLS) {
 }
 
 for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
-  test(`a message of a stream over messageBytes is named as one of a unary call is, over ${http}`, async (t) => {
+  test(`an error about a message above messageBytes is the same in a stream as in a unary call, over ${http}`, async (t) => {
     const routes = echoRoutes({
       async join(requests) {
         for await (const _ of requests);
@@ -89,12 +89,12 @@ for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
   });
 }
 
-/** True if a request says how long its message is: by the envelope's length, or by a content-length, as over HTTP/1.1 here. */
+/** True if a request declares the length of its message, in an envelope or by content-length (here only HTTP/1.1). */
 function isLengthKnown({ protocol, http }: Cell): boolean {
   return protocol !== "Connect" || http === "HTTP/1.1";
 }
 
-/** A valid message of so many bytes: spaces, or a field that is not known. */
+/** Returns a valid message of `size` bytes: spaces, or an unknown field. */
 function messageOf({ codec }: Cell, size: number): Buffer {
   if (codec === "json") return Buffer.from(`{}${" ".repeat(size - 2)}`);
   const length = size - 5; // after a tag and four bytes of length

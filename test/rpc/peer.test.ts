@@ -1,4 +1,4 @@
-/** Who calls, as interceptors and handlers see it: in every way through the server. */
+/** The client of a call, as interceptors and handlers see it, in every path through the server. */
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ const NAMES = [
 const CLIENT = await AUTHORITY.issue({ subject: "CN=a client, OU=one, OU=two, O=Ünïcode", names: NAMES });
 const MUTUAL = { ...SERVER, clientCa: AUTHORITY.cert };
 
-/** All that a peer says, for one comparison. */
+/** Returns all properties of a peer, to compare them at once. */
 function seen(peer: Peer | undefined) {
   const { certificate } = peer ?? {};
   return {
@@ -47,7 +47,7 @@ const CALLS: Readonly<Record<string, (client: Client<typeof Echo>) => Promise<un
   stream: (client) => Array.fromAsync(client.repeat({ value: "x" })),
 };
 
-for (const [where, tls, expected] of [
+for (const [security, tls, expected] of [
   ["without TLS", undefined, ANONYMOUS],
   ["over TLS", SERVER, ANONYMOUS],
   ["over mutual TLS", MUTUAL, NAMED],
@@ -55,7 +55,7 @@ for (const [where, tls, expected] of [
   for (const httpVersion of ["1.1", "2"] as const) {
     for (const fastPath of [true, false]) {
       for (const [what, call] of Object.entries(CALLS)) {
-        test(`the interceptor and the handler of a ${what} see its peer, ${where} and HTTP/${httpVersion}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+        test(`the interceptor and the handler of a ${what} see its peer, ${security} and HTTP/${httpVersion}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
           const peers: ReturnType<typeof seen>[] = [];
           const look = ({ values }: HandlerContext): void => void peers.push(seen(values.get(peerKey)));
           const interceptor: Interceptor = (next) => (request) => {
@@ -86,7 +86,7 @@ for (const [where, tls, expected] of [
   }
 }
 
-test("a handler of the fast path sees its peer without any interceptor, and the port is the caller's", async (t) => {
+test("a handler on the fast path sees its peer without interceptors, with the client's port", async (t) => {
   const ports: unknown[] = [];
   const { url } = await startServer(t, {
     routes: echoRoutes({
@@ -105,7 +105,7 @@ test("a handler of the fast path sees its peer without any interceptor, and the 
   assert.deepEqual(ports, [session.socket.localPort]);
 });
 
-test("a name with a comma in it is one name", async (t) => {
+test("an alternative name with a comma is one name", async (t) => {
   const forged = "spiffe://a.example/x, URI:spiffe://a.example/admin, DNS:x";
   const client = await AUTHORITY.issue({ subject: "CN=x", names: [{ type: "url", value: forged }] });
   const seenNames: unknown[] = [];
@@ -124,10 +124,10 @@ test("a name with a comma in it is one name", async (t) => {
   assert.deepEqual(seenNames, [[`URI:${forged}`]]);
 });
 
-test("an address of IPv4 is one, also where the server listens on IPv6", async () => {
+test("an IPv4 address keeps its form when the server listens on IPv6", async () => {
   const addresses: unknown[] = [];
   const server = createServer({
-    log: () => {}, // it listens beyond loopback
+    log: () => {}, // the server listens beyond loopback
     routes: echoRoutes({
       say(request, { values }) {
         addresses.push(values.get(peerKey)?.address);

@@ -1,4 +1,4 @@
-/** Registrations that meet another, or the server's own part: of a name, of a limit, of a shutdown, of a gate. */
+/** Registrations that conflict with another one, or that have options like the server's own. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -36,7 +36,7 @@ for (const [name, routes] of [
   ["rpc after rpc", (router) => router.rpc(Echo.method.say, echo.say).rpc(Echo.method.say, echo.say)],
   ["service without it after rpc", (router) => router.rpc(Echo.method.say, echo.say).service(Echo, {})],
 ] as const satisfies readonly (readonly [string, Routes])[]) {
-  test(`createServer refuses routes that register a procedure twice: ${name}`, () => {
+  test(`createServer rejects routes that register a procedure twice: ${name}`, () => {
     assert.throws(() => createServer({ routes }), /^Error: register \/fixture\.Echo\/Say: it is already registered/);
   });
 }
@@ -53,7 +53,7 @@ test("a method that router.service left out may be registered by router.rpc", as
 for (const fastPath of [true, false]) {
   const way = `${fastPath ? "with" : "without"} the fast path`;
 
-  test(`a health service of the routes is served in place of the server's, as any other service, ${way}`, async (t) => {
+  test(`a health service of the routes replaces that of the server, and is counted like other services, ${way}`, async (t) => {
     let intercepted = 0;
     const { url, server } = await startServer(t, {
       fastPath,
@@ -82,11 +82,11 @@ for (const fastPath of [true, false]) {
     const leave = new AbortController();
     const watch = client.watch({}, { signal: leave.signal })[Symbol.asyncIterator]();
     assert.equal((await watch.next()).value?.status, ServingStatus.UNKNOWN);
-    await assert.rejects(client.check({}), { code: Code.Unavailable }); // it counts in callsInFlight
+    await assert.rejects(client.check({}), { code: Code.Unavailable }); // counted in callsInFlight
     leave.abort();
   });
 
-  test(`a reflection service of the routes is served in place of the server's, and only of its version, ${way}`, async (t) => {
+  test(`a reflection service of the routes replaces that of the server with the same version, ${way}`, async (t) => {
     const { url, server } = await startServer(t, {
       fastPath,
       routes(router) {
@@ -107,7 +107,7 @@ for (const fastPath of [true, false]) {
     assert.deepEqual(names, ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]);
   });
 
-  test(`readMaxBytes of a registration may be over messageBytes, for unary calls and streams, ${way}`, async (t) => {
+  test(`readMaxBytes of a registration may exceed messageBytes, for unary calls and streams, ${way}`, async (t) => {
     const value = "x".repeat(100_000);
     async function* twice() {
       yield { value };
@@ -166,7 +166,7 @@ for (const fastPath of [true, false]) {
     });
   }
 
-  test(`the gate of a registration runs once, and what it sets is in the response to a malformed call too, ${way}`, async (t) => {
+  test(`the gate of a registration runs once, and a malformed call gets its response headers too, ${way}`, async (t) => {
     let runs = 0;
     const requestGate = async ({ responseHeader, responseTrailer }: HandlerContext): Promise<void> => {
       runs++;
@@ -194,7 +194,7 @@ for (const fastPath of [true, false]) {
     }
   });
 
-  test(`a gate refuses a call before its body has come, ${way}`, async (t) => {
+  test(`a gate rejects a call before the body has arrived, ${way}`, async (t) => {
     const { authority } = await startServer(t, {
       fastPath,
       routes: (router) =>
@@ -212,7 +212,7 @@ for (const fastPath of [true, false]) {
     stream.close();
   });
 
-  test(`a gate that waits ends with its call's deadline, and counts in callsInFlight until it has ended, ${way}`, async (t) => {
+  test(`a call ends at its deadline while its gate waits, and the gate is counted in callsInFlight until it settles, ${way}`, async (t) => {
     const released = Promise.withResolvers<void>();
     const { authority } = await startServer(t, {
       fastPath,
@@ -230,7 +230,7 @@ for (const fastPath of [true, false]) {
     assert.equal((await callIn(GRPC, authority, { path: SAY, message: HI })).code, "ok");
   });
 
-  test(`an exception of a gate is logged, and a code of its own is no limit's, ${way}`, async (t) => {
+  test(`an exception of a gate is logged, and its ConnectError keeps its code, ${way}`, async (t) => {
     let error: Error = new TypeError("the database is on fire");
     const { authority, log, limits } = await startServer(t, {
       fastPath,
@@ -273,7 +273,7 @@ for (const fastPath of [true, false]) {
     }
   });
 
-  test(`a 415 names the content types of the protocols that are on, ${way}`, async (t) => {
+  test(`a 415 names the content types of the enabled protocols, ${way}`, async (t) => {
     const { authority } = await startServer(t, {
       fastPath,
       routes: (router) => router.service(Echo, echo, { grpc: false } as object),

@@ -1,6 +1,6 @@
 /**
- * Each of Connect's options at each level that takes it: to the server, to router.service and to router.rpc. It does what
- * it does under Connect's own adapter, and none of the server's protections is off.
+ * Each of Connect's options at each level: the server, router.service and router.rpc. An option has the same effect as
+ * with Connect's own adapter, and all protections of the server stay on.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -25,7 +25,7 @@ const SAY = "/fixture.Echo/Say";
 const LEVELS = ["the server", "router.service", "router.rpc"] as const;
 type Level = (typeof LEVELS)[number];
 
-/** An algorithm that no server has unless it is told of it. */
+/** An algorithm that a server only has by its options. */
 const DEFLATE: Compression = {
   name: "deflate-raw",
   compress: (bytes) => promisify(deflateRaw)(bytes),
@@ -41,10 +41,10 @@ const noting: Interceptor = (next) => async (request) => {
 
 const refuseTimed = ({ requestHeader }: { requestHeader: Headers }): void => {
   if (requestHeader.has("grpc-timeout") || requestHeader.has("connect-timeout-ms"))
-    throw new ConnectError("no call with a timeout passes", Code.PermissionDenied, { "x-gate": "refused" });
+    throw new ConnectError("calls with a timeout are rejected", Code.PermissionDenied, { "x-gate": "refused" });
 };
 
-/** Values of each option that change an answer, and let valid calls of every protocol that they leave on pass. */
+/** Values of each option that change a response, but let valid calls of every enabled protocol pass. */
 const OPTIONS: { readonly [K in keyof ConnectRouterOptions]-?: readonly NonNullable<ConnectRouterOptions[K]>[] } = {
   acceptCompression: [[], [DEFLATE]],
   compressMinBytes: [0, 1_000_000],
@@ -74,7 +74,7 @@ const OPTIONS: { readonly [K in keyof ConnectRouterOptions]-?: readonly NonNulla
   connect: [false],
 };
 
-/** Options that are no different from none to the calls below. */
+/** Options that do not change the responses to the calls below. */
 const HARMLESS: Readonly<ConnectRouterOptions> = {
   acceptCompression: [DEFLATE],
   compressMinBytes: 0,
@@ -91,7 +91,7 @@ const HARMLESS: Readonly<ConnectRouterOptions> = {
 
 type Implementation = ServiceImpl<typeof Echo>;
 
-/** Routes of both services, with the options at the level; at the server's, they are for createServer or the adapter. */
+/** Returns routes of both services with the options at `level`. At the server's level, createServer or the adapter has them. */
 function routesAt(level: Level, options: ConnectRouterOptions, implementation: Partial<Implementation>): Routes {
   const echo = { ...IMPLEMENTATION, ...implementation };
   const test: ServiceImpl<typeof Test> = {
@@ -124,7 +124,7 @@ function serverAt(level: Level, options: ConnectRouterOptions): Partial<ServerOp
   return readMaxBytes === undefined ? rest : { ...rest, limits: { messageBytes: readMaxBytes } };
 }
 
-/** Calls of which each option changes the answer of one at least. */
+/** Calls such that each option changes the response to at least one. */
 function requests(cell: Cell): HttpRequest[] {
   const text = (value: string): Buffer => {
     if (cell.codec === "json") return Buffer.from(JSON.stringify(value));
@@ -154,19 +154,19 @@ function requests(cell: Cell): HttpRequest[] {
   ];
 }
 
-/** True for cells in which the option may do something else than in the others. */
+/** True if an option may have another effect in the cell than in the other cells. */
 function isTried(option: string, { http, codec }: Cell): boolean {
-  if (option === "requestGate") return codec === "proto"; // it runs before the body is read, which HTTP versions do apart
+  if (option === "requestGate") return codec === "proto"; // runs before the body is read, which differs between HTTP versions
   return http === "HTTP/2" && (codec === "proto" || /^(json|binary)Options$|MaxBytes$/.test(option));
 }
 
-/** Errors that Connect's handlers make, for which this server may have words of its own. */
+/** Errors of Connect's handlers that this server may report with another text. */
 const OTHER_WORDS = /larger than configured/;
 
 for (const [option, values] of Object.entries(OPTIONS)) {
   for (const [i, value] of values.entries()) {
     for (const level of LEVELS) {
-      test(`${option} ${i + 1} of ${values.length} to ${level} does what it does in Connect`, async (t) => {
+      test(`${option} ${i + 1} of ${values.length} to ${level} has the same effect as in Connect`, async (t) => {
         const options: ConnectRouterOptions = { [option]: value };
         const routes = routesAt(level, options, {});
         const start = (fastPath: boolean) => startServer(t, { fastPath, routes, ...serverAt(level, options) });
@@ -181,25 +181,25 @@ for (const [option, values] of Object.entries(OPTIONS)) {
         for (const cell of CELLS.filter((each) => isTried(option, each))) {
           for (const [j, request] of requests(cell).entries()) {
             const call = `call ${j} in ${cell.name}`;
-            const [answer, other, expected, before] = await Promise.all(
+            const [response, other, expected, before] = await Promise.all(
               [withFastPath, without, stocks[cell.http], unchanged].map(async (to) =>
                 lasting(await send(cell.http, to, request)),
               ),
             );
-            assert.ok(answer && other && expected && before);
+            assert.ok(response && other && expected && before);
             const { code, status, message } = readResponse(cell, expected);
             if (OTHER_WORDS.test(message)) {
-              for (const each of [answer, other]) {
+              for (const each of [response, other]) {
                 const got = readResponse(cell, each);
                 assert.deepEqual([got.code, got.status], [code, status], call);
               }
             } else {
-              assert.deepEqual(answer, other, call);
-              // Responses of HTTP alone, such as a 415, have more headers here.
-              if (code === undefined) assert.equal(answer.status, status, call);
-              else assert.deepEqual(asStock(cell, answer), asStock(cell, expected), call);
+              assert.deepEqual(response, other, call);
+              // Plain HTTP responses such as a 415 have more headers here.
+              if (code === undefined) assert.equal(response.status, status, call);
+              else assert.deepEqual(asStock(cell, response), asStock(cell, expected), call);
             }
-            if (JSON.stringify(answer) !== JSON.stringify(before)) changed++;
+            if (JSON.stringify(response) !== JSON.stringify(before)) changed++;
           }
         }
         const isMore = option === "readMaxBytes" && (value as number) > 64;
@@ -292,17 +292,17 @@ async function assertProtected(
   );
 
   const late = await say("\x0a\x01a");
-  assert.equal(late.code, "deadline_exceeded", "a handler that outlives deadlineMs");
+  assert.equal(late.code, "deadline_exceeded", "a handler that runs longer than deadlineMs");
   const streams = [repeat()];
-  while (running() < 1) await sleep(1); // and the handler that was given up makes two
+  while (running() < 1) await sleep(1); // the second call in flight, beside the handler that runs after its deadline
   const refused = await repeat();
   const { trailers, headers, body } = refused;
   assert.match(
     JSON.stringify({ ...headers, ...trailers }) + body,
     /2 calls are in flight/,
-    "a stream over callsInFlight",
+    "a stream above callsInFlight",
   );
-  assert.equal((await say("\x0a\x01a")).code, "unavailable", "a call over callsInFlight");
+  assert.equal((await say("\x0a\x01a")).code, "unavailable", "a call above callsInFlight");
   assert.equal(running(), 1);
   release();
   await Promise.all(streams);

@@ -1,4 +1,4 @@
-/** The fast path where it means to do more than Connect's handlers, and where it leaves a call to them. */
+/** Deadlines, signals and limits on the fast path, and calls that it leaves to Connect's handlers. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -19,12 +19,12 @@ for (const cell of CELLS) {
 
   for (const fastPath of [true, false]) {
     const which = fastPath ? "with" : "without";
-    test(`at its deadline a call is answered deadline_exceeded, whatever its handler does, ${which} the fast path, in ${cell.name}`, async (t) => {
+    test(`at its deadline a call ends with deadline_exceeded, even if its handler still runs, ${which} the fast path, in ${cell.name}`, async (t) => {
       const { authority } = await startServer(t, { fastPath, routes: echoRoutes({ say: () => never }) });
       assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
     });
 
-    test(`a timeout of more than a timer can be does not end a call at once, ${which} the fast path, in ${cell.name}`, async (t) => {
+    test(`a timeout above the maximum of a timer does not end a call immediately, ${which} the fast path, in ${cell.name}`, async (t) => {
       const say = () => sleep(20).then(() => ({ value: "hi" }));
       const { authority } = await startServer(t, { fastPath, routes: echoRoutes({ say }) });
       for (const long of isGrpc(cell) ? ["99999999H", "99999999M", "2147484S"] : ["9999999999", "2147483648"]) {
@@ -33,7 +33,7 @@ for (const cell of CELLS) {
     });
   }
 
-  test(`an answer after its deadline is deadline_exceeded, also from a handler that cannot wait, in ${cell.name}`, async (t) => {
+  test(`a response after the deadline is deadline_exceeded, also from a synchronous handler, in ${cell.name}`, async (t) => {
     const { authority } = await startServer(t, {
       fastPath: true,
       routes: echoRoutes({
@@ -47,7 +47,7 @@ for (const cell of CELLS) {
     assert.equal((await callIn(cell, authority, { path: SAY, message, timeout })).code, "deadline_exceeded");
   });
 
-  test(`the deadline ends the signal that a handler asked for, in ${cell.name}`, async (t) => {
+  test(`the deadline aborts the signal of a handler, in ${cell.name}`, async (t) => {
     const reason = Promise.withResolvers<unknown>();
     const { authority } = await startServer(t, {
       fastPath: true,
@@ -72,7 +72,7 @@ for (const fastPath of [true, false]) {
     { callsInFlight: 2, code: "unavailable" },
     { callsInFlight: Number.POSITIVE_INFINITY, code: "deadline_exceeded" },
   ]) {
-    test(`with callsInFlight ${callsInFlight}, a call beside two whose handlers outlived their deadlines is ${code}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+    test(`with callsInFlight ${callsInFlight}, a call is ${code} while two handlers run after their deadlines, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const end = Promise.withResolvers<{ value: string }>();
       const { authority } = await startServer(t, {
         fastPath,
@@ -89,15 +89,15 @@ for (const fastPath of [true, false]) {
   }
 }
 
-test("fifty calls that wait with a deadline have one timer between them", async (t) => {
+test("fifty calls with deadlines share one timer", async (t) => {
   let waiting = 0;
-  const answer = Promise.withResolvers<{ value: string }>();
+  const response = Promise.withResolvers<{ value: string }>();
   const { authority } = await startServer(t, {
     fastPath: true,
     routes: echoRoutes({
       say() {
         waiting++;
-        return answer.promise;
+        return response.promise;
       },
     }),
   });
@@ -107,11 +107,11 @@ test("fifty calls that wait with a deadline have one timer between them", async 
   const withOne = timers();
   while (waiting < 50) await turns();
   assert.ok(timers() <= withOne + 1, `${timers()} timers`);
-  answer.resolve({ value: "hi" });
+  response.resolve({ value: "hi" });
   for (const { code } of await Promise.all(calls)) assert.equal(code, "ok");
 });
 
-test("deadlines of many lengths each end their own call", async (t) => {
+test("each of many deadlines ends its own call", async (t) => {
   const { authority } = await startServer(t, {
     fastPath: true,
     routes: echoRoutes({
@@ -127,7 +127,7 @@ test("deadlines of many lengths each end their own call", async (t) => {
   );
 });
 
-test("a service registered with options that the fast path does not know is left to Connect", async (t) => {
+test("options of a registration apply on the fast path too", async (t) => {
   let intercepted = 0;
   const interceptor: Interceptor = (next) => (request) => {
     intercepted++;
@@ -141,7 +141,7 @@ test("a service registered with options that the fast path does not know is left
   assert.equal(intercepted, 1);
 });
 
-test("readMaxBytes of a registration binds, and what equals it passes", async (t) => {
+test("readMaxBytes of a registration is the maximum, inclusive", async (t) => {
   const { authority } = await startServer(t, {
     fastPath: true,
     routes: (router) => router.service(Echo, { say: (request) => request }, { readMaxBytes: 4 }),
@@ -154,13 +154,13 @@ test("readMaxBytes of a registration binds, and what equals it passes", async (t
 for (const fastPath of [true, false]) {
   for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
     const cell = { ...CELL, http };
-    test(`an answer that cannot be sent breaks its call off, and is logged, over ${http}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+    test(`a response that cannot be sent resets its call, and is logged, over ${http}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const { authority, log } = await startServer(t, {
         fastPath,
         http2: "built-in", // node:http2 sends it
         routes: echoRoutes({
           say(request, { responseHeader }) {
-            if (request.value === "hi") responseHeader.set("x-header", "a\x01b"); // which Headers takes
+            if (request.value === "hi") responseHeader.set("x-header", "a\x01b"); // which Headers accepts
             return request;
           },
         }),
@@ -173,7 +173,7 @@ for (const fastPath of [true, false]) {
 }
 
 for (const fastPath of [true, false]) {
-  test(`a handler that returns nothing answers an empty message, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+  test(`a handler that returns undefined sends an empty message, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
     const { authority } = await startServer(t, { fastPath, routes: echoRoutes({ say: (() => undefined) as never }) });
     for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
       const { code, body } = await callIn({ ...CELL, http }, authority, call);
@@ -182,7 +182,7 @@ for (const fastPath of [true, false]) {
   });
 
   for (const http of ["HTTP/1.1", "HTTP/2"] as const) {
-    test(`a signal asked for after the caller is gone has ended, over ${http}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+    test(`a signal that is first read after the client has disconnected is aborted, over ${http}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
       const reason = Promise.withResolvers<unknown>();
       const called = Promise.withResolvers<void>();
       const gone = Promise.withResolvers<void>();
@@ -207,7 +207,7 @@ for (const fastPath of [true, false]) {
   }
 }
 
-/** Calls Say, and gives what breaks the connection off. */
+/** Calls Say, and returns a function that closes the connection. */
 async function startCall(http: "HTTP/1.1" | "HTTP/2", authority: string): Promise<() => void> {
   if (http === "HTTP/1.1") {
     const socket = await connectTo(authority);
@@ -225,7 +225,7 @@ async function startCall(http: "HTTP/1.1" | "HTTP/2", authority: string): Promis
   return () => session.destroy();
 }
 
-test("a signal asked for after its call's deadline has ended with it", async (t) => {
+test("a signal that is first read after the deadline is aborted with deadline_exceeded", async (t) => {
   const reason = Promise.withResolvers<unknown>();
   const { authority } = await startServer(t, {
     fastPath: true,

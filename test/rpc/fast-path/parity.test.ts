@@ -1,4 +1,4 @@
-/** The fast path answers as Connect's handlers do: random calls, valid and not, to servers with it, without it, and to Connect's own. */
+/** The fast path responds as Connect's handlers do. Random calls compare it with them and with Connect's own adapter. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -18,33 +18,33 @@ const VALID_CALLS = 60;
 const MALFORMED_CALLS = 60;
 
 for (const cell of CELLS) {
-  test(`valid calls are answered alike with the fast path, without it and by Connect's own adapter, in ${cell.name}`, async (t) => {
+  test(`valid calls get equal responses with the fast path, without it and from Connect's own adapter, in ${cell.name}`, async (t) => {
     const { authority: fastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: true });
     const { authority: noFastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: false });
     const stock = await startStock(t, cell.http, { routes: scriptedRoutes });
     const random = new Random(SEED);
     for (let i = 0; i < VALID_CALLS; i++) {
       const request = randomRequest(random, cell);
-      const answer = lasting(await send(cell.http, fastPath, request));
-      assert.deepEqual(answer, lasting(await send(cell.http, noFastPath, request)), `call ${i}`);
+      const response = lasting(await send(cell.http, fastPath, request));
+      assert.deepEqual(response, lasting(await send(cell.http, noFastPath, request)), `call ${i}`);
       assert.deepEqual(
-        asStock(cell, answer),
+        asStock(cell, response),
         asStock(cell, lasting(await send(cell.http, stock, request))),
         `call ${i}`,
       );
     }
   });
 
-  test(`malformed calls are answered alike with the fast path and without it, in ${cell.name}`, async (t) => {
+  test(`malformed calls get equal responses with the fast path and without it, in ${cell.name}`, async (t) => {
     const { authority: fastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: true });
     const { authority: noFastPath } = await startServer(t, { routes: scriptedRoutes, fastPath: false });
     const random = new Random(SEED + 1);
     for (let i = 0; i < MALFORMED_CALLS; i++) {
       const request = malform(random, randomRequest(random, cell));
-      const [answer, expected] = await Promise.all(
+      const [response, expected] = await Promise.all(
         [fastPath, noFastPath].map((each) => send(cell.http, each, request)),
       );
-      assert.deepEqual(lasting(answer as HttpResponse), lasting(expected as HttpResponse), `call ${i}`);
+      assert.deepEqual(lasting(response as HttpResponse), lasting(expected as HttpResponse), `call ${i}`);
     }
   });
 
@@ -60,15 +60,15 @@ for (const cell of CELLS) {
     const random = new Random(SEED + 2);
     for (let i = 0; i < 20; i++) {
       const request = randomRequest(random, cell);
-      const answer = lasting(await send(cell.http, withFastPath.authority, request));
-      assert.deepEqual(answer, lasting(await send(cell.http, without.authority, request)), `call ${i}`);
+      const response = lasting(await send(cell.http, withFastPath.authority, request));
+      assert.deepEqual(response, lasting(await send(cell.http, without.authority, request)), `call ${i}`);
     }
     assert.deepEqual(withFastPath.passed, without.passed);
     assert.ok(withFastPath.passed.includes("inner, back") && withFastPath.passed.includes("outer, thrown"));
   });
 }
 
-/** Notes how each call passed, and adds to its headers both ways. */
+/** Records each call in `passed`, and adds headers to its request and response. */
 function noting(name: string, passed: string[]): Interceptor {
   return (next) => async (request) => {
     passed.push(`${name}, there: ${request.method.name} ${new URL(request.url).pathname} ${request.requestMethod}`);
@@ -86,7 +86,7 @@ function noting(name: string, passed: string[]): Interceptor {
   };
 }
 
-test("an interceptor may put a proxy of the request in its place, or what has it as its prototype", async (t) => {
+test("an interceptor may replace the request by a proxy, or by an object with it as prototype", async (t) => {
   for (const fastPath of [true, false]) {
     const seen: unknown[] = [];
     const standIn =
@@ -103,13 +103,14 @@ test("an interceptor may put a proxy of the request in its place, or what has it
     const { authority } = await startServer(t, { fastPath, interceptors });
     const headers = { "content-type": "application/json", "x-a": "b" };
     const request = { path: "/test.Test/GetSum", headers, body: Buffer.from('{"a":1,"b":2}') };
-    const { status, headers: answered, body } = await send("HTTP/2", authority, request);
-    assert.deepEqual([status, String(body), answered["x-b"]], [200, '{"sum":3}', "c"]);
+    const response = await send("HTTP/2", authority, request);
+    const { status, body } = response;
+    assert.deepEqual([status, String(body), response.headers["x-b"]], [200, '{"sum":3}', "c"]);
     assert.deepEqual(seen, ["b", false, "b", false]);
   }
 });
 
-/** Gives on a copy of the request with another header, and a copy of the response. */
+/** Passes on a copy of the request with another header, and a copy of the response. */
 const copying: Interceptor = (next) => async (request) => {
   const header = new Headers(request.header);
   header.set("x-copied", "yes");
@@ -117,7 +118,7 @@ const copying: Interceptor = (next) => async (request) => {
   return { ...response, header: new Headers(response.header), trailer: new Headers(response.trailer) };
 };
 
-/** A call of Say with a random script, said in one of the ways that are valid. */
+/** Returns a valid call of Say with a random script. */
 function randomRequest(random: Random, cell: Cell): HttpRequest {
   const message = create(StringValueSchema, { value: JSON.stringify(randomScript(random)) });
   const bytes =
@@ -138,7 +139,7 @@ function randomRequest(random: Random, cell: Cell): HttpRequest {
   return { ...request, headers, body: random.pieces(request.body as Buffer) };
 }
 
-/** The request with something wrong or unusual about it. */
+/** Returns the request with something malformed or unusual. */
 function malform(random: Random, request: HttpRequest): HttpRequest {
   const headers = { ...request.headers };
   const type = headers["content-type"];

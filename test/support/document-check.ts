@@ -24,7 +24,7 @@ export interface CheckOptions {
   /** Programs that a machine may lack, with the names to look for. */
   readonly programs: ReadonlyMap<string, readonly string[]>;
   /** Checks blocks of other languages than those that this file knows. Each returns a problem or undefined. */
-  readonly languages: Readonly<Record<string, (block: CodeBlock, shell: Shell) => Promise<string | undefined>>>;
+  readonly languages: Readonly<Record<string, (text: string) => Promise<string | undefined>>>;
 }
 
 /** The line that a server prints as soon as it accepts connections. */
@@ -33,12 +33,13 @@ const LISTENING = /^listening on /m;
 /**
  * Checks the blocks in their order, as a reader would follow them:
  *
- * - `sh`: each command must exit with 0. A comment in front of the block says more: `<!-- test: serves -->` keeps its last
- *   command running to the end of the document, and `<!-- test: serves instead -->` ends the server before it. Each command
+ * - `sh`: each command must exit with 0. A comment in front of the block says more: after `<!-- test: serves -->` each command
+ *   with ` &` at its end, or else the last one, is a server that runs to the end of the document. With
+ *   `<!-- test: serves instead -->`, the server that was started last ends before. Each command
  *   must print a match of the pattern in `<!-- test: prints PATTERN -->`, and fail after `<!-- test: fails -->`.
- * - `text`: the commands of the block before must have printed these lines, with `...` for any text. After
+ * - `text`: the last `sh` block under the same heading must have printed these lines, with `...` for any text. After
  *   `<!-- test: appears -->` the lines may come later, from a server.
- * - `ts`, `proto`: a file. Its first line is a comment with its path; without a path, code is written below src/.
+ * - Others: a file, if the first line is a comment with its path. `ts` without a path is written below src/.
  * - `diff`: a change of a file. Its first line is `--- PATH`. The others must apply at exactly one place, and so must each
  *   part if lines `@@` divide them.
  *
@@ -61,8 +62,11 @@ class DocumentCheck {
   readonly #shell: Shell;
   /** The files that blocks wrote or changed, and the line of the block that did so last. */
   readonly #files = new Map<string, number>();
-  /** The output of the last `sh` block; undefined if a command of it could not run. */
-  #printed: string | undefined;
+  #printed = "";
+  /** The heading of the last `sh` block. */
+  #heading = -1;
+  /** The last program that was absent, and the heading of its block. Later commands there may need its effects. */
+  #absent: { readonly program: string; readonly heading: number } | undefined;
 
   constructor(options: CheckOptions) {
     this.#options = options;
@@ -76,19 +80,20 @@ class DocumentCheck {
   async block(block: CodeBlock): Promise<void> {
     const { language, text, line } = block;
     if (language === "sh") return this.#commands(block);
-    const other = this.#options.languages[language];
     const [firstLine = ""] = text.split("\n");
-    const problem =
-      language === "text"
-        ? await this.#expected(block)
-        : language === "ts" || language === "proto"
-          ? await this.#file(block)
-          : language === "diff"
-            ? await this.#change(block)
-            : other === undefined
-              ? `no check for the language "${language}"`
-              : await other(block, this.#shell);
+    const problem = await this.#problem(block);
     this.#add({ line, text: `${language}: ${firstLine}` }, problem);
+  }
+
+  async #problem(block: CodeBlock): Promise<string | undefined> {
+    const { language } = block;
+    if (language === "text") return this.#expected(block);
+    if (language === "diff") return this.#change(block);
+    await this.#file(block);
+    const isCompiled = language === "ts" || language === "proto";
+    const check = this.#options.languages[language];
+    if (check === undefined && !isCompiled) return `no check for the language "${language}"`;
+    return check?.(block.text);
   }
 
   /** Type-checks the sources of the folder, and adds a finding for each file that the document wrote. */
@@ -108,22 +113,24 @@ class DocumentCheck {
     else if (code !== 0 && errors.length === 0) this.#add({ line: 1, text: "compile" }, output);
   }
 
-  async #commands({ text, line, directive }: CodeBlock): Promise<void> {
+  async #commands({ text, line, heading, directive }: CodeBlock): Promise<void> {
     this.#printed = "";
+    this.#heading = heading;
     const commands = commandsOf(text);
     const serves = directive?.startsWith("serves");
+    const inBackground = commands.some(({ command }) => command.endsWith(" &"));
     if (directive === "serves instead") await this.#shell.stop();
     for (const [index, { command: whole, offset }] of commands.entries()) {
       const command = this.#withoutNotRun(whole);
       if (command === "") continue;
       const finding = { line: line + 1 + offset, text: whole };
-      const absent = this.#absentProgram(command);
+      const absent = this.#absentProgram(command, heading);
       if (absent !== undefined) {
         this.findings.push({ ...finding, absent });
-        this.#printed = undefined;
         continue;
       }
-      const run = serves && index === commands.length - 1 ? this.#serve(command) : this.#command(command, directive);
+      const isServer = serves && (command.endsWith(" &") || (!inBackground && index === commands.length - 1));
+      const run = isServer ? this.#serve(command) : this.#command(command, directive);
       this.#add(finding, await run.catch((error: Error) => error.message));
     }
   }
@@ -135,14 +142,15 @@ class DocumentCheck {
 
   async #command(command: string, directive = ""): Promise<string | undefined> {
     const { code, output } = await this.#shell.run(command);
-    if (this.#printed !== undefined) this.#printed += output;
+    this.#printed += output;
     if ((code !== 0) !== (directive === "fails")) return `exit code ${code}:\n${output}`;
     const [, pattern] = /^prints (.*)$/.exec(directive) ?? [];
     if (pattern !== undefined && !new RegExp(pattern).test(output)) return `it printed:\n${output}`;
     return undefined;
   }
 
-  async #expected({ text, directive }: CodeBlock): Promise<string | undefined> {
+  async #expected({ text, heading, directive }: CodeBlock): Promise<string | undefined> {
+    if (heading === this.#absent?.heading) return undefined;
     const pattern = outputPattern(text);
     if (directive === "appears") {
       return this.#shell.waitFor(pattern).then(
@@ -150,14 +158,14 @@ class DocumentCheck {
         (error: Error) => error.message,
       );
     }
-    if (this.#printed === undefined || pattern.test(this.#printed)) return undefined;
+    if (heading !== this.#heading || pattern.test(this.#printed)) return undefined;
     return `the commands before it printed:\n${this.#printed}`;
   }
 
-  async #file({ language, text, line }: CodeBlock): Promise<string | undefined> {
-    const [, path = `src/document-${line}.${language}`] = /^\/\/ (\S+\.\w+)\n/.exec(text) ?? [];
-    await this.#write(path, text, line);
-    return undefined;
+  async #file({ language, text, line }: CodeBlock): Promise<void> {
+    const [, path = language === "ts" ? `src/document-${line}.ts` : undefined] =
+      /^(?:\/\/|#) (\S+\.\w+)\n/.exec(text) ?? [];
+    if (path !== undefined) await this.#write(path, text, line);
   }
 
   async #change({ text, line }: CodeBlock): Promise<string | undefined> {
@@ -195,13 +203,16 @@ class DocumentCheck {
       .join(" && ");
   }
 
-  /** Returns the name of a program that the command needs and PATH lacks. */
-  #absentProgram(command: string): string | undefined {
+  /** Returns the name of a program that PATH lacks, if the command needs it, or if one under the same heading did. */
+  #absentProgram(command: string, heading: number): string | undefined {
+    if (heading === this.#absent?.heading) return this.#absent.program;
     const words = command.split(/[\s;|&()]+/);
     const needed = [...this.#options.programs].find(
       ([name, names]) => words.includes(name) && findProgram(...names) === undefined,
     );
-    return needed?.[0];
+    if (needed === undefined) return undefined;
+    this.#absent = { program: needed[0], heading };
+    return needed[0];
   }
 }
 

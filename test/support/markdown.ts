@@ -7,6 +7,8 @@ export interface CodeBlock {
   readonly text: string;
   /** The line of its opening fence, from 1. */
   readonly line: number;
+  /** The line of the heading before the block; 0 if it has none. */
+  readonly heading: number;
   /** The text of the HTML comment `<!-- test: ... -->` in front of the block, or undefined if it has none. */
   readonly directive: string | undefined;
 }
@@ -20,13 +22,13 @@ export interface Span {
 /** Returns the fenced blocks. The indentation of the fence, as in a list, is removed from each line. */
 export function codeBlocks(markdown: string): readonly CodeBlock[] {
   const fence = /^(?:[ \t]*<!-- test: (.*?) -->\n\s*?)?([ \t]*)```(\w*)\n([\s\S]*?)^[ \t]*```$/gm;
+  const headings = matches(markdown, /^(#+ )/gm).map(({ line }) => line);
   return [...markdown.matchAll(fence)].map(
-    ({ 0: whole, 1: directive, 2: indent = "", 3: language = "", 4: body = "", index }) => ({
-      language,
-      text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-      line: lineAt(markdown, index + whole.indexOf("```")),
-      directive,
-    }),
+    ({ 0: whole, 1: directive, 2: indent = "", 3: language = "", 4: body = "", index }) => {
+      const text = body.replaceAll(new RegExp(`^${indent}`, "gm"), "");
+      const line = lineAt(markdown, index + whole.indexOf("```"));
+      return { language, text, line, heading: headings.findLast((each) => each < line) ?? 0, directive };
+    },
   );
 }
 

@@ -72,7 +72,7 @@ export class Shell {
 
   /** Ends the command that was started last, if it runs. Resolves when it has ended. */
   async stop(): Promise<void> {
-    await this.run('[ -z "$server" ] || { kill "$server"; wait "$server"; server=; }');
+    await this.run('[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server"; server=; }');
   }
 
   /** Resolves with the first match in the output from `from` on. Rejects if it does not come, or if the shell ends. */

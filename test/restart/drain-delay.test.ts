@@ -38,7 +38,7 @@ for (const { flags, delayed } of [
   { flags: ["--host", "0.0.0.0", "--drain-delay-ms", "0"], delayed: false },
   { flags: [], delayed: false },
 ]) {
-  test(`the process ${delayed ? "goes on for its delay, and ends at once by a second signal" : "ends soon"}, with flags ${flags.join(" ")}`, async (t) => {
+  test(`the process ${delayed ? "runs until its delay is over, and ends at once by a second signal" : "ends soon"}, with flags ${flags.join(" ")}`, async (t) => {
     const { child, exit, authority, stdout } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...flags);
     child.kill("SIGTERM");
     assert.equal(await Promise.race([exit, sleep(SOON_MS, "runs")]), delayed ? "runs" : 0);

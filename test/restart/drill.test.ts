@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { run } from "../support/command.ts";
 
-test("a drill whose servers are killed exits with 1, and names who lost calls and how the servers ended", async () => {
+test("a drill whose servers are killed exits with 1, and names the clients with lost calls and the exits of the servers", async () => {
   const { code, stdout, stderr } = await run("node", ["test/restart/run.ts", "--restarts", "1", "--kill"]);
   assert.equal(code, 1, stderr);
   assert.match(stdout, /^client +calls +failed +restarts seen +slowest ms +note\n/);
@@ -21,7 +21,7 @@ for (const { args, says } of [
   { args: ["--nope"], says: "--nope: no such flag; --restarts N and --kill are\n" },
   { args: ["5"], says: '"5": must be a flag; --restarts N and --kill are\n' },
 ]) {
-  test(`a drill with ${args.join(" ")} says what is allowed, and exits with 2`, async () => {
+  test(`a drill with ${args.join(" ")} prints the allowed arguments, and exits with 2`, async () => {
     assert.deepEqual(await run("node", ["test/restart/run.ts", ...args]), { code: 2, stdout: "", stderr: says });
   });
 }

@@ -21,7 +21,7 @@ const ANY_PORT = { host: "127.0.0.1", port: 0 };
 const PATH = "/fixture.Echo/Say";
 const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-test("until its delay is over a draining server takes connections, says that each answer is the last, and that it does not serve", async (t) => {
+test("during its delay a draining server accepts connections, announces their close, and reports that it is not serving", async (t) => {
   const { server, authority, url } = await startServer(t);
   const closed = server.close({ delayMs: 2_000, idleMs: 0, graceMs: 5_000 });
   const socket = await connectTo(authority);
@@ -35,7 +35,7 @@ test("until its delay is over a draining server takes connections, says that eac
   await assert.rejects(connectTo(authority), { code: "ECONNREFUSED" });
 });
 
-test("a Watch sees NOT_SERVING before its end, which comes when the delay is over", async (t) => {
+test("a Watch gets NOT_SERVING, and ends when the delay is over", async (t) => {
   const { server, url } = await startServer(t);
   const watch = createClient(Health, createGrpcTransport({ baseUrl: url }))
     .watch({})
@@ -51,7 +51,7 @@ for (const { idleMs, served } of [
   { idleMs: 5_000, served: true },
   { idleMs: 0, served: false },
 ]) {
-  test(`a request that comes on a kept connection after the drain's beginning is ${served ? "answered" : "lost"}, with idleMs ${idleMs}`, async (t) => {
+  test(`a request on an idle connection after the start of a drain is ${served ? "served" : "lost"}, with idleMs ${idleMs}`, async (t) => {
     const { server, authority } = await startServer(t);
     const kept = await connectTo(authority);
     kept.write(REQUEST);
@@ -68,7 +68,7 @@ for (const { idleMs, served } of [
   });
 }
 
-test("pipelined requests that came before the drain's beginning are all answered", async (t) => {
+test("pipelined requests from before the start of a drain all get responses", async (t) => {
   let running = 0;
   const go = Promise.withResolvers<void>();
   const { server, authority } = await startServer(t, {
@@ -92,7 +92,7 @@ test("pipelined requests that came before the drain's beginning are all answered
   assert.equal(await closed, 0);
 });
 
-test("half a head is waited for no longer than idleMs", async (t) => {
+test("the rest of a header section is awaited for idleMs at most", async (t) => {
   const { server, authority } = await startServer(t);
   const socket = await connectTo(authority);
   socket.on("error", () => {}).write("GET / HTTP/1.1\r\n");
@@ -107,14 +107,14 @@ test("a connection without a call that is open when the time runs out does not c
 });
 
 for (const version of ["built-in", "node"] as const) {
-  test(`a server that is closed while it begins to listen does both, and then listens no more, with HTTP/2 by ${version}`, async () => {
+  test(`a server that is closed while it starts to listen closes, and cannot listen again, with HTTP/2 by ${version}`, async () => {
     const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
     const [{ port }, cut] = await Promise.all([server.listen(ANY_PORT), server.close()]);
     assert.deepEqual([port > 0, cut], [true, 0]);
     await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
   });
 
-  test(`a server that is closed before it listens never does, with HTTP/2 by ${version}`, async () => {
+  test(`a server that is closed before it listens cannot listen, with HTTP/2 by ${version}`, async () => {
     const server = createServer({ routes: echoRoutes({}), http2: version, log: () => {} });
     assert.equal(await server.close(), 0);
     await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
@@ -123,7 +123,7 @@ for (const version of ["built-in", "node"] as const) {
 
 for (const fastPath of [true, false]) {
   for (const cell of CELLS) {
-    test(`a handler that outlives the grace has its call answered unavailable, and counted, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
+    test(`a call whose handler runs longer than the grace time ends as unavailable and is counted, ${fastPath ? "with" : "without"} the fast path, in ${cell.name}`, async (t) => {
       let running = 0;
       const { server, authority } = await startServer(t, {
         fastPath,
@@ -145,7 +145,7 @@ for (const fastPath of [true, false]) {
   }
 }
 
-test("abortMs before the grace's end handlers are told, and may still answer", async (t) => {
+test("abortMs before the end of the grace time handlers are told to stop, and may still respond", async (t) => {
   let running = 0;
   const { server, url } = await startServer(t, {
     routes: echoRoutes({
@@ -162,7 +162,7 @@ test("abortMs before the grace's end handlers are told, and may still answer", a
   assert.equal((await call).value, "the server is shutting down");
 });
 
-test("a process whose time to drain runs out says how many calls were cut, and exits with 1", async (t) => {
+test("a process whose time to drain runs out logs the number of lost calls, and exits with 1", async (t) => {
   const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100", "--drain-idle-ms", "10"];
   const { child, exit, authority, stderr } = await startProcess(t, "node", "src/main.ts", ...flags);
   const socket = await connectTo(authority);
@@ -176,7 +176,7 @@ test("a process whose time to drain runs out says how many calls were cut, and e
   assert.match(stderr(), /^drain: timed out after 200 ms; calls that were cut: 1$/m);
 });
 
-test("what holds the process after the last call, like a handler whose caller has gone, does so to the grace's end", async (t) => {
+test("a timer, like one of a handler without a caller, keeps the process until the end of the grace time", async (t) => {
   const handler = "data:text/javascript,setInterval(() => {}, 60_000)";
   const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100"];
   const { child, exit, stderr } = await startProcess(t, "node", "--import", handler, "src/main.ts", ...flags);
@@ -185,14 +185,14 @@ test("what holds the process after the last call, like a handler whose caller ha
   assert.match(stderr(), /^drain: timed out after 200 ms; all calls have ended, but something holds the process$/m);
 });
 
-test("without connections the exit is clean, however short the grace", async (t) => {
+test("without connections the exit code is 0, even with the shortest grace time", async (t) => {
   const { child, exit, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--grace-ms", "0");
   child.kill("SIGTERM");
   assert.equal(await exit, 0);
   assert.doesNotMatch(stderr(), /drain|Warning/);
 });
 
-test("a signal before the server listens ends it at once, and cleanly", async (t) => {
+test("a signal before the server listens ends it at once with exit code 0", async (t) => {
   const slow = `data:text/javascript,import dns from "node:dns"; dns.lookup = () => console.log("looking it up");
     setInterval(() => {}, 60_000)`;
   const child = spawn(process.execPath, ["--import", slow, "src/main.ts", "--port", "0"], { cwd: ROOT, env: ENV });

@@ -65,7 +65,7 @@ const KINDS: readonly Kind[] = [
 for (const http of ["1.1", "2"] as const) {
   for (const fastPath of [true, false]) {
     for (const kind of KINDS) {
-      test(`${kind.name} in pieces of one byte costs what its bytes cost, over HTTP/${http}, ${fastPath ? "with" : "without"} the fast path`, async () => {
+      test(`${kind.name} in pieces of one byte costs CPU in proportion to its bytes, over HTTP/${http}, ${fastPath ? "with" : "without"} the fast path`, async () => {
         await victim.serving({ limits: { controlFramesPerSecond: Infinity }, fastPath }, async (url) => {
           const cost = (size: number) => cpuOf(url, http, kind, size);
           await cost(LARGE); // warms the server

@@ -78,21 +78,21 @@ const ATTACKS: readonly MemoryAttack[] = [
 
 for (const attack of ATTACKS) {
   const { name, off } = attack;
-  test(`${name}: a container of 256 MiB serves on`, async (t) => {
+  test(`${name}: a container of 256 MiB keeps serving`, async (t) => {
     const container = startContainer(t, CONTAINER_BYTES);
     if (container === undefined) return;
     await assertServes(t, container.victim, attack);
     assert.equal(container.killed(), false);
   });
 
-  test(`${name}: a heap of 64 MiB serves on`, async (t) => {
+  test(`${name}: a heap of 64 MiB keeps serving`, async (t) => {
     const victim = new Victim([process.execPath, ["--expose-gc", "--max-old-space-size=64"]]);
     t.after(() => victim.end());
     await assertServes(t, victim, attack);
   });
 
   if (off === undefined) continue;
-  test(`${name}: a container of 256 MiB ends without the limits`, async (t) => {
+  test(`${name}: a container of 256 MiB is killed without the limits`, async (t) => {
     const container = startContainer(t, CONTAINER_BYTES);
     if (container === undefined) return;
     const { victim, killed } = container;

@@ -7,7 +7,7 @@ import { MESSAGE_ATTACKS } from "./attacks/messages.ts";
 import { QUEUED_ATTACKS } from "./attacks/queued.ts";
 import { TLS_ATTACKS } from "./attacks/tls.ts";
 import { ATTACKS_WITHOUT_FAST_PATH } from "./attacks/without-fast-path.ts";
-import { tryBound } from "./support/attack.ts";
+import { tryWithLimit } from "./support/attack.ts";
 import { Victim } from "./support/victim.ts";
 
 const ATTACKS = [
@@ -22,13 +22,11 @@ const ATTACKS = [
 
 const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 
-console.log(
-  "| attack | HTTP | bound | what the attacker saw | good calls, failed | MiB before | peak | after | sockets |",
-);
+console.log("| attack | HTTP | limit | outcome | good calls, failed | MiB before | peak | after | sockets |");
 console.log("|---|---|---|---|---|---|---|---|---|");
 const victim = new Victim();
 for (const attack of ATTACKS) {
-  const { seen, met, calls, failures, before, after } = await tryBound(victim, attack);
+  const { seen, met, calls, failures, before, after } = await tryWithLimit(victim, attack);
   const cells = [
     `${attack.name}${attack.fastPath === false ? ", without the fast path" : ""}`,
     `${attack.http}${attack.tls ? " TLS" : ""}`,

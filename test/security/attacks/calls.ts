@@ -207,7 +207,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
       uncut: /^held, /,
     },
     {
-      name: "resets of connections that are being answered",
+      name: "resets of connections during responses",
       off: undefined,
       async run({ connect, reset }) {
         const seen = new Set<string>();
@@ -270,7 +270,7 @@ const ONLY_HTTP1: readonly Omit<Attack, "http">[] = [
 
 const ONLY_HTTP2: readonly Omit<Attack, "http">[] = [
   {
-    name: "resets of streams that are being answered",
+    name: "resets of streams during responses",
     off: undefined,
     async run({ connect }) {
       const peer = await connect(HELLO);

@@ -45,7 +45,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     cut: /^closed$/,
   },
   {
-    name: "a connection that is kept and not used",
+    name: "an idle connection",
     limits: { idleMs: 1_000 },
     off: { idleMs: off },
     logged: null,
@@ -60,7 +60,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     cut: /^408, closed$/,
   },
   {
-    name: "half a head after an answered request",
+    name: "half a head after a request with a response",
     limits: { headersMs: 200 },
     off: { headersMs: off },
     run: (target) => say(target, ECHO, head("X-Half: a")),
@@ -128,7 +128,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: /^200, open$/,
   },
   {
-    name: "an answer that is not read",
+    name: "a response that is not read",
     limits: { readRateMs: 200 },
     off: { readBytesPerSecond: 0 },
     async run({ connect, dropped }) {
@@ -140,7 +140,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: /^held$/,
   },
   {
-    name: "a body after an error's answer",
+    name: "a body after an error response",
     limits: { discardedBytes: 1 << 20 },
     off: { discardedBytes: off },
     async run({ connect, dropped }) {
@@ -156,7 +156,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: /^415, 200, open$/,
   },
   {
-    name: "an upload that stays unfinished after its answer",
+    name: "an upload that stays unfinished after its response",
     limits: { requestMs: 200 },
     off: { requestMs: off },
     async run({ connect }) {
@@ -166,7 +166,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     cut: /^415, closed$/,
   },
   {
-    name: "calls behind a stream, and a peer that is gone while nothing is read of it",
+    name: "calls behind a stream, and a peer that disconnects before they are read",
     limits: { deadlineMs: 1_500 },
     off: { deadlineMs: off },
     async run({ connect, reset }) {

@@ -211,7 +211,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     cut: CALM,
   },
   {
-    name: "an answer that is not read",
+    name: "a response that is not read",
     limits: { readRateMs: 200 },
     off: { readBytesPerSecond: 0 },
     run: (target) => unread(target, "/fixture.Echo/Say", `"large ${LARGE}"`),
@@ -219,7 +219,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: /^held$/,
   },
   {
-    name: "questions, and no answer read",
+    name: "requests, and no response read",
     limits: { controlFramesPerSecond: off, pingTimeoutMs: 200, readRateMs: 200 },
     off: { readBytesPerSecond: 0 },
     async run({ connect, dropped }) {
@@ -232,7 +232,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: /^held$/,
   },
   {
-    name: "more questions than the server writes answers that nobody reads",
+    name: "more requests than the server buffers unread responses for",
     limits: { controlFramesPerSecond: off },
     off: { sendBufferBytes: off },
     logged: null, // nothing is cut: the peer's own system holds what is not read
@@ -257,7 +257,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: /^taken$/,
   },
   {
-    name: "a call under way, and a peer that is dead",
+    name: "a call in flight, and a dead peer",
     limits: { keepaliveMs: 100, pingTimeoutMs: 100 },
     off: { keepaliveMs: off },
     logged: "pingTimeoutMs",
@@ -293,7 +293,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: ANSWERED,
   },
   {
-    name: "PING after PING, each when the one before is answered",
+    name: "PING after PING, each when the previous one is acknowledged",
     limits: { controlFramesPerSecond: 20 },
     off: { controlFramesPerSecond: off },
     run: paced(ping, "PING ack"),
@@ -301,7 +301,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: ANSWERED,
   },
   {
-    name: "SETTINGS after SETTINGS, each when the one before is acknowledged",
+    name: "SETTINGS after SETTINGS, each when the previous one is acknowledged",
     limits: { controlFramesPerSecond: 20 },
     off: { controlFramesPerSecond: off },
     run: paced(() => settings(), "SETTINGS ack"),
@@ -339,7 +339,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: ANSWERED,
   },
   {
-    name: "rapid reset of calls that are answered at once",
+    name: "rapid reset of calls with immediate responses",
     off: resets,
     run: flood(10_000, (i) => Buffer.concat([get(1 + 2 * i, "hello"), rstStream(1 + 2 * i)]), Buffer.alloc(0)),
     cut: CALM,

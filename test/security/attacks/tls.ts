@@ -75,16 +75,16 @@ const HANDSHAKES: readonly Attack[] = [
 
 /** Attacks whose bytes go through the buffers of TLS. */
 const BEHIND = [
-  "an answer that is not read",
+  "a response that is not read",
   "a stream that is not read",
-  "questions, and no answer read",
+  "requests, and no response read",
   "a gzip bomb of 50 MB",
   "a br bomb of 50 MB",
-  "a body after an error's answer",
+  "a body after an error response",
   "a flood of PING (CVE-2019-9512)",
   "a flood of empty DATA (CVE-2019-9518)",
   "rapid reset (CVE-2023-44487)",
-  "resets of connections that are being answered",
+  "resets of connections during responses",
   "more connections than are allowed",
   "more connections from one address than are allowed",
 ];

@@ -80,7 +80,7 @@ const BOUND_MS = 20_000;
 const TOLERANCE = 1.05;
 
 /** Tries the attack with its limit off. */
-export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> {
+export async function tryWithoutLimit(victim: Victim, attack: Attack): Promise<void> {
   const limits = { settingsMs: UNBOUND_SETTINGS_MS, ...attack.limits, ...attack.off };
   await victim.serving(optionsOf(attack, limits), async (url) => {
     const uncut = attack.uncut ?? /open$/;
@@ -95,7 +95,7 @@ export async function tryUnbound(victim: Victim, attack: Attack): Promise<void> 
 }
 
 /** Tries the attack with its limit on, beside a good client. */
-export async function tryBound(victim: Victim, attack: Attack): Promise<Result> {
+export async function tryWithLimit(victim: Victim, attack: Attack): Promise<Result> {
   const { result, log } = await victim.serving(optionsOf(attack, attack.limits ?? {}), async (url) => {
     const client = new GoodClient(url, attack.good);
     try {

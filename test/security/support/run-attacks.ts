@@ -1,23 +1,25 @@
 /** Runs attacks as tests: first all of them without their limits, which warms the process, then one after the other. */
 import { after, describe, test } from "node:test";
-import { type Attack, tryBound, tryUnbound } from "./attack.ts";
+import { type Attack, tryWithLimit, tryWithoutLimit } from "./attack.ts";
 import { Victim } from "./victim.ts";
 
-/** The time limit of each test, which includes the work of all that run at the same time. */
+/** Few enough that no test exceeds its time limit, which includes the work of all that run at the same time. */
 const CONCURRENCY = 8;
 
 /** Tries all attacks at the same time without their limits, and then each with its limit. */
 export function testAttacks(attacks: readonly Attack[]): void {
   const victim = new Victim();
   after(() => victim.end());
-  describe("without its bound", { concurrency: CONCURRENCY }, () => {
+  describe("without limits", { concurrency: CONCURRENCY }, () => {
     for (const attack of attacks) {
-      if (attack.off !== undefined) test(`nothing cuts ${nameOf(attack)}`, () => tryUnbound(victim, attack));
+      if (attack.off !== undefined)
+        test(`without its limit, ${nameOf(attack)} succeeds`, () => tryWithoutLimit(victim, attack));
     }
   });
-  describe("with its bound", () => {
+  describe("with limits", () => {
     for (const attack of attacks) {
-      test(`${nameOf(attack)} is cut, and nobody else`, async () => void (await tryBound(victim, attack)));
+      test(`${nameOf(attack)} is stopped, and good clients are served`, async () =>
+        void (await tryWithLimit(victim, attack)));
     }
   });
 }
@@ -36,8 +38,9 @@ export function testAttacksApart(attacks: readonly Attack[]): void {
     }
   }
   for (const attack of attacks) {
-    if (attack.off !== undefined) test(`nothing cuts ${nameOf(attack)}`, () => apart(tryUnbound, attack));
-    test(`${nameOf(attack)} is cut, and nobody else`, () => apart(tryBound, attack));
+    if (attack.off !== undefined)
+      test(`without its limit, ${nameOf(attack)} succeeds`, () => apart(tryWithoutLimit, attack));
+    test(`${nameOf(attack)} is stopped, and good clients are served`, () => apart(tryWithLimit, attack));
   }
 }
 

@@ -1,9 +1,11 @@
-/** The state of a stream: each transition that ARCHITECTURE.md draws, and those that must not happen (RFC 9113, 5.1). */
+/**
+ * The state of a stream: each transition that ARCHITECTURE.md draws, and those that must not happen (RFC 9113, 5.1).
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BaseStream, SendQueue, StreamState } from "../../src/server/http2/common/base-stream.ts";
-import { Bench, OK } from "./support/bench.ts";
-import { data, GET, headers, POST, rstStream, windowUpdate } from "./support/wire.ts";
+import { data, GET, headers, POST, rstStream, windowUpdate } from "./support/frames.ts";
+import { Harness, OK } from "./support/harness.ts";
 
 type State = keyof typeof StreamState;
 type Event = "receiveEnd" | "sendEnd" | "reset";
@@ -42,7 +44,7 @@ function streamAfter(events: readonly Event[]): TestStream {
 }
 
 for (const [state, after, next] of TABLE) {
-  test(`a stream after ${after.join(" and ") || "HEADERS"} is ${state}, and every event leads to the state that is drawn`, () => {
+  test(`a stream after ${after.join(" and ") || "HEADERS"} is ${state}, and each event leads to the right state`, () => {
     assert.equal(streamAfter(after).state, StreamState[state]);
     EVENTS.forEach((event, i) => {
       assert.equal(streamAfter([...after, event]).state, StreamState[next[i] as State], event);
@@ -62,48 +64,48 @@ test("each side is open until it has sent its end", () => {
 });
 
 /** Ways to each state of a stream on a connection. The handler does not respond by itself. */
-const WAYS: Readonly<Record<Exclude<State, "Closed">, (bench: Bench) => unknown>> = {
-  Open: (bench) => bench.send(headers(1, POST, 0)),
-  HalfClosedRemote: (bench) => bench.send(headers(1, GET)),
-  HalfClosedLocal: (bench) => {
-    bench.send(headers(1, POST, 0));
-    bench.exchanges[0]?.start(OK);
-    bench.exchanges[0]?.end();
+const WAYS: Readonly<Record<Exclude<State, "Closed">, (harness: Harness) => unknown>> = {
+  Open: (harness) => harness.send(headers(1, POST, 0)),
+  HalfClosedRemote: (harness) => harness.send(headers(1, GET)),
+  HalfClosedLocal: (harness) => {
+    harness.send(headers(1, POST, 0));
+    harness.exchanges[0]?.start(OK);
+    harness.exchanges[0]?.end();
   },
 };
 
-function stateOnConnection(bench: Bench): number {
-  const [exchange] = bench.exchanges;
+function stateOnConnection(harness: Harness): number {
+  const [exchange] = harness.exchanges;
   assert.ok(exchange instanceof BaseStream);
   return exchange.state;
 }
 
-for (const [state, way] of Object.entries(WAYS) as [Exclude<State, "Closed">, (bench: Bench) => unknown][]) {
-  const closes: Record<string, (bench: Bench) => unknown> = {
-    "RST_STREAM received": (bench) => bench.send(rstStream(1)),
-    "RST_STREAM sent": (bench) =>
-      assert.deepEqual(bench.send(windowUpdate(1, 0)).slice(-1), ["RstStream 1 PROTOCOL_ERROR"]),
-    "the loss of the socket": (bench) => bench.connection.abort("lost"),
-    "an error of the connection": (bench) => bench.send(rstStream(0)),
+for (const [state, way] of Object.entries(WAYS) as [Exclude<State, "Closed">, (harness: Harness) => unknown][]) {
+  const closes: Record<string, (harness: Harness) => unknown> = {
+    "RST_STREAM received": (harness) => harness.send(rstStream(1)),
+    "RST_STREAM sent": (harness) =>
+      assert.deepEqual(harness.send(windowUpdate(1, 0)).slice(-1), ["RstStream 1 PROTOCOL_ERROR"]),
+    "the loss of the socket": (harness) => harness.connection.abort("lost"),
+    "an error of the connection": (harness) => harness.send(rstStream(0)),
   };
   for (const [event, close] of Object.entries(closes)) {
     test(`${event} closes a stream that is ${state}`, () => {
-      const bench = Bench.settled(() => {});
-      way(bench);
-      assert.equal(stateOnConnection(bench), StreamState[state]);
-      close(bench);
-      assert.equal(stateOnConnection(bench), StreamState.Closed);
-      assert.equal(bench.connection.openStreams, 0);
+      const harness = Harness.settled(() => {});
+      way(harness);
+      assert.equal(stateOnConnection(harness), StreamState[state]);
+      close(harness);
+      assert.equal(stateOnConnection(harness), StreamState.Closed);
+      assert.equal(harness.connection.openStreams, 0);
     });
   }
 }
 
-test("the two ends of the messages close a stream, in either order", () => {
-  const received = Bench.settled(() => {});
+test("END_STREAM of both sides closes a stream, in either order", () => {
+  const received = Harness.settled(() => {});
   WAYS.HalfClosedRemote(received);
   received.exchanges[0]?.respond(OK, new Uint8Array(0));
   assert.equal(stateOnConnection(received), StreamState.Closed);
-  const sent = Bench.settled(() => {});
+  const sent = Harness.settled(() => {});
   WAYS.HalfClosedLocal(sent);
   sent.send(data(1, "end"));
   assert.equal(stateOnConnection(sent), StreamState.Closed);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionPhase, ConnectionState } from "../../src/server/http2/common/connection-state.ts";
 import { Flag, FrameType } from "../../src/server/http2/frames/types.ts";
-import { Bench, OK } from "./support/bench.ts";
-import { frame, GET, headers, ping, SETTINGS_ACK, uint32 } from "./support/wire.ts";
+import { frame, GET, headers, ping, SETTINGS_ACK, uint32 } from "./support/frames.ts";
+import { Harness, OK } from "./support/harness.ts";
 
 type Event = "receiveSettings" | "receiveSettingsAck" | "receiveGoaway" | "sendGoaway" | "close";
 type Phase = keyof typeof ConnectionPhase;
@@ -51,12 +51,12 @@ const TABLE: Readonly<Record<string, Row>> = {
   },
   "a connection that sent GOAWAY": { after: [...OPENED, "sendGoaway"], phase: "Draining", next: ALWAYS_DRAINING },
   "a connection that sent GOAWAY before SETTINGS": { after: ["sendGoaway"], phase: "Draining", next: ALWAYS_DRAINING },
-  "a connection that drains, and then gets SETTINGS": {
+  "a connection that received SETTINGS while it drained": {
     after: ["sendGoaway", ...OPENED],
     phase: "Draining",
     next: ALWAYS_DRAINING,
   },
-  "a connection that was closed at once": { after: ["close"], phase: "Closed", next: ALWAYS_CLOSED },
+  "a connection that was closed before SETTINGS": { after: ["close"], phase: "Closed", next: ALWAYS_CLOSED },
   "a connection that was closed while it was open": {
     after: [...OPENED, "close"],
     phase: "Closed",
@@ -76,7 +76,7 @@ function stateAfter(events: readonly Event[]): ConnectionState {
 }
 
 for (const [name, { after, phase, next }] of Object.entries(TABLE)) {
-  test(`${name} is ${phase}, and every event leads to the phase that is drawn`, () => {
+  test(`${name} is ${phase}, and each event leads to the right phase`, () => {
     assert.equal(stateAfter(after).phase, ConnectionPhase[phase]);
     EVENTS.forEach((event, i) => {
       const state = stateAfter([...after, event]);
@@ -86,7 +86,7 @@ for (const [name, { after, phase, next }] of Object.entries(TABLE)) {
   });
 }
 
-test("a connection remembers what it received, and that is not changed by what it sends", () => {
+test("a connection remembers the frames that it has received, and not those that it has sent", () => {
   const facts = (events: readonly Event[]) => {
     const { settingsReceived, settingsAcknowledged, goawayReceived } = stateAfter(events);
     return [settingsReceived, settingsAcknowledged, goawayReceived];
@@ -98,37 +98,37 @@ test("a connection remembers what it received, and that is not changed by what i
   assert.deepEqual(facts([...OPENED, "receiveGoaway", "close"]), [true, true, true]);
 });
 
-/** Each way in which a connection begins to drain, and the frames after which it need only wait for its streams. */
-const DRAINS: Readonly<Record<string, (bench: Bench) => unknown>> = {
-  "the peer's GOAWAY": (bench) => bench.send(frame(FrameType.Goaway, 0, 0, uint32(0, 0))),
-  "the second GOAWAY of this side": (bench) => {
-    bench.connection.drain("bye");
-    return bench.send(ping("farewell", Flag.Ack));
+/** The frames after which a connection only waits for its streams. */
+const DRAINS: Readonly<Record<string, (harness: Harness) => unknown>> = {
+  "the peer's GOAWAY": (harness) => harness.send(frame(FrameType.Goaway, 0, 0, uint32(0, 0))),
+  "the second GOAWAY of this side": (harness) => {
+    harness.connection.drain("bye");
+    return harness.send(ping("farewell", Flag.Ack));
   },
 };
 
 for (const [name, drain] of Object.entries(DRAINS)) {
-  test(`after ${name} the end of the last stream closes the connection, and without a stream it closes at once`, () => {
-    const bench = Bench.settled(() => {});
-    bench.send(headers(1, GET), headers(3, GET));
-    drain(bench);
-    bench.exchanges[0]?.respond(OK, new Uint8Array(0));
-    bench.send(SETTINGS_ACK);
-    assert.equal(bench.connection.isClosed, false);
-    bench.exchanges[1]?.respond(OK, new Uint8Array(0));
-    assert.equal(bench.connection.isClosed, true);
-    const idle = Bench.settled();
+  test(`after ${name} the end of the last stream closes the connection, and without streams it closes immediately`, () => {
+    const harness = Harness.settled(() => {});
+    harness.send(headers(1, GET), headers(3, GET));
+    drain(harness);
+    harness.exchanges[0]?.respond(OK, new Uint8Array(0));
+    harness.send(SETTINGS_ACK);
+    assert.equal(harness.connection.isClosed, false);
+    harness.exchanges[1]?.respond(OK, new Uint8Array(0));
+    assert.equal(harness.connection.isClosed, true);
+    const idle = Harness.settled();
     idle.send(headers(1, GET));
     drain(idle);
     assert.equal(idle.connection.isClosed, true);
   });
 }
 
-test("the end of the last stream does not close a connection that is open, or waits to send the second GOAWAY", () => {
-  const bench = Bench.settled();
-  bench.send(headers(1, GET));
-  assert.equal(bench.connection.isClosed, false);
-  bench.connection.drain("bye");
-  bench.send(headers(3, GET));
-  assert.equal(bench.connection.isClosed, false);
+test("the end of the last stream closes neither an open connection nor one before its second GOAWAY", () => {
+  const harness = Harness.settled();
+  harness.send(headers(1, GET));
+  assert.equal(harness.connection.isClosed, false);
+  harness.connection.drain("bye");
+  harness.send(headers(3, GET));
+  assert.equal(harness.connection.isClosed, false);
 });

@@ -1,4 +1,4 @@
-/** The same random exchanges with this server and with node:http2's: a client sees the same. */
+/** Compares this server with node:http2: a client gets the same responses to the same random requests. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2, { type ClientHttp2Session } from "node:http2";
@@ -8,7 +8,6 @@ import type { Field, Handler } from "../../src/server/http/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames/types.ts";
 import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
 import { Random } from "../support/random.ts";
-import { RawClient, startServer } from "./support/server.ts";
 import {
   data,
   type Frame,
@@ -19,7 +18,8 @@ import {
   SETTINGS_ACK,
   settings,
   windowUpdate,
-} from "./support/wire.ts";
+} from "./support/frames.ts";
+import { RawClient, startServer } from "./support/server.ts";
 
 interface Reply {
   readonly status: number;
@@ -29,7 +29,7 @@ interface Reply {
   readonly reset: boolean;
 }
 
-/** What both servers make of a request. */
+/** Returns the response of both servers to a request. */
 function reply(path: string, body: Buffer): Reply {
   const random = new Random(body.length + Number(path.slice(1)));
   const some = () =>
@@ -74,7 +74,7 @@ function theirs(stream: http2.ServerHttp2Stream, path: string): void {
   });
 }
 
-/** Ports of both servers. */
+/** Starts both servers. Returns their ports. */
 async function bothServers(t: TestContext): Promise<readonly [ours: number, theirs: number]> {
   const { port } = await startServer(t, ours);
   const server = http2.createServer();
@@ -87,7 +87,7 @@ async function bothServers(t: TestContext): Promise<readonly [ours: number, thei
   return [port, (server.address() as AddressInfo).port];
 }
 
-/** What a client of node:http2 sees of one exchange, in words. */
+/** Makes a random call with a client of node:http2. Returns all that the client receives, as a text. */
 async function outcome(session: ClientHttp2Session, seed: number): Promise<string> {
   const random = new Random(seed);
   const request = session.request(
@@ -104,14 +104,14 @@ async function outcome(session: ClientHttp2Session, seed: number): Promise<strin
     body += part.toString("latin1");
   });
   for (let i = random.below(5); i > 0; i--) request.write(random.bytes(random.below(random.chance(4) ? 50_000 : 200)));
-  const gone = random.chance(10);
-  if (gone) request.close(http2.constants.NGHTTP2_CANCEL);
+  const isCancelled = random.chance(10);
+  if (isCancelled) request.close(http2.constants.NGHTTP2_CANCEL);
   else request.end();
   await new Promise((resolve) => request.on("close", resolve));
-  return gone ? "gone" : [...seen, body, `code ${request.rstCode}`].join("\n");
+  return isCancelled ? "cancelled" : [...seen, body, `code ${request.rstCode}`].join("\n");
 }
 
-/** The fields that a reply has, sorted. */
+/** Returns the fields that begin with x-, sorted. */
 function ownFields(fields: http2.IncomingHttpHeaders): string {
   return Object.entries(fields)
     .filter(([name]) => name.startsWith("x-"))
@@ -120,7 +120,7 @@ function ownFields(fields: http2.IncomingHttpHeaders): string {
 }
 
 for (const window of [100, 65_535, 1 << 20]) {
-  test(`a client of node:http2 with windows of ${window} bytes sees the same of both servers`, async (t) => {
+  test(`a client of node:http2 with windows of ${window} bytes gets the same from both servers`, async (t) => {
     const ports = await bothServers(t);
     const sessions = ports.map((port) =>
       http2.connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: window } }),
@@ -136,7 +136,7 @@ for (const window of [100, 65_535, 1 << 20]) {
   });
 }
 
-/** A request in frames, with padding, a block in parts, trailers, and bodies in pieces. */
+/** Returns a random request as frames: with padding, CONTINUATION, trailers, and a body in pieces. */
 function request(random: Random, id: number): Buffer[] {
   const fields: readonly Field[] = [
     [":method", "POST"],
@@ -160,28 +160,28 @@ function request(random: Random, id: number): Buffer[] {
   return frames;
 }
 
-/** What frames of a server mean, stream by stream. */
-function meaning(frames: readonly Frame[]): Record<string, string> {
+/** Returns the contents of the frames of each stream. It does not depend on the frames' sizes. */
+function contentOf(frames: readonly Frame[]): Record<string, string> {
   const streams: Record<string, string> = {};
   for (const one of frames) {
     if (one.id === 0 || one.type === FrameType.WindowUpdate) continue;
-    const said =
+    const content =
       one.type === FrameType.Headers
         ? JSON.stringify({ ...fieldsOf(one), date: undefined })
         : one.payload.toString("latin1");
     streams[one.id] =
-      `${streams[one.id] ?? ""}${said}${one.flags & Flag.EndStream && one.type !== FrameType.RstStream ? "\nend" : ""}`;
+      `${streams[one.id] ?? ""}${content}${one.flags & Flag.EndStream && one.type !== FrameType.RstStream ? "\nend" : ""}`;
   }
   return streams;
 }
 
-test("raw frames, however they are mixed among streams and split, mean the same to both servers", async (t) => {
+test("both servers respond alike to raw frames in random order and in random chunks", async (t) => {
   const ports = await bothServers(t);
   for (let seed = 1; seed <= 20; seed++) {
     const random = new Random(seed);
     const queues = Array.from({ length: 10 }, (_, i) => request(random, 1 + 2 * i));
     const mixed: Buffer[] = [];
-    // Streams begin in their order; what follows a block comes in any.
+    // Streams are opened in their order. Their other frames follow in a random order.
     for (const queue of queues) mixed.push(...queue.splice(0, 2));
     for (
       let left = queues.filter((queue) => queue.length > 0);
@@ -190,14 +190,14 @@ test("raw frames, however they are mixed among streams and split, mean the same 
     ) {
       mixed.push(random.pick(left).shift() as Buffer);
     }
-    // node:http2 must not use its dynamic table, which fieldsOf does not know.
-    const hello = [
+    // node:http2 must not use its dynamic table, because fieldsOf does not support it.
+    const start = [
       PREFACE,
       settings([SettingId.HeaderTableSize, 0], [SettingId.InitialWindowSize, 1 << 24]),
       SETTINGS_ACK,
     ];
-    const bytes = Buffer.concat([...hello, windowUpdate(0, 1 << 24), ...mixed]);
-    const meanings = await Promise.all(
+    const bytes = Buffer.concat([...start, windowUpdate(0, 1 << 24), ...mixed]);
+    const contents = await Promise.all(
       ports.map(async (port) => {
         const client = new RawClient(net.connect(port, "127.0.0.1"));
         t.after(() => client.socket.destroy());
@@ -206,14 +206,15 @@ test("raw frames, however they are mixed among streams and split, mean the same 
           if (random.chance(20)) await new Promise(setImmediate);
         }
         while (
-          Object.values(meaning(client.frames)).filter((said) => said.endsWith("end") || said.endsWith("\x02")).length <
-          10
+          Object.values(contentOf(client.frames)).filter(
+            (content) => content.endsWith("end") || content.endsWith("\x02"),
+          ).length < 10
         ) {
           await new Promise((resolve) => setTimeout(resolve, 2));
         }
-        return meaning(client.frames);
+        return contentOf(client.frames);
       }),
     );
-    assert.deepEqual(meanings[0], meanings[1]);
+    assert.deepEqual(contents[0], contents[1]);
   }
 });

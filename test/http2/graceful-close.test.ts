@@ -1,87 +1,88 @@
-/** How a server takes leave of its clients without losing a call (RFC 9113, 6.8). */
+/** Graceful close: GOAWAY, PING, GOAWAY, so that no call is lost (RFC 9113, 6.8). */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { Exchange } from "../../src/server/http/exchange.ts";
 import { Flag } from "../../src/server/http2/frames/types.ts";
-import { Bench, echo, OK } from "./support/bench.ts";
-import { answerOf, call, connect, pause, RawClient, startServer } from "./support/server.ts";
-import { GET, HELLO, headers, ping, rstStream } from "./support/wire.ts";
+import { GET, HANDSHAKE, headers, ping, rstStream } from "./support/frames.ts";
+import { echo, Harness, OK } from "./support/harness.ts";
+import { call, connect, pause, RawClient, responseOf, startServer } from "./support/server.ts";
 
-const FAREWELL = ping("farewell", Flag.Ack);
-const NOTHING = new Uint8Array(0);
+/** The acknowledgement of the PING that follows the first GOAWAY. */
+const PING_ACK = ping("farewell", Flag.Ack);
+const EMPTY_BYTES = new Uint8Array(0);
 
-test("it says GOAWAY for all streams and PING, and on its answer GOAWAY for the last, and closes after it", () => {
-  const bench = Bench.settled(() => {});
-  bench.send(headers(1, GET));
-  bench.connection.drain("bye");
-  assert.deepEqual(bench.words(), ["Goaway 2147483647 NO_ERROR: bye", "Ping"]);
-  assert.deepEqual(bench.send(headers(3, GET)), [], "a stream that was on its way is served");
-  assert.deepEqual(bench.send(FAREWELL), ["Goaway 3 NO_ERROR: bye"]);
-  assert.deepEqual(bench.send(headers(5, GET)), ["RstStream 5 REFUSED_STREAM"]);
-  bench.exchanges[0]?.respond(OK, NOTHING);
-  assert.equal(bench.connection.isClosed, false);
-  bench.exchanges[1]?.respond(OK, NOTHING);
-  assert.deepEqual(bench.words(), ["Headers 1 200 end", "Headers 3 200 end"]);
-  assert.ok(bench.connection.isClosed);
+test("GOAWAY for all streams and PING are sent first, and after the acknowledgement GOAWAY for the last stream", () => {
+  const harness = Harness.settled(() => {});
+  harness.send(headers(1, GET));
+  harness.connection.drain("bye");
+  assert.deepEqual(harness.sent(), ["Goaway 2147483647 NO_ERROR: bye", "Ping"]);
+  assert.deepEqual(harness.send(headers(3, GET)), [], "a stream that was in flight is served");
+  assert.deepEqual(harness.send(PING_ACK), ["Goaway 3 NO_ERROR: bye"]);
+  assert.deepEqual(harness.send(headers(5, GET)), ["RstStream 5 REFUSED_STREAM"]);
+  harness.exchanges[0]?.respond(OK, EMPTY_BYTES);
+  assert.equal(harness.connection.isClosed, false);
+  harness.exchanges[1]?.respond(OK, EMPTY_BYTES);
+  assert.deepEqual(harness.sent(), ["Headers 1 200 end", "Headers 3 200 end"]);
+  assert.ok(harness.connection.isClosed);
 });
 
-test("it waits for the answer to its PING even where no stream is open", () => {
-  const bench = Bench.settled();
-  bench.send(headers(1, GET));
-  bench.connection.drain("bye");
-  assert.equal(bench.connection.isClosed, false);
-  bench.send(ping("other123", Flag.Ack));
-  assert.equal(bench.connection.isClosed, false);
-  bench.send(FAREWELL);
-  assert.ok(bench.connection.isClosed);
+test("the acknowledgement of PING is waited for even without open streams", () => {
+  const harness = Harness.settled();
+  harness.send(headers(1, GET));
+  harness.connection.drain("bye");
+  assert.equal(harness.connection.isClosed, false);
+  harness.send(ping("other123", Flag.Ack));
+  assert.equal(harness.connection.isClosed, false);
+  harness.send(PING_ACK);
+  assert.ok(harness.connection.isClosed);
 });
 
-test("a client that does not answer the PING is not waited for longer than gracefulCloseMs", () => {
-  const bench = Bench.settled(() => {}, { gracefulCloseMs: 100 });
-  bench.send(headers(1, GET));
-  bench.connection.drain("bye");
-  bench.words();
-  assert.deepEqual(bench.pass(100), []);
-  assert.deepEqual(bench.pass(1), ["Goaway 1 NO_ERROR: bye"]);
-  bench.send(rstStream(1));
-  assert.ok(bench.connection.isClosed);
+test("a client that does not acknowledge PING is waited for no longer than gracefulCloseMs", () => {
+  const harness = Harness.settled(() => {}, { gracefulCloseMs: 100 });
+  harness.send(headers(1, GET));
+  harness.connection.drain("bye");
+  harness.sent();
+  assert.deepEqual(harness.advance(100), []);
+  assert.deepEqual(harness.advance(1), ["Goaway 1 NO_ERROR: bye"]);
+  harness.send(rstStream(1));
+  assert.ok(harness.connection.isClosed);
 });
 
 for (const { name, before, after } of [
-  { name: "said anything", before: [], after: [HELLO, headers(1, GET)] },
-  { name: "begun a stream", before: [HELLO], after: [headers(1, GET)] },
+  { name: "sent its preface", before: [], after: [HANDSHAKE, headers(1, GET)] },
+  { name: "opened a stream", before: [HANDSHAKE], after: [headers(1, GET)] },
 ]) {
-  test(`a client that has not ${name} yet is served its first stream, and hears GOAWAY behind that`, () => {
-    const bench = new Bench();
-    bench.send(...before);
-    bench.connection.drain("bye");
-    assert.ok(!bench.words().some((word) => word.startsWith("Goaway")));
-    const words = bench.send(...after);
-    assert.deepEqual(words.slice(-3), ["Headers 1 200 end", "Goaway 2147483647 NO_ERROR: bye", "Ping"]);
-    assert.deepEqual(bench.send(FAREWELL), ["Goaway 1 NO_ERROR: bye"]);
-    assert.ok(bench.connection.isClosed);
+  test(`a client that has not ${name} yet gets its first response, and then GOAWAY`, () => {
+    const harness = new Harness();
+    harness.send(...before);
+    harness.connection.drain("bye");
+    assert.ok(!harness.sent().some((text) => text.startsWith("Goaway")));
+    const sent = harness.send(...after);
+    assert.deepEqual(sent.slice(-3), ["Headers 1 200 end", "Goaway 2147483647 NO_ERROR: bye", "Ping"]);
+    assert.deepEqual(harness.send(PING_ACK), ["Goaway 1 NO_ERROR: bye"]);
+    assert.ok(harness.connection.isClosed);
   });
 }
 
-test("a client that begins no stream within a second hears GOAWAY", () => {
-  const bench = Bench.settled();
-  bench.connection.drain("bye");
-  assert.deepEqual(bench.pass(1_000), []);
-  assert.deepEqual(bench.pass(1), ["Goaway 2147483647 NO_ERROR: bye", "Ping"]);
-  assert.deepEqual(bench.send(FAREWELL), ["Goaway 0 NO_ERROR: bye"]);
-  assert.ok(bench.connection.isClosed);
+test("a client that opens no stream within a second gets GOAWAY", () => {
+  const harness = Harness.settled();
+  harness.connection.drain("bye");
+  assert.deepEqual(harness.advance(1_000), []);
+  assert.deepEqual(harness.advance(1), ["Goaway 2147483647 NO_ERROR: bye", "Ping"]);
+  assert.deepEqual(harness.send(PING_ACK), ["Goaway 0 NO_ERROR: bye"]);
+  assert.ok(harness.connection.isClosed);
 });
 
-test("to drain twice is to drain once", () => {
-  const bench = Bench.settled();
-  bench.send(headers(1, GET));
-  bench.connection.drain("bye");
-  bench.connection.drain("bye");
-  assert.equal(bench.words().length, 2);
+test("a second drain sends nothing", () => {
+  const harness = Harness.settled();
+  harness.send(headers(1, GET));
+  harness.connection.drain("bye");
+  harness.connection.drain("bye");
+  assert.equal(harness.sent().length, 2);
 });
 
-test("a server that drains loses no call of a client that calls all the time", async (t) => {
+test("a server that drains loses no call of a client that makes calls all the time", async (t) => {
   let begun = 0;
   const server = await startServer(t, (exchange) => {
     begun++;
@@ -97,7 +98,7 @@ test("a server that drains loses no call of a client that calls all the time", a
     }
   };
   const callers = Array.from({ length: 20 }, () =>
-    // What the client itself does not send any more, since it has read GOAWAY, is no call that was lost.
+    // A call that the client does not send after GOAWAY is not lost.
     caller().catch((error) => assert.match(`${error.code} ${error.message}`, /GOAWAY_SESSION|REFUSED_STREAM/)),
   );
   while (served <= 20) await pause(5);
@@ -107,16 +108,16 @@ test("a server that drains loses no call of a client that calls all the time", a
   assert.equal(server.sockets.size, 0);
 });
 
-test("drain waits for a call that is under way, and the caller's deadline cuts it", async (t) => {
-  const abandoned = Promise.withResolvers<void>();
+test("drain waits for a call in flight, until destroy cancels it", async (t) => {
+  const cancelled = Promise.withResolvers<void>();
   const exchanges: Exchange[] = [];
   const server = await startServer(t, (exchange) => {
     exchanges.push(exchange);
-    exchange.onCancelled = abandoned.resolve;
+    exchange.onCancelled = cancelled.resolve;
   });
   const session = connect(t, server);
-  const answer = answerOf(session.request({ ":path": "/" }));
-  answer.catch(() => {});
+  const response = responseOf(session.request({ ":path": "/" }));
+  response.catch(() => {});
   while (exchanges.length === 0) await pause(2);
   let drained = false;
   const draining = server.http2.drain().then(() => {
@@ -126,18 +127,18 @@ test("drain waits for a call that is under way, and the caller's deadline cuts i
   assert.equal(drained, false);
   server.http2.destroy();
   await draining;
-  await abandoned.promise;
+  await cancelled.promise;
 });
 
-test("a connection that comes while the server drains is told so, and closed", async (t) => {
+test("a connection that is accepted while the server drains gets GOAWAY and is closed", async (t) => {
   const server = await startServer(t);
   await server.http2.drain();
   const late = await RawClient.connect(t, server);
   await late.closed;
-  assert.match(late.words.at(-1) ?? "", /^Goaway 0 NO_ERROR: the server is draining$/);
+  assert.match(late.received.at(-1) ?? "", /^Goaway 0 NO_ERROR: the server is draining$/);
 });
 
-test("a server without connections is drained at once, and looks at no clock", async (t) => {
+test("a server without connections is drained immediately, and has no timer", async (t) => {
   const server = await startServer(t);
   const session = connect(t, server);
   await call(session);

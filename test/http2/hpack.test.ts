@@ -1,4 +1,4 @@
-/** HPACK against the examples of RFC 7541, appendix C, and both ways against node:http2. */
+/** HPACK: the examples of RFC 7541 (appendix C), invalid blocks, and exchanges with node:http2. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Field } from "../../src/server/http/exchange.ts";
@@ -6,7 +6,7 @@ import { HpackDecoder } from "../../src/server/http2/hpack/decoder.ts";
 import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
 import { huffmanDecode, huffmanEncode, huffmanLength } from "../../src/server/http2/hpack/huffman.ts";
 import { Random } from "../support/random.ts";
-import { answerOf, connect, startServer } from "./support/server.ts";
+import { connect, responseOf, startServer } from "./support/server.ts";
 
 function decode(decoder: HpackDecoder, hex: string): string[] {
   const bytes = Buffer.from(hex.replaceAll(" ", ""), "hex");
@@ -27,7 +27,7 @@ const DATE = "Mon, 21 Oct 2013 20:13:21 GMT";
 const LOCATION = "https://www.example.com";
 const COOKIE = "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1";
 
-/** Blocks that are decoded one after the other with one decoder, and what each means. */
+/** Blocks that one decoder decodes one after the other, each with its fields. */
 const EXAMPLES: Record<string, readonly (readonly [hex: string, fields: readonly string[]])[]> = {
   "C.2.1 literal with indexing": [
     ["400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572", ["custom-key: custom-header"]],
@@ -48,13 +48,13 @@ const EXAMPLES: Record<string, readonly (readonly [hex: string, fields: readonly
 };
 
 for (const [name, blocks] of Object.entries(EXAMPLES)) {
-  test(`example ${name} of RFC 7541 decodes to what it says`, () => {
+  test(`example ${name} of RFC 7541 decodes to its fields`, () => {
     const decoder = new HpackDecoder();
     for (const [hex, fields] of blocks) assert.deepEqual(decode(decoder, hex), fields);
   });
 }
 
-/** C.5 and C.6 have a table of 256 bytes, which a size update says here. */
+/** The table of C.5 and C.6 has 256 bytes. Here a size update at the beginning sets that size. */
 const RESPONSES: Record<string, readonly string[]> = {
   "C.5 responses without Huffman code, with eviction": [
     `3fe101 4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3120 474d 546e
@@ -74,7 +74,7 @@ const RESPONSES: Record<string, readonly string[]> = {
 };
 
 for (const [name, blocks] of Object.entries(RESPONSES)) {
-  test(`example ${name} of RFC 7541 decodes to what it says`, () => {
+  test(`example ${name} of RFC 7541 decodes to its fields`, () => {
     const decoder = new HpackDecoder();
     const [first, second, third] = blocks.map((block) => decode(decoder, block.replaceAll(/\s/g, "")));
     const same = ["cache-control: private", `date: ${DATE}`, `location: ${LOCATION}`];
@@ -91,7 +91,7 @@ for (const [name, blocks] of Object.entries(RESPONSES)) {
   });
 }
 
-test("every byte survives the Huffman code, in texts of every length", () => {
+test("texts of all bytes and of every length are the same after Huffman coding and decoding", () => {
   const random = new Random(7);
   for (let length = 0; length < 300; length++) {
     const text = random.bytes(length).toString("latin1");
@@ -109,22 +109,22 @@ test("Huffman padding over seven bits, padding that is not ones, and EOS are err
   assert.equal(huffmanDecode(Buffer.from("1f", "hex"), 0, 1), "a");
 });
 
-for (const [what, hex, message] of [
-  ["an integer that is cut", "ff", /inside an integer/],
-  ["an integer that is too long", "ffffffffff7f", /exceeds 28 bits/],
-  ["a string that is cut", "400a61", /inside a string/],
+for (const [name, hex, message] of [
+  ["an incomplete integer", "ff", /inside an integer/],
+  ["an integer of over 28 bits", "ffffffffff7f", /exceeds 28 bits/],
+  ["an incomplete string", "400a61", /inside a string/],
   ["a literal without a value", "400161", /inside a representation/],
   ["index 0", "80", /index 0/],
-  ["an index past the table's end", "be", /index 62/],
+  ["an index past the end of the table", "be", /index 62/],
   ["a size update after a field", "8220", /after a field/],
   ["a size update over the limit", "3fe21f", /4097 bytes exceeds 4096/],
 ] as const) {
-  test(`${what} is a COMPRESSION_ERROR`, () => {
+  test(`${name} is a COMPRESSION_ERROR`, () => {
     assert.throws(() => decode(new HpackDecoder(), hex), { code: 9, message });
   });
 }
 
-test("an entry larger than the table empties it, and is no error (RFC 7541, 4.4)", () => {
+test("an entry larger than the table empties it without an error (RFC 7541, 4.4)", () => {
   const decoder = new HpackDecoder();
   const literal = (name: string, value: string) =>
     Buffer.concat([Buffer.of(0x40, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
@@ -133,7 +133,7 @@ test("an entry larger than the table empties it, and is no error (RFC 7541, 4.4)
   assert.throws(() => decode(decoder, "be"), /index 62/);
 });
 
-test("a list over the bound says so, keeps the table in step, and holds no more fields", () => {
+test("a list above the maximum size is cut off and marked, and the table stays synchronized", () => {
   const decoder = new HpackDecoder();
   const block = Buffer.concat([Buffer.from("4001610162", "hex"), Buffer.alloc(100, 0xbe)]);
   assert.equal(decoder.decode(block, 0, block.length, 68).length, 2);
@@ -148,7 +148,7 @@ function randomFields(random: Random): Field[] {
   });
 }
 
-test("blocks made here mean the same when they are decoded here", () => {
+test("encoded blocks decode to the same fields", () => {
   const random = new Random(11);
   for (let i = 0; i < 200; i++) {
     const fields = randomFields(random);
@@ -161,7 +161,7 @@ test("blocks made here mean the same when they are decoded here", () => {
   }
 });
 
-test("fields go both ways to and from node:http2 over one connection, whose dynamic table fills and evicts", async (t) => {
+test("node:http2 gets back the fields that it sends, while its dynamic table fills and evicts entries", async (t) => {
   const server = await startServer(t, (exchange) => {
     const fields = exchange.request.fields.filter(([name]) => name.startsWith("x-"));
     exchange.respond({ status: 200, fields }, Buffer.alloc(0));
@@ -170,8 +170,8 @@ test("fields go both ways to and from node:http2 over one connection, whose dyna
   const random = new Random(13);
   for (let i = 0; i < 150; i++) {
     const fields = Object.fromEntries(randomFields(random));
-    const { headers } = await answerOf(session.request({ ":path": `/${i}`, ...fields }));
-    const back = Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("x-")));
-    assert.deepEqual(back, fields);
+    const { headers } = await responseOf(session.request({ ":path": `/${i}`, ...fields }));
+    const returned = Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("x-")));
+    assert.deepEqual(returned, fields);
   }
 });

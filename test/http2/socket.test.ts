@@ -1,4 +1,4 @@
-/** Connections over sockets: plain and TLS, bytes that were read before, many of them, and large bodies. */
+/** Connections over sockets: plain and TLS, many at a time, with large bodies and unshifted bytes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
@@ -6,9 +6,9 @@ import net, { type AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { Exchange, Handler } from "../../src/server/http/exchange.ts";
-import { echo, OK } from "./support/bench.ts";
-import { answerOf, call, connect, createTestHttp2, pause, RawClient, startServer } from "./support/server.ts";
-import { GET, HELLO, headers, ping, rstStream } from "./support/wire.ts";
+import { GET, HANDSHAKE, headers, ping, rstStream } from "./support/frames.ts";
+import { echo, OK } from "./support/harness.ts";
+import { call, connect, createTestHttp2, pause, RawClient, responseOf, startServer } from "./support/server.ts";
 
 /** Sends back each piece of the body as it comes. */
 const stream: Handler = async (exchange) => {
@@ -21,35 +21,35 @@ const stream: Handler = async (exchange) => {
   }
 };
 
-test("bytes that were read before and unshifted are read first", async (t) => {
-  const engine = createTestHttp2(echo);
+test("bytes that were unshifted into the socket are read first", async (t) => {
+  const http2Server = createTestHttp2(echo);
   const server = net.createServer((socket) => {
     socket.once("data", (chunk) => {
       socket.pause();
       socket.unshift(chunk);
-      engine.accept(socket);
+      http2Server.accept(socket);
     });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
-    engine.destroy();
+    http2Server.destroy();
     server.close();
   });
   const session = connect(t, { port: (server.address() as AddressInfo).port });
   assert.equal((await call(session, "hello")).body.toString(), "hello");
 });
 
-test("a TLS socket serves as well, and large bodies go through it unchanged, many at a time", async (t) => {
-  // A key that both know spares a certificate.
+test("a TLS socket is served, and many large bodies at a time pass through it unchanged", async (t) => {
+  // With a pre-shared key, no certificate is needed.
   const key = Buffer.alloc(32, 1);
   const tls = { ciphers: "PSK", ALPNProtocols: ["h2"] };
-  const engine = createTestHttp2(stream);
-  const server = createTlsServer({ ...tls, pskCallback: () => key }, (socket) => engine.accept(socket));
+  const http2Server = createTestHttp2(stream);
+  const server = createTlsServer({ ...tls, pskCallback: () => key }, (socket) => http2Server.accept(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => {
-    engine.destroy();
+    http2Server.destroy();
     server.close();
   });
   const port = (server.address() as AddressInfo).port;
@@ -65,14 +65,14 @@ test("a TLS socket serves as well, and large bodies go through it unchanged, man
   });
   t.after(() => session.destroy());
   const bodies = Array.from({ length: 20 }, (_, i) => Buffer.alloc(300_000, i + 1));
-  const answers = await Promise.all(bodies.map((body) => call(session, body)));
-  answers.forEach(({ body, trailers }, i) => {
+  const responses = await Promise.all(bodies.map((body) => call(session, body)));
+  responses.forEach(({ body, trailers }, i) => {
     assert.ok(body.equals(bodies[i] as Buffer));
     assert.equal(trailers?.["x-end"], "1");
   });
 });
 
-test("answers that wait in sockets are no other caller's: a thousand of them, read late, are each their own", async (t) => {
+test("a thousand responses that wait in sockets all reach the caller that they belong to", async (t) => {
   const server = await startServer(t, (exchange) => {
     exchange.bufferBody(
       100,
@@ -90,7 +90,7 @@ test("answers that wait in sockets are no other caller's: a thousand of them, re
   await Promise.all(calls);
 });
 
-test("answers that handlers give at once, later in the turn and in later turns leave whole and in order", async (t) => {
+test("responses that handlers send immediately, later in the turn and in later turns arrive complete and in order", async (t) => {
   const later: Record<string, (go: () => void) => void> = {
     "/now": (go) => go(),
     "/microtask": queueMicrotask,
@@ -105,14 +105,14 @@ test("answers that handlers give at once, later in the turn and in later turns l
   const server = await startServer(t, (exchange) => later[exchange.request.path]?.(() => echo(exchange)));
   const session = connect(t, server);
   const paths = Array.from({ length: 10 }, () => Object.keys(later)).flat();
-  const answers = await Promise.all(paths.map((path) => call(session, path, { ":path": path })));
+  const responses = await Promise.all(paths.map((path) => call(session, path, { ":path": path })));
   assert.deepEqual(
-    answers.map(({ body }) => body.toString()),
+    responses.map(({ body }) => body.toString()),
     paths,
   );
 });
 
-test("a thousand connections are served, and leave nothing behind", async (t) => {
+test("a thousand connections are served, and all sockets are closed afterwards", async (t) => {
   const server = await startServer(t);
   const clients: RawClient[] = [];
   for (let i = 0; i < 1_000; i++) clients.push(await RawClient.connect(t, server));
@@ -123,7 +123,7 @@ test("a thousand connections are served, and leave nothing behind", async (t) =>
   while (server.sockets.size > 0) await pause(2);
 });
 
-test("ten thousand calls go over one connection with small windows", async (t) => {
+test("ten thousand calls with small windows are served over one connection", async (t) => {
   const server = await startServer(t);
   const session = connect(t, server, { settings: { initialWindowSize: 400 } });
   const body = "x".repeat(1_000);
@@ -134,27 +134,27 @@ test("ten thousand calls go over one connection with small windows", async (t) =
   await Promise.all(Array.from({ length: 50 }, caller));
 });
 
-test("256 MB stream to the server and back, and memory does not grow with them", async (t) => {
+test("256 MB are streamed to the server and back, and memory does not grow with them", async (t) => {
   const server = await startServer(t, stream);
   const session = connect(t, server);
   const piece = Buffer.alloc(1 << 16, "x");
   const before = process.memoryUsage.rss();
-  let most = 0;
-  let got = 0;
+  let maxGrowth = 0;
+  let received = 0;
   const request = session.request({ ":method": "POST", ":path": "/" });
   request.on("data", (chunk: Buffer) => {
-    got += chunk.length;
-    most = Math.max(most, process.memoryUsage.rss() - before);
+    received += chunk.length;
+    maxGrowth = Math.max(maxGrowth, process.memoryUsage.rss() - before);
   });
   for (let i = 0; i < 4_096; i++) if (!request.write(piece)) await once(request, "drain");
   request.end();
   await once(request, "end");
-  assert.equal(got, 256 << 20);
-  // Both ends are in this process, with what the collector has not yet come to.
-  assert.ok(most < 160 << 20, `${most} bytes`);
+  assert.equal(received, 256 << 20);
+  // The client and the server are in this process, with memory that the garbage collector has not freed yet.
+  assert.ok(maxGrowth < 160 << 20, `${maxGrowth} bytes`);
 });
 
-test("a handler that waits for its writes fills no memory for a client that does not read", async (t) => {
+test("a handler that waits for its writes uses little memory for a client that does not read", async (t) => {
   let written = 0;
   const server = await startServer(t, async (exchange) => {
     exchange.start(OK);
@@ -166,14 +166,14 @@ test("a handler that waits for its writes fills no memory for a client that does
   await once(request, "response");
   request.pause();
   await pause(100);
-  const stuck = written;
-  assert.ok(stuck < 4 << 20, `${stuck} bytes`);
+  const blockedAt = written;
+  assert.ok(blockedAt < 4 << 20, `${blockedAt} bytes`);
   request.resume();
   await once(request, "end");
   assert.equal(written, 64 << 20);
 });
 
-test("an upload that nobody reads is held back by its window, and holds back no other call", async (t) => {
+test("an upload that is not read is stopped by its window, and does not block other calls", async (t) => {
   const held: Exchange[] = [];
   const server = await startServer(t, (exchange) => {
     if (exchange.request.path === "/held") held.push(exchange);
@@ -183,7 +183,7 @@ test("an upload that nobody reads is held back by its window, and holds back no 
   const uploads = Array.from({ length: 8 }, () => {
     const request = session.request({ ":method": "POST", ":path": "/held" });
     request.end(Buffer.alloc(1 << 20));
-    return answerOf(request);
+    return responseOf(request);
   });
   while (held.length < 8) await pause(2);
   assert.equal((await call(session, "hello")).body.toString(), "hello");
@@ -196,7 +196,7 @@ test("an upload that nobody reads is held back by its window, and holds back no 
   await Promise.all(uploads);
 });
 
-test("an answer that comes before a large upload's end reaches its client (8.1)", async (t) => {
+test("a response before the end of a large upload reaches its client (8.1)", async (t) => {
   const server = await startServer(t, (exchange) =>
     exchange.respond({ status: 413, fields: [] }, Buffer.from("too much")),
   );
@@ -204,29 +204,29 @@ test("an answer that comes before a large upload's end reaches its client (8.1)"
   const request = session.request({ ":method": "POST", ":path": "/" });
   request.on("error", () => {});
   request.write(Buffer.alloc(1 << 20));
-  const { status, body } = await answerOf(request);
+  const { status, body } = await responseOf(request);
   assert.equal(status, 413);
   assert.equal(body.toString(), "too much");
   assert.equal((await call(session, "next")).status, 413);
 });
 
-test("a client that closes its side is gone, and its calls are abandoned", async (t: TestContext) => {
-  const abandoned = Promise.withResolvers<void>();
+test("the calls of a client that closes its side are cancelled", async (t: TestContext) => {
+  const cancelled = Promise.withResolvers<void>();
   const server = await startServer(t, (exchange) => {
-    exchange.onCancelled = abandoned.resolve;
+    exchange.onCancelled = cancelled.resolve;
   });
-  const client = await RawClient.connect(t, server, Buffer.concat([HELLO, headers(1, GET)]));
+  const client = await RawClient.connect(t, server, Buffer.concat([HANDSHAKE, headers(1, GET)]));
   await client.until(/^Settings ack/);
   client.socket.end();
-  await abandoned.promise;
+  await cancelled.promise;
   await client.closed;
 });
 
-test("a thousand calls cancelled in one burst leave an honest client its connection", async (t) => {
+test("a client that cancels a thousand calls in one burst keeps its connection", async (t) => {
   const server = await startServer(t, () => {});
   const client = await RawClient.connect(t, server);
   for (let i = 0; i < 1_000; i++) client.send(headers(1 + 2 * i, GET), rstStream(1 + 2 * i));
   client.send(ping());
   await client.until(/^Ping ack/);
-  assert.ok(!client.words.some((word) => word.startsWith("Goaway")));
+  assert.ok(!client.received.some((text) => text.startsWith("Goaway")));
 });

@@ -12,7 +12,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { Flag } from "../../src/server/http2/frames/types.ts";
-import { data, HELLO, headers, inWords, split } from "../http2/support/wire.ts";
+import { data, describeFrame, HANDSHAKE, headers, splitFrames } from "../http2/support/frames.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { startProcess } from "../support/process.ts";
 import { connectTo } from "../support/raw.ts";
@@ -56,8 +56,8 @@ const HTTP2_ANSWER = /^Headers 1 200\nData 1 9 end$/m;
 const PEERS: Readonly<Record<string, Peer>> = {
   "has sent nothing": { before: "", during: HTTP1 + BODY, answer: HTTP1_ANSWER },
   "is in the preface": {
-    before: HELLO.subarray(0, 20),
-    during: Buffer.concat([HELLO.subarray(20), HTTP2, data(1, BODY)]),
+    before: HANDSHAKE.subarray(0, 20),
+    during: Buffer.concat([HANDSHAKE.subarray(20), HTTP2, data(1, BODY)]),
     answer: HTTP2_ANSWER,
   },
   "is in the head of a request, over HTTP/1.1": {
@@ -73,19 +73,19 @@ const PEERS: Readonly<Record<string, Peer>> = {
     answer: /\{"sum":3\}HTTP\/1\.1 200 OK.*\{"sum":3\}$/s,
   },
   "is in HEADERS, over HTTP/2": {
-    before: Buffer.concat([HELLO, HTTP2.subarray(0, 20)]),
+    before: Buffer.concat([HANDSHAKE, HTTP2.subarray(0, 20)]),
     greeting: /Settings/,
     during: Buffer.concat([HTTP2.subarray(20), data(1, BODY)]),
     answer: HTTP2_ANSWER,
   },
   "is in the body of a request, over HTTP/2": {
-    before: Buffer.concat([HELLO, HTTP2]),
+    before: Buffer.concat([HANDSHAKE, HTTP2]),
     greeting: /Settings/,
     during: data(1, BODY),
     answer: HTTP2_ANSWER,
   },
   "is idle, over HTTP/2": {
-    before: HELLO,
+    before: HANDSHAKE,
     greeting: /Settings/,
     during: Buffer.concat([HTTP2, data(1, BODY)]),
     answer: HTTP2_ANSWER,
@@ -104,7 +104,7 @@ class Received {
 
   get text(): string {
     const text = this.#bytes.toString("latin1");
-    return text.startsWith("HTTP/") ? text : split(this.#bytes).frames.map(inWords).join("\n");
+    return text.startsWith("HTTP/") ? text : splitFrames(this.#bytes).frames.map(describeFrame).join("\n");
   }
 
   /** Waits until the text matches, or the connection ends. */

@@ -39,16 +39,13 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Folders whose comments do not follow the rules yet. */
-const NOT_YET = ["test/http2"];
-
 /** This file, which has sentences that break the rules. */
 const SELF = "test/project/language.test.ts";
 
 const FILES = ["{src,web,bench,docs,test,tools}/**/*.{ts,tsx}", "*.md", "{docs,bench}/*.md"]
   .flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude: (path) => /node_modules|dist|\.build/.test(path) }))
   .map((path) => path.replaceAll("\\", "/"))
-  .filter((path) => path !== SELF && !NOT_YET.some((folder) => path.startsWith(`${folder}/`)))
+  .filter((path) => path !== SELF)
   .sort();
 
 for (const rule of RULES) {

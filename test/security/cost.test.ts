@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { data, HELLO } from "../http2/support/wire.ts";
+import { data, HANDSHAKE } from "../http2/support/frames.ts";
 import { envelope } from "../support/cells.ts";
 import { post } from "./attacks/http2.ts";
 import { Peer } from "./support/peer.ts";
@@ -91,7 +91,7 @@ async function cpuOf(url: string, http: "1.1" | "2", kind: Kind, size: number): 
         .map(([name, value]) => `${name}: ${value}\r\n`)
         .join("");
       peer.send(`POST ${path} HTTP/1.1\r\nHost: localhost\r\n${fields}Transfer-Encoding: chunked\r\n\r\n`);
-    } else peer.send(HELLO, post(1, kind.type, path, encoding));
+    } else peer.send(HANDSHAKE, post(1, kind.type, path, encoding));
     const pieces = ONE_BYTE[http](kind.body(size));
     await peer.flood(pieces.length, (i) => pieces[i] as Buffer);
     peer.send(http === "1.1" ? "0\r\n\r\n" : data(1, ""));

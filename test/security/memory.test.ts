@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Limits } from "../../src/server/limits/limits.ts";
-import { data, HELLO } from "../http2/support/wire.ts";
+import { data, HANDSHAKE } from "../http2/support/frames.ts";
 import { post } from "./attacks/http2.ts";
 import { askForNames, askInPipeline, askWithClosedWindows, streamWithClosedWindows } from "./attacks/queued.ts";
 import { startContainer } from "./support/container.ts";
@@ -70,7 +70,7 @@ const ATTACKS: readonly MemoryAttack[] = [
         const id = 2 * i + 1;
         return Buffer.concat([post(id), ...Array.from({ length: 4 }, () => data(id, body, 0))]);
       });
-      return connect(HELLO, ...streams);
+      return connect(HANDSHAKE, ...streams);
     },
     off: { bufferedBytes: off, bufferedBytesPerConnection: off },
   },

@@ -1,4 +1,4 @@
-/** A server on a loopback port, with clients that a test can speak through: node:http2, and raw frames. */
+/** Starts a server on a loopback port, and connects clients of node:http2 and clients that send raw frames. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
@@ -10,17 +10,19 @@ import { BuiltInHttp2Server } from "../../../src/server/http2/server.ts";
 import { Budget } from "../../../src/server/limits/budget.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits/limits.ts";
 import { QueuedResponses } from "../../../src/server/limits/queued-responses.ts";
-import { echo } from "./bench.ts";
-import { type Frame, HELLO, inWords, split } from "./wire.ts";
+import { describeFrame, type Frame, HANDSHAKE, splitFrames } from "./frames.ts";
+import { echo } from "./harness.ts";
 
 export interface TestServer {
   readonly http2: Http2Server;
-  /** The sockets that it was handed and that are open. */
+  /** The open sockets that were passed to the server. */
   readonly sockets: ReadonlySet<Socket>;
   readonly port: number;
 }
 
-/** The HTTP/2 of a test, over sockets that it hands over; errors takes what was no peer's fault. */
+/**
+ * Creates an HTTP/2 server for sockets that a test passes to it. Adds errors that are not a peer's fault to `errors`.
+ */
 export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, errors: unknown[] = []): Http2Server {
   const limits = { ...DEFAULT_LIMITS, ...changed };
   return new BuiltInHttp2Server({
@@ -33,32 +35,34 @@ export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, err
   });
 }
 
-/** Starts one; it ends with the test, which fails where the server made an error of its own. */
+/**
+ * Starts a server for the time of the test. The test fails if the server reports an error that is not a peer's fault.
+ */
 export async function startServer(
   t: TestContext,
   handler: Handler = echo,
   changed?: Partial<Limits>,
 ): Promise<TestServer> {
   const errors: unknown[] = [];
-  const engine = createTestHttp2(handler, changed, errors);
+  const http2Server = createTestHttp2(handler, changed, errors);
   const sockets = new Set<Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    engine.accept(socket);
+    http2Server.accept(socket);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(async () => {
-    engine.destroy();
+    http2Server.destroy();
     server.close();
     await once(server, "close");
     assert.deepEqual(errors, []);
   });
-  return { http2: engine, sockets, port: (server.address() as AddressInfo).port };
+  return { http2: http2Server, sockets, port: (server.address() as AddressInfo).port };
 }
 
-/** A client of node:http2, which ends with the test. */
+/** Connects a client of node:http2 for the time of the test. */
 export function connect(
   t: TestContext,
   { port }: Pick<TestServer, "port">,
@@ -70,25 +74,26 @@ export function connect(
   return session;
 }
 
-export interface Answer {
+export interface TestResponse {
   readonly status: number;
   readonly headers: http2.IncomingHttpHeaders;
   readonly body: Buffer;
   readonly trailers: http2.IncomingHttpHeaders | undefined;
 }
 
-/** One call; rejects where its stream is reset, or the connection is lost. */
+/** Makes a call. Rejects if its stream is reset or the connection is lost. */
 export async function call(
   session: ClientHttp2Session,
   body: Uint8Array | string = "",
   fields: OutgoingHttpHeaders = {},
-): Promise<Answer> {
+): Promise<TestResponse> {
   const stream = session.request({ ":method": "POST", ":path": "/", ...fields });
   stream.end(body);
-  return answerOf(stream);
+  return responseOf(stream);
 }
 
-export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
+/** Waits for the complete response of a stream. Rejects if the stream is reset or the connection is lost. */
+export async function responseOf(stream: ClientHttp2Stream): Promise<TestResponse> {
   const parts: Buffer[] = [];
   let headers: http2.IncomingHttpHeaders = {};
   let trailers: http2.IncomingHttpHeaders | undefined;
@@ -106,11 +111,11 @@ export async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   return { status, headers, body: Buffer.concat(parts), trailers };
 }
 
-/** A peer that says what it is told to. */
+/** A client that sends the bytes of a test. */
 export class RawClient {
   readonly socket: Socket;
   readonly frames: Frame[] = [];
-  /** Settles when the server has closed. */
+  /** Resolves when the server has closed the connection. */
   readonly closed: Promise<unknown>;
   #rest: Buffer = Buffer.alloc(0);
 
@@ -119,14 +124,18 @@ export class RawClient {
     this.closed = new Promise((resolve) => socket.on("close", resolve));
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => {
-      const { frames, rest } = split(Buffer.concat([this.#rest, chunk]));
+      const { frames, rest } = splitFrames(Buffer.concat([this.#rest, chunk]));
       this.frames.push(...frames);
       this.#rest = rest;
     });
   }
 
-  /** One that has exchanged SETTINGS, unless it says something else first. */
-  static async connect(t: TestContext, { port }: Pick<TestServer, "port">, first: Buffer = HELLO): Promise<RawClient> {
+  /** Connects and sends `first`, which by default begins the connection. */
+  static async connect(
+    t: TestContext,
+    { port }: Pick<TestServer, "port">,
+    first: Buffer = HANDSHAKE,
+  ): Promise<RawClient> {
     const socket = net.connect(port, "127.0.0.1");
     t.after(() => socket.destroy());
     await once(socket, "connect");
@@ -139,20 +148,21 @@ export class RawClient {
     return this.socket.writable && this.socket.write(Buffer.concat(bytes));
   }
 
-  get words(): string[] {
-    return this.frames.map(inWords);
+  /** Descriptions of all frames that were received. */
+  get received(): string[] {
+    return this.frames.map(describeFrame);
   }
 
-  /** Settles when a frame in such words has come. */
+  /** Resolves when a frame whose description matches was received. Rejects if the connection is closed before. */
   async until(pattern: RegExp): Promise<void> {
-    while (!this.words.some((words) => pattern.test(words))) {
-      if (this.socket.destroyed) throw new Error(`closed before ${pattern}, after: ${this.words.join(", ")}`);
+    while (!this.received.some((frame) => pattern.test(frame))) {
+      if (this.socket.destroyed) throw new Error(`closed before ${pattern}, after: ${this.received.join(", ")}`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
 }
 
-/** Settles after some turns of the event loop. */
+/** Resolves after some milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

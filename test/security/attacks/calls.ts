@@ -1,6 +1,6 @@
 /** Attacks with calls, over every HTTP version. */
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { data, HELLO, headers, POST, rstStream } from "../../http2/support/wire.ts";
+import { data, HANDSHAKE, headers, POST, rstStream } from "../../http2/support/frames.ts";
 import { type Call, CELLS, type Cell, callIn, envelope } from "../../support/cells.ts";
 import type { Attack, Target } from "../support/attack.ts";
 import { call } from "./http1.ts";
@@ -128,7 +128,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
         const peers = await Promise.all(Array.from({ length: 40 }, () => connect()));
         for (const peer of peers) {
           if (http === "1.1") peer.send(call(60_000), " ".repeat(50_000));
-          else peer.send(HELLO, post(1), ...Array(50).fill(data(1, " ".repeat(1_000), 0)));
+          else peer.send(HANDSHAKE, post(1), ...Array(50).fill(data(1, " ".repeat(1_000), 0)));
         }
         return answer(Promise.any(peers.map((peer) => peer.endingWith("503", "RST_STREAM ENHANCE_YOUR_CALM"))));
       },
@@ -146,7 +146,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
           return (await connect(head, body)).ending();
         }
         const frames = [...Array(5).keys()].map((i) => data(1, body.subarray(i * 16_384, (i + 1) * 16_384), 0));
-        return (await connect(HELLO, post(1, "application/grpc-web+json"), ...frames)).endingWith("408");
+        return (await connect(HANDSHAKE, post(1, "application/grpc-web+json"), ...frames)).endingWith("408");
       },
       cut: /^408, /,
     },
@@ -163,7 +163,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
           if (http === "1.1") peer.send(call(60_005).replace("application/json", type).replace(SAY, path), part);
           else {
             const frames = [...Array(4).keys()].map((i) => data(1, part.subarray(i * 16_384, (i + 1) * 16_384), 0));
-            peer.send(HELLO, post(1, type, path), ...frames);
+            peer.send(HANDSHAKE, post(1, type, path), ...frames);
           }
         }
         return answer(Promise.any(peers.map((peer) => peer.endingWith("200", "RST_STREAM ENHANCE_YOUR_CALM"))));
@@ -199,7 +199,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
               .replace(SAY, path)
               .replace("application/json", "application/connect+json");
             peer.send(head, request);
-          } else peer.send(HELLO, post(1, "application/grpc+json", path), data(1, request));
+          } else peer.send(HANDSHAKE, post(1, "application/grpc+json", path), data(1, request));
           peer.socket.pause();
           return target.dropped(peer);
         }),
@@ -214,7 +214,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
         for (let i = 0; i < 20; i++) {
           const peer = await connect();
           if (http === "1.1") peer.send(call('"large 4000000"'));
-          else peer.send(HELLO, get(1, "large 4000000"));
+          else peer.send(HANDSHAKE, get(1, "large 4000000"));
           await peer.saw("200");
           seen.add(await reset(peer));
         }
@@ -234,7 +234,7 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
           const bytes =
             http === "1.1"
               ? [call('"hello"').replace("localhost", authority)]
-              : [HELLO, headers(1, [...POST.slice(0, 2), [":path", SAY], [":authority", authority]])];
+              : [HANDSHAKE, headers(1, [...POST.slice(0, 2), [":path", SAY], [":authority", authority]])];
           peer.send(...bytes);
           seen.add(await peer.endingWith("400", "RST_STREAM PROTOCOL_ERROR"));
         }
@@ -273,7 +273,7 @@ const ONLY_HTTP2: readonly Omit<Attack, "http">[] = [
     name: "resets of streams during responses",
     off: undefined,
     async run({ connect }) {
-      const peer = await connect(HELLO);
+      const peer = await connect(HANDSHAKE);
       for (let i = 1; i < 40; i += 2) {
         peer.send(get(i, "large 4000000"));
         await peer.saw("200", (i + 1) / 2);

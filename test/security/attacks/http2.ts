@@ -9,7 +9,7 @@ import {
   data,
   frame,
   GET,
-  HELLO,
+  HANDSHAKE,
   headers,
   POST,
   PREFACE,
@@ -17,7 +17,7 @@ import {
   rstStream,
   settings,
   windowUpdate,
-} from "../../http2/support/wire.ts";
+} from "../../http2/support/frames.ts";
 import type { Attack, Target } from "../support/attack.ts";
 
 const off = Infinity;
@@ -51,7 +51,7 @@ function flood(
   after: Buffer = Buffer.alloc(0),
 ): Attack["run"] {
   return async ({ connect }) => {
-    const peer = await connect(HELLO, before);
+    const peer = await connect(HANDSHAKE, before);
     await peer.flood(count, make);
     peer.send(after, get(LAST, "after it"));
     await peer.sawOrClosed("200");
@@ -69,7 +69,7 @@ function linger(...first: Buffer[]): Attack["run"] {
 /** Sends each request after the response to the previous one. */
 function paced(make: () => Buffer, answer: string): Attack["run"] {
   return async ({ connect }) => {
-    const peer = await connect(HELLO, post(1));
+    const peer = await connect(HANDSHAKE, post(1));
     for (let i = 1; i <= 300 && peer.open; i++) {
       peer.send(make());
       await peer.sawOrClosed(answer, i);
@@ -92,7 +92,7 @@ const LARGE = 32 << 20;
 
 async function unread({ connect, dropped }: Target, path: string, body: string): Promise<string> {
   const peer = await connect(
-    HELLO,
+    HANDSHAKE,
     settings([SettingId.InitialWindowSize, 0x7fff_ffff]),
     windowUpdate(0, 0x7000_0000),
     post(1, "application/json", path),
@@ -115,7 +115,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { idleMs: 1_000, pingTimeoutMs: 200 },
     off: { idleMs: off },
     logged: null,
-    run: linger(HELLO),
+    run: linger(HANDSHAKE),
     cut: /^GOAWAY NO_ERROR, PING, closed$/,
   },
   {
@@ -123,7 +123,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { headersMs: 200 },
     off: { headersMs: off },
     async run({ connect }) {
-      const peer = await connect(HELLO);
+      const peer = await connect(HANDSHAKE);
       const head = post(1);
       await peer.trickle(
         Array.from({ length: head.length - 1 }, (_, i) => head.subarray(i, i + 1)),
@@ -138,7 +138,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { requestMs: 200 },
     off: { requestMs: off },
     async run({ connect }) {
-      const peer = await connect(HELLO, post(1));
+      const peer = await connect(HANDSHAKE, post(1));
       return peer.endingWith("408");
     },
     cut: /^408, /,
@@ -148,7 +148,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { requestMs: 200 },
     off: { requestMs: off },
     async run({ connect }) {
-      const peer = await connect(HELLO, post(1));
+      const peer = await connect(HANDSHAKE, post(1));
       await peer.trickle(Array(30).fill(data(1, " ", 0)), 20);
       return peer.seen();
     },
@@ -160,7 +160,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     off: { earlyResponseMs: off },
     logged: null, // it is answered, and may go on for as long as the next attack shows
     async run({ connect }) {
-      const peer = await connect(HELLO, post(1, "text/plain"));
+      const peer = await connect(HANDSHAKE, post(1, "text/plain"));
       await peer.trickle(Array(30).fill(data(1, " ", 0)), 20);
       return peer.seen();
     },
@@ -172,7 +172,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { earlyResponseMs: 50, requestMs: 200 },
     off: { requestMs: off },
     async run({ connect }) {
-      const peer = await connect(HELLO, post(1, "text/plain"));
+      const peer = await connect(HANDSHAKE, post(1, "text/plain"));
       await peer.trickle(Array(30).fill(data(1, " ", 0)), 20);
       return peer.seen();
     },
@@ -183,7 +183,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { discardedBytes: 1 << 20 },
     off: { discardedBytes: off },
     async run({ connect }) {
-      const peer = await connect(HELLO, post(1, "text/plain"));
+      const peer = await connect(HANDSHAKE, post(1, "text/plain"));
       await peer.flood(200, () => data(1, Buffer.alloc(16_000), 0));
       return peer.endingWith("RST_STREAM NO_ERROR");
     },
@@ -195,7 +195,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     off: { discardIdleMs: off },
     logged: null,
     async run({ connect }) {
-      return (await connect(HELLO, post(1, "text/plain"))).endingWith("RST_STREAM NO_ERROR");
+      return (await connect(HANDSHAKE, post(1, "text/plain"))).endingWith("RST_STREAM NO_ERROR");
     },
     cut: /^415, RST_STREAM NO_ERROR, open$/,
   },
@@ -204,7 +204,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { readRateMs: 200 },
     off: { readBytesPerSecond: 0 },
     async run({ connect }) {
-      const peer = await connect(HELLO, settings([SettingId.InitialWindowSize, 0]), get(1, "hello"));
+      const peer = await connect(HANDSHAKE, settings([SettingId.InitialWindowSize, 0]), get(1, "hello"));
       await peer.trickle(Array(30).fill(ping()), 20);
       return peer.ending();
     },
@@ -223,7 +223,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { controlFramesPerSecond: off, pingTimeoutMs: 200, readRateMs: 200 },
     off: { readBytesPerSecond: 0 },
     async run({ connect, dropped }) {
-      const peer = await connect(HELLO);
+      const peer = await connect(HANDSHAKE);
       peer.socket.pause();
       peer.send(Buffer.alloc(17 << 20, ping()));
       return dropped(peer);
@@ -237,7 +237,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     off: { sendBufferBytes: off },
     logged: null, // nothing is cut: the peer's own system holds what is not read
     async run({ connect, turn }) {
-      const peer = await connect(HELLO);
+      const peer = await connect(HANDSHAKE);
       const { socket } = peer;
       socket.pause();
       const pings = Buffer.alloc(17 << 12, ping());
@@ -261,7 +261,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { keepaliveMs: 100, pingTimeoutMs: 100 },
     off: { keepaliveMs: off },
     logged: "pingTimeoutMs",
-    run: linger(HELLO, get(1, "stuck")),
+    run: linger(HANDSHAKE, get(1, "stuck")),
     cut: /^PING, GOAWAY NO_ERROR, closed$/,
   },
   {
@@ -325,7 +325,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     off: { headerListBytes: off },
     async run({ connect }) {
       const long = Array.from({ length: 200 }, (_, i) => [`x-${i}`, "a".repeat(200)] as const);
-      const peer = await connect(HELLO, ...wide(1, long));
+      const peer = await connect(HANDSHAKE, ...wide(1, long));
       return peer.endingWith("431", "200");
     },
     cut: /^431, open$/,
@@ -365,7 +365,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     limits: { resetsPerSecond: off },
     off: { concurrentStreams: off },
     async run({ connect }) {
-      const peer = await connect(HELLO);
+      const peer = await connect(HANDSHAKE);
       await peer.flood(3_000, (i) => get(1 + 2 * i, "stuck"));
       peer.send(ping());
       await peer.saw("PING ack");

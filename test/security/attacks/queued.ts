@@ -2,7 +2,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ServerReflectionRequestSchema } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { SettingId } from "../../../src/server/http2/frames/types.ts";
-import { data, HELLO, settings } from "../../http2/support/wire.ts";
+import { data, HANDSHAKE, settings } from "../../http2/support/frames.ts";
 import { envelope } from "../../support/cells.ts";
 import type { Attack, Target } from "../support/attack.ts";
 import type { Peer } from "../support/peer.ts";
@@ -18,7 +18,7 @@ const FLAT_BYTES = LIMIT + (4 << 20);
 /** Requests `count` large responses, with flow-control windows of 0. */
 export async function askWithClosedWindows({ connect }: Pick<Target, "connect">, count: number): Promise<Peer> {
   const requests = Array.from({ length: count }, (_, i) => get(2 * i + 1, `large ${RESPONSE_BYTES}`));
-  return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...requests);
+  return connect(HANDSHAKE, settings([SettingId.InitialWindowSize, 0]), ...requests);
 }
 
 /** Requests `count` streams of large messages, with windows of 0. */
@@ -28,7 +28,7 @@ export async function streamWithClosedWindows({ connect }: Pick<Target, "connect
     const id = 2 * i + 1;
     return Buffer.concat([post(id, "application/grpc+json", "/fixture.Echo/Repeat"), data(id, body)]);
   });
-  return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...requests);
+  return connect(HANDSHAKE, settings([SettingId.InitialWindowSize, 0]), ...requests);
 }
 
 /** Requests `count` large responses in a pipeline, and stops reading at the first one. */
@@ -57,7 +57,7 @@ export async function askForNames({ connect }: Pick<Target, "connect">, count: n
     );
     return Buffer.concat([post(id, "application/grpc", path), ...frames]);
   });
-  return connect(HELLO, settings([SettingId.InitialWindowSize, 0]), ...parts);
+  return connect(HANDSHAKE, settings([SettingId.InitialWindowSize, 0]), ...parts);
 }
 
 async function weighed({ held }: Target, run: () => Promise<string>): Promise<string> {

@@ -8,21 +8,21 @@ import { Flag, FrameType, SettingId } from "../../../src/server/http2/frames/typ
 import { encodeBlock } from "../../../src/server/http2/hpack/encoder.ts";
 import type { Stream } from "../../../src/server/http2/streams/stream.ts";
 import type { Limits } from "../../../src/server/limits/limits.ts";
-import { Bench, OK } from "../../http2/support/bench.ts";
 import {
   data,
   type Frame,
   frame,
-  HELLO,
+  HANDSHAKE,
   headers,
   POST,
   ping,
   rstStream,
   settings,
-  split,
+  splitFrames,
   uint32,
   windowUpdate,
-} from "../../http2/support/wire.ts";
+} from "../../http2/support/frames.ts";
+import { Harness, OK } from "../../http2/support/harness.ts";
 import type { Random } from "../../support/random.ts";
 import type { Target } from "./run.ts";
 
@@ -114,31 +114,31 @@ function request(random: Random, id: number, flags: number): Buffer[] {
 }
 
 function converse(chunks: readonly Buffer[], limits: Partial<Limits> = {}): Buffer {
-  const bench = new Bench(answer, { sendBufferBytes: Infinity, ...limits });
+  const harness = new Harness(answer, { sendBufferBytes: Infinity, ...limits });
   const said: Buffer[] = [];
   for (const chunk of chunks) {
-    bench.connection.receive(chunk);
-    said.push(bench.bytes());
+    harness.connection.receive(chunk);
+    said.push(harness.bytes());
   }
   const all = Buffer.concat(said);
-  check(bench, all);
+  check(harness, all);
   return all;
 }
 
 /** Checks the connection and its frames, after valid or invalid input. */
-function check(bench: Bench, said: Buffer): void {
-  assert.deepEqual(bench.errors, []);
-  const { frames, rest } = split(said);
+function check(harness: Harness, said: Buffer): void {
+  assert.deepEqual(harness.errors, []);
+  const { frames, rest } = splitFrames(said);
   assert.equal(rest.length, 0);
   const end = frames.findIndex(({ type }) => type === FrameType.Goaway);
   assert.ok(end < 0 || end === frames.length - 1, "a frame follows GOAWAY");
-  const ids = new Set(bench.exchanges.map(idOf));
+  const ids = new Set(harness.exchanges.map(idOf));
   for (const one of frames) if (one.type === FrameType.Data) isFor(one, ids);
-  bench.connection.abort("the test is over");
-  for (const exchange of bench.exchanges) exchange.reset();
-  assert.equal(bench.server.buffered.used, 0, "buffered bytes are left");
-  assert.equal(bench.server.cancelledHandlers.used, 0, "handlers of cancelled calls are left");
-  assert.equal(bench.connection.queuedBytes, 0);
+  harness.connection.abort("the test is over");
+  for (const exchange of harness.exchanges) exchange.reset();
+  assert.equal(harness.server.buffered.used, 0, "buffered bytes are left");
+  assert.equal(harness.server.cancelledHandlers.used, 0, "handlers of cancelled calls are left");
+  assert.equal(harness.connection.queuedBytes, 0);
 }
 
 function isFor({ id, payload }: Frame, ids: ReadonlySet<number>): void {
@@ -149,7 +149,7 @@ function isFor({ id, payload }: Frame, ids: ReadonlySet<number>): void {
 
 /** Returns the same bytes, split in another way. */
 function splits(random: Random): void {
-  const bytes = Buffer.concat([HELLO, ...conversation(random)]);
+  const bytes = Buffer.concat([HANDSHAKE, ...conversation(random)]);
   const whole = converse([bytes]);
   for (let i = 0; i < 3; i++) assert.deepEqual(converse(random.pieces(bytes)), whole);
 }
@@ -161,7 +161,7 @@ function mutants(random: Random): void {
     const at = random.below(frames.length);
     frames.splice(at, random.below(2), random.pick([random.pick(frames), noise(random)]));
   }
-  const bytes = Buffer.concat([HELLO, ...frames]);
+  const bytes = Buffer.concat([HANDSHAKE, ...frames]);
   for (let i = random.below(6); i > 0; i--) bytes[random.below(bytes.length)] = random.below(256);
   converse(
     random.pieces(bytes),
@@ -176,7 +176,7 @@ function noise(random: Random): Buffer {
 
 function noises(random: Random): void {
   const frames = Array.from({ length: 40 }, () => noise(random));
-  converse([random.chance(10) ? Buffer.alloc(0) : HELLO, ...random.pieces(Buffer.concat(frames))]);
+  converse([random.chance(10) ? Buffer.alloc(0) : HANDSHAKE, ...random.pieces(Buffer.concat(frames))]);
 }
 
 export const http2: Target = {

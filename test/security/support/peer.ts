@@ -4,7 +4,7 @@ import net, { type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { FrameType } from "../../../src/server/http2/frames/types.ts";
-import { type Frame, inWords, split } from "../../http2/support/wire.ts";
+import { describeFrame, type Frame, splitFrames } from "../../http2/support/frames.ts";
 import { AUTHORITY } from "../../support/certificates.ts";
 
 /** Milliseconds in which a working server responds. */
@@ -129,7 +129,7 @@ export class Peer {
       for (const [, status = ""] of text.matchAll(/HTTP\/1\.1 (\d{3})/g)) this.#say(status);
       this.#rest = Buffer.from(text.slice(-11).replace(/HTTP\/1\.1 \d{3}/, ""), "latin1");
     } else {
-      const { frames, rest } = split(bytes);
+      const { frames, rest } = splitFrames(bytes);
       for (const one of frames) this.#say(wordOf(one));
       this.#rest = rest;
     }
@@ -142,7 +142,7 @@ export class Peer {
 
 /** Returns a frame as a word, without its stream: a status, or a frame's name with its error code. */
 function wordOf(one: Frame): string | undefined {
-  const [, ...words] = inWords(one).split(" ");
+  const [, ...words] = describeFrame(one).split(" ");
   if (one.type === FrameType.Headers) return words[1] === "trailers" ? undefined : words[1];
   if (one.type === FrameType.RstStream) return `RST_STREAM ${words[1]}`;
   if (one.type === FrameType.Goaway) return `GOAWAY ${words[1]?.replace(":", "")}`;

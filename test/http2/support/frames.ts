@@ -1,4 +1,4 @@
-/** HTTP/2 as a test says it and reads it: frames to bytes, and bytes to frames. */
+/** Encodes and decodes HTTP/2 frames for tests. */
 import type { Field } from "../../../src/server/http/exchange.ts";
 import { Flag, FRAME_HEADER_BYTES, FrameType } from "../../../src/server/http2/frames/types.ts";
 import { HpackDecoder } from "../../../src/server/http2/hpack/decoder.ts";
@@ -48,8 +48,8 @@ export function settings(...pairs: (readonly [id: number, value: number])[]): Bu
 }
 
 export const SETTINGS_ACK = frame(FrameType.Settings, Flag.Ack, 0);
-/** What a client says first, and its acknowledgement. */
-export const HELLO = Buffer.concat([PREFACE, settings(), SETTINGS_ACK]);
+/** The first frames of a client: its connection preface (RFC 9113, 3.4), and its acknowledgement of SETTINGS. */
+export const HANDSHAKE = Buffer.concat([PREFACE, settings(), SETTINGS_ACK]);
 
 export function headers(id: number, fields: readonly Field[], flags: number = Flag.EndStream): Buffer {
   return frame(FrameType.Headers, flags | Flag.EndHeaders, id, encodeBlock(fields));
@@ -71,8 +71,8 @@ export function ping(opaque = "12345678", flags = 0): Buffer {
   return frame(FrameType.Ping, flags, 0, opaque);
 }
 
-/** Splits bytes into frames; gives those that are whole, and what is left. */
-export function split(bytes: Buffer): { frames: Frame[]; rest: Buffer } {
+/** Splits bytes into frames. Returns the complete ones, and the bytes after them. */
+export function splitFrames(bytes: Buffer): { frames: Frame[]; rest: Buffer } {
   const frames: Frame[] = [];
   let at = 0;
   while (bytes.length - at >= FRAME_HEADER_BYTES) {
@@ -90,7 +90,7 @@ export function split(bytes: Buffer): { frames: Frame[]; rest: Buffer } {
   return { frames, rest: bytes.subarray(at) };
 }
 
-/** The fields of a header block that uses no dynamic table. */
+/** Returns the fields of HEADERS whose field block does not use the dynamic table. */
 export function fieldsOf({ payload }: Frame): Record<string, string> {
   const list = new HpackDecoder().decode(payload, 0, payload.length, Number.POSITIVE_INFINITY);
   return Object.fromEntries(list.map(({ field }) => field));
@@ -98,15 +98,15 @@ export function fieldsOf({ payload }: Frame): Record<string, string> {
 
 const NAMES = Object.fromEntries(Object.entries(FrameType).map(([name, type]) => [type, name]));
 
-/** A frame in words: what a test compares. */
-export function inWords(one: Frame): string {
+/** Returns a frame as a short text, such as "Headers 1 200 end", which tests compare. */
+export function describeFrame(one: Frame): string {
   const end = one.flags & Flag.EndStream && one.type <= FrameType.Headers ? " end" : "";
   const name = NAMES[one.type] ?? `type ${one.type}`;
   switch (one.type) {
     case FrameType.Data:
       return `Data ${one.id} ${one.payload.length}${end}`;
     case FrameType.Headers:
-      return `Headers ${one.id} ${one.flags & Flag.EndHeaders ? (fieldsOf(one)[":status"] ?? "trailers") : "cut"}${end}`;
+      return `Headers ${one.id} ${one.flags & Flag.EndHeaders ? (fieldsOf(one)[":status"] ?? "trailers") : "incomplete"}${end}`;
     case FrameType.RstStream:
       return `RstStream ${one.id} ${codeName(one.payload.readUInt32BE(0))}`;
     case FrameType.Goaway:

@@ -1,4 +1,12 @@
 /** Reads the parts of a Markdown document that can be checked: code blocks, code spans, links and headings. */
+import { globSync } from "node:fs";
+import { ROOT } from "./command.ts";
+
+/** The paths of the documents below the root. */
+export const DOCUMENTS: readonly string[] = [
+  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  ...globSync("docs/*.md", { cwd: ROOT }).sort(),
+];
 
 /** A fenced code block. */
 export interface CodeBlock {

@@ -1,7 +1,7 @@
 /** One port that serves HTTP/1.1 and HTTP/2, plain or over TLS. It knows no RPC: every request goes to one handler. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import type { Http2Server } from "./http/http2-server.ts";
+import type { Http2Server, HttpContext } from "./http/http-server.ts";
 import { BuiltInHttp2Server } from "./http2/server.ts";
 import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
 import { watchFileDescriptors } from "./listener/file-descriptors.ts";
@@ -12,10 +12,9 @@ import { detectByAlpn, httpsOptions } from "./listener/tls.ts";
 import { secureContextOptions, type TlsCredentials } from "./listener/tls-credentials.ts";
 import { errorText } from "./log/entry.ts";
 import type { ThrottledLog } from "./log/throttled-log.ts";
-import type { NodeServerState } from "./node-http/connection.ts";
 import { Http1Server } from "./node-http/http1.ts";
 
-export interface PortOptions extends NodeServerState {
+export interface PortOptions extends HttpContext {
   readonly http2: "built-in" | "node";
   /** Undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;

@@ -1,5 +1,6 @@
 /** The state that all HTTP/2 connections of a server share. */
 import type { Handler } from "../http/exchange.ts";
+import type { HttpContext } from "../http/http-server.ts";
 import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
@@ -9,19 +10,12 @@ import { BufferPool } from "./frames/writer.ts";
 import { ResponseEncoder } from "./headers/response-encoder.ts";
 import { EarlyStreams } from "./streams/early-streams.ts";
 
-export interface Http2Options {
-  readonly handler: Handler;
-  readonly limits: Limits;
-  /** The budget for buffered request bodies, in bytes. */
-  readonly buffered: Budget;
-  /** The response bytes that wait for clients. */
-  readonly queued: QueuedResponses;
+export interface Http2Options extends HttpContext {
   /** Called with each error that is not a client's fault. */
   readonly onError: (error: unknown) => void;
-  readonly onLimit: OnLimit;
 }
 
-export class ServerState {
+export class ServerState implements Http2Options {
   readonly handler: Handler;
   readonly limits: Limits;
   readonly onError: (error: unknown) => void;

@@ -1,21 +1,8 @@
 /** One connection of a Node server: its requests, and the limits that Node does not enforce. */
 import type { Socket } from "node:net";
-import type { Handler } from "../http/exchange.ts";
-import type { Budget } from "../limits/budget.ts";
-import type { Limits, OnLimit } from "../limits/limits.ts";
-import type { QueuedResponses, ResponseHolder } from "../limits/queued-responses.ts";
+import type { HttpContext } from "../http/http-server.ts";
+import type { ResponseHolder } from "../limits/queued-responses.ts";
 import { ReadRate } from "../limits/read-rate.ts";
-
-/** The state that all connections of one server share. */
-export interface NodeServerState {
-  readonly handler: Handler;
-  readonly limits: Limits;
-  /** The budget of request bytes that are buffered for handlers. */
-  readonly buffered: Budget;
-  /** Response bytes that wait for clients. */
-  readonly queued: QueuedResponses;
-  readonly onLimit: OnLimit;
-}
 
 /** One request of a connection. */
 export interface NodeRequest {
@@ -39,7 +26,7 @@ export interface NodeRequest {
 }
 
 export class NodeConnection implements ResponseHolder {
-  readonly server: NodeServerState;
+  readonly context: HttpContext;
   readonly #socket: Socket;
   readonly #readRate: ReadRate;
   /** True if the connection is to close after the response to its newest request. */
@@ -60,17 +47,17 @@ export class NodeConnection implements ResponseHolder {
   /** Requests whose rest must be received within the limit requestMs. */
   readonly receiving = new Set<NodeRequest>();
 
-  constructor(socket: Socket, server: NodeServerState) {
+  constructor(socket: Socket, context: HttpContext) {
     this.#socket = socket;
-    this.server = server;
-    this.#readRate = new ReadRate(server.limits);
+    this.context = context;
+    this.#readRate = new ReadRate(context.limits);
   }
 
   /** Records that the response bytes that wait for the client have changed by `change`, which may be negative. */
   changeQueued(change: number): void {
     if (this.#isShed || change === 0) return;
     this.queuedBytes += change;
-    this.server.queued.changed(this, change);
+    this.context.queued.changed(this, change);
   }
 
   /** Destroys the connection: HTTP/1.1 sends responses in order, so a single one cannot be dropped. */
@@ -82,7 +69,7 @@ export class NodeConnection implements ResponseHolder {
 
   /** Enforces the limits on time and on the read rate, at the time `now` in ms of `processNow`. */
   checkLimits(now: number): void {
-    const { limits, onLimit } = this.server;
+    const { limits, onLimit } = this.context;
     const { writableLength, bytesWritten } = this.#socket;
     const tooSlow = this.#readRate.check(now, writableLength, bytesWritten - writableLength);
     if (tooSlow !== undefined) {

@@ -1,7 +1,7 @@
 /** The table of a server's open connections, which also checks their limits periodically. */
-
+import type { HttpContext } from "../http/http-server.ts";
 import { processNow } from "../limits/process-clock.ts";
-import type { NodeConnection, NodeServerState } from "./connection.ts";
+import type { NodeConnection } from "./connection.ts";
 
 /** The key is Node's object for a connection: a socket over HTTP/1.1, a session over HTTP/2. */
 export class NodeConnections<K> {
@@ -9,7 +9,7 @@ export class NodeConnections<K> {
   readonly #checkMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ limits }: NodeServerState) {
+  constructor({ limits }: HttpContext) {
     this.#checkMs = Math.max(10, Math.min(1_000, limits.requestMs / 4, limits.readRateMs / 4));
   }
 

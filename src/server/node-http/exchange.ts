@@ -130,14 +130,14 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   tryReserve(bytes: number): boolean {
-    const { buffered, limits, onLimit } = this.#connection.server;
+    const { buffered, limits, onLimit } = this.#connection.context;
     if (buffered.tryReserve(bytes)) return true;
     onLimit("bufferedBytes", `bodies exceed ${limits.bufferedBytes} bytes`);
     return false;
   }
 
   release(bytes: number): void {
-    this.#connection.server.buffered.release(bytes);
+    this.#connection.context.buffered.release(bytes);
   }
 
   refuse(status: number): void {
@@ -165,11 +165,11 @@ class NodeExchange implements BodyOwner, NodeRequest {
     // Comes first, because Node throws if a field cannot be sent.
     this.#response.setTrailers(trailers);
     this.#response.setHead(head);
-    const { isClosing, server } = this.#connection;
+    const { isClosing, context } = this.#connection;
     if (isClosing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
     else {
       this.#buffered?.stop();
-      this.#sendHeld = holdResponse(this.#req, this.#res, server.limits, () => {
+      this.#sendHeld = holdResponse(this.#req, this.#res, context.limits, () => {
         this.#sendHeld = undefined;
         this.#send(body, trailers);
       });
@@ -236,10 +236,10 @@ class NodeExchange implements BodyOwner, NodeRequest {
   #discardRest(): void {
     if (this.#closesConnection) closeAfter(this.#res);
     else if (!hasEnded(this.#req, this.#res, this.request)) {
-      const { receiving, server } = this.#connection;
+      const { receiving, context } = this.#connection;
       this.receivingSince = processNow();
       receiving.add(this);
-      discardRest(this.#req, this.#res, server, () => receiving.delete(this));
+      discardRest(this.#req, this.#res, context, () => receiving.delete(this));
     }
     this.#req.resume();
   }

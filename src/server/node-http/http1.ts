@@ -2,10 +2,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
+import type { HttpContext } from "../http/http-server.ts";
 import { LIMITS, type Limits } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
-import { NodeConnection, type NodeServerState } from "./connection.ts";
+import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { createNodeListener, type NodeListener } from "./exchange.ts";
 
@@ -26,16 +27,16 @@ export class Http1Server {
   readonly server: Server | HttpsServer;
   /** The same server if it speaks TLS. Undefined if it is plain. */
   readonly https: HttpsServer | undefined;
-  readonly #state: NodeServerState;
+  readonly #context: HttpContext;
   readonly #connections: NodeConnections<Socket>;
   readonly #listener: NodeListener;
   #isClosing = false;
 
   /** The server speaks TLS if `tls` is given. Throws Node's error if the credentials are invalid. */
-  constructor(state: NodeServerState, tls?: ServerOptions) {
-    const { handler, limits } = state;
-    this.#state = state;
-    this.#connections = new NodeConnections(state);
+  constructor(context: HttpContext, tls?: ServerOptions) {
+    const { handler, limits } = context;
+    this.#context = context;
+    this.#connections = new NodeConnections(context);
     this.#listener = createNodeListener(handler);
     this.https = tls && createHttpsServer({ ...nodeOptions(limits), ...tls });
     this.server = this.https ?? createServer(nodeOptions(limits));
@@ -81,14 +82,14 @@ export class Http1Server {
   }
 
   #limitConnections(): void {
-    const { limits, onLimit } = this.#state;
+    const { limits, onLimit } = this.#context;
     if (Number.isFinite(limits.connections)) this.server.maxConnections = limits.connections;
     this.server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
   }
 
   /** Extends the timeout by the time in which the process was paused. Node reads the property at each check. */
   #extendHeadersTimeout(): void {
-    const { headersMs } = this.#state.limits;
+    const { headersMs } = this.#context.limits;
     Object.defineProperty(this.server, "headersTimeout", {
       get: () => (Number.isFinite(headersMs) ? Math.ceil(headersMs + pausedWithin(headersMs)) : 0),
     });
@@ -107,7 +108,7 @@ export class Http1Server {
   }
 
   #onConnection(socket: Socket): void {
-    const connection = new NodeConnection(socket, this.#state);
+    const connection = new NodeConnection(socket, this.#context);
     connection.isClosing = this.#isClosing;
     this.#connections.add(socket, connection);
     socket.on("close", () => this.#connections.delete(socket));
@@ -119,7 +120,7 @@ export class Http1Server {
    */
   #onIdleTimeout(socket: Socket): void {
     const connection = this.#connections.get(socket);
-    const extraMs = connection === undefined || connection.idleExtended ? 0 : pausedWithin(this.#state.limits.idleMs);
+    const extraMs = connection === undefined || connection.idleExtended ? 0 : pausedWithin(this.#context.limits.idleMs);
     if (connection === undefined || extraMs === 0) {
       socket.destroy();
       return;
@@ -129,7 +130,7 @@ export class Http1Server {
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
-    const { limits, onLimit } = this.#state;
+    const { limits, onLimit } = this.#context;
     const connection = this.#connections.get(req.socket) as NodeConnection;
     connection.idleExtended = false;
     if (connection.refusedRequests === 0 && connection.requests.size < limits.pipelinedRequests) {
@@ -159,7 +160,7 @@ export class Http1Server {
   }
 
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const { limits, onLimit } = this.#state;
+    const { limits, onLimit } = this.#context;
     const connection = this.#connections.get(socket);
     // The connection is closed, or an earlier error has already ended it.
     if (connection === undefined || socket.writableEnded) return;

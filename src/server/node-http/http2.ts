@@ -7,13 +7,13 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { Http2Server } from "../http/http2-server.ts";
-import { NodeConnection, type NodeServerState } from "./connection.ts";
+import type { Http2Server, HttpContext } from "../http/http-server.ts";
+import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { createNodeListener, type NodeListener } from "./exchange.ts";
 
 export class NodeHttp2Server implements Http2Server {
-  readonly #state: NodeServerState;
+  readonly #context: HttpContext;
   readonly #server: NodeServer;
   readonly #sessions: NodeConnections<ServerHttp2Session>;
   readonly #listener: NodeListener;
@@ -21,10 +21,10 @@ export class NodeHttp2Server implements Http2Server {
   /** The socket of the session that is being created. The session's own property throws after the session's end. */
   #accepted: Socket | undefined;
 
-  constructor(state: NodeServerState) {
-    this.#state = state;
-    this.#sessions = new NodeConnections(state);
-    this.#listener = createNodeListener(state.handler);
+  constructor(context: HttpContext) {
+    this.#context = context;
+    this.#sessions = new NodeConnections(context);
+    this.#listener = createNodeListener(context.handler);
     const onRequest = (req: Http2ServerRequest, res: Http2ServerResponse): void => this.#onRequest(req, res);
     this.#server = createServer(onRequest).on("checkExpectation", onRequest);
     this.#server.on("session", (session) => this.#onSession(session));
@@ -56,7 +56,7 @@ export class NodeHttp2Server implements Http2Server {
   }
 
   #onSession(session: ServerHttp2Session): void {
-    this.#sessions.add(session, new NodeConnection(this.#accepted as Socket, this.#state));
+    this.#sessions.add(session, new NodeConnection(this.#accepted as Socket, this.#context));
     session.on("close", () => this.#sessions.delete(session));
     if (this.#isDraining) session.close();
   }

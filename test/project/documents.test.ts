@@ -8,7 +8,7 @@ import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ENV, ROOT, run } from "../support/command.ts";
 import { type CheckOptions, checkDocument, type Finding } from "../support/document-check.ts";
-import { checkHaproxy, checkYaml } from "../support/document-languages.ts";
+import { checkYaml } from "../support/document-languages.ts";
 import { absent, findProgram, PYTHON } from "../support/judge.ts";
 import { DOCUMENTS } from "../support/markdown.ts";
 import { copyRepository } from "../support/own-contract.ts";
@@ -37,6 +37,7 @@ const PORTS = ["50051", "50052", "8080", "8081"];
 const WITH_PORT = ["src/config.ts", "src/client/arguments.ts", "test/fixtures/post/client.py"];
 
 const TIMEOUT_MS = 120_000;
+const HANG_MS = 30_000;
 
 for (const name of DOCUMENTS) {
   test(`the commands and the code of ${name}`, { timeout: TIMEOUT_MS }, async (t) => {
@@ -127,6 +128,22 @@ true
 STOP RUN.
 \`\`\`
 
+<!-- test: appears -->
+
+\`\`\`haproxy
+# unused.cfg
+defaults
+\`\`\`
+
+<!-- test: works -->
+\`\`\`sh
+true
+\`\`\`
+
+\`\`\`yaml
+spec: { terminationGracePeriodSeconds: 1 }
+\`\`\`
+
 ## Absent
 
 \`\`\`sh
@@ -152,23 +169,42 @@ test("a wrong document is found wrong", { timeout: TIMEOUT_MS }, async (t) => {
     [42, "true"],
     [45, "diff: --- src/wrong.ts"],
     [50, "cobol: STOP RUN."],
-    [64, "cat file"],
+    [62, "works"],
+    [66, "yaml: spec: { terminationGracePeriodSeconds: 1 }"],
+    [80, "cat file"],
     [10, "compile src/wrong.ts"],
+    [56, "unused.cfg"],
+    [54, "<!-- test: appears -->"],
   ]);
   assert.match(
     findings.find(({ text }) => text === "compile src/wrong.ts")?.problem ?? "",
     /not assignable to type 'number'/,
   );
   const missing = findings.filter((finding) => finding.absent !== undefined).map(({ line }) => line);
-  assert.deepEqual(missing, [57, 58]);
+  assert.deepEqual(missing, [73, 74]);
 });
 
 test("a server that does not start is found, and one that runs is ended", { timeout: TIMEOUT_MS }, async (t) => {
-  const start = (command: string) => `<!-- test: serves -->\n\`\`\`sh\n${command}\n\`\`\`\n`;
-  const findings = await check(t, `${start("npm start -- --port 0")}${start("npm start -- --nonsense")}`);
+  const folder = await mkdtemp(join(tmpdir(), "served-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const block = (command: string) => `\`\`\`sh\n${command}\n\`\`\`\n\n`;
+  const findings = await check(
+    t,
+    `<!-- test: serves -->\n${block("npm start")}` +
+      block(`echo http://127.0.0.1:50051/healthz >${folder}/url\ncurl --silent --fail $(cat ${folder}/url)`) +
+      `<!-- test: serves -->\n${block("npm start -- --nonsense")}`,
+  );
+  const [last, ...others] = findings.map(({ problem }) => problem).reverse();
+  assert.deepEqual(others, [undefined, undefined, undefined]);
+  assert.match(last ?? "", /it ended before .*[\s\S]*--nonsense/);
+  await assert.rejects(fetch(await readFile(join(folder, "url"), "utf8")));
+});
+
+test("a command that hangs is found, and those after it are not run", { timeout: TIMEOUT_MS }, async (t) => {
+  const findings = await check(t, "```sh\nsleep 1000\ntrue\n```\n", { hangMs: 100 });
   const problems = findings.map(({ problem = "" }) => problem);
-  assert.equal(problems[0], "");
-  assert.match(problems[1] ?? "", /unknown flag|nonsense/);
+  assert.match(problems[0] ?? "", /did not print .* in 100 ms/);
+  assert.match(problems[1] ?? "", /not run: a command before it hangs/);
 });
 
 /** Checks a document in a copy of the repository with other ports. The findings have the ports of the document. */
@@ -188,9 +224,10 @@ async function check(
   const findings = await checkDocument(withFree(markdown), {
     folder,
     env: { ...ENV, PATH: [await programFolder(t), join(folder, "node_modules/.bin"), ENV.PATH].join(delimiter) },
+    hangMs: HANG_MS,
     notRun: [...NOT_RUN.keys()],
     programs: PROGRAMS,
-    languages: { yaml: checkYaml, haproxy: checkHaproxy },
+    languages: { yaml: checkYaml },
     ...options,
   });
   const withPorts = (text: string) =>

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findProgram } from "./judge.ts";
-import { type CodeBlock, codeBlocks } from "./markdown.ts";
+import { type CodeBlock, codeBlocks, strayDirectives } from "./markdown.ts";
 import { Shell } from "./shell.ts";
 
 /** A block or a command of a document, after its check. */
@@ -19,37 +19,44 @@ export interface CheckOptions {
   /** A copy of the repository, which the check changes. */
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
+  /** The longest time of a command. */
+  readonly hangMs: number;
   /** Commands that are left out. */
   readonly notRun: readonly string[];
   /** Programs that a machine may lack, with the names to look for. */
   readonly programs: ReadonlyMap<string, readonly string[]>;
-  /** Checks blocks of other languages than those that this file knows. Each returns a problem or undefined. */
+  /** Checks blocks of other languages that are not files. Each returns a problem or undefined. */
   readonly languages: Readonly<Record<string, (text: string) => Promise<string | undefined>>>;
 }
 
 /** The line that a server prints as soon as it accepts connections. */
 const LISTENING = /^listening on /m;
 
+/** The comments that may be in front of a block. */
+const DIRECTIVE = /^(?:serves|serves instead|fails|appears|prints .+)$/;
+
 /**
  * Checks the blocks in their order, as a reader would follow them:
  *
- * - `sh`: each command must exit with 0. A comment in front of the block says more: after `<!-- test: serves -->` each command
- *   with ` &` at its end, or else the last one, is a server that runs to the end of the document. With
- *   `<!-- test: serves instead -->`, the server that was started last ends before. Each command
- *   must print a match of the pattern in `<!-- test: prints PATTERN -->`, and fail after `<!-- test: fails -->`.
+ * - `sh`: each command must exit with 0, or with another code after `<!-- test: fails -->`. After
+ *   `<!-- test: prints PATTERN -->`, each command must print a match of the pattern. After `<!-- test: serves -->`, each
+ *   command with ` &` at its end, or else the last one, is a server that runs to the end of the document.
+ *   `<!-- test: serves instead -->` first ends the server that was started last.
  * - `text`: the last `sh` block under the same heading must have printed these lines, with `...` for any text. After
- *   `<!-- test: appears -->` the lines may come later, from a server.
- * - Others: a file, if the first line is a comment with its path. `ts` without a path is written below src/.
+ *   `<!-- test: appears -->`, the lines may come later, from a server.
  * - `diff`: a change of a file. Its first line is `--- PATH`. The others must apply at exactly one place, and so must each
  *   part if lines `@@` divide them.
- *
- * After the last block, the compiler must accept all files.
+ * - Others: a file, if the first line is a comment with its path. `ts` without a path is written below src/. The compiler
+ *   must accept all `ts` at the end, and other files must be in a later command.
  */
 export async function checkDocument(markdown: string, options: CheckOptions): Promise<readonly Finding[]> {
   const check = new DocumentCheck(options);
   try {
     for (const block of codeBlocks(markdown)) await check.block(block);
-    await check.compile();
+    await check.files();
+    for (const { line, text } of strayDirectives(markdown)) {
+      check.findings.push({ line, text, problem: "the next line does not begin a code block" });
+    }
     return check.findings;
   } finally {
     await check.close();
@@ -62,6 +69,8 @@ class DocumentCheck {
   readonly #shell: Shell;
   /** The files that blocks wrote or changed, and the line of the block that did so last. */
   readonly #files = new Map<string, number>();
+  /** The commands, without those that are left out. */
+  readonly #commandsRun: string[] = [];
   #printed = "";
   /** The heading of the last `sh` block. */
   #heading = -1;
@@ -70,7 +79,7 @@ class DocumentCheck {
 
   constructor(options: CheckOptions) {
     this.#options = options;
-    this.#shell = new Shell(options.folder, options.env);
+    this.#shell = new Shell(options.folder, options.env, options.hangMs);
   }
 
   close(): Promise<void> {
@@ -78,7 +87,8 @@ class DocumentCheck {
   }
 
   async block(block: CodeBlock): Promise<void> {
-    const { language, text, line } = block;
+    const { language, text, line, directive = "appears" } = block;
+    if (!DIRECTIVE.test(directive)) this.#add({ line, text: directive }, "unknown comment for the test");
     if (language === "sh") return this.#commands(block);
     const [firstLine = ""] = text.split("\n");
     const problem = await this.#problem(block);
@@ -89,17 +99,23 @@ class DocumentCheck {
     const { language } = block;
     if (language === "text") return this.#expected(block);
     if (language === "diff") return this.#change(block);
-    await this.#file(block);
-    const isCompiled = language === "ts" || language === "proto";
+    if (await this.#file(block)) return undefined;
     const check = this.#options.languages[language];
-    if (check === undefined && !isCompiled) return `no check for the language "${language}"`;
-    return check?.(block.text);
+    return check === undefined ? `no check for the language "${language}"` : check(block.text);
   }
 
-  /** Type-checks the sources of the folder, and adds a finding for each file that the document wrote. */
-  async compile(): Promise<void> {
-    const sources = [...this.#files].filter(([path]) => path.endsWith(".ts"));
-    if (sources.length === 0) return;
+  /** Adds a finding for each file that the document wrote: the compiler checks sources, and commands use the others. */
+  async files(): Promise<void> {
+    const files = [...this.#files];
+    const sources = files.filter(([path]) => path.endsWith(".ts"));
+    if (sources.length > 0) await this.#compile(sources);
+    for (const [path, line] of files.filter(([path]) => !/\.(?:ts|proto)$/.test(path))) {
+      if (!this.#commandsRun.some((command) => command.includes(path)))
+        this.#add({ line, text: path }, "no command uses this file");
+    }
+  }
+
+  async #compile(sources: readonly (readonly [path: string, line: number])[]): Promise<void> {
     const config = { extends: "./tsconfig.json", include: ["src", "gen"] };
     await writeFile(join(this.#options.folder, "tsconfig.document.json"), JSON.stringify(config));
     const { code, output } = await this.#shell.run("tsc -p tsconfig.document.json --pretty false");
@@ -123,6 +139,7 @@ class DocumentCheck {
     for (const [index, { command: whole, offset }] of commands.entries()) {
       const command = this.#withoutNotRun(whole);
       if (command === "") continue;
+      this.#commandsRun.push(command);
       const finding = { line: line + 1 + offset, text: whole };
       const absent = this.#absentProgram(command, heading);
       if (absent !== undefined) {
@@ -162,10 +179,12 @@ class DocumentCheck {
     return `the commands before it printed:\n${this.#printed}`;
   }
 
-  async #file({ language, text, line }: CodeBlock): Promise<void> {
+  /** Writes the block to its file. Returns false if it has no path. */
+  async #file({ language, text, line }: CodeBlock): Promise<boolean> {
     const [, path = language === "ts" ? `src/document-${line}.ts` : undefined] =
       /^(?:\/\/|#) (\S+\.\w+)\n/.exec(text) ?? [];
     if (path !== undefined) await this.#write(path, text, line);
+    return path !== undefined;
   }
 
   async #change({ text, line }: CodeBlock): Promise<string | undefined> {

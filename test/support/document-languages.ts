@@ -15,14 +15,8 @@ export async function checkYaml(text: string): Promise<string | undefined> {
   } catch (error) {
     return (error as Error).message;
   }
-  if ("static_resources" in parsed) return undefined; // the document runs Envoy with it
   if ("spec" in parsed) return checkPod(parsed.spec as Fields);
   return `no check for ${Object.keys(parsed).join(", ")}`;
-}
-
-/** HAProxy's configuration has no check of its own: the document runs HAProxy with it. */
-export async function checkHaproxy(): Promise<undefined> {
-  return undefined;
 }
 
 /** The pod must have time to drain, and a server must be healthy at each of its ports. */

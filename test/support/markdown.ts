@@ -40,6 +40,11 @@ export function codeBlocks(markdown: string): readonly CodeBlock[] {
   );
 }
 
+/** Returns the comments for tests that are not in front of a code block. */
+export function strayDirectives(markdown: string): readonly Span[] {
+  return matches(markdown, /^[ \t]*(<!-- test: .*-->)$(?!\n {3,}\n)/gm);
+}
+
 /** Returns the code spans outside of code blocks. */
 export function codeSpans(markdown: string): readonly Span[] {
   return matches(markdown, /`([^`\n]+)`/g);

@@ -8,8 +8,6 @@ import { kill } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { killGroup } from "./process.ts";
 
-/** A command that takes longer hangs. */
-const HANG_MS = 30_000;
 const POLL_MS = 20;
 
 export interface CommandResult {
@@ -22,6 +20,7 @@ export interface CommandResult {
 export class Shell {
   readonly #child: ChildProcess;
   readonly #cwd: string;
+  readonly #hangMs: number;
   /** A file for all output. A pipe would become non-blocking for every program as soon as one Node writes to it. */
   readonly #file: number;
   readonly #decoder = new TextDecoder();
@@ -29,10 +28,13 @@ export class Shell {
   #output = "";
   #position = 0;
   #commands = 0;
+  /** True from the start of a command to its end, so for good if it hangs. */
+  #hangs = false;
 
-  /** Starts bash in the folder. The caller must close it. */
-  constructor(cwd: string, env: NodeJS.ProcessEnv) {
+  /** Starts bash in the folder. The caller must close it. A command may take `hangMs`. */
+  constructor(cwd: string, env: NodeJS.ProcessEnv, hangMs: number) {
     this.#cwd = cwd;
+    this.#hangMs = hangMs;
     const folder = mkdtempSync(join(tmpdir(), "shell-"));
     this.#file = openSync(join(folder, "output"), "a+");
     rmSync(folder, { recursive: true }); // the open file lasts until it is closed
@@ -53,12 +55,15 @@ export class Shell {
 
   /** Runs a command in the folder. Resolves when it ends. Rejects if it hangs, or if it ends the shell. */
   async run(command: string): Promise<CommandResult> {
+    if (this.#hangs) throw new Error("not run: a command before it hangs");
     const from = this.read().length;
     const count = ++this.#commands;
     const end = `printf '\\nend of command ${count}: %s\\n' "$?"`;
     // With eval, a syntax error ends the command and not the shell.
     this.#child.stdin?.write(`cd ${quoted(this.#cwd)}; eval ${quoted(command)} </dev/null; ${end}\n`);
+    this.#hangs = true;
     const match = await this.waitFor(new RegExp(`\\nend of command ${count}: (\\d+)\\n`), from);
+    this.#hangs = false;
     return { code: Number(match[1]), output: this.read().slice(from, from + match.index) };
   }
 
@@ -81,13 +86,15 @@ export class Shell {
   }
 
   async #waitWhile(isRunning: () => boolean, pattern: RegExp, from: number): Promise<RegExpExecArray> {
-    const deadline = performance.now() + HANG_MS;
+    const deadline = performance.now() + this.#hangMs;
     for (;;) {
       const wasRunning = isRunning();
       const printed = this.read().slice(from);
       const match = pattern.exec(printed);
       if (match !== null) return match;
-      const reason = wasRunning ? `did not print ${pattern} in ${HANG_MS} ms` : `ended before it printed ${pattern}`;
+      const reason = wasRunning
+        ? `did not print ${pattern} in ${this.#hangMs} ms`
+        : `ended before it printed ${pattern}`;
       if (!wasRunning || performance.now() > deadline) throw new Error(`it ${reason}:\n${withoutEnds(printed)}`);
       await sleep(POLL_MS);
     }

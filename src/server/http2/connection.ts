@@ -40,7 +40,7 @@ export class Connection implements StreamsConnection, ConnectionStatus {
   /** The reason of a graceful close that waits for the first stream. Undefined if none waits. */
   #pendingClose: string | undefined;
   #isDestroyed = false;
-  /** Time at which the newest frame began, in ms of `Time.running`. */
+  /** Time at which the partial frame began, if there is one, in ms of `Time.running`. */
   #partialFrameAt = 0;
 
   /** Calls `wake` when the connection has output again after all of it was taken. */

@@ -69,7 +69,7 @@ export class BoundSocket {
     this.flush();
   }
 
-  /** Writes output that no chunk caused at the end of this turn, so that several responses share one write. */
+  /** Schedules one write for the output of this turn that no chunk caused, so that several responses share it. */
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;

@@ -38,7 +38,7 @@ export class BaseStream {
   }
 
   /** Records that the peer has ended its message. */
-  protected endRemote(): void {
+  endRemote(): void {
     this.#state |= StreamState.HalfClosedRemote;
   }
 

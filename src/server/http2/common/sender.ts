@@ -14,7 +14,7 @@ import { RoundRobin, widen } from "./flow-control.ts";
 export interface SenderHost<S> {
   /** Called when the last frame of a stream's message is written. */
   messageSent(stream: S): void;
-  /** Resets the stream with the most queued bytes, or closes the connection. */
+  /** Resets the stream with the most queued bytes. Closes the connection if no stream has queued bytes. */
   shed(): void;
 }
 

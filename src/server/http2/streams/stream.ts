@@ -43,7 +43,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   /** Bytes of the request body that were received. */
   #received = 0;
   #body: RequestBody | undefined;
-  /** True if the handler has asked for the whole body. */
+  /** True if `bufferBody` was called. Its arguments follow, until it calls one of its callbacks. */
   #buffersBody = false;
   #bufferMax = 0;
   #bufferDone: BufferDone | undefined;
@@ -71,7 +71,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
 
   // The request.
 
-  /** True if the handler waits for the rest of a body that it asked for as a whole. */
+  /** True if `bufferBody` was called, and neither the request nor the response is complete. */
   get isAwaitingBody(): boolean {
     return this.#buffersBody && this.isRemoteOpen && this.#early === undefined;
   }
@@ -98,11 +98,6 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
       this.continueRequest();
       this.#body?.freeWindow();
     }
-  }
-
-  /** Ends the request of a stream that has no body. */
-  endRequest(): void {
-    this.endRemote();
   }
 
   /** Receives a piece of the body. Returns NoError, or the code of the stream error (5.4.2). */

@@ -1,11 +1,10 @@
 /** The exchange of a handler: buffered and streamed bodies, complete and streamed responses, resets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Exchange, Field } from "../../src/server/http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Field } from "../../src/server/http/exchange.ts";
 import { data, fieldsOf, GET, headers, POST, rstStream, windowUpdate } from "./support/frames.ts";
 import { Harness, OK } from "./support/harness.ts";
 
-const EMPTY_BYTES = new Uint8Array(0);
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Returns a handler that buffers the body, and adds the callback that was called to `log`. */
@@ -49,7 +48,7 @@ test("`over` is called as soon as a body exceeds its limit, and the body can the
   assert.equal(Buffer.concat(parts).toString(), "123456789abc");
 });
 
-test("`over` is called before a body whose content-length exceeds the limit", () => {
+test("`over` is called before the body arrives if its content-length exceeds the limit", () => {
   const log: string[] = [];
   Harness.settled(buffering(log)).send(headers(1, [...POST, ["content-length", "11"]], 0));
   assert.deepEqual(log, ["over"]);
@@ -166,7 +165,7 @@ for (const [reason, code] of [
   ["internal", "INTERNAL_ERROR"],
   ["refused", "REFUSED_STREAM"],
 ] as const) {
-  test(`reset with the reason ${reason} sends RST_STREAM with ${code}, and nothing more is sent`, () => {
+  test(`reset ${reason === undefined ? "without a reason" : `with the reason ${reason}`} sends RST_STREAM with ${code}, and nothing more is sent`, () => {
     const harness = Harness.settled((exchange) => {
       exchange.onCancelled = () => assert.fail("a reset by the handler is not a cancellation");
       exchange.reset(reason);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import type { Exchange } from "../../src/server/http/exchange.ts";
+import { EMPTY_BYTES, type Exchange } from "../../src/server/http/exchange.ts";
 import { Flag } from "../../src/server/http2/frames/types.ts";
 import { GET, HANDSHAKE, headers, ping, rstStream } from "./support/frames.ts";
 import { echo, Harness, OK } from "./support/harness.ts";
@@ -10,7 +10,6 @@ import { call, connect, pause, RawClient, responseOf, startServer } from "./supp
 
 /** The acknowledgement of the PING that follows the first GOAWAY. */
 const PING_ACK = ping("farewell", Flag.Ack);
-const EMPTY_BYTES = new Uint8Array(0);
 
 test("GOAWAY for all streams and PING are sent first, and after the acknowledgement GOAWAY for the last stream", () => {
   const harness = Harness.settled(() => {});

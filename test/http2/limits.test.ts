@@ -1,14 +1,13 @@
 /** Each limit on a peer's attacks: it stops its attack, and without it no other limit does. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Exchange, Handler } from "../../src/server/http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Handler } from "../../src/server/http/exchange.ts";
 import { Flag, FrameType, SettingId } from "../../src/server/http2/frames/types.ts";
 import { encodeBlock } from "../../src/server/http2/hpack/encoder.ts";
 import type { Limits } from "../../src/server/limits/limits.ts";
 import { data, frame, GET, headers, POST, PREFACE, ping, rstStream, settings, windowUpdate } from "./support/frames.ts";
 import { echo, Harness, OK } from "./support/harness.ts";
 
-const EMPTY_BYTES = new Uint8Array(0);
 const ignore: Handler = () => {};
 const bufferBody: Handler = (exchange) =>
   exchange.bufferBody(

@@ -180,7 +180,7 @@ function matches(name: string, pattern: string): boolean {
 function readTable(page: string): Row[] {
   const [, section = ""] = page.split("## Import rules");
   const rows = (section.match(/^\|.*\|$/gm) ?? []).map((row) => row.slice(1, -1).split("|").map(namesIn));
-  assert.deepEqual(rows[0], [["room"], ["may import"]]);
+  assert.deepEqual(rows[0], [["files"], ["may import"]]);
   return rows.slice(2).map(([from = [], mayImport = []]) => ({ from, mayImport }));
 }
 

@@ -1,7 +1,8 @@
 /** One port that serves HTTP/1.1 and HTTP/2, plain or over TLS. It knows no RPC: every request goes to one handler. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import type { Http2Server, HttpContext } from "./http/http-server.ts";
+import type { HttpContext } from "./http/http-context.ts";
+import type { Http2Server } from "./http/http2-server.ts";
 import { BuiltInHttp2Server } from "./http2/server.ts";
 import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
 import { watchFileDescriptors } from "./listener/file-descriptors.ts";

@@ -59,10 +59,3 @@ export class EarlyResponse {
     return now - this.#receivedAt >= discardIdleMs ? "discardIdleMs" : undefined;
   }
 }
-
-/** Returns the message for the log about an exceeded limit. */
-export function discardMessage(limit: Exclude<DiscardLimit, "discardIdleMs">, limits: Limits): string {
-  return limit === "requestMs"
-    ? `the rest of a request took over ${limits.requestMs} ms after its response`
-    : `the rest of a request exceeds ${limits.discardedBytes} bytes after its response`;
-}

@@ -49,7 +49,7 @@ export class HostCheck {
     if (host === undefined) {
       // Over HTTP/2, clients send any text as :authority: gRPC health checkers send the name of a cluster.
       if (httpVersion === "2.0" && !this.#options.isPage(path)) return true;
-      respondBadAuthority(exchange);
+      respondText(exchange, 400, `read the request: ${quote(authority)} is not a host with an optional port\n`);
       return false;
     }
     if (LOOPBACK.test(host) || this.#allowed.some((allowed) => matches(host, allowed))) {
@@ -94,12 +94,6 @@ export function allowedHost(text: string): string | undefined {
  */
 function mayBeBrowser({ method, fields }: RequestHead): boolean {
   return method !== "POST" || fieldValue(fields, "origin") !== undefined;
-}
-
-/** Responds 400 to a request whose Host or :authority is invalid (RFC 9112, 3.2). */
-function respondBadAuthority(exchange: Exchange): void {
-  const message = `read the request: ${quote(exchange.request.authority)} is not a host with an optional port\n`;
-  exchange.respond({ status: 400, fields: [["content-type", "text/plain; charset=utf-8"]] }, Buffer.from(message));
 }
 
 /**

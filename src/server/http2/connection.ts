@@ -9,7 +9,7 @@ import { FloodControl } from "./common/flood-control.ts";
 import { GracefulClose } from "./common/graceful-close.ts";
 import { LimitError } from "./common/limit-error.ts";
 import { announcedSettings, PeerSettings } from "./common/settings.ts";
-import { type ConnectionStatus, Timeouts } from "./common/timeouts.ts";
+import { type TimeoutInputs, Timeouts } from "./common/timeouts.ts";
 import { FrameReader } from "./frames/reader.ts";
 import { CLIENT_PREFACE, ConnectionError, ErrorCode, FrameType, INITIAL_WINDOW_BYTES } from "./frames/types.ts";
 import { FrameWriter } from "./frames/writer.ts";
@@ -26,7 +26,7 @@ const KEEPALIVE_DATA = Buffer.alloc(8);
  */
 const FIRST_STREAM_MS = 1_000;
 
-export class Connection implements StreamsConnection, ConnectionStatus {
+export class Connection implements StreamsConnection, TimeoutInputs {
   readonly peer: Peer;
   readonly #server: ServerState;
   readonly #state = new ConnectionState();
@@ -189,7 +189,7 @@ export class Connection implements StreamsConnection, ConnectionStatus {
   // The status for the timeouts.
 
   get isSettled(): boolean {
-    return this.#state.settingsReceived && this.#state.settingsAcknowledged;
+    return this.#state.isSettled;
   }
 
   get partialBlockAt(): number {

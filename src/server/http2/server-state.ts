@@ -1,10 +1,10 @@
 /** The state that all HTTP/2 connections of a server share. */
 import type { Handler } from "../http/exchange.ts";
-import type { HttpContext } from "../http/http-server.ts";
+import type { HttpContext } from "../http/http-context.ts";
 import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
-import { Time } from "./common/clock.ts";
+import { Time } from "./common/time.ts";
 import { MAX_UINT31 } from "./frames/types.ts";
 import { BufferPool } from "./frames/writer.ts";
 import { ResponseEncoder } from "./headers/response-encoder.ts";

@@ -1,6 +1,6 @@
 /** The HTTP/2 server of this project. It serves sockets that are passed to it, and does not listen. */
 import type { Socket } from "node:net";
-import type { Http2Server } from "../http/http-server.ts";
+import type { Http2Server } from "../http/http2-server.ts";
 import type { Limits } from "../limits/limits.ts";
 import { pausedWithin } from "../limits/process-clock.ts";
 import { type Http2Options, ServerState } from "./server-state.ts";

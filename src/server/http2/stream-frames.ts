@@ -10,7 +10,7 @@ import type { PeerSettings } from "./common/settings.ts";
 import { ConnectionError, ErrorCode, Flag, INITIAL_WINDOW_BYTES, readUint31 } from "./frames/types.ts";
 import type { FrameWriter } from "./frames/writer.ts";
 import { RequestDecoder } from "./headers/request-decoder.ts";
-import { areTrailers, MALFORMED } from "./headers/request-head.ts";
+import { areTrailers } from "./headers/request-head.ts";
 import type { ServerState } from "./server-state.ts";
 import type { Stream } from "./streams/stream.ts";
 import type { Streams } from "./streams/streams.ts";
@@ -131,7 +131,7 @@ export class StreamFrames implements StreamFrameHandler {
     this.#streams.table.use(id);
     const head = this.#decoder.decode(bytes, start, end);
     const endsStream = (flags & Flag.EndStream) !== 0;
-    if (flags & DEPENDS_ON_ITSELF || head === MALFORMED) this.#streams.fail(id, ErrorCode.Protocol);
+    if (flags & DEPENDS_ON_ITSELF || head === "malformed") this.#streams.fail(id, ErrorCode.Protocol);
     else if (this.#streams.count >= this.#server.limits.concurrentStreams) this.#refuseAboveLimit(id);
     else if (this.#server.cancelledHandlers.isFull) this.#refuseForHandlers(id);
     // Streams above the identifier in the last GOAWAY are not served (6.8).

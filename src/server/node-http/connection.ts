@@ -1,6 +1,7 @@
 /** One connection of a Node server: its requests, and the limits that Node does not enforce. */
 import type { Socket } from "node:net";
-import type { HttpContext } from "../http/http-server.ts";
+import type { HttpContext } from "../http/http-context.ts";
+import { slowRequestMessage } from "../http/limit-messages.ts";
 import type { ResponseHolder } from "../limits/queued-responses.ts";
 import { ReadRate } from "../limits/read-rate.ts";
 
@@ -78,7 +79,7 @@ export class NodeConnection implements ResponseHolder {
     }
     for (const request of this.receiving) {
       if (now - request.receivingSince <= limits.requestMs) continue;
-      onLimit("requestMs", `the request took over ${limits.requestMs} ms`);
+      onLimit("requestMs", slowRequestMessage(limits));
       this.receiving.delete(request);
       request.refuse(408);
     }

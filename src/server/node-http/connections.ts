@@ -1,5 +1,5 @@
 /** The table of a server's open connections, which also checks their limits periodically. */
-import type { HttpContext } from "../http/http-server.ts";
+import type { HttpContext } from "../http/http-context.ts";
 import { processNow } from "../limits/process-clock.ts";
 import type { NodeConnection } from "./connection.ts";
 

@@ -2,8 +2,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
-import { discardMessage, EarlyResponse } from "../http/early-response.ts";
+import { EarlyResponse } from "../http/early-response.ts";
 import { fieldValue, type RequestHead } from "../http/exchange.ts";
+import { discardMessage } from "../http/limit-messages.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { processNow } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";

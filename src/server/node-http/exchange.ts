@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "../http/exchange.ts";
+import { bufferedBytesMessage } from "../http/limit-messages.ts";
 import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
+import { type BodyOwner, BufferedBody } from "./buffered-body.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { closeAfter, discardRest, hasBody, hasEnded, holdResponse } from "./early-response.ts";
-import { type BodyOwner, BufferedBody } from "./request-body.ts";
 import { NodeRequestHeads } from "./request-head.ts";
 import { PIECE_BYTES, ResponseWriter } from "./response.ts";
 
@@ -132,7 +133,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
   tryReserve(bytes: number): boolean {
     const { buffered, limits, onLimit } = this.#connection.context;
     if (buffered.tryReserve(bytes)) return true;
-    onLimit("bufferedBytes", `bodies exceed ${limits.bufferedBytes} bytes`);
+    onLimit("bufferedBytes", bufferedBytesMessage(limits));
     return false;
   }
 

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
-import type { HttpContext } from "../http/http-server.ts";
+import type { HttpContext } from "../http/http-context.ts";
 import { LIMITS, type Limits } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";

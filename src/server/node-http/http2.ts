@@ -7,7 +7,8 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { Http2Server, HttpContext } from "../http/http-server.ts";
+import type { HttpContext } from "../http/http-context.ts";
+import type { Http2Server } from "../http/http2-server.ts";
 import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { createNodeListener, type NodeListener } from "./exchange.ts";

@@ -5,7 +5,7 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHt
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { Handler } from "../../../src/server/http/exchange.ts";
-import type { Http2Server } from "../../../src/server/http/http-server.ts";
+import type { Http2Server } from "../../../src/server/http/http2-server.ts";
 import { BuiltInHttp2Server } from "../../../src/server/http2/server.ts";
 import { Budget } from "../../../src/server/limits/budget.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../../src/server/limits/limits.ts";

@@ -35,6 +35,11 @@ export class ConnectionState {
     return this.#settingsAcknowledged;
   }
 
+  /** True if the peer has sent SETTINGS, and has acknowledged those of this side. */
+  get isSettled(): boolean {
+    return this.#settingsReceived && this.#settingsAcknowledged;
+  }
+
   /** True if the peer has sent GOAWAY. */
   get goawayReceived(): boolean {
     return this.#goawayReceived;
@@ -64,8 +69,7 @@ export class ConnectionState {
   }
 
   #openIfSettled(): void {
-    if (this.#phase !== ConnectionPhase.Opening || !this.#settingsReceived || !this.#settingsAcknowledged) return;
-    this.#phase = ConnectionPhase.Open;
+    if (this.#phase === ConnectionPhase.Opening && this.isSettled) this.#phase = ConnectionPhase.Open;
   }
 
   #drain(): void {

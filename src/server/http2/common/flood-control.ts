@@ -4,8 +4,8 @@
  */
 import type { Limits } from "../../limits/limits.ts";
 import { ErrorCode } from "../frames/types.ts";
-import type { Time } from "./clock.ts";
 import { LimitError } from "./limit-error.ts";
+import type { Time } from "./time.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export class FloodControl {

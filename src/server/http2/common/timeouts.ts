@@ -8,7 +8,7 @@ import { LimitError } from "./limit-error.ts";
 export type DueAction = ConnectionError | { readonly closeFor: string } | "ping";
 
 /** The facts about a connection that its timeouts depend on. */
-export interface ConnectionStatus {
+export interface TimeoutInputs {
   /** True if the peer has sent SETTINGS, and has acknowledged those of this side. */
   readonly isSettled: boolean;
   /** Time at which an incomplete field block, or an incomplete frame other than DATA, began. Otherwise -1. */
@@ -51,29 +51,29 @@ export class Timeouts {
   }
 
   /** Checks all timeouts. Returns the first action that is due, or undefined. */
-  check(now: number, status: ConnectionStatus): DueAction | undefined {
+  check(now: number, inputs: TimeoutInputs): DueAction | undefined {
     return (
-      this.#checkSettings(now, status) ??
-      this.#checkBlock(now, status) ??
-      this.#checkReadRate(now, status) ??
-      (status.openStreams === 0 ? this.#checkIdle(now) : this.#checkKeepalive(now, status))
+      this.#checkSettings(now, inputs) ??
+      this.#checkBlock(now, inputs) ??
+      this.#checkReadRate(now, inputs) ??
+      (inputs.openStreams === 0 ? this.#checkIdle(now) : this.#checkKeepalive(now, inputs))
     );
   }
 
-  #checkSettings(now: number, { isSettled }: ConnectionStatus): ConnectionError | undefined {
+  #checkSettings(now: number, { isSettled }: TimeoutInputs): ConnectionError | undefined {
     const { settingsMs } = this.#limits;
     if (isSettled || now - this.openedAt <= settingsMs) return undefined;
     const message = `SETTINGS and its acknowledgement took over ${settingsMs} ms`;
     return new LimitError(ErrorCode.SettingsTimeout, message, "settingsMs");
   }
 
-  #checkBlock(now: number, { isPaused, partialBlockAt }: ConnectionStatus): ConnectionError | undefined {
+  #checkBlock(now: number, { isPaused, partialBlockAt }: TimeoutInputs): ConnectionError | undefined {
     const { headersMs } = this.#limits;
     if (isPaused || partialBlockAt < 0 || now - partialBlockAt <= headersMs) return undefined;
     return new LimitError(ErrorCode.EnhanceYourCalm, `field block took over ${headersMs} ms`, "headersMs");
   }
 
-  #checkReadRate(now: number, { queuedBytes, sentBytes }: ConnectionStatus): ConnectionError | undefined {
+  #checkReadRate(now: number, { queuedBytes, sentBytes }: TimeoutInputs): ConnectionError | undefined {
     const tooSlow = this.#readRate.check(now, queuedBytes, sentBytes);
     if (tooSlow === undefined) return undefined;
     return new LimitError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
@@ -85,7 +85,7 @@ export class Timeouts {
     return { closeFor: `no stream for over ${idleMs} ms` };
   }
 
-  #checkKeepalive(now: number, { isPaused }: ConnectionStatus): DueAction | undefined {
+  #checkKeepalive(now: number, { isPaused }: TimeoutInputs): DueAction | undefined {
     const { keepaliveMs, pingTimeoutMs } = this.#limits;
     if (isPaused) return undefined;
     if (this.#pingAt < 0) {

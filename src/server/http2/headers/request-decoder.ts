@@ -1,7 +1,7 @@
 /** Decodes the requests of one connection, with a small cache of request heads. */
 import { HpackDecoder } from "../hpack/decoder.ts";
 import type { HeaderField } from "../hpack/header-field.ts";
-import { type Http2RequestHead, parseRequestHead } from "./request-head.ts";
+import { type Http2RequestHead, type InvalidRequest, parseRequestHead } from "./request-head.ts";
 
 /** The number of cached heads, a power of two. */
 const CACHE_SLOTS = 8;
@@ -24,10 +24,10 @@ export class RequestDecoder {
   }
 
   /**
-   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, MALFORMED, or the status of
-   * the error response. Equal blocks may share one head. Throws ConnectionError if the block cannot be decoded.
+   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, or the reason for which the
+   * request is not served. Equal blocks may share one head. Throws ConnectionError if the block cannot be decoded.
    */
-  decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
+  decode(bytes: Buffer, start: number, end: number): Http2RequestHead | InvalidRequest {
     if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(bytes, start, end);
     const slot = hash(bytes, start, end) & (CACHE_SLOTS - 1);
     const tableVersion = this.#hpack.tableVersion;
@@ -36,7 +36,7 @@ export class RequestDecoder {
       return cached.head;
     }
     const head = this.#decode(bytes, start, end);
-    if (typeof head !== "number" && this.#hpack.tableVersion === tableVersion) {
+    if (typeof head === "object" && this.#hpack.tableVersion === tableVersion) {
       this.#cache ??= new Array(CACHE_SLOTS).fill(undefined);
       this.#cache[slot] = { block: Buffer.from(bytes.subarray(start, end)), tableVersion, head };
     }
@@ -52,7 +52,7 @@ export class RequestDecoder {
     return this.#hpack.isListTooLarge ? undefined : list;
   }
 
-  #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | number {
+  #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | InvalidRequest {
     const list = this.decodeList(bytes, start, end);
     // A list over SETTINGS_MAX_HEADER_LIST_SIZE may get 431 (RFC 9113, 10.5.1).
     return list === undefined ? 431 : parseRequestHead(list);

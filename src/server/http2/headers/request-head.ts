@@ -44,8 +44,8 @@ interface Parts {
   fields: Field[];
 }
 
-/** Stands for a malformed request, which is a stream error of type PROTOCOL_ERROR (8.1.1). */
-export const MALFORMED = 0;
+/** A request that is not served: a malformed one, which is a stream error (8.1.1), or the status of its response. */
+export type InvalidRequest = "malformed" | 400 | 431 | 501;
 
 /**
  * Visible ASCII. This accepts more than an authority of RFC 3986 (8.3.1), as grpc-go does. Health checkers of gRPC send
@@ -58,10 +58,10 @@ const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
 const PATH = /^\/[!"$-~]*$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
-/** Returns the request head of a header list, MALFORMED, or the status of the error response. */
-export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead | number {
+/** Returns the request head of a header list, or the reason for which the request is not served. */
+export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead | InvalidRequest {
   const parts = sortFields(list);
-  if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return MALFORMED;
+  if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return "malformed";
   // An invalid authority is malformed too, but gets 400 as on HTTP/1.1 (RFC 9112, 3.2).
   const { host, authority } = parts;
   if (authority !== undefined) {
@@ -72,15 +72,15 @@ export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead
   if (parts.method === "CONNECT") return statusOfConnect(parts);
   // All requests except CONNECT have exactly one :method, :scheme and :path (8.3.1).
   const { scheme, path } = parts;
-  if (scheme === undefined || path === undefined) return MALFORMED;
+  if (scheme === undefined || path === undefined) return "malformed";
   if (scheme !== "http" && scheme !== "https") return 400;
-  if (!PATH.test(path) && !(path === "*" && parts.method === "OPTIONS")) return MALFORMED;
-  return isHostConsistent(parts, scheme) ? new Http2RequestHead(parts, scheme) : MALFORMED;
+  if (!PATH.test(path) && !(path === "*" && parts.method === "OPTIONS")) return "malformed";
+  return isHostConsistent(parts, scheme) ? new Http2RequestHead(parts, scheme) : "malformed";
 }
 
-/** Returns 501 for a well-formed CONNECT, which has neither :scheme nor :path (8.5), or MALFORMED. */
-function statusOfConnect(parts: Parts): number {
-  return parts.scheme === undefined && parts.path === undefined && parts.authority !== undefined ? 501 : MALFORMED;
+/** Returns 501 for a well-formed CONNECT, which has neither :scheme nor :path (8.5), or "malformed". */
+function statusOfConnect(parts: Parts): InvalidRequest {
+  return parts.scheme === undefined && parts.path === undefined && parts.authority !== undefined ? 501 : "malformed";
 }
 
 /** True if host is missing or names the same authority as :authority (8.3.1). */

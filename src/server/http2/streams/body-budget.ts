@@ -1,4 +1,5 @@
 /** The memory for the request bodies of one connection. */
+import { bufferedBytesMessage } from "../../http/limit-messages.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { Limits, OnLimit } from "../../limits/limits.ts";
 
@@ -17,10 +18,10 @@ export class BodyBudget {
   /** Reserves bytes. Returns false, and reports the limit, if the connection or the server has no room for them. */
   tryReserve(bytes: number): boolean {
     if (this.#budget.tryReserve(bytes)) return true;
-    const { bufferedBytes, bufferedBytesPerConnection } = this.#limits;
+    const { bufferedBytesPerConnection } = this.#limits;
     if (this.#budget.used + bytes > bufferedBytesPerConnection) {
       this.#onLimit("bufferedBytesPerConnection", `bodies of a connection exceed ${bufferedBytesPerConnection} bytes`);
-    } else this.#onLimit("bufferedBytes", `bodies exceed ${bufferedBytes} bytes`);
+    } else this.#onLimit("bufferedBytes", bufferedBytesMessage(this.#limits));
     return false;
   }
 

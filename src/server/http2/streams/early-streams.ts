@@ -1,8 +1,8 @@
 /** Streams whose response is complete before their request (RFC 9113, 8.1), and the times at which they are checked. */
 import { type DiscardLimit, EarlyResponse } from "../../http/early-response.ts";
 import type { Limits } from "../../limits/limits.ts";
-import type { Time } from "../common/clock.ts";
 import type { ReceiveWindow } from "../common/flow-control.ts";
+import type { Time } from "../common/time.ts";
 
 /** The stream of an early response. */
 export interface EarlyStreamOwner {

@@ -1,8 +1,8 @@
 /** Encodes the responses of streams and passes them to the sender. */
 import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
 import type { BaseStream } from "../common/base-stream.ts";
-import type { Time } from "../common/clock.ts";
 import type { Sender } from "../common/sender.ts";
+import type { Time } from "../common/time.ts";
 import { Flag } from "../frames/types.ts";
 import type { ResponseBlock, ResponseEncoder } from "../headers/response-encoder.ts";
 

@@ -1,6 +1,7 @@
 /** The streams of a connection, from HEADERS to their end (RFC 9113, 5). */
-import { type DiscardLimit, discardMessage } from "../../http/early-response.ts";
+import type { DiscardLimit } from "../../http/early-response.ts";
 import { EMPTY_BYTES, type Peer, type ResetReason } from "../../http/exchange.ts";
+import { discardMessage, slowRequestMessage } from "../../http/limit-messages.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { FloodControl } from "../common/flood-control.ts";
 import { LimitError } from "../common/limit-error.ts";
@@ -161,7 +162,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   endSlowRequests(startedBefore: number): void {
     for (const stream of this.table.open.values()) {
       if (!stream.isAwaitingBody || stream.startedAt >= startedBefore) continue;
-      this.#server.onLimit("requestMs", `the request took over ${this.#server.limits.requestMs} ms`);
+      this.#server.onLimit("requestMs", slowRequestMessage(this.#server.limits));
       if (stream.isResponsePending) this.responses.respondWithoutContent(stream.id, { status: 408, fields: [] });
       this.#sendReset(stream.id, stream.isResponsePending ? ErrorCode.NoError : ErrorCode.Cancel);
       this.cancel(stream, "the request took too long");

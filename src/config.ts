@@ -9,9 +9,9 @@ import type { Limits } from "./server/limits/limits.ts";
 import { defaultLimits } from "./server/limits/memory.ts";
 import { MAX_TIMER_MS } from "./server/limits/process-clock.ts";
 import { RENAMES, renamed } from "./server/limits/renames.ts";
-import { DEFAULT_DELAY_MS, type DrainTimes } from "./server/shutdown.ts";
+import { DEFAULT_DELAY_MS, type ShutdownTimes } from "./server/shutdown.ts";
 
-export interface Config extends Omit<DrainTimes, "delayMs"> {
+export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   /** If undefined, the delay depends on the address that the server listens on. */
   readonly delayMs: number | undefined;
   readonly host: string;
@@ -39,7 +39,7 @@ export class ConfigError extends Error {}
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** The parts that all times of the shutdown share. Such a time may be 0. */
-const DRAIN_TIME = {
+const SHUTDOWN_TIME = {
   takes: "DURATION",
   allowed: `a whole number of ms from 0 to ${MAX_TIMER_MS} or with a unit (${DURATION_EXAMPLES})`,
   parse(text: string) {
@@ -146,28 +146,28 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "DRAIN_DELAY_MS",
     default: undefined,
     help: `time after SIGTERM or SIGINT during which health reports NOT_SERVING but new connections are accepted, for load balancers to notice. Without this flag: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
-    ...DRAIN_TIME,
+    ...SHUTDOWN_TIME,
   },
   idleMs: {
     flag: "drain-idle-ms",
     env: "DRAIN_IDLE_MS",
     default: "1s",
     help: "time after the delay during which an idle connection stays open, for a call that is already on its way",
-    ...DRAIN_TIME,
+    ...SHUTDOWN_TIME,
   },
   graceMs: {
     flag: "grace-ms",
     env: "GRACE_MS",
     default: "10s",
     help: "time after the delay for calls in flight to finish",
-    ...DRAIN_TIME,
+    ...SHUTDOWN_TIME,
   },
   abortMs: {
     flag: "abort-ms",
     env: "ABORT_MS",
     default: "1s",
     help: "last part of --grace-ms; when it starts, handlers are told to stop and streams end",
-    ...DRAIN_TIME,
+    ...SHUTDOWN_TIME,
   },
 };
 

@@ -11,7 +11,7 @@ import { MAX_TIMER_MS } from "./server/limits/process-clock.ts";
 import { isLocal } from "./server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "./server/listener/tls-files.ts";
 import { createServer, type Server } from "./server/server.ts";
-import { type DrainTimes, drainTimes } from "./server/shutdown.ts";
+import { type ShutdownTimes, shutdownTimes } from "./server/shutdown.ts";
 import { localAddress } from "./server/site/advertised-address.ts";
 import { readPage } from "./server/site/page.ts";
 import { usageLines } from "./server/site/usage.ts";
@@ -38,13 +38,13 @@ async function main(): Promise<void> {
   const tls = files && (await readTlsFiles(files));
   const page = config.page ? readPage(PAGE) : undefined;
   const server = createServer({ routes, tls, ...config, page });
-  let times: DrainTimes | undefined;
+  let times: ShutdownTimes | undefined;
   closeOnSignal(server, () => times);
   if (files !== undefined) renewTlsOnSignal(server, files);
   const bound = await server
     .listen({ host: config.host, port: config.port })
     .catch((error) => fail(1, listenProblem(config, error)));
-  times = drainTimes(config, isLocal(bound));
+  times = shutdownTimes(config, isLocal(bound));
   const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const address = { ...reached, needsSchema: !config.reflection };
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
@@ -102,10 +102,10 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
 }
 
 /**
- * Drains at the first SIGINT or SIGTERM, and exits at the second. Before the server listens, `getTimes` returns undefined
- * and the first signal exits at once.
+ * Shuts the server down at the first SIGINT or SIGTERM, and exits at the second. Before the server listens, `getTimes`
+ * returns undefined, and the first signal exits immediately.
  */
-function closeOnSignal(server: Server, getTimes: () => DrainTimes | undefined): void {
+function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined): void {
   let first: { signal: string; at: number } | undefined;
   function onSignal(signal: string): void {
     const times = getTimes();
@@ -113,15 +113,15 @@ function closeOnSignal(server: Server, getTimes: () => DrainTimes | undefined): 
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
-      void drain(server, times);
+      void shutDown(server, times);
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
   }
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
 }
 
-/** Drains, after which the process ends by itself. Exits with 1 if calls were cut or something holds the process. */
-async function drain(server: Server, times: DrainTimes): Promise<void> {
+/** Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or if it does not end. */
+async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
   const end = performance.now() + times.delayMs + times.graceMs;
   if (times.delayMs > 0)
     console.log(`draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`);

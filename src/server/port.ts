@@ -1,4 +1,4 @@
-/** One port that serves HTTP/1.1 and HTTP/2, plain or over TLS. It knows no RPC: every request goes to one handler. */
+/** A port that serves HTTP/1.1 and HTTP/2, plain or over TLS. Passes every request to one handler. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { HttpContext } from "./http/http-context.ts";
@@ -20,7 +20,7 @@ export interface PortOptions extends HttpContext {
   /** Undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;
   readonly log: (entry: string) => void;
-  /** Logs events that clients can cause often. */
+  /** The log for events that clients can cause often. */
   readonly throttledLog: ThrottledLog;
 }
 
@@ -40,7 +40,7 @@ export class Port {
     this.#credentials = tls;
     this.#http1 = new Http1Server(options, tls && httpsOptions(tls, limits.handshakeMs));
     this.#pending = this.#detectProtocols();
-    // Comes last, because its listener must be the first to see a connection.
+    // Called after all other listeners are added: prepends a listener, which must run before the others.
     limitConnectionsPerAddress(this.#http1.server, limits, onLimit);
   }
 
@@ -49,7 +49,7 @@ export class Port {
     return this.#credentials;
   }
 
-  /** Number of requests whose response is not complete, over all connections. */
+  /** Number of requests without a complete response, over all connections. */
   get requestsInFlight(): number {
     return this.#http1.requestsInFlight + (this.#http2?.requestsInFlight ?? 0);
   }
@@ -70,7 +70,7 @@ export class Port {
     return server.address() ?? ""; // Node does not know the path of an inherited Unix domain socket
   }
 
-  /** Replaces the credentials, as `Server.renewTls` does. */
+  /** Implements `Server.renewTls`. */
   renewTls(credentials: TlsCredentials): void {
     const { https } = this.#http1;
     if (https === undefined) throw new Error("renew TLS credentials: the server was created without TLS");
@@ -80,14 +80,17 @@ export class Port {
     this.#credentials = credentials;
   }
 
-  /** Adds `Connection: close` to the last response of each HTTP/1.1 connection, from now on. The port stays open. */
+  /**
+   * From now on, adds `Connection: close` to HTTP/1.1 responses. If requests are pipelined, only the response to the
+   * final one gets it. The port stays open.
+   */
   sendConnectionClose(): void {
     this.#http1.sendConnectionClose();
   }
 
   /**
-   * Stops listening and closes every connection gracefully. Resolves when the last one is closed. HTTP/1.1 connections
-   * without a request, and those whose protocol is not known yet, stay open for `idleMs`.
+   * Stops listening and closes every connection gracefully. HTTP/1.1 connections without a request stay open for `idleMs`,
+   * and so do connections whose protocol is not known yet. Resolves when no connection is left.
    */
   async drain(idleMs: number): Promise<void> {
     this.#stopWatching?.();

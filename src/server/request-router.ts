@@ -8,7 +8,7 @@ import { PAGE_FILES, type Page } from "./site/page.ts";
 export interface RequestRouterOptions {
   /** Responds to "/". */
   readonly home: Handler;
-  /** Serves the files below PAGE_FILES. If undefined, `calls` responds to their paths too. */
+  /** Serves the paths below PAGE_FILES. If undefined, `calls` responds to these paths too. */
   readonly page: Page | undefined;
   /** Responds to "/healthz". */
   readonly healthz: Handler;
@@ -32,7 +32,7 @@ export class RequestRouter {
     this.#hostCheck = this.#createHostCheck(options.allowedHosts);
   }
 
-  /** Responds to the request. A field, because the HTTP servers call it without `this`. */
+  /** Responds to a request. This is a field, because the HTTP servers call it without `this`. */
   readonly handle: Handler = (exchange: Exchange): void => {
     if (!this.#hostCheck.passes(exchange)) return;
     const { path } = exchange.request;
@@ -43,7 +43,7 @@ export class RequestRouter {
     else this.#options.calls(exchange);
   };
 
-  /** Allows browsers to name loopback hosts only, from now on. */
+  /** From now on, browsers may only name loopback hosts. */
   allowLoopbackOnly(): void {
     this.#hostCheck = this.#createHostCheck([]);
   }

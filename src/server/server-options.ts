@@ -5,12 +5,12 @@ import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import type { Routes } from "./rpc/options.ts";
 import type { Page } from "./site/page.ts";
 
-/** Takes one entry of the log. It has one or more lines, and each line after the first begins with a space. */
+/** Writes one entry of the log. An entry has one or more lines; each line after the first begins with four spaces. */
 export type Log = (entry: string) => void;
 
 /**
  * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the
- * limit `messageBytes`. As in Connect, they apply to each registration that has no options of its own.
+ * limit `messageBytes` instead. As in Connect, they are the defaults of each registration.
  */
 export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
   /**
@@ -25,9 +25,9 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
    */
   readonly corsOrigins?: readonly string[];
   /**
-   * Hosts that a browser may name in a request, in addition to loopback names. This stops DNS rebinding: requests for
-   * other hosts get status 403. Clients other than browsers may name any host. Each entry is a name or an address
-   * without a port, ".example.com" for that domain and all names below it, or "*" for every host. Default: loopback
+   * Hosts that a browser may name in a request, in addition to loopback names. A browser that names another host gets
+   * status 403, which stops DNS rebinding. Other clients may name any host. Each entry is a name or an address without a
+   * port, ".example.com" for that domain and all names below it, or "*" for every host. Default: loopback
    * names only if the server listens on loopback, otherwise "*".
    */
   readonly allowedHosts?: readonly string[] | undefined;
@@ -49,10 +49,10 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly http2?: "built-in" | "node";
   /** The page that browsers get at "/"; `readPage` reads it. Other clients get text. Default: text for every client. */
   readonly page?: Page | undefined;
-  /** Credentials in PEM, which turn TLS on. Default: the port is plain. */
+  /** Turns TLS on, with these credentials in PEM. Default: no TLS. */
   readonly tls?: TlsCredentials | undefined;
-  /** Limits on the resources that clients may use, each with a default (docs/limits.md). Units are in their names. */
+  /** Limits on the resources that clients may use, each with a default (docs/limits.md). The names include the units. */
   readonly limits?: Partial<Limits>;
-  /** Logs an event that an operator should know. Control characters are escaped. Default: console.error. */
+  /** Writes log entries for the operator. Control characters in them are escaped. Default: console.error. */
   readonly log?: Log;
 }

@@ -30,7 +30,7 @@ import type { Log, ServerOptions } from "./server-options.ts";
 import { HealthStatus } from "./services/health-status.ts";
 import { createHealthz } from "./services/healthz.ts";
 import { registerOwnServices } from "./services/own-services.ts";
-import { drain, drainTimes, type PartialDrainTimes } from "./shutdown.ts";
+import { type PartialShutdownTimes, shutDown, shutdownTimes } from "./shutdown.ts";
 import { createHome } from "./site/home.ts";
 
 export type { ServerOptions } from "./server-options.ts";
@@ -39,53 +39,53 @@ export interface Server {
   /** The services that are served: first those of the routes, then health and reflection. */
   readonly services: readonly DescService[];
   /**
-   * The health of the server (its name is "") and of each service. Every one is "serving" from the start. Probes read it
-   * over grpc.health.v1.Health and GET /healthz. If the routes register a grpc.health.v1.Health of their own, this
-   * status is only served at /healthz.
+   * The health of each service, and of the whole server under the name "". All are "serving" from the start. Probes read
+   * this status over grpc.health.v1.Health and GET /healthz. If the routes register their own grpc.health.v1.Health, only
+   * /healthz serves this status.
    */
   readonly health: HealthStatus;
   /**
    * Listens on a TCP port, a Unix domain socket or an inherited socket. Resolves with the bound address: port 0 picks a
    * free port, and a path is returned unchanged. May be called once. Rejects with TypeError if the address is invalid,
-   * with Node's error if the server cannot listen there, and with Error after `close`.
+   * with Node's error if the server cannot listen there, and with Error if `close` was called before.
    */
   listen(address: { readonly port: number; readonly host?: string }): Promise<AddressInfo>;
   listen(address: { readonly path: string }): Promise<string>;
   listen(address: ListenAddress): Promise<BoundAddress>;
   /**
-   * Uses `credentials` for new connections; open connections keep the old ones. Throws Error if the server was created
-   * without TLS, or if `clientCa` is added or removed. Throws Node's error if the credentials are invalid. After an error
-   * the old credentials stay in use.
+   * Uses `credentials` for new connections; open connections keep their old credentials. Throws Error if the server was
+   * created without TLS, or if `clientCa` is added or removed. Throws Node's error if the credentials are invalid. If it
+   * throws, new connections still get the old credentials.
    */
   renewTls(credentials: TlsCredentials): void;
   /**
-   * Shuts the server down in steps (shutdown.ts), so that calls in flight can finish. `times` are in ms: `delayMs` (5,000;
-   * 0 if the server listens on loopback or a path), `idleMs` (1,000), `graceMs` (10,000) and `abortMs` (1,000). Resolves
+   * Shuts the server down in steps (shutdown.ts), so that calls in flight can finish. `times` are in ms. Defaults:
+   * `delayMs` 5,000 (0 on loopback or a Unix domain socket), `idleMs` 1,000, `graceMs` 10,000, `abortMs` 1,000. Resolves
    * when all connections are closed, with the number of calls that were cut because `graceMs` was over. Further calls
-   * return the same promise.
+   * ignore their `times` and return the same promise.
    */
-  close(times?: PartialDrainTimes): Promise<number>;
+  close(times?: PartialShutdownTimes): Promise<number>;
 }
 
 /**
- * Creates a server that does not listen yet. Throws TypeError or RangeError if a limit is unknown or its value invalid,
- * TypeError if an option has an old name or an allowed host is invalid, Error if the routes register a procedure twice, and
- * Node's error if the TLS credentials are invalid.
+ * Creates a server that does not listen yet. Throws TypeError or RangeError if a limit is unknown or its value is invalid,
+ * and TypeError if an option has an old name or an allowed host is invalid. Throws Error if the routes register a procedure
+ * twice, and Node's error if the TLS credentials are invalid.
  */
 export function createServer(options: ServerOptions): Server {
   const server = new ConnectServer(options);
   return {
     services: server.services,
     health: server.health,
-    // Bound, so that callers can destructure the methods.
+    // The methods are bound, so that callers can destructure the server.
     listen: server.listen.bind(server),
     renewTls: server.renewTls.bind(server),
     close: server.close.bind(server),
   };
 }
 
-/** Time to send the last responses to the calls that are cut. */
-const LAST_RESPONSES_MS = 50;
+/** Time to send the error responses of the calls that are cut, before their connections are destroyed. */
+const ERROR_RESPONSES_MS = 50;
 
 class ConnectServer implements Server {
   readonly services: readonly DescService[];
@@ -95,11 +95,11 @@ class ConnectServer implements Server {
   readonly #log: Log;
   readonly #throttledLog: ThrottledLog;
   readonly #onLimit: OnLimit;
-  /** Ends the Watch streams of the health service. */
+  /** Aborted when the port closes. Ends the Watch streams of the health service. */
   readonly #watchEnd = new AbortController();
-  /** Tells handlers to stop, and ends streams. */
+  /** Aborted shortly before the grace time is over. Tells handlers to stop, and ends streams. */
   readonly #shutdown = new AbortController();
-  /** Ends every call. */
+  /** Aborted when the grace time is over. Ends every call. */
   readonly #cutoff = new AbortController();
   readonly #router: RequestRouter;
   readonly #port: Port;
@@ -126,14 +126,14 @@ class ConnectServer implements Server {
     const options = nodeListenOptions(address);
     if (this.#closing !== undefined) throw new Error(`listen on ${nameOf(options)}: the server was closed`);
     this.#listening = this.#openPort(options);
-    return this.#listening as Promise<never>; // the overloads of `Server` give its type
+    return this.#listening as Promise<never>; // `Server.listen` declares the type for each address
   }
 
   renewTls(credentials: TlsCredentials): void {
     this.#port.renewTls(credentials);
   }
 
-  close(times: PartialDrainTimes = {}): Promise<number> {
+  close(times: PartialShutdownTimes = {}): Promise<number> {
     this.#closing ??= this.#shutDown(times);
     return this.#closing;
   }
@@ -203,15 +203,15 @@ class ConnectServer implements Server {
     return bound;
   }
 
-  async #shutDown(times: PartialDrainTimes): Promise<number> {
-    const bound = await this.#listening?.catch(() => undefined); // the caller of listen gets its error
+  async #shutDown(times: PartialShutdownTimes): Promise<number> {
+    const bound = await this.#listening?.catch(() => undefined); // `listen` has reported the error to its own caller
     const steps = {
       announce: () => this.#announce(),
       stopAccepting: (idleMs: number) => this.#stopAccepting(idleMs),
       abort: () => this.#abort(),
       cut: () => this.#cut(),
     };
-    return drain(steps, drainTimes(times, bound === undefined || isLocal(bound)));
+    return shutDown(steps, shutdownTimes(times, bound === undefined || isLocal(bound)));
   }
 
   #announce(): void {
@@ -231,7 +231,7 @@ class ConnectServer implements Server {
   async #cut(): Promise<number> {
     const calls = this.#port.requestsInFlight;
     this.#cutoff.abort(unavailable("the server has shut down"));
-    await sleep(LAST_RESPONSES_MS);
+    await sleep(ERROR_RESPONSES_MS);
     this.#port.destroy();
     return calls;
   }

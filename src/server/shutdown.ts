@@ -1,8 +1,8 @@
 /**
  * The shutdown sequence of a server. Every call gets a response if it finishes in time, and an error otherwise.
  *
- * 1. At once, `announce`: health turns to NOT_SERVING, and HTTP/1.1 responses say "Connection: close". Connections and
- *    calls are still accepted for `delayMs`, so that load balancers can notice.
+ * 1. Immediately, `announce`: health turns to NOT_SERVING, and HTTP/1.1 responses say "Connection: close". Connections and
+ *    calls are still accepted for `delayMs`, so that load balancers can react.
  * 2. After `delayMs`, `stopAccepting`: the port closes, Watch streams of health end and HTTP/2 connections get GOAWAY. Calls
  *    in flight continue. HTTP/1.1 connections without a call are closed `idleMs` later.
  * 3. At `delayMs + graceMs - abortMs`, `abort`: the abort signals of handlers fire, and streams end with "unavailable".
@@ -14,61 +14,63 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** The times of a shutdown, in ms. */
-export interface DrainTimes {
-  /** Time in which connections are still accepted while health reports NOT_SERVING. */
+export interface ShutdownTimes {
+  /** Time for which connections are still accepted while health reports NOT_SERVING. */
   readonly delayMs: number;
-  /** Time after the delay in which a connection without a call may still send one that is on its way. */
+  /** Time after the delay for which HTTP/1.1 connections without a call stay open: a request may be on its way. */
   readonly idleMs: number;
   /** Time after the delay for calls in flight to finish. */
   readonly graceMs: number;
-  /** Last part of `graceMs`: at its start handlers are told to stop, and streams are ended. */
+  /** The final part of `graceMs`. When it starts, handlers are told to stop and streams are ended. */
   readonly abortMs: number;
 }
 
-/** Default of `delayMs` beyond loopback: time for two health checks of a load balancer, at 1 or 2 s each. */
+/** Default of `delayMs` if the server is not local: time for two health checks of a load balancer, one each 1 or 2 s. */
 export const DEFAULT_DELAY_MS = 5_000;
-const DEFAULTS: DrainTimes = Object.freeze({
+const DEFAULTS: ShutdownTimes = Object.freeze({
   delayMs: DEFAULT_DELAY_MS,
   idleMs: 1_000,
   graceMs: 10_000,
   abortMs: 1_000,
 });
 
-/** The times of a shutdown, in ms; each that is missing or undefined has its default. */
-export type PartialDrainTimes = { readonly [K in keyof DrainTimes]?: DrainTimes[K] | undefined };
+/** The times of a shutdown, in ms. A time that is missing or undefined gets its default. */
+export type PartialShutdownTimes = { readonly [K in keyof ShutdownTimes]?: ShutdownTimes[K] | undefined };
 
 /**
  * Completes `given` with the defaults: `delayMs` 5 s, `idleMs` 1 s, `graceMs` 10 s, `abortMs` 1 s. `delayMs` is 0 for
  * a local server, because load balancers on other machines cannot reach it.
  */
-export function drainTimes(given: PartialDrainTimes, isLocal: boolean): DrainTimes {
+export function shutdownTimes(given: PartialShutdownTimes, isLocal: boolean): ShutdownTimes {
   const set = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
   return { ...DEFAULTS, ...(isLocal && { delayMs: 0 }), ...set };
 }
 
 /** The steps of a shutdown. Each is called at most once, in this order. */
 export interface ShutdownSteps {
-  /** Reports NOT_SERVING, and lets responses announce the end of their connections. */
+  /** Reports NOT_SERVING, and makes HTTP/1.1 responses say "Connection: close". */
   announce(): void;
   /**
-   * Closes the port, and accepts only calls that are already on their way. Resolves when the last connection is
-   * closed. Connections without a call may stay open for `idleMs`.
+   * Closes the port and drains the connections: their calls go on, and further calls are only accepted if they are on
+   * their way already. Connections without a call stay open for up to `idleMs`. Resolves when no connection is left.
    */
   stopAccepting(idleMs: number): Promise<void>;
   /** Tells handlers to stop, and ends streams. */
   abort(): void;
   /**
-   * Responds to the calls in flight with an error and destroys all connections. Resolves with the number of those
-   * calls.
+   * Responds to the calls in flight with an error and destroys all connections. Resolves with the number of these calls.
    */
   cut(): Promise<number>;
 }
 
 /**
- * Runs the steps at their times. Resolves when all connections are closed, with the number of calls that were cut: 0
- * if all finished in time.
+ * Runs the steps at their times. Resolves when all connections are closed, with the number of calls that were cut, which
+ * is 0 if all have finished in time.
  */
-export async function drain(steps: ShutdownSteps, { delayMs, idleMs, graceMs, abortMs }: DrainTimes): Promise<number> {
+export async function shutDown(
+  steps: ShutdownSteps,
+  { delayMs, idleMs, graceMs, abortMs }: ShutdownTimes,
+): Promise<number> {
   steps.announce();
   if (delayMs > 0) await sleep(delayMs);
   const closed = steps.stopAccepting(idleMs).then(() => true as const);
@@ -80,7 +82,7 @@ export async function drain(steps: ShutdownSteps, { delayMs, idleMs, graceMs, ab
   return calls;
 }
 
-/** Resolves with true as soon as `event` does, or with false after `ms`. */
+/** Resolves with true as soon as `event` resolves, or with false after `ms`. */
 async function isWithin(ms: number, event: Promise<true>): Promise<boolean> {
   const timer = new AbortController();
   const late = sleep(Math.max(0, ms), false, { signal: timer.signal }).catch(() => false);

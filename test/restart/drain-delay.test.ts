@@ -1,9 +1,9 @@
-/** Tests that a drain begins with a delay, except on loopback, which load balancers do not reach. */
+/** Tests that a shutdown begins with a delay, except on loopback, which load balancers do not reach. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer } from "../../src/server/server.ts";
-import { drainTimes } from "../../src/server/shutdown.ts";
+import { shutdownTimes } from "../../src/server/shutdown.ts";
 import { startProcess } from "../support/process.ts";
 
 /** A time between both cases: the delay is 5 s. */
@@ -11,10 +11,10 @@ const SOON_MS = 3_500;
 
 test("a time without a setting has its default, and that of the delay depends on the address", () => {
   const rest = { idleMs: 1_000, graceMs: 10_000, abortMs: 1_000 };
-  assert.deepEqual(drainTimes({}, false), { delayMs: 5_000, ...rest });
-  assert.deepEqual(drainTimes({}, true), { delayMs: 0, ...rest });
-  assert.deepEqual(drainTimes({ delayMs: undefined, idleMs: 5 }, false), { ...rest, delayMs: 5_000, idleMs: 5 });
-  for (const isLocal of [true, false]) assert.equal(drainTimes({ delayMs: 7 }, isLocal).delayMs, 7);
+  assert.deepEqual(shutdownTimes({}, false), { delayMs: 5_000, ...rest });
+  assert.deepEqual(shutdownTimes({}, true), { delayMs: 0, ...rest });
+  assert.deepEqual(shutdownTimes({ delayMs: undefined, idleMs: 5 }, false), { ...rest, delayMs: 5_000, idleMs: 5 });
+  for (const isLocal of [true, false]) assert.equal(shutdownTimes({ delayMs: 7 }, isLocal).delayMs, 7);
 });
 
 for (const { host, times, delayed } of [

@@ -1,6 +1,6 @@
 /** Checks the blocks of documents that configure programs around the server. */
 import { createRequire } from "node:module";
-import { drainTimes } from "../../src/server/shutdown.ts";
+import { shutdownTimes } from "../../src/server/shutdown.ts";
 
 /** The parser in playwright-core: YAML needs no package of its own here. */
 const { yaml } = createRequire(import.meta.url)("playwright-core/lib/utilsBundle");
@@ -21,7 +21,7 @@ export async function checkYaml(text: string): Promise<string | undefined> {
 
 /** The pod must have time to drain, and a server must be healthy at each of its ports. */
 async function checkPod(spec: Fields): Promise<string | undefined> {
-  const { delayMs, graceMs } = drainTimes({}, false);
+  const { delayMs, graceMs } = shutdownTimes({}, false);
   const secondsToStop = spec.terminationGracePeriodSeconds as number;
   if (!(secondsToStop * 1_000 > delayMs + graceMs)) return `${secondsToStop} s are too short to drain`;
   const ports = JSON.stringify(spec).matchAll(/"(?:containerPort|port)":(\d+)/g);

@@ -56,7 +56,7 @@ test("the README's comparison with connect-node has the same figures", () => {
   const [own, other] = ["this server", "connect-node"].map((server) =>
     cpu(`${server}: gRPC proto over HTTP/2, 4 x 16`),
   );
-  assert.ok(README.includes(`${own} us of CPU time a call, not ${other} us`));
+  assert.ok(README.includes(`${own} us of CPU time per call, ${other} us with connect-node`));
 });
 
 function cell(name: string): Cell {

@@ -1,12 +1,12 @@
 /** A buffer that grows by doubling, so that appending many pieces costs linear time. */
 
-/** Avoids many reallocations if the first pieces are small. */
+/** The smallest buffer to allocate. With smaller ones, small first pieces would cause many reallocations. */
 const MIN_BUFFER_BYTES = 256;
 
 /**
- * Copies `piece` to position `size` of `buffer`. Returns `buffer`, or a larger copy of its first `size` bytes if the
- * piece does not fit. The caller owns the result and remembers the new size. The copy lets go of `piece`, which would
- * otherwise keep the whole chunk alive that it was received in.
+ * Copies `piece` to position `size` of `buffer`. If the piece does not fit, first copies those `size` bytes to a larger
+ * buffer. Returns the buffer that has the piece; the caller owns it and counts its size. The copy costs less memory
+ * than `piece` itself, which keeps alive the whole chunk that it is a part of.
  */
 export function appendBytes(buffer: Buffer, size: number, piece: Uint8Array): Buffer {
   const newSize = size + piece.length;

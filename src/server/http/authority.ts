@@ -4,13 +4,13 @@ import type { RequestHead } from "./exchange.ts";
 const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[\w\-.~%!$&'()*+,;=]+)(:\d{0,5})?$/i;
 
 /** True if `text` is a host with an optional port, as in an http URL (RFC 9110, 4.2.1): without userinfo. */
-export function isAuthority(text: string): boolean {
+function isAuthority(text: string): boolean {
   return HOST_AND_PORT.test(text) && URL.canParse(`http://${text}/`);
 }
 
 /**
- * Returns the host of an authority in the spelling that browsers use: lower case, no zeros in an address, no port and
- * no dot at the end. Returns undefined if the authority is invalid.
+ * Returns the host of an authority in the form that browsers use: in lower case, with addresses in their shortest form,
+ * and without port and final dot. Returns undefined if the authority is invalid.
  */
 export function hostOf(authority: string): string | undefined {
   if (!HOST_AND_PORT.test(authority)) return undefined;

@@ -4,14 +4,15 @@ import { EMPTY_BYTES, type Field, fieldValue, type Handler, type ResponseHead } 
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 /**
- * Wraps `next` so that its responses to GET can be cached. A 200 that has Cache-Control gets a strong ETag and Vary.
- * It becomes a 304 if the client has the same body. Every other response to GET gets `Cache-Control: no-store`.
+ * Wraps `next` so that its responses to GET can be cached. A 200 response that has Cache-Control gets a strong ETag and
+ * Vary. If the client already has this body, the response becomes a 304. Every other response to GET gets
+ * `Cache-Control: no-store`.
  */
 export function withCaching(next: Handler): Handler {
   return (exchange) => next(exchange.request.method === "GET" ? new CachingExchange(exchange) : exchange);
 }
 
-/** Buffers the whole response, because the ETag in its header is a hash of its body. */
+/** Buffers the whole response, because its head must contain the ETag, which is a hash of its body. */
 class CachingExchange extends ExchangeWrapper {
   #head: ResponseHead | undefined;
   readonly #pieces: Uint8Array[] = [];
@@ -37,7 +38,7 @@ class CachingExchange extends ExchangeWrapper {
     const etag = etagOf(head, body);
     const fields: Field[] = [...head.fields, ["etag", etag], ["vary", "Accept-Encoding"]];
     if (matchesETag(fieldValue(this.request.fields, "if-none-match"), etag)) {
-      // A 304 describes the stored response, so it leaves out the fields of a body (RFC 9110, 15.4.5).
+      // A 304 has no body, so it leaves out the fields that describe a body (RFC 9110, 15.4.5).
       this.inner.respond(
         { status: 304, fields: fields.filter(([name]) => !/^content-(type|length|encoding)$/.test(name)) },
         EMPTY_BYTES,
@@ -46,7 +47,7 @@ class CachingExchange extends ExchangeWrapper {
   }
 }
 
-/** Returns the ETag of a body in one content type and coding. */
+/** Returns the ETag of a response: a hash of its content type, its content coding and its body. */
 function etagOf({ fields }: ResponseHead, body: Uint8Array): string {
   const coding = fieldValue(fields, "content-encoding") ?? "identity";
   const type = fieldValue(fields, "content-type") ?? "";

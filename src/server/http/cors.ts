@@ -55,7 +55,7 @@ class CrossOriginExchange extends ExchangeWrapper {
 
   #withCorsFields({ status, fields }: ResponseHead): ResponseHead {
     const all = [...fields];
-    // Every response varies by origin. Otherwise a cache could send one without these fields to an allowed page.
+    // Without Vary, a cache could send a response without these fields to a page on an allowed origin.
     if (this.#allowed !== "*") all.push(["vary", "Origin"]);
     if (this.#allowed !== undefined) {
       const names = new Set([...cors.exposedHeaders, ...fields.map(([name]) => name)]);

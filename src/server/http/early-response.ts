@@ -1,12 +1,12 @@
-/** Early responses: complete before the end of their request (RFC 9112, 9.3; RFC 9113, 8.1). For every HTTP version. */
+/** Early responses, which are complete before their request (RFC 9112, 9.3; RFC 9113, 8.1), for every HTTP version. */
 import type { LimitName, Limits } from "../limits/limits.ts";
 
-/** A limit after which the rest of a request is not read any more. "discardIdleMs" is normal; the others are logged. */
+/** A limit on the rest of a request after its response. Reaching "discardIdleMs" is normal and is not logged. */
 export type DiscardLimit = Extract<LimitName, "discardedBytes" | "requestMs" | "discardIdleMs">;
 
 /**
- * Decides how long an early response is held until the end of its request. After the response, decides how long the
- * rest of the request is read and discarded. All times are in ms of one clock.
+ * Decides how long an early response waits for the end of its request. After it was sent, decides how long the rest of
+ * the request is read and discarded. All times must be in ms of the same clock.
  *
  * Many clients lose a response that arrives while they are sending: curl 7.88 if the stream is reset, httpx if it
  * cannot send the whole request, and every client if the connection is reset.
@@ -15,7 +15,7 @@ export class EarlyResponse {
   readonly #limits: Limits;
   /** Time at which the response was complete. After `sent`, the time at which it was sent. */
   #since: number;
-  /** Time at which the last bytes of the request were received. */
+  /** Time at which bytes of the request were most recently received. */
   #receivedAt: number;
   /** Bytes of the request that were received since `#since`. */
   #bytes = 0;
@@ -43,7 +43,7 @@ export class EarlyResponse {
     );
   }
 
-  /** Starts to measure the rest of the request, because the response was sent. */
+  /** Records that the response was sent, and starts to measure the rest of the request. */
   sent(now: number): void {
     this.isSent = true;
     this.#since = now;

@@ -1,4 +1,4 @@
-/** Base class of exchanges that change the response of another exchange. It forwards every member. */
+/** The base class of exchanges that change the response of another exchange. Forwards every member to that exchange. */
 import type { Exchange, Field, ResetReason, ResponseHead } from "./exchange.ts";
 
 export class ExchangeWrapper implements Exchange {

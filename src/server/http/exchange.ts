@@ -6,7 +6,10 @@ export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 /** A header or trailer field. The name is in lower case, and the value has no white space around it. */
 export type Field = readonly [name: string, value: string];
 
-/** The request line and the header of a request. It is immutable, and equal requests may share one object. */
+/**
+ * The head of a request: its request line and its header fields. Immutable, because equal requests may share one
+ * object.
+ */
 export interface RequestHead {
   readonly httpVersion: "1.1" | "2.0";
   readonly scheme: "http" | "https";
@@ -22,8 +25,8 @@ export interface RequestHead {
 }
 
 /**
- * The status and the header of a response. Responses may share one object if it and its fields are frozen. The same
- * holds for an array of trailers. HTTP/2 keeps the encoded form of frozen objects by their identity.
+ * The head of a response: its status and its header fields. HTTP/2 encodes a head only once if the object and its array
+ * of fields are frozen, and the same object is passed again. The same holds for a frozen array of trailers.
  */
 export interface ResponseHead {
   readonly status: number;
@@ -31,8 +34,8 @@ export interface ResponseHead {
 }
 
 /**
- * The reason for a reset, as an error code of HTTP/2. "cancel": the response is not needed any more. "internal": the
- * server failed. "refused": the request was not processed, so the client may retry it.
+ * The reason for a reset, which HTTP/2 sends as an error code. "cancel": the response is not needed any more.
+ * "internal": the server failed. "refused": the request was not processed, so the client may retry it.
  */
 export type ResetReason = "cancel" | "internal" | "refused";
 
@@ -47,9 +50,12 @@ export interface Peer {
 
 /** A client certificate that was issued by one of the server's authorities (`clientCa`). */
 export interface PeerCertificate {
-  /** The distinguished name, by the short names of its attributes, such as CN. */
+  /** The distinguished name of the subject: values by the short names of their attributes, such as CN. */
   readonly subject: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** Each with its type, such as "DNS:a.example" or "URI:spiffe://a.example/b" (RFC 5280, 4.2.1.6). */
+  /**
+   * The subject alternative names with their types, such as "DNS:a.example" or "URI:spiffe://a.example/b" (RFC 5280,
+   * 4.2.1.6).
+   */
   readonly alternativeNames: readonly string[];
   /** The whole certificate in DER. */
   readonly raw: Uint8Array;
@@ -59,30 +65,30 @@ export interface PeerCertificate {
  * One HTTP request and its response. The handler must finish it exactly once: with `respond`; with `start`, any number
  * of `write`, and `end`; or with `reset`.
  *
- * An exchange is cancelled if it ends without its handler, for example because the client has disconnected. The
- * handler must finish a cancelled exchange too: the response is discarded, but it tells the server that the handler
+ * An exchange is cancelled if it ends before its handler finishes it, for example because the client has disconnected.
+ * The handler must finish a cancelled exchange too. Its response is discarded, but the server learns that the handler
  * has stopped. Only an exchange that is cancelled while `bufferBody` waits for the body needs no response.
  */
 export interface Exchange {
   readonly request: RequestHead;
-  /** Time at which the header was received, in ms of performance.now(). It may be rounded down to whole ms. */
+  /** Time at which the head was received, in ms of performance.now(). It may be rounded down to whole ms. */
   readonly startedAt: number;
   readonly peer: Peer;
   /**
-   * The request's body in pieces, which the reader owns. It can be iterated once, and flow control stops the client
-   * while the reader is slow. Throws if the exchange is cancelled before the end of the body.
+   * The request's body in pieces, which the reader owns. It can be iterated once. While the reader is slow, flow
+   * control stops the client. The iteration throws if the exchange is cancelled before the end of the body.
    */
   readonly body: AsyncIterable<Uint8Array>;
   /**
-   * Set by the handler. Called once, when the exchange is cancelled, or immediately if it already was. It may also be
-   * called after `reset`.
+   * A callback that the handler sets. It is called once, when the exchange is cancelled, or immediately if it is set on
+   * a cancelled exchange. It may also be called after `reset`.
    */
   onCancelled: (() => void) | undefined;
   /**
    * Buffers the whole body, as an alternative to reading `body`. Calls `done` once with the complete body, or `over`
-   * once as soon as the body exceeds `maxBytes`. After `over`, `body` yields the whole body from its first byte. If
-   * the exchange is cancelled before, neither is called. Both may be called before `bufferBody` returns. `done` owns
-   * `bytes`. `exchange` is the one that `bufferBody` was called on, so that a callback needs no closure.
+   * once as soon as the body exceeds `maxBytes`. After `over`, `body` yields the whole body from its first byte. If the
+   * exchange is cancelled first, calls neither. Either may be called before `bufferBody` returns. `done` owns `bytes`.
+   * `exchange` is the exchange that `bufferBody` was called on, so that a callback needs no closure.
    */
   bufferBody(
     maxBytes: number,
@@ -98,25 +104,25 @@ export interface Exchange {
   /** Releases memory that `tryReserve` has reserved. */
   release(bytes: number): void;
   /**
-   * Sends a complete response. `body` must not change afterwards. The response may be held back until the request is
+   * Sends a complete response. `body` must not change afterwards. The response may be held until the request is
    * complete (early-response.ts). Throws an Error if a field cannot be sent; the handler must then call `reset`.
    */
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;
-  /** Sends the header of a response whose body is sent by `write`. Throws like `respond`. */
+  /** Sends the head of a response whose body is sent by `write`. Throws like `respond`. */
   start(head: ResponseHead): void;
   /**
    * Sends a piece of the response's body, which must not change afterwards. Returns undefined if more can be written
    * immediately. Otherwise returns a promise that resolves when the client can receive more, or has disconnected.
    */
   write(piece: Uint8Array): Promise<void> | undefined;
-  /** Ends the response that `start` began. The rest of the request is discarded. */
+  /** Ends the response that `start` began. The rest of the request is discarded. Throws like `respond`. */
   end(trailers?: readonly Field[]): void;
-  /** Ends the exchange without a complete response. Default: "cancel". */
+  /** Ends the exchange without a complete response. The default reason is "cancel". */
   reset(reason?: ResetReason): void;
 }
 
 /**
- * Finishes an exchange, now or later. Called once for each request, as soon as its header is received. Must not throw.
+ * Finishes an exchange, now or later. Called once for each request, as soon as its head is received. Must not throw.
  */
 export type Handler = (exchange: Exchange) => void;
 

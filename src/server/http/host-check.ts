@@ -1,6 +1,7 @@
 /**
- * The host check, against DNS rebinding: the name of an attacker's page resolves to this server. For the browser, that
- * page and this server have the same origin, so CORS does not stop it. Only the host in its requests shows the attack.
+ * The host check protects against DNS rebinding: an attacker makes the host name of a web page resolve to this server.
+ * The browser then sees the page and this server as one origin, so CORS does not stop the page. Only the host in its
+ * requests shows the attack.
  */
 
 import { quote } from "../log/quote.ts";
@@ -9,22 +10,22 @@ import { type Exchange, fieldValue, type RequestHead } from "./exchange.ts";
 import { respondText } from "./responses.ts";
 
 export interface HostCheckOptions {
-  /** Hosts in the form of `allowedHost`, in addition to those of loopback. Undefined allows every host. */
+  /** Hosts in the form of `allowedHost`, in addition to loopback hosts. Undefined allows every host. */
   readonly allowedHosts: readonly string[] | undefined;
-  /** Origins whose pages may call by any host. */
+  /** Origins of pages that may send requests with any host. */
   readonly corsOrigins: readonly string[];
-  /** True if the path is of a page for browsers. Its host must be valid in a URL. */
+  /** True if the path belongs to the page for browsers. Requests for it must have a host that is valid in a URL. */
   readonly isPage: (path: string) => boolean;
-  /** True if the path is of health probes. They may name any host. */
+  /** True if the path is for health probes. Their requests may have any host. */
   readonly isProbe: (path: string) => boolean;
-  /** Called with each host that is refused. */
+  /** Called with each authority that is refused because its host is not allowed. */
   readonly onRefused: (authority: string) => void;
 }
 
 export class HostCheck {
   readonly #options: HostCheckOptions;
   readonly #allowed: readonly string[];
-  /** The last allowed authority. Most clients send the same one, and parsing it costs 1 µs. */
+  /** The most recently allowed authority. Most requests have the same one, and parsing it costs 1 µs. */
   #lastAuthority: string | undefined;
 
   /** Throws TypeError if an allowed host is invalid. */
@@ -38,8 +39,8 @@ export class HostCheck {
   }
 
   /**
-   * Returns true if the request may be served. Otherwise it sends the response and returns false: 400 if the authority
-   * is invalid (RFC 9112, 3.2), or 403 if a browser may have sent the request and the host is not allowed.
+   * Returns true if the request may be served. Otherwise sends a response and returns false. The response is 400 if the
+   * authority is invalid (RFC 9112, 3.2). It is 403 if a browser may have sent the request and the host is not allowed.
    */
   passes(exchange: Exchange): boolean {
     const { request } = exchange;
@@ -47,7 +48,7 @@ export class HostCheck {
     if (authority === this.#lastAuthority) return true;
     const host = hostOf(authority);
     if (host === undefined) {
-      // Over HTTP/2, clients send any text as :authority: gRPC health checkers send the name of a cluster.
+      // HTTP/2 clients may send any text as :authority. Health checkers of gRPC send the name of a cluster.
       if (httpVersion === "2.0" && !this.#options.isPage(path)) return true;
       respondText(exchange, 400, `read the request: ${quote(authority)} is not a host with an optional port\n`);
       return false;
@@ -69,7 +70,7 @@ export class HostCheck {
   }
 }
 
-/** Describes the text that `allowedHost` takes. */
+/** Describes the text that `allowedHost` accepts, for messages. */
 export const ALLOWED_HOST = "a name or an address without a port, .example.com for all names of a domain, or *";
 
 /** Hosts that every resolver resolves to this machine (RFC 6761, 6.3). */
@@ -88,17 +89,14 @@ export function allowedHost(text: string): string | undefined {
   return `${name === text ? "" : "."}${host}`;
 }
 
-/**
- * True if a browser may have sent the request. Browsers send Origin in every POST, but not in a GET to their own
- * origin.
- */
+/** True if a browser may have sent the request. Browsers send Origin in every POST, but not in a same-origin GET. */
 function mayBeBrowser({ method, fields }: RequestHead): boolean {
   return method !== "POST" || fieldValue(fields, "origin") !== undefined;
 }
 
 /**
- * Responds 403 to a browser that names a host that is not allowed, as Rails, Vite and webpack-dev-server do. A 421
- * would make it try again on another connection (RFC 9110, 15.5.20).
+ * Responds 403 because the host is not allowed, as Rails, Vite and webpack-dev-server do. A 421 would make a browser
+ * retry the request on another connection (RFC 9110, 15.5.20).
  */
 function respondForbiddenHost(exchange: Exchange): void {
   const host = quote(exchange.request.authority);

@@ -5,7 +5,7 @@ import type { Exchange } from "../http/exchange.ts";
 
 /** The exchange that a body is buffered for. It reserves memory for the body in the server's budget. */
 export interface BodyOwner extends Exchange {
-  /** Called once, when the last byte of the body was received, even if buffering was stopped before. */
+  /** Called once, when the whole body was received, even if buffering was stopped before. */
   bodyReceived(): void;
   /** Called if the server's budget has no memory for the next bytes. Must call `BufferedBody.stop`. */
   outOfMemory(): void;
@@ -39,7 +39,7 @@ export class BufferedBody {
     req.on("end", () => this.#ended());
   }
 
-  /** Releases the memory of the body. Nothing is called from then on, except `bodyReceived`. */
+  /** Stops buffering and releases the memory of the body. From then on, only `bodyReceived` is called. */
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;

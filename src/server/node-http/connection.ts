@@ -10,16 +10,17 @@ export interface NodeRequest {
   /** Time in ms of performance.now(). */
   readonly startedAt: number;
   /**
-   * Time in ms of `processNow` since which the rest of the request is awaited. Valid while the request is in
+   * Time at which waiting for the rest of the request began, in ms of `processNow`. Valid while the request is in
    * `receiving`.
    */
   readonly receivingSince: number;
   /** True if the whole request was received. */
   readonly isComplete: boolean;
-  /** True if its response waits for the response to an earlier request (pipelining: RFC 9112, 9.3.2). */
+  /** True if the response to this request waits for the response to an earlier one (pipelining: RFC 9112, 9.3.2). */
   readonly isBlocked: boolean;
   /**
-   * Responds with `status` in place of the handler, and closes the connection. Sends nothing if a response was begun.
+   * Ends the exchange without its handler, and closes the connection. If the response has begun, resets the exchange.
+   * Otherwise sends the early response that is held, or a response with `status`.
    */
   refuse(status: number): void;
   /** Cancels the exchange. Called if Node closes the connection without an event for its requests. */
@@ -30,13 +31,14 @@ export class NodeConnection implements ResponseHolder {
   readonly context: HttpContext;
   readonly #socket: Socket;
   readonly #readRate: ReadRate;
-  /** True if the connection is to close after the response to its newest request. */
+  /** True if the connection must close after the response to its newest request. */
   isClosing = false;
   /**
-   * Number of refused requests. The response to the first one is the last of the connection; the others are ignored.
+   * Number of requests above the limit pipelinedRequests. The first one gets the final response of the connection. The
+   * others are ignored.
    */
   refusedRequests = 0;
-  /** True if the idle timeout was extended once, because the process was paused during it. */
+  /** True if the current idle timeout was extended already, because the process was paused. */
   idleExtended = false;
   /** The newest request. Undefined if it is complete and its response is sent. */
   newest: NodeRequest | undefined;
@@ -54,14 +56,14 @@ export class NodeConnection implements ResponseHolder {
     this.#readRate = new ReadRate(context.limits);
   }
 
-  /** Records that the response bytes that wait for the client have changed by `change`, which may be negative. */
+  /** Adds `change`, which may be negative, to the response bytes that wait for the client. */
   changeQueued(change: number): void {
     if (this.#isShed || change === 0) return;
     this.queuedBytes += change;
     this.context.queued.changed(this, change);
   }
 
-  /** Destroys the connection: HTTP/1.1 sends responses in order, so a single one cannot be dropped. */
+  /** Destroys the connection. Dropping a single response is impossible, because HTTP/1.1 sends responses in order. */
   shed(): void {
     this.changeQueued(-this.queuedBytes);
     this.#isShed = true;
@@ -85,7 +87,8 @@ export class NodeConnection implements ResponseHolder {
     }
     for (const request of this.requests) {
       if (!request.isBlocked || performance.now() - request.startedAt <= limits.deadlineMs) continue;
-      // Only an earlier stream can take so long. Meanwhile Node may not read, and so not notice that the client is gone.
+      // Only an earlier streaming call can take so long. Node may have stopped reading meanwhile, and would then not
+      // notice that the client has disconnected.
       onLimit("deadlineMs", `a pipelined request waited over ${limits.deadlineMs} ms for its turn`);
       this.#socket.destroy();
       return;

@@ -1,4 +1,4 @@
-/** Early responses, over a request and a response of Node's. */
+/** Early responses (http/early-response.ts) over Node's request and response objects. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
@@ -9,10 +9,10 @@ import type { Limits, OnLimit } from "../limits/limits.ts";
 import { processNow } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
 
-/** HTTP/2's error code (RFC 9113, 7). */
+/** An error code of HTTP/2 (RFC 9113, 7). Importing it from node:http2 would load that module for HTTP/1.1 too. */
 const NO_ERROR = 0x0;
 
-/** True if the whole request was received, or it has no body. */
+/** True if the whole request was received, or the request has no body. */
 export function hasEnded(req: IncomingMessage, res: ServerResponse, head: RequestHead): boolean {
   return req.complete || streamOf(res)?.endAfterHeaders || !(streamOf(res) !== undefined || hasBody(head));
 }
@@ -24,9 +24,9 @@ export function hasBody({ fields }: RequestHead): boolean {
 }
 
 /**
- * Holds a response until the end of its request, within limits, and discards the rest of the request. Calls `send`
- * once, or never if the response is closed before. Returns a function that calls `send` immediately; it must not be
- * called after `send`.
+ * Holds a response until its request is complete, or a limit of early responses is reached. Meanwhile discards the rest
+ * of the request. Calls `send` once, or never if the response is closed first. Returns a function that calls `send`
+ * immediately. The function must not be called after `send`.
  */
 export function holdResponse(req: IncomingMessage, res: ServerResponse, limits: Limits, send: () => void): () => void {
   const early = new EarlyResponse(limits, processNow());
@@ -52,8 +52,9 @@ export function holdResponse(req: IncomingMessage, res: ServerResponse, limits: 
 }
 
 /**
- * Reads and discards the rest of a request after its response. If it exceeds a limit, ends the stream or connection.
- * Calls `done` once, when the request is complete or closed.
+ * Reads and discards the rest of a request after its response. Ends the stream or connection if the rest exceeds
+ * discardedBytes. Over HTTP/2, also ends the stream after discardIdleMs without bytes. Calls `done` once, when the
+ * request is closed.
  */
 export function discardRest(
   req: IncomingMessage,
@@ -78,13 +79,13 @@ export function discardRest(
     req.off("data", onData);
     onLimit("discardedBytes", discardMessage("discardedBytes", limits));
     if (stream !== undefined) stream.close(NO_ERROR);
-    // The response still waits for the response to an earlier request.
+    // This response still waits for the response to an earlier request.
     else if (res.socket === null && !res.writableFinished) req.destroy();
     else lingeringClose(req.socket, "");
   });
 }
 
-/** Closes an HTTP/1.1 connection after its last response, without waiting for the rest of the request. */
+/** Closes an HTTP/1.1 connection after its final response `res`, without waiting for the rest of the request. */
 export function closeAfter(res: ServerResponse): void {
   if (streamOf(res) !== undefined || res.socket === null) return;
   const { socket } = res;
@@ -93,8 +94,8 @@ export function closeAfter(res: ServerResponse): void {
 }
 
 /**
- * Keeps Node from destroying the socket after a last response while the request is still being received: the client
- * would lose the response. Returns a function that permits it again, and destroys the socket if Node has tried to.
+ * Keeps Node from destroying the socket after the final response. A client that is still sending its request would lose
+ * that response. Returns a function that permits it again, and destroys the socket if Node has tried to.
  */
 function deferDestroy(socket: Socket): () => void {
   let isDue = false;
@@ -107,12 +108,12 @@ function deferDestroy(socket: Socket): () => void {
   };
 }
 
-/** Returns the stream of an HTTP/2 response; undefined over HTTP/1.1. */
+/** Returns the stream of an HTTP/2 response, or undefined over HTTP/1.1. */
 function streamOf(res: ServerResponse): Http2ServerResponse["stream"] | undefined {
   return (res as { stream?: Http2ServerResponse["stream"] }).stream;
 }
 
-/** Starts a timer that does not keep the process alive. Returns undefined for Infinity. */
+/** Starts a timer that does not keep the process alive. If `ms` is Infinity, starts none and returns undefined. */
 function startTimer(ms: number, expire: () => void): NodeJS.Timeout | undefined {
   return Number.isFinite(ms) ? setTimeout(expire, ms).unref() : undefined;
 }

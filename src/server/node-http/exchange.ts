@@ -11,7 +11,7 @@ import { closeAfter, discardRest, hasBody, hasEnded, holdResponse } from "./earl
 import { NodeRequestHeads } from "./request-head.ts";
 import { PIECE_BYTES, ResponseWriter } from "./response.ts";
 
-/** HTTP/2's error codes (RFC 9113, 7). */
+/** Error codes of HTTP/2 (RFC 9113, 7). Importing them from node:http2 would load that module for HTTP/1.1 too. */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
 /** Calls the handler with the exchange of a request, which was received on `connection`. */
@@ -41,9 +41,9 @@ class NodeExchange implements BodyOwner, NodeRequest {
   readonly #connection: NodeConnection;
   readonly #response: ResponseWriter;
   #buffered: BufferedBody | undefined;
-  /** Sends the complete response that is held until the end of the request. */
+  /** Sends the early response that is held. Undefined if none is held. */
   #sendHeld: (() => void) | undefined;
-  /** True if nothing more can be sent, because the response is ended or the client has disconnected. */
+  /** True if the handler can send nothing more: its response is complete, or the client has disconnected. */
   #isFinished = false;
   #isCancelled = false;
   /** True if the connection closes after the response, without reading the rest of the request. */
@@ -73,13 +73,13 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   cancel(): void {
     this.#res.destroy();
-    this.#res.emit("close"); // Node does not emit it, and writers wait for it
+    this.#res.emit("close"); // Node does not emit "close" here, but writers wait for it
   }
 
   #closed(): void {
     const { requests, receiving } = this.#connection;
     requests.delete(this);
-    // An idle connection would keep its last request and response alive: 3 KiB of heap, 6 KiB in all.
+    // Otherwise an idle connection would keep its previous request and response alive: 3 KiB of heap, 6 KiB in total.
     if (this.#connection.newest === this && this.isComplete) this.#connection.newest = undefined;
     if (!this.#isFinished) receiving.delete(this);
     this.#response.releaseAll();
@@ -109,7 +109,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   get body(): AsyncIterable<Uint8Array> {
-    // If the reader stops early, Node would destroy the request, and the response with it.
+    // By default, Node destroys the request and its response if the reader stops before the end.
     return this.#req.iterator({ destroyOnReturn: false });
   }
 
@@ -163,7 +163,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
     if (this.#isFinished) return;
-    // Comes first, because Node throws if a field cannot be sent.
+    // Both calls come before anything is sent, because Node throws if a field cannot be sent.
     this.#response.setTrailers(trailers);
     this.#response.setHead(head);
     const { isClosing, context } = this.#connection;
@@ -217,8 +217,8 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   /**
-   * Adds `Connection: close` if this is the last response of the connection. On an earlier one, Node would close the
-   * connection before it has read and answered the rest.
+   * Adds `Connection: close` if the connection must close and this is the response to its newest request. If an earlier
+   * response had the field, Node would close the connection without responding to the later requests.
    */
   #announceClose(): void {
     const { isClosing, newest } = this.#connection;
@@ -226,14 +226,19 @@ class NodeExchange implements BodyOwner, NodeRequest {
     if (isLast) this.#res.shouldKeepAlive = false;
   }
 
-  /** Ends the response. `body` is its whole body, with one byte in each character. */
+  /**
+   * Ends the response. `body` is the whole body as a latin1 string. It is undefined if the body is empty or was
+   * written.
+   */
   #finish(body?: string): void {
     this.#isFinished = true;
     this.#response.end(body);
     this.#discardRest();
   }
 
-  /** Discards the rest of the request. A client that cannot send all of it might lose the response. */
+  /**
+   * Discards the rest of the request. Otherwise a client that cannot send the whole request might lose the response.
+   */
   #discardRest(): void {
     if (this.#closesConnection) closeAfter(this.#res);
     else if (!hasEnded(this.#req, this.#res, this.request)) {

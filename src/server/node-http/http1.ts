@@ -50,15 +50,17 @@ export class Http1Server {
     return this.#connections.requestsInFlight;
   }
 
-  /** Adds `Connection: close` to the last response of each connection, from now on. The server stays open. */
+  /**
+   * From now on, adds `Connection: close` to the response to each connection's newest request. The server stays open.
+   */
   sendConnectionClose(): void {
     this.#isClosing = true;
     for (const [, connection] of this.#connections) connection.isClosing = true;
   }
 
   /**
-   * Stops listening. Connections close after the response to a request; those without a request stay open for
-   * `idleMs`. Resolves when the last connection is closed. Call `sendConnectionClose` before.
+   * Stops listening. `sendConnectionClose` must have been called before, so that each connection closes after a
+   * response. Connections without a request stay open for `idleMs`. Resolves when all connections are closed.
    */
   async drain(idleMs: number): Promise<void> {
     const idleUntil = performance.now() + idleMs;
@@ -87,7 +89,10 @@ export class Http1Server {
     this.server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
   }
 
-  /** Extends the timeout by the time in which the process was paused. Node reads the property at each check. */
+  /**
+   * Extends Node's timeout for request heads by the time for which the process was paused. Node reads the property at
+   * each check.
+   */
   #extendHeadersTimeout(): void {
     const { headersMs } = this.#context.limits;
     Object.defineProperty(this.server, "headersTimeout", {
@@ -101,7 +106,8 @@ export class Http1Server {
     server.on(this.https === undefined ? "connection" : "secureConnection", (socket) => this.#onConnection(socket));
     server.on("timeout", (socket: Socket) => this.#onIdleTimeout(socket));
     server.on("request", onRequest);
-    // A server may ignore expectations other than 100-continue (RFC 9110, 10.1.1), as is done over HTTP/2.
+    // A server may ignore expectations other than 100-continue (RFC 9110, 10.1.1). This one also ignores them over
+    // HTTP/2.
     server.on("checkExpectation", onRequest);
     server.on("connect", ({ socket }) => this.#onConnect(socket));
     server.on("clientError", (error, socket) => this.#onClientError(error, socket as Socket));
@@ -143,7 +149,8 @@ export class Http1Server {
       req.socket.pause();
       res.shouldKeepAlive = false;
       res.writeHead(429).end();
-      // Node still reads requests that were on their way, and keeps them until the 429 is sent. They are ignored.
+      // Node still reads requests that were in flight, and keeps them until the 429 is sent. These requests are
+      // ignored.
     } else if (connection.refusedRequests > limits.pipelinedRequests) req.socket.destroy();
   }
 
@@ -154,7 +161,7 @@ export class Http1Server {
       lingeringClose(socket, rawResponse(501));
       return;
     }
-    // The client would take the 501 for the response to the first of these requests. Node does not cancel them.
+    // A client would take the 501 for the response to the first of these requests. Node does not cancel the requests.
     for (const request of requests) request.cancel();
     socket.destroy();
   }
@@ -162,7 +169,7 @@ export class Http1Server {
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const { limits, onLimit } = this.#context;
     const connection = this.#connections.get(socket);
-    // The connection is closed, or an earlier error has already ended it.
+    // The connection is closed already, or an earlier error has ended it.
     if (connection === undefined || socket.writableEnded) return;
     const { status, limit } = PARSE_ERRORS[error.code ?? ""] ?? { status: 400 };
     if (limit !== undefined) {
@@ -174,7 +181,7 @@ export class Http1Server {
       if (requests.has(newest) && !newest.isBlocked) newest.refuse(status);
       else lingeringClose(socket, "");
     } else if (socket.writable && requests.size === 0) lingeringClose(socket, rawResponse(status));
-    // The client would take the status for the response to an earlier request.
+    // A client would take this status for the response to an earlier request.
     else socket.destroySoon();
   }
 }
@@ -189,7 +196,7 @@ function nodeOptions(limits: Limits) {
   return {
     headersTimeout: timer(limits.headersMs),
     connectionsCheckingInterval: Math.max(10, Math.min(1_000, limits.headersMs / 4)),
-    // Off, because a stream may take any time. `NodeConnection` limits the time of buffered bodies.
+    // Off, because a streaming call may take any time. `NodeConnection` limits the time for bodies that are buffered.
     requestTimeout: 0,
     keepAliveTimeout: Math.min(timer(limits.idleMs), MAX_TIMER_MS - 1_000), // Node adds a second to it
     maxHeaderSize: Math.min(limits.headerListBytes, 2 ** 31 - 1),

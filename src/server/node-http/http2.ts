@@ -19,7 +19,7 @@ export class NodeHttp2Server implements Http2Server {
   readonly #sessions: NodeConnections<ServerHttp2Session>;
   readonly #listener: NodeListener;
   #isDraining = false;
-  /** The socket of the session that is being created. The session's own property throws after the session's end. */
+  /** The socket of the session that is being created. `session.socket` would throw after the session's end. */
   #accepted: Socket | undefined;
 
   constructor(context: HttpContext) {

@@ -1,11 +1,11 @@
-/** Converts the head of a Node request. Clients repeat their headers, so equal heads in a row share one object. */
+/** Converts the heads of Node requests. Clients repeat their requests, so equal heads in a row share one object. */
 import type { IncomingMessage } from "node:http";
 import { type Field, fieldValue, type RequestHead } from "../http/exchange.ts";
 
 /** The properties of a Node request that determine its head. */
 type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders">;
 
-/** The heads of one server's requests. All are plain, or all are TLS: the scheme is not compared. */
+/** Creates the heads of one server's requests. The server is either plain or TLS, so schemes are not compared. */
 export class NodeRequestHeads {
   #last: { readonly source: Source; readonly head: RequestHead } | undefined;
 
@@ -35,7 +35,7 @@ function requestHead(req: IncomingMessage): RequestHead {
   // A target in absolute form overrides Host (RFC 9112, 3.2.2).
   const [, host, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
   const { authority, scheme } = req as { authority?: string; scheme?: string }; // only of node:http2
-  // HTTP/1.0 permits requests without Host (RFC 9112, 3.2). The default is only used to build URLs.
+  // HTTP/1.0 permits requests without Host (RFC 9112, 3.2). They are served like requests to localhost.
   const defaultHost = req.httpVersion === "1.0" ? "localhost" : "";
   return {
     httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",

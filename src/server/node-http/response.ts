@@ -3,7 +3,10 @@ import type { ServerResponse } from "node:http";
 import type { Field, ResponseHead } from "../http/exchange.ts";
 import type { NodeConnection } from "./connection.ts";
 
-/** Longer bodies are written in pieces of this size. Shorter ones are one string, which Node joins with the header. */
+/**
+ * The size of the pieces in which longer bodies are written. A shorter body is one string, which Node joins with the
+ * head.
+ */
 export const PIECE_BYTES = 16_384;
 
 export class ResponseWriter {
@@ -17,7 +20,7 @@ export class ResponseWriter {
     this.#connection = connection;
   }
 
-  /** Sets the status and the header. Sends nothing yet. Throws Node's error if a field cannot be sent. */
+  /** Sets the status and the header fields. Sends nothing yet. Throws Node's error if a field cannot be sent. */
   setHead({ status, fields }: ResponseHead): void {
     this.#res.statusCode = status;
     for (const [name, value] of fields) this.#res.appendHeader(name, value);
@@ -28,7 +31,7 @@ export class ResponseWriter {
     if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
   }
 
-  /** Sends the header of a response whose body has an unknown length. */
+  /** Sends the head of a response whose body has an unknown length. */
   sendHead(): void {
     this.#res.writeHead(this.#res.statusCode);
     this.#queueHead();
@@ -53,18 +56,24 @@ export class ResponseWriter {
     });
   }
 
-  /** Writes the whole body with its length in the header. Resolves when it is sent, or the response is closed. */
+  /**
+   * Sends the head with the length of the body, and then the body. Resolves when all is sent, or the response is
+   * closed.
+   */
   writeWhole(body: Uint8Array): Promise<void> {
     if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
     this.#queueHead();
     return this.#writeInPieces(body);
   }
 
-  /** Ends the response. `body` is the whole or last part of the body, with one byte in each character. */
+  /**
+   * Ends the response. `body` is the whole body as a latin1 string. It is undefined if the body is empty or was
+   * written.
+   */
   end(body?: string): void {
     this.#res.end(body, "latin1");
     if (body === undefined) return;
-    // The body waits for earlier pipelined responses, or for a client that does not read.
+    // The body waits because earlier pipelined responses are not complete, or because the client does not read.
     if ((this.#res.socket?.writableLength ?? 1) > 0) this.#queue(body.length);
   }
 
@@ -74,17 +83,21 @@ export class ResponseWriter {
   }
 
   /**
-   * Makes Node queue the header now, if earlier pipelined responses are not complete. Otherwise Node would insert it
-   * at the first write, before output that was queued earlier, such as "100 Continue".
+   * Makes Node queue the head now, if earlier pipelined responses are not complete. Otherwise Node would insert the
+   * head at the first write, before output that was queued earlier, such as "100 Continue".
    */
   #queueHead(): void {
     if (this.#res.socket === null) this.#res.flushHeaders();
   }
 
-  /** Node reports only when a whole write was sent. Small writes release the bytes as the client receives them. */
+  /**
+   * Writes `bytes` in pieces. Node reports only that a whole write was sent, so small writes release queued bytes
+   * sooner.
+   */
   async #writeInPieces(bytes: Uint8Array): Promise<void> {
     this.#queue(bytes.length);
-    // Behind earlier pipelined responses, Node would lose the callbacks of writes if the connection closes.
+    // While earlier pipelined responses are not complete, Node would lose the callbacks of writes if the connection
+    // closes.
     if (this.#res.socket === null) {
       await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
     }

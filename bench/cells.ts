@@ -5,7 +5,7 @@ import type { PeerName } from "./peers.ts";
 export interface Cell {
   /** The server and its load. No two cells have the same name. */
   readonly name: string;
-  /** Protocol, connections x calls in flight on each, and what is special, like "deadline". */
+  /** The protocol, connections x calls in flight on each, and options, like "deadline". */
   readonly load: string;
   readonly server: PeerName;
   readonly wire: Wire;

@@ -5,7 +5,7 @@ import type { PeerName } from "./peers.ts";
 
 export interface Comparison {
   readonly name: string;
-  /** The ratio is the first cell's CPU time per call, divided by the second's. */
+  /** The cells. The ratio is the first one's CPU time per call, divided by that of the second. */
   readonly pair: readonly [Cell, Cell];
   /** The maximum of the ratio's median. */
   readonly limit?: number;
@@ -15,14 +15,16 @@ export interface Comparison {
 
 /** Maximum of resident memory after a million calls, divided by that of the warm server. */
 export const MEMORY_LIMIT = 1.05;
-/** Maximum of the time from start to first response, divided by the time that an empty script runs. */
+/** Maximum of the time from start to first response, divided by the run time of an empty script. */
 export const START_LIMIT = 4;
 
 const OWN = "this server";
 const JSON_HTTP1: ProtocolName = "Connect json over HTTP/1.1";
 const JSON_HTTP2: ProtocolName = "Connect json over HTTP/2";
 
-/** Limits against Node's bare servers, by protocol. gRPC over HTTP/1.1 is left out, since no client speaks it. */
+/**
+ * Limits on the ratio to Node's own HTTP servers, by protocol. gRPC over HTTP/1.1 is left out: clients do not speak it.
+ */
 const BARE_LIMITS: Partial<Record<string, number>> = {
   [GRPC]: 0.15,
   "gRPC-Web proto over HTTP/2": 0.15,
@@ -31,7 +33,7 @@ const BARE_LIMITS: Partial<Record<string, number>> = {
   [JSON_HTTP1]: 1.1,
 };
 
-/** Limits of gRPC by shape and server. */
+/** Limits on the ratio for gRPC, by shape and by the server to compare with. Undefined measures without a limit. */
 const SHAPES: Readonly<Record<string, Partial<Record<PeerName, number | undefined>>>> = {
   "1x1": { "node:http2": undefined, "grpc-go": undefined, tonic: undefined },
   "64x1": { "node:http2": 0.25, "grpc-go": 0.6, tonic: 0.9 },
@@ -84,7 +86,10 @@ export const COMPARISONS: readonly Comparison[] = [
   ),
 ];
 
-/** Returns the protocol to compare with: the bare servers speak gRPC and Connect's POST only. The codec is the same. */
+/**
+ * Returns the protocol of the server to compare with, with the same codec. Node's own servers only have gRPC and
+ * Connect's POST.
+ */
 function bareProtocol({ protocol, codec, http }: (typeof CELLS)[number]): ProtocolName {
   return `${http === "HTTP/2" && protocol.startsWith("gRPC") ? "gRPC" : "Connect"} ${codec} over ${http}`;
 }

@@ -9,7 +9,7 @@ export function protocolOf({ server, wire }: Pick<CellResult, "server" | "wire">
   return PLAIN_ROUTES.includes(server) ? wire.replace("Connect json", "JSON") : wire;
 }
 
-/** Returns the powers of ten from the last one that is not above `least` to the first one above `most`. */
+/** Returns consecutive powers of ten: the first is at most `least`, and the final one is the first above `most`. */
 export function powersOf10(least: number, most: number): number[] {
   const [from, to] = [Math.floor(Math.log10(least)), Math.floor(Math.log10(most)) + 1];
   return Array.from({ length: to - from + 1 }, (_, i) => 10 ** (from + i));

@@ -12,7 +12,7 @@ import { BUILT_TOOLS, find, output } from "./toolchain.ts";
 
 const CONTRACT = join(import.meta.dirname, "../proto/service.proto");
 
-/** A load without a failed call. */
+/** The result of a load. All of its calls succeeded. */
 export interface Load {
   readonly calls: number;
   /** Time from the first connection to the last response. */
@@ -25,7 +25,7 @@ export interface Latency {
   readonly p99: number;
 }
 
-/** Makes `calls` calls as fast as the server responds. Rejects if a call fails. */
+/** Makes `calls` calls as fast as the server responds. Its promise rejects if a call fails. */
 export async function load(cell: Cell, authority: string, calls: number): Promise<Load> {
   if (cell.client === "ghz") return parseGhz(await run(ghz(), ...ghzArgs(cell, calls), authority), calls);
   return withFiles(async (folder) => {
@@ -34,7 +34,10 @@ export async function load(cell: Cell, authority: string, calls: number): Promis
   });
 }
 
-/** Makes `rate` calls per second for `seconds`, after one second that does not count. Rejects if a call fails. */
+/**
+ * Measures the latency at `rate` calls per second for `seconds`, after a first second that does not count. Its promise
+ * rejects if a call fails.
+ */
 export async function loadAtRate(cell: Cell, authority: string, rate: number, seconds: number): Promise<Latency> {
   const calls = rate * (seconds + 1);
   if (cell.client === "ghz") {
@@ -45,7 +48,7 @@ export async function loadAtRate(cell: Cell, authority: string, rate: number, se
   }
   return withFiles(async (folder) => {
     const log = join(folder, "log");
-    // Opens the connections one by one: otherwise all of them would call at the same moments.
+    // Opens the connections one by one. Otherwise all of them would call at the same time.
     const spread = ["-r", "1", `--rate-period=${Math.round(1000 / rate)}ms`, `--rps=${rate / cell.connections}`];
     const args = [...spread, "-n", String(calls), `--log-file=${log}`, ...h2loadArgs(cell, authority, folder)];
     parseH2load(await run(h2load(), ...args), responseBytes(cell.wire), calls);
@@ -58,7 +61,7 @@ export function h2load(): string {
   return find("h2load", "on Debian: apt-get install nghttp2-client");
 }
 
-/** Returns the path of ghz, which is built if only Go is installed. Throws Absent if neither is. */
+/** Returns the path of ghz. Builds it with Go if it is not installed. Throws Absent if Go is not installed either. */
 export function ghz(): string {
   try {
     return find("ghz", "");

@@ -60,8 +60,8 @@ export function readPlan(args: readonly string[]): Plan | undefined {
 }
 
 /**
- * Estimates the time of a run in minutes. Each comparison has two servers, which start, warm up and serve the rounds. 0.2
- * is the start of the load generator in each round. The latency of each cell is measured once.
+ * Estimates the time of a run in minutes. Each comparison has two servers, which start, warm up and serve the rounds.
+ * In each round, the load generator needs 0.2 s to start. The latency of each cell is measured once.
  */
 export function estimateMinutes({
   comparisons,

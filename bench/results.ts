@@ -42,7 +42,7 @@ export interface CellResult {
   readonly deadline: boolean;
   /** CPU time of the server per call, over all rounds. */
   readonly cpuMicroseconds: Estimate;
-  /** Undefined if the server's core was not busy in any round: something else would be measured. */
+  /** Undefined if the server's core was not busy in any round: the load generator then limited the rate. */
   readonly callsPerSecond?: number;
   readonly latencyMilliseconds: Latency;
   readonly bytes: WireBytes;
@@ -52,7 +52,7 @@ export interface ComparisonResult {
   readonly name: string;
   readonly a: string;
   readonly b: string;
-  /** CPU time per call of a, divided by that of b, pair by pair. */
+  /** CPU time per call of `a`, divided by that of `b`, over the pairs of rounds. */
   readonly ratio: Estimate;
   readonly limit?: number;
   readonly goal?: number;

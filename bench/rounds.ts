@@ -4,10 +4,13 @@ import { createCheck } from "./check.ts";
 import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
 
-/** Rounds that only connect. Their mean evens out the 10 ms of the kernel's clock. */
+/**
+ * The number of rounds that only open connections. The mean of several is needed: the kernel counts CPU time in steps
+ * of 10 ms.
+ */
 const CONNECTING_ROUNDS = 5;
 
-/** Seconds of load. */
+/** The lengths of the warm-up and of each round, in seconds of load. */
 export interface Pace {
   readonly warm: number;
   readonly round: number;
@@ -26,7 +29,8 @@ export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Pro
   const { authority } = server;
   const check = createCheck(cell, authority);
   await check();
-  // Each round opens connections and makes the first calls on them. Their CPU time is measured alone, and subtracted.
+  // Each round opens connections and makes first calls on them. Rounds of only these calls measure their CPU time, which
+  // is subtracted.
   const first = cell.connections * cell.streams;
   let calls = 2 * first;
   for (let warmed = 0; warmed < pace.warm; ) {

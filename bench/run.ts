@@ -87,7 +87,10 @@ function planOrExit(): Plan | undefined {
   }
 }
 
-/** Builds every server of the plan. `absent` tells why a server or ghz is left out. Throws Absent without h2load. */
+/**
+ * Builds every server of the plan. `absent` has the reason why a server or ghz is left out. Throws Absent without
+ * h2load.
+ */
 function prepare({ comparisons, memory }: Plan) {
   const commands = new Map<PeerName, readonly string[]>();
   const versions: Record<string, string> = {};
@@ -119,7 +122,9 @@ function unlessAbsent(absent: Record<string, string>, name: string, prepare: () 
   }
 }
 
-/** Measures rounds of the two cells in turns, each on its own server. Returns the ratio of their CPU time per call. */
+/**
+ * Measures rounds of the two cells alternately, each on its own server. Returns the ratio of their CPU time per call.
+ */
 async function compare(
   pair: readonly [Cell, Cell],
   command: (name: PeerName) => readonly string[] | undefined,

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { find, output } from "./toolchain.ts";
 
 const START_MS = 10_000;
-/** Longer than the kernel's unit of CPU time, 10 ms. */
+/** The time between two readings of the CPU time. It is longer than the steps in which the kernel counts, 10 ms. */
 const SETTLE_MS = 20;
 
 /** The unit of CPU time in /proc, on every architecture (USER_HZ). */
@@ -65,7 +65,7 @@ export class RunningServer {
     }
   }
 
-  /** Returns the seconds of CPU time so far, user and system, with those of ended child processes. */
+  /** Returns the CPU time so far in seconds, user and system, with that of ended child processes. */
   cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
     // The third field is the first one after the name, which may contain spaces (proc_pid_stat(5)).
@@ -77,7 +77,7 @@ export class RunningServer {
     return ((utime ?? 0) + (stime ?? 0) + (cutime ?? 0) + (cstime ?? 0)) / TICKS_PER_SECOND;
   }
 
-  /** Resolves when the server is idle, after a second at the latest. After a load it still closes connections. */
+  /** Resolves when the server is idle, after one second at most. After a load, the server still closes connections. */
   async settle(): Promise<void> {
     for (let spent = -1, waits = 0; spent < this.cpuSeconds() && waits < 1000 / SETTLE_MS; waits++) {
       spent = this.cpuSeconds();

@@ -1,4 +1,4 @@
-/** Measures the time from `npm start` to the first response, in pairs with the time that an empty script runs. */
+/** Measures the time from `npm start` to the first response, in pairs with the run time of an empty script. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -20,7 +20,10 @@ export interface Start {
 const ROOT = join(import.meta.dirname, "..");
 const COMMAND = ["sh", "-c", `cd "$0" && ${packageJson.scripts.start} "$@"`, ROOT, "--port", "PORT"];
 
-/** Starts the server once before, and ends it normally: Node then writes the compile cache of `npm start`. */
+/**
+ * Measures `pairs` starts. Before that, starts the server once and ends it normally, so that Node writes its compile
+ * cache.
+ */
 export async function measureStart(core: number, pairs: number): Promise<Start> {
   await (await firstAnswer(core)).stop("SIGTERM");
   const first: number[] = [];
@@ -44,7 +47,7 @@ async function firstAnswer(core: number): Promise<RunningServer> {
   return server;
 }
 
-/** Returns the milliseconds that an empty script runs. */
+/** Returns the run time of an empty script in milliseconds. */
 async function emptyScript(core: number): Promise<number> {
   const since = performance.now();
   const script = join(import.meta.dirname, "servers/empty.ts");

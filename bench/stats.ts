@@ -9,8 +9,8 @@ export interface Estimate {
 }
 
 /**
- * Estimates the median. The interval lies between two of the sorted values. Fewer than six values cannot give 95 %: the
- * interval is then from the minimum to the maximum. Throws without values.
+ * Estimates the median. The interval is between two of the sorted values. With fewer than six values, 95 % is
+ * impossible: the interval is then from the minimum to the maximum. Throws without values.
  */
 export function estimate(values: readonly number[]): Estimate {
   const sorted = values.toSorted((a, b) => a - b);
@@ -27,7 +27,10 @@ export function quantile(sorted: readonly number[], p: number): number {
   return share === 0 ? at(sorted, below) : at(sorted, below) * (1 - share) + at(sorted, below + 1) * share;
 }
 
-/** Returns how many of `n` sorted values to leave out at each end, so that the rest misses the median in at most 5 %. */
+/**
+ * Returns how many of `n` sorted values to leave out at each end: the rest then misses the median with a probability of
+ * at most 5 %.
+ */
 function intervalRank(n: number): number {
   let rank = 0;
   let term = 0.5 ** n;

@@ -5,7 +5,7 @@ import { basename, delimiter, join } from "node:path";
 
 /** The folder of all that the benchmark builds. */
 export const BUILD = join(import.meta.dirname, ".build");
-/** Load generators that are built because they are not on PATH. */
+/** The folder of load generators that are built because they are not on PATH. */
 export const BUILT_TOOLS = join(BUILD, "bin");
 const PACKAGES_BIN = join(import.meta.dirname, "../node_modules/.bin");
 /** PATH as in npm scripts, which has the programs of packages first. */

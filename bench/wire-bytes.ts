@@ -12,7 +12,10 @@ export interface WireBytes {
 
 const CALLS = 1000;
 
-/** Subtracts a load of first calls from a longer load, so that opening connections does not count. */
+/**
+ * Returns the mean bytes of a call. Subtracts a load of first calls from a longer load, so that opening connections
+ * does not count.
+ */
 export async function countBytes(cell: Cell, authority: string): Promise<WireBytes> {
   const bytes = { request: 0, answer: 0 };
   const [host, port] = authority.split(":");

@@ -42,10 +42,13 @@ async function main(): Promise<void> {
   }
 }
 
-/** Calls with binary protobuf, points at a byte of the request, and saves the title, the form, the sum and the bytes. */
+/**
+ * Calls with binary protobuf, points at a byte of the request, and saves the title, the form, the sum and the bytes.
+ */
 async function takePicture(page: Page): Promise<void> {
   await page.addStyleTag({ content: LEFT_OUT });
-  // The first calls take longer, because the connection and the code are new. The picture shows the time of the last one.
+  // The first calls take longer, because the connection and the code are new. The picture shows the
+  // time of the final one.
   for (const protocol of ["Connect JSON", "Connect GET", "gRPC-Web", "Connect binary"]) {
     await page.getByLabel(protocol).check();
     await page.waitForTimeout(SETTLE_MS);

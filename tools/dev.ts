@@ -11,7 +11,7 @@ import { watchFolders } from "./watch.ts";
 const ROOT = join(import.meta.dirname, "..");
 const FOLDERS = ["src", "proto", "web"];
 const BUILT = join("web", "dist");
-/** A save or a checkout makes several changes in a row, each within this time of the last one. */
+/** A save or a checkout makes several changes. The time between two of them is shorter than this. */
 const SETTLE_MS = 100;
 /** A server that drains for longer is killed. */
 const STOP_MS = 2_000;
@@ -57,7 +57,7 @@ async function settledChanges(): Promise<string[]> {
 /** Runs the npm script that the changes require. Returns false if it failed: the running server then stays. */
 async function prepare(changed: readonly string[]): Promise<boolean> {
   const isChanged = (folder: string): boolean => changed.some((path) => path.split(sep)[0] === folder);
-  const name = isChanged("proto") ? "generate" : isChanged("web") ? "build" : undefined; // generate builds, too
+  const name = isChanged("proto") ? "generate" : isChanged("web") ? "build" : undefined; // generate also builds
   if (name === undefined) return true;
   script = spawn("npm", ["run", "--silent", name], { cwd: ROOT, stdio: "inherit" });
   const [code] = await once(script, "exit");
@@ -93,7 +93,7 @@ function stop(signal: NodeJS.Signals): void {
   server?.kill(signal === "SIGHUP" ? "SIGTERM" : signal); // on SIGHUP a server only reloads its certificates
 }
 
-/** False for the built page, and for backup and lock files of editors. */
+/** True for paths in the watched folders, except for the built page and for backup and lock files of editors. */
 function isWatched(path: string): boolean {
   const folders = path.split(sep);
   return FOLDERS.includes(folders[0] ?? "") && path !== BUILT && !folders.some((name) => /^[.#]|~$/.test(name));

@@ -1,4 +1,7 @@
-/** The benchmark figures on the page, from the newest committed run. web/build.ts inserts them here. */
+/**
+ * The benchmark figures on the page, from the newest committed run. web/build.ts defines BENCHMARK when it bundles the
+ * page.
+ */
 
 export interface Benchmark {
   /** Like "2026-11-24". */
@@ -6,7 +9,10 @@ export interface Benchmark {
   readonly cpu: string;
   readonly os: string;
   readonly node: string;
-  /** Figures of GetSum over 64 connections, with one call in flight on each. */
+  /**
+   * Figures of GetSum over gRPC on HTTP/2 and over Connect JSON on HTTP/1.1, each on 64 connections with one call in
+   * flight.
+   */
   readonly grpc: Figures;
   readonly json: Figures;
   /** The servers of the chart, the cheapest first. */
@@ -29,7 +35,7 @@ export interface Row {
   readonly server: string;
   /** Protocol, codec and HTTP version, like "gRPC proto over HTTP/2". */
   readonly protocol: string;
-  /** Connections that the 64 calls in flight shared. */
+  /** The number of connections that shared the 64 calls in flight. */
   readonly connections: number;
   readonly isOwn: boolean;
   /** CPU time of the server per call. */

@@ -6,7 +6,7 @@ import type { Benchmark, Figures, Row } from "./benchmark.ts";
 const GRPC = "gRPC proto over HTTP/2";
 const JSON_1 = "Connect json over HTTP/1.1";
 const JSON_2 = "Connect json over HTTP/2";
-/** The chart's rows, at the usual load: this server, and servers that people run. */
+/** The chart's rows, with 64 calls in flight: this server, and servers that people run. */
 const ROWS: readonly (readonly [server: string, wire: string])[] = [
   ["this server", GRPC],
   ["this server", JSON_2],

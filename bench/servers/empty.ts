@@ -1,1 +1,1 @@
-/** Does nothing: the time that it runs is the start and exit of Node. */
+/** Does nothing. Its run time is that of starting and exiting Node. */

@@ -7,14 +7,14 @@ import { getSum } from "../../src/sum.ts";
 
 export const PATH = "/test.Test/GetSum";
 
-/** Each takes an encoded request message, and returns the encoded response message. */
+/** The implementation in each codec, from the encoded request message to the encoded response message. */
 export const CODECS = {
   proto: (message: Buffer) => toBinary(SumSchema, getSum(fromBinary(DataSchema, message))),
   json: (message: Buffer) =>
     Buffer.from(toJsonString(SumSchema, getSum(fromJsonString(DataSchema, message.toString())))),
 };
 
-/** Returns the error of the response for any exception. */
+/** Returns the ConnectError to respond with. */
 export function toCallError(error: unknown): ConnectError {
   return error instanceof ConnectError
     ? error

@@ -5,7 +5,10 @@ import { DataSchema } from "../../gen/service_pb.ts";
 import { type Call, type Cell, envelope, isGrpc } from "./cells.ts";
 import type { HttpRequest } from "./http.ts";
 
-/** The sum, or the code and a pattern of its message. An HTTP status if the request is not one of any protocol. */
+/**
+ * The sum, or the code of the error with a pattern of its message. An HTTP status if the request does not belong to any
+ * protocol.
+ */
 export type Expected =
   | { readonly sum: number }
   | { readonly code: string; readonly message?: RegExp }
@@ -13,7 +16,7 @@ export type Expected =
 
 export interface Case {
   readonly name: string;
-  /** Returns the call in that cell; undefined if its protocol or codec does not have the case. */
+  /** Returns the call in this cell. Returns undefined if the case does not exist in the cell's protocol or codec. */
   readonly call: (cell: Cell) => Omit<Call, "path"> | undefined;
   /** Changes the HTTP request of the call. */
   readonly change?: (request: HttpRequest, cell: Cell) => HttpRequest;

@@ -5,8 +5,8 @@ import { delimiter, join } from "node:path";
 /** The repository's root. */
 export const ROOT = join(import.meta.dirname, "../..");
 /**
- * The environment of npm scripts: programs of packages come first on PATH. Warnings of npm are off, because they are
- * about the user's ~/.npmrc.
+ * The environment of npm scripts: programs of packages come first on PATH. The warnings of npm are off, because they
+ * would be about the user's ~/.npmrc.
  */
 export const ENV = {
   ...process.env,

@@ -40,9 +40,9 @@ const DIRECTIVE = /^(?:serves|serves instead|fails|appears|prints .+)$/;
  *
  * - `sh`: each command must exit with 0, or with another code after `<!-- test: fails -->`. After
  *   `<!-- test: prints PATTERN -->`, each command must print a match of the pattern. After `<!-- test: serves -->`, each
- *   command with ` &` at its end, or else the last one, is a server that runs to the end of the document.
- *   `<!-- test: serves instead -->` first ends the server that was started last.
- * - `text`: the last `sh` block under the same heading must have printed these lines, with `...` for any text. After
+ *   command with ` &` at its end, or else the final one, is a server that runs to the end of the document.
+ *   `<!-- test: serves instead -->` first ends the server that was started most recently.
+ * - `text`: the previous `sh` block under the same heading must have printed these lines, with `...` for any text. After
  *   `<!-- test: appears -->`, the lines may come later, from a server.
  * - `diff`: a change of a file. Its first line is `--- PATH`. The others must apply at exactly one place, and so must each
  *   part if lines `@@` divide them.
@@ -67,14 +67,16 @@ class DocumentCheck {
   readonly findings: Finding[] = [];
   readonly #options: CheckOptions;
   readonly #shell: Shell;
-  /** The files that blocks wrote or changed, and the line of the block that did so last. */
+  /** The files that blocks wrote or changed, each with the line of its newest block. */
   readonly #files = new Map<string, number>();
   /** The commands, without those that are left out. */
   readonly #commandsRun: string[] = [];
   #printed = "";
-  /** The heading of the last `sh` block. */
+  /** The heading of the previous `sh` block. */
   #heading = -1;
-  /** The last program that was absent, and the heading of its block. Later commands there may need its effects. */
+  /**
+   * The newest absent program, and the heading of its block. Later commands under that heading may need its effects.
+   */
   #absent: { readonly program: string; readonly heading: number } | undefined;
 
   constructor(options: CheckOptions) {
@@ -104,7 +106,10 @@ class DocumentCheck {
     return check === undefined ? `no check for the language "${language}"` : check(block.text);
   }
 
-  /** Adds a finding for each file that the document wrote: the compiler checks sources, and commands use the others. */
+  /**
+   * Adds a finding for each file that the document wrote. The compiler checks `ts`. A command must name each other
+   * file, except protos.
+   */
   async files(): Promise<void> {
     const files = [...this.#files];
     const sources = files.filter(([path]) => path.endsWith(".ts"));
@@ -222,7 +227,10 @@ class DocumentCheck {
       .join(" && ");
   }
 
-  /** Returns the name of a program that PATH lacks, if the command needs it, or if one under the same heading did. */
+  /**
+   * Returns the name of a program that the command needs and PATH lacks. After a command with an absent program, also
+   * returns that one for later commands under the same heading.
+   */
   #absentProgram(command: string, heading: number): string | undefined {
     if (heading === this.#absent?.heading) return this.#absent.program;
     const words = command.split(/[\s;|&()]+/);
@@ -249,10 +257,10 @@ function commandsOf(text: string): { command: string; offset: number }[] {
   return found;
 }
 
-/** Returns the lines of a change without those that begin with `left`, each without its first character. */
-function side(lines: readonly string[], left: "+" | "-"): string {
+/** Returns the lines of a diff except those that begin with `omitted`, each without its first character. */
+function side(lines: readonly string[], omitted: "+" | "-"): string {
   return lines
-    .filter((line) => !line.startsWith(left))
+    .filter((line) => !line.startsWith(omitted))
     .map((line) => `${line.slice(1)}\n`)
     .join("");
 }

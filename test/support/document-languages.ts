@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { shutdownTimes } from "../../src/server/shutdown.ts";
 
-/** The parser in playwright-core: YAML needs no package of its own here. */
+/** The YAML parser of playwright-core, so that the tests need no package for YAML. */
 const { yaml } = createRequire(import.meta.url)("playwright-core/lib/utilsBundle");
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -19,7 +19,7 @@ export async function checkYaml(text: string): Promise<string | undefined> {
   return `no check for ${Object.keys(parsed).join(", ")}`;
 }
 
-/** The pod must have time to drain, and a server must be healthy at each of its ports. */
+/** Checks that the pod has time to drain, and that a server is healthy at each of its ports. */
 async function checkPod(spec: Fields): Promise<string | undefined> {
   const { delayMs, graceMs } = shutdownTimes({}, false);
   const secondsToStop = spec.terminationGracePeriodSeconds as number;

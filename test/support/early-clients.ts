@@ -8,7 +8,7 @@ import { HTTP_VERSIONS, type HttpVersion, send } from "./http.ts";
 import { findJudge, findPython } from "./judge.ts";
 
 const FIXTURES = join(import.meta.dirname, "../fixtures/early");
-/** Programs that run at the same time, for a client that runs one program per request. */
+/** Limits the programs that run at the same time, for a client that runs one program per request. */
 const PROGRAMS = 8;
 const TIMEOUT_MS = 300_000;
 

@@ -4,10 +4,13 @@ import { delimiter, isAbsolute, join } from "node:path";
 import type { TestContext } from "node:test";
 import { ENV, run } from "./command.ts";
 
-/** The Python that the tests use. */
+/** The Python of the tests: a name on PATH or a path. */
 export const PYTHON = process.env.PYTHON ?? "python3";
 
-/** Like `findProgram`. Returns undefined if the test is skipped, because the program was not found. */
+/**
+ * Returns the path of the first program that is found. Otherwise skips the test and returns undefined, or fails it in
+ * CI.
+ */
 export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
   const path = findProgram(...names);
   if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
@@ -15,7 +18,8 @@ export function findJudge(t: TestContext, ...names: readonly string[]): string |
 }
 
 /**
- * Returns the Python in PYTHON if it has these modules. Returns undefined if the test is skipped, because it does not.
+ * Returns the path of `PYTHON` if it has these modules. Otherwise skips the test and returns undefined, or fails it in
+ * CI.
  */
 export async function findPython(t: TestContext, ...modules: readonly string[]): Promise<string | undefined> {
   const python = findJudge(t, PYTHON);

@@ -1,7 +1,10 @@
 /** The part of a response that must be equal on two servers. */
 import type { HttpResponse } from "./http.ts";
 
-/** Returns the response without headers that differ by time, by connection, or by how HTTP/1.1 frames the body. */
+/**
+ * Returns the response without the headers that depend on the time, the connection, or the framing of the body in
+ * HTTP/1.1.
+ */
 export function lasting({ status, headers, trailers, body }: HttpResponse) {
   const rest = { ...headers };
   for (const name of ["date", "connection", "keep-alive", "transfer-encoding"]) delete rest[name];

@@ -67,7 +67,7 @@ export function anchors(markdown: string): ReadonlySet<string> {
   );
 }
 
-/** Returns the first group of each match outside of code blocks. */
+/** Returns the first group of each match of the pattern outside of code blocks. */
 function matches(markdown: string, pattern: RegExp): Span[] {
   const prose = markdown.replaceAll(/^[ \t]*```[\s\S]*?^[ \t]*```$/gm, (block) => block.replaceAll(/[^\n]/g, " "));
   return [...prose.matchAll(pattern)].map(({ 1: text = "", index }) => ({ text, line: lineAt(markdown, index) }));

@@ -35,18 +35,18 @@ export function compileContract(t: TestContext, contract: string): FileRegistry 
 
 const fixtures = createFileRegistry(compile("test/fixtures/protos"));
 
-/** A file with a service and every other kind of symbol. */
+/** A service. Its file has every other kind of symbol. */
 export const Kinds = fixtures.getService("fixture.Kinds") as DescService;
 
 type Texts = { input: typeof StringValueSchema; output: typeof StringValueSchema };
 
-/** A message with every kind of symbol in it. */
+/** A message. Every kind of symbol that a message can contain is in it. */
 export const Outer = fixtures.getMessage("fixture.Outer") as DescMessage;
 
 /** A message with fields of every type: singular, list and map. */
 export const Scalars = fixtures.getMessage("fixture.Scalars") as DescMessage;
 
-/** A service with one method of every kind, from texts to texts. Say has no side effects. */
+/** A service with one method of every kind. Requests and responses are StringValue, and Say has no side effects. */
 export const Echo = fixtures.getService("fixture.Echo") as GenService<{
   say: { methodKind: "unary" } & Texts;
   repeat: { methodKind: "server_streaming" } & Texts;

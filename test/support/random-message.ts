@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
 
 const TEXTS = ["", "a", "naïve", "한국어", "🦊", '"quoted"\\\n', "=&?%+", " "];
 
-/** Returns a message with about half of its fields set, and with nested messages down to `depth`. */
+/** Returns a message with about half of its fields set. Messages in it are nested up to `depth` levels deep. */
 export function randomMessage(random: Random, desc: DescMessage, depth = 3): Message {
   const message = reflect(desc);
   for (const field of desc.fields) if (random.chance(2)) setField(random, message, field, depth);

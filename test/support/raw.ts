@@ -1,4 +1,4 @@
-/** Sends bytes that no client would send, over a connection without TLS. */
+/** Sends any bytes over a connection without TLS, valid or not. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 

@@ -12,7 +12,7 @@ const POLL_MS = 20;
 
 export interface CommandResult {
   readonly code: number;
-  /** All that was printed meanwhile, to stdout and stderr, also by programs in the background. */
+  /** The output during the command, from stdout and stderr, also by programs in the background. */
   readonly output: string;
 }
 
@@ -21,14 +21,17 @@ export class Shell {
   readonly #child: ChildProcess;
   readonly #cwd: string;
   readonly #hangMs: number;
-  /** A file for all output. A pipe would become non-blocking for every program as soon as one Node writes to it. */
+  /**
+   * The file of all output. A pipe would not work: once one Node process writes to it, it is non-blocking for all
+   * programs.
+   */
   readonly #file: number;
   readonly #decoder = new TextDecoder();
   readonly #chunk = new Uint8Array(65_536);
   #output = "";
   #position = 0;
   #commands = 0;
-  /** True from the start of a command to its end, so for good if it hangs. */
+  /** True while a command runs. Stays true if the command hangs. */
   #hangs = false;
 
   /** Starts bash in the folder. The caller must close it. A command may take `hangMs`. */
@@ -40,7 +43,7 @@ export class Shell {
     rmSync(folder, { recursive: true }); // the open file lasts until it is closed
     const stdio = ["pipe", this.#file, this.#file] as const;
     this.#child = spawn("bash", ["--noprofile", "--norc"], { cwd, env, detached: true, stdio: [...stdio] });
-    this.#child.stdin?.on("error", () => {}); // after the shell's end, which run reports
+    this.#child.stdin?.on("error", () => {}); // the shell may have ended, which run() reports
   }
 
   /** Returns all that was printed so far. */
@@ -75,7 +78,7 @@ export class Shell {
     await this.#waitWhile(() => isRunning(process), ready, from);
   }
 
-  /** Ends the command that was started last, if it runs. Resolves when it has ended. */
+  /** Ends the server that was started most recently, if it runs. Resolves when it has ended. */
   async stop(): Promise<void> {
     await this.run('[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server"; server=; }');
   }

@@ -26,7 +26,7 @@ export async function startStock(
 
 type Answer = ReturnType<typeof lasting>;
 
-/** Intended differences from the responses of Connect's own adapter to valid calls, with reasons. */
+/** The intended differences from Connect's own adapter in responses to valid calls, with reasons. */
 const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, answer: Answer) => Answer }[] = [
   {
     why: "caches need a validator and Vary, and are told what not to store",
@@ -49,7 +49,7 @@ const DIFFERENCES: readonly { readonly why: string; readonly undo: (cell: Cell, 
   },
 ];
 
-/** Returns the response with all messages that Brotli compressed decompressed. */
+/** Decompresses all messages of a response that were compressed with Brotli. */
 function decompressed(answer: Answer): Answer {
   const { "content-encoding": encoding, "content-length": length, ...headers } = answer.headers;
   if (encoding === "br") return { ...answer, headers, body: brotliDecompressSync(answer.body) };
@@ -65,7 +65,7 @@ function decompressed(answer: Answer): Answer {
   return { ...answer, body: Buffer.concat(envelopes) };
 }
 
-/** Returns the response in the form that Connect's own adapter would send. */
+/** Returns the response as Connect's own adapter would send it: without the intended differences. */
 export function asStock(cell: Cell, answer: Answer): Answer {
   return DIFFERENCES.reduce((undone, { undo }) => undo(cell, undone), answer);
 }

@@ -34,7 +34,7 @@ export function jsonParts(bytes: Uint8Array): Part[] {
   });
 }
 
-/** Enters or leaves a container at a mark of JSON. Returns the path of the value that the mark belongs to. */
+/** Enters or leaves a container at a punctuation mark. Returns the path of the value that the mark belongs to. */
 function readMark(containers: Container[], token: string, path: string): string {
   const container = containers.at(-1);
   if (token === "{" || token === "[") containers.push({ path, isArray: token === "[", index: 0, key: undefined });

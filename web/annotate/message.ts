@@ -16,7 +16,7 @@ interface Scope {
   readonly depth: number;
 }
 
-/** The type of a field's value; of a list or a map, the type of one element. */
+/** The type of a field's value. For a list or a map, the type of one element. */
 interface Content {
   readonly type: ScalarType | "enum" | "message" | "group";
   readonly message?: DescMessage | undefined;
@@ -24,8 +24,8 @@ interface Content {
 }
 
 /**
- * Returns the parts of the message. A field that cannot be read is malformed, with all that follows in its message;
- * nothing is thrown. Fields that the descriptor does not have are read by their wire type.
+ * Returns the parts of the message. If a field cannot be read, the rest of its message is one malformed part; nothing
+ * is thrown. Fields that the descriptor does not have are read by their wire type.
  */
 export function messageParts(bytes: Uint8Array, message: DescMessage): Part[] {
   const out: Part[] = [];
@@ -145,7 +145,7 @@ const UNKNOWN: Partial<Record<WireType, ScalarType>> = {
   [WireType.Bit64]: ScalarType.FIXED64,
 };
 
-/** Reads a length, and calls `readInner` with a scope of as many bytes. */
+/** Reads a length, and calls `readInner` with a scope of the bytes that follow, as many as the length says. */
 function readNested(scope: Scope, path: string, readInner: (inner: Scope) => void): void {
   const { out, reader, bytes, offset, depth } = scope;
   let length = 0;
@@ -174,7 +174,10 @@ function read(scope: Scope, path: string, expected: Expected, readAnnotation: ()
   return annotation !== undefined;
 }
 
-/** Returns what `readIt` reads; undefined if it throws or reads past the end. The reader is then at its end. */
+/**
+ * Calls `readIt` and returns its result. If it throws or reads past the end, moves the reader to the end and returns
+ * undefined.
+ */
 function attempt<T>({ reader }: Scope, readIt: () => T): T | undefined {
   try {
     const result = readIt();

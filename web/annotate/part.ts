@@ -1,8 +1,8 @@
 /** Parts: ranges of bytes, each with an annotation of their meaning. */
 
 /**
- * A range of bytes and its annotation. The functions of this folder divide a body or a request target into parts, so that
- * each byte is in exactly one. A part without bytes stands for a value that is empty or missing.
+ * A range of bytes and its annotation. The functions of this folder divide a body or a request target into parts. Each
+ * byte is in exactly one part. A part without bytes stands for a value that is empty or missing.
  */
 export interface Part {
   /** The offset of the first byte. */

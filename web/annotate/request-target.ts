@@ -41,7 +41,7 @@ function parameterParts(parameter: string, start: number, isJson: boolean): Part
   return parts;
 }
 
-/** Decodes the text. `offsets` has the index in the text at which each byte begins, and at last the text's length. */
+/** Decodes the text. `offsets` has the index in the text at which each byte begins, and then the length of the text. */
 function percentDecode(text: string): { bytes: Uint8Array; offsets: number[] } {
   const bytes: number[] = [];
   const offsets: number[] = [];

@@ -9,7 +9,7 @@ export interface Call {
   readonly protocol: Protocol;
   readonly method: DescMethodUnary;
   readonly input: Message;
-  /** True if the last byte of the encoded message is cut off. */
+  /** True if the encoded message is truncated. */
   readonly isTruncated: boolean;
 }
 

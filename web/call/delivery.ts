@@ -1,12 +1,12 @@
 /** Determines, from the browser's timing, if a response came over the network or from the browser's cache. */
 
 /**
- * The source of a response: the network, the browser's cache, or the cache after the server confirmed the copy with a 304.
- * A script sees a revalidated response as a 200 with the body in the cache; the 304 is hidden.
+ * The source of a response: the network, the browser's cache, or the cache after the server confirmed the copy with a
+ * 304. A script does not see the 304: it gets a 200 with the body from the cache.
  */
 export type Delivery = "network" | "cache" | "revalidated";
 
-/** The used fields of a PerformanceResourceTiming. Only some browsers have a `deliveryType`. */
+/** The fields of a PerformanceResourceTiming that are used. Only some browsers have a `deliveryType`. */
 export interface Timing {
   readonly deliveryType?: string;
   readonly transferSize: number;

@@ -14,8 +14,8 @@ import { exampleOf } from "../../src/server/site/usage.ts";
 /** A field that a form can have: of a scalar type, or an enum. */
 export type FormField = DescField & { fieldKind: "scalar" | "enum" };
 /**
- * The text of each field, by the field's name in JSON. An empty text is a field that is not set. An object
- * would be wrong: a field may have the name of a member of every object, like `constructor`.
+ * The text of each field, by the field's name in JSON. A field with an empty text is not set. A Map is safe for every
+ * name: objects have members like `constructor`.
  */
 export type FormValues = ReadonlyMap<string, string>;
 /** The problem of each field, by the field's name in JSON. A problem of the whole message has the name "". */
@@ -25,7 +25,7 @@ export type Problems = ReadonlyMap<string, string>;
 export type InputResult = { readonly message: Message } | { readonly problems: Problems };
 
 /**
- * Returns the fields for a form. Types of protobuf's own have none, since their JSON has special forms (protobuf.dev,
+ * Returns the fields for a form. Protobuf's own types get none, since their JSON has special forms (protobuf.dev,
  * "ProtoJSON Format").
  */
 export function formFields({ fields, typeName }: DescMessage): FormField[] {

@@ -12,7 +12,7 @@ import { truncateMessage } from "./truncate.ts";
 /** Sizes in bytes of a body and a query, without headers. */
 export interface Size {
   readonly message: number;
-  /** The bytes around the message, or of an error in its place. */
+  /** The bytes around the message. If the response is an error, all of its bytes. */
   readonly framing: number;
 }
 
@@ -22,7 +22,10 @@ export function requestSize(outcome: Outcome, request: SentRequest): Size {
   return sizeOf([...target.filter(({ annotation }) => annotation.kind !== "procedure"), ...body]);
 }
 
-/** Returns the size of the response. An error is all framing: Connect has it in the body, gRPC-Web in the trailers. */
+/**
+ * Returns the size of the response. All bytes of an error are framing: Connect sends it in the body, gRPC-Web in the
+ * trailers.
+ */
 export function responseSize(outcome: Outcome, response: ReceivedResponse): Size {
   const { message, framing } = sizeOf(responseParts(outcome, response));
   return response.status === 200 ? { message, framing } : { message: 0, framing: message + framing };

@@ -145,7 +145,7 @@ function ValueList({ parts, path: litPath, setPath }: ValueListProps) {
   );
 }
 
-/** True if the pointer can hover over a part. A touch enters and leaves with each tap, and selects by its click. */
+/** True if the pointer can hover over a part. A touch cannot: it enters and leaves with each tap. */
 function canHover(event: PointerEvent): boolean {
   return event.pointerType !== "touch";
 }

@@ -1,10 +1,10 @@
-/** The state of the page's calls: the outcomes of the newest one, in each protocol that it was made in. */
+/** The state of the page's calls: the outcomes of the newest call, one for each protocol. */
 import { useRef, useState } from "preact/hooks";
 import { type Call, makeCall, type Outcome } from "../call/call.ts";
 import { isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 
 export interface Calls {
-  /** The outcomes of one call, that in the chosen protocol first. */
+  /** The outcomes of the newest call. The first one is in the chosen protocol. */
   readonly outcomes: readonly Outcome[];
   readonly isCalling: boolean;
   /** Makes the call. If its method is safe and a response came, makes it in the other protocols too, for their sizes. */

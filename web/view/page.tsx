@@ -71,7 +71,7 @@ function Main({ first, language }: { first: DescMethodUnary; language: Language 
   const [outcome] = outcomes;
   const input = useMemo(() => readInput(method.input, values), [method, values]);
   const maxima = maximumValues(method.input, values);
-  // Large views are rendered only when an outcome or the language changes, not at each key.
+  // Large views are rendered only when an outcome or the language changes, not after each key press.
   const exchange = useMemo(() => outcome?.request && <Exchange outcome={outcome} />, [outcome]);
   const sizes = useMemo(() => <SizeTable outcomes={outcomes} />, [outcomes]);
 

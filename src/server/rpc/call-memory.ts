@@ -1,7 +1,7 @@
 /** The memory that the request messages of one call take, in the budget of its exchange (the limit `bufferedBytes`). */
 import type { Exchange } from "../http/exchange.ts";
 import { noRoomForMessage } from "./call-errors.ts";
-import { MIN_WEIGHED_BYTES, weigh } from "./message-memory.ts";
+import { MIN_WEIGHED_BYTES, weigh } from "./weigh.ts";
 
 export class CallMemory {
   /** Aborts when the call ends. */

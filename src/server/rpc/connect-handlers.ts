@@ -3,40 +3,32 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Exchange, pathWithoutQuery } from "../http/exchange.ts";
 import { checkMethod } from "../http/responses.ts";
 import { errorText } from "../log/entry.ts";
-import type { ThrottledLog } from "../log/throttled-log.ts";
-import { deadlineExceeded } from "./call-errors.ts";
 import type { Compressions } from "./compression.ts";
 import type { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { UnaryCall } from "./fast-path/call.ts";
 import type { Fallback } from "./fast-path/fast-path.ts";
+import type { RpcOptions } from "./options.ts";
 import type { Procedure } from "./registrations.ts";
 import { bodyInPieces, bufferedBody, knownBody } from "./request-body.ts";
 import { respondUnknown } from "./unimplemented.ts";
 import { UniversalCall, type UniversalCallOptions } from "./universal-call.ts";
 
-export interface ConnectHandlersOptions {
+export interface ConnectHandlersOptions extends Pick<RpcOptions, "deadlineMs" | "log" | "cutSignal"> {
   /** The procedures by path. */
   readonly procedures: ReadonlyMap<string, Procedure>;
   readonly services: readonly DescService[];
   readonly compressions: Compressions;
   readonly concurrencyLimit: ConcurrencyLimit;
-  /** Maximum duration of a unary call. A client's timeout can only shorten it. */
-  readonly deadlineMs: number;
-  readonly log: ThrottledLog;
-  /** Ends every call in flight with its reason when it aborts. */
-  readonly cutSignal: AbortSignal;
 }
 
 export class ConnectHandlers implements Fallback {
   readonly #options: ConnectHandlersOptions;
-  readonly #deadlines = new Deadlines<UniversalCall>((call) => call.end(deadlineExceeded()));
+  readonly #deadlines: Deadlines<UniversalCall>;
 
   constructor(options: ConnectHandlersOptions) {
     this.#options = options;
-    options.cutSignal.addEventListener("abort", () => {
-      for (const call of this.#deadlines.takeAll()) call.end(options.cutSignal.reason);
-    });
+    this.#deadlines = new Deadlines(options.cutSignal, (call, error) => call.end(error));
   }
 
   /** Responds to a request of any path and method. */

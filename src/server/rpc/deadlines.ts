@@ -1,56 +1,60 @@
-/** Deadlines of calls, with one timer for all of them. */
+/** Ends calls that are not finished when their deadline passes, or when the server cuts all calls. */
+import type { ConnectError } from "@connectrpc/connect";
 import { MAX_TIMER_MS } from "../limits/process-clock.ts";
+import { deadlineExceeded } from "./call-errors.ts";
 
-/** An entry of Deadlines. Entries form a linked list: a Set would cost more per call. */
-export interface Waiting<T> {
-  /** In ms of `performance.now()`; Infinity for none. */
+/** A call in Deadlines. The calls form a linked list, because a Set would cost more per call. */
+export interface DeadlineEntry<T> {
+  /** Time in ms of `performance.now()`; Infinity for none. */
   readonly deadline: number;
   next: T | undefined;
   previous: T | undefined;
 }
 
-export class Deadlines<T extends Waiting<T>> {
-  readonly #onExpired: (expired: T) => void;
+/** The calls in flight of one kind, with one timer for all of them. */
+export class Deadlines<T extends DeadlineEntry<T>> {
+  readonly #endCall: (call: T, error: ConnectError) => void;
   #first: T | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Time of the next check. It is not moved when its entry is removed. */
+  /** Time at which the timer fires. It stays when the call with the earliest deadline is removed. */
   #nextCheck = Number.POSITIVE_INFINITY;
 
-  /** `onExpired` is called once for each entry that is not removed before its deadline. */
-  constructor(onExpired: (expired: T) => void) {
-    this.#onExpired = onExpired;
+  /**
+   * Calls `endCall` for each call that is not removed by its deadline, with the error deadline_exceeded. When `cutSignal`
+   * aborts, calls it for all calls, with the reason of the signal. Each call is removed first, so that it is ended once.
+   */
+  constructor(cutSignal: AbortSignal, endCall: (call: T, error: ConnectError) => void) {
+    this.#endCall = endCall;
+    cutSignal.addEventListener("abort", () => {
+      for (const call of this.#take(Number.POSITIVE_INFINITY)) endCall(call, cutSignal.reason);
+    });
   }
 
-  add(entry: T): void {
-    entry.next = this.#first;
-    if (this.#first !== undefined) this.#first.previous = entry;
-    this.#first = entry;
-    if (entry.deadline < this.#nextCheck) this.#checkAt(entry.deadline);
+  add(call: T): void {
+    call.next = this.#first;
+    if (this.#first !== undefined) this.#first.previous = call;
+    this.#first = call;
+    if (call.deadline < this.#nextCheck) this.#checkAt(call.deadline);
   }
 
-  /** Removes an entry, if it was not removed yet. */
-  remove(entry: T): void {
-    const { next, previous } = entry;
+  /** Removes a call, if it was not removed yet. */
+  remove(call: T): void {
+    const { next, previous } = call;
     if (previous !== undefined) previous.next = next;
-    else if (this.#first === entry) this.#first = next;
+    else if (this.#first === call) this.#first = next;
     else return;
     if (next !== undefined) next.previous = previous;
-    entry.next = undefined;
-    entry.previous = undefined;
+    call.next = undefined;
+    call.previous = undefined;
   }
 
-  /** Removes all entries and returns them, without calling `onExpired`. */
-  takeAll(): T[] {
-    return this.#take(Number.POSITIVE_INFINITY);
-  }
-
-  /** Removes the entries with a deadline until `time`, and returns them. */
+  /** Removes the calls with a deadline at or before `time`, and returns them. */
   #take(time: number): T[] {
     const taken: T[] = [];
-    for (let entry = this.#first; entry !== undefined; entry = entry.next) {
-      if (entry.deadline <= time) taken.push(entry);
+    for (let call = this.#first; call !== undefined; call = call.next) {
+      if (call.deadline <= time) taken.push(call);
     }
-    for (const entry of taken) this.remove(entry);
+    for (const call of taken) this.remove(call);
     return taken;
   }
 
@@ -62,10 +66,10 @@ export class Deadlines<T extends Waiting<T>> {
   }
 
   #check(): void {
-    for (const expired of this.#take(performance.now())) this.#onExpired(expired);
+    for (const call of this.#take(performance.now())) this.#endCall(call, deadlineExceeded());
     let earliest = Number.POSITIVE_INFINITY;
-    for (let entry = this.#first; entry !== undefined; entry = entry.next) {
-      earliest = Math.min(earliest, entry.deadline);
+    for (let call = this.#first; call !== undefined; call = call.next) {
+      earliest = Math.min(earliest, call.deadline);
     }
     this.#nextCheck = Number.POSITIVE_INFINITY;
     if (earliest < Number.POSITIVE_INFINITY) this.#checkAt(earliest);

@@ -6,7 +6,7 @@ import { Budget } from "../limits/budget.ts";
 import { Compressions } from "./compression.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { ConnectHandlers } from "./connect-handlers.ts";
-import { ErrorMapper } from "./errors.ts";
+import { ErrorMapper } from "./error-mapper.ts";
 import { FastPath } from "./fast-path/fast-path.ts";
 import { unaryMethods } from "./fast-path/methods.ts";
 import type { RequestGate, RpcOptions } from "./options.ts";

@@ -25,16 +25,16 @@ export interface RpcOptions {
   readonly compression: CompressionLimits;
   /** True if the calls of a service are accepted under load, and not counted as calls in flight. */
   readonly isExempt: (service: DescService) => boolean;
-  /** Maximum duration of a unary call. A client's deadline can only shorten it. */
+  /** Maximum duration of a unary call. The timeout of a client can only shorten it. */
   readonly deadlineMs: number;
   /** True if valid unary calls take the fast path. */
   readonly fastPath: boolean;
   /** Logs exceptions that are hidden from clients. */
   readonly log: ThrottledLog;
   readonly onLimit: OnLimit;
-  /** Tells handlers of the shutdown when it aborts, and ends streams with its reason. */
+  /** When this signal aborts, handlers are told to stop, and streams end with its reason. */
   readonly shutdownSignal: AbortSignal;
-  /** Ends every call with its reason when it aborts. */
+  /** When this signal aborts, every call in flight ends with its reason. */
   readonly cutSignal: AbortSignal;
 }
 

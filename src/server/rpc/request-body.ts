@@ -2,7 +2,7 @@
 import { type Exchange, fieldValue } from "../http/exchange.ts";
 import { callCancelled } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelope.ts";
-import type { RequestBody, UniversalCall } from "./universal-call.ts";
+import type { BodyPieces, UniversalCall } from "./universal-call.ts";
 
 /** Returns the buffered body of a unary call. A body that is too large for one message is read in pieces. */
 export async function bufferedBody(call: UniversalCall): Promise<AsyncIterable<Uint8Array>> {
@@ -11,7 +11,7 @@ export async function bufferedBody(call: UniversalCall): Promise<AsyncIterable<U
 }
 
 /** Returns a function for the body of a call that was buffered already. */
-export function knownBody(body: Uint8Array): (call: UniversalCall) => RequestBody {
+export function knownBody(body: Uint8Array): (call: UniversalCall) => BodyPieces {
   return ({ memory }) => {
     memory.tryReserve(body.length);
     return onePiece(body);

@@ -7,7 +7,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 import { callCancelled } from "./call-errors.ts";
 import { CallMemory } from "./call-memory.ts";
-import type { Waiting } from "./deadlines.ts";
+import type { DeadlineEntry } from "./deadlines.ts";
 import type { UnaryCall } from "./fast-path/call.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import { contextValuesOf } from "./peer.ts";
@@ -17,18 +17,18 @@ import { acceptPost } from "./unimplemented.ts";
 const CONTENT_LENGTH = "content-length";
 
 /** The body of a request in pieces, or a promise of it. */
-export type RequestBody = AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>;
+export type BodyPieces = AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>;
 
 export interface UniversalCallOptions {
   /** Maximum duration of the call; Infinity for none. */
   readonly maxMs: number;
   /** Returns the body of the request. Called at most once, when Connect's handler reads the body. */
-  readonly body: (call: UniversalCall) => RequestBody;
+  readonly body: (call: UniversalCall) => BodyPieces;
   /** The same call on the fast path, if its request gate has passed there. */
   readonly passed: UnaryCall | undefined;
 }
 
-export class UniversalCall implements Waiting<UniversalCall> {
+export class UniversalCall implements DeadlineEntry<UniversalCall> {
   static readonly #calls = new WeakMap<ContextValues, UniversalCall>();
   readonly exchange: Exchange;
   readonly procedure: Procedure;
@@ -39,7 +39,7 @@ export class UniversalCall implements Waiting<UniversalCall> {
   readonly memory: CallMemory;
   next: UniversalCall | undefined;
   previous: UniversalCall | undefined;
-  readonly #body: (call: UniversalCall) => RequestBody;
+  readonly #body: (call: UniversalCall) => BodyPieces;
   readonly #abort = new AbortController();
   #isCancelled = false;
   #restoreLength: (() => void) | undefined;

@@ -3,11 +3,11 @@ import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
-import type { Waiting } from "../deadlines.ts";
+import type { DeadlineEntry } from "../deadlines.ts";
 import { contextValuesOf } from "../peer.ts";
 import type { Call, Negotiation } from "./protocol.ts";
 
-export class UnaryCall implements Call, HandlerContext, Waiting<UnaryCall> {
+export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall> {
   readonly exchange: Exchange;
   readonly negotiation: Negotiation;
   /** Time at which the call ends with deadline_exceeded, in ms of `performance.now()`; Infinity for never. */

@@ -2,15 +2,15 @@
  * The fast path runs valid unary calls without the machinery of streams. It leaves all other calls to Connect's handlers,
  * malformed ones included, so that only Connect's handlers write protocol errors.
  */
-import { create, type DescService, type Message } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { EMPTY_BYTES, type Exchange, type Handler } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded, noRoomForMessage, renameLimit } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
-import type { ErrorMapper } from "../errors.ts";
-import { MIN_WEIGHED_BYTES, weigh } from "../message-memory.ts";
-import type { RequestGate } from "../options.ts";
+import type { ErrorMapper } from "../error-mapper.ts";
+import type { RequestGate, RpcOptions } from "../options.ts";
+import { MIN_WEIGHED_BYTES, weigh } from "../weigh.ts";
 import { UnaryCall } from "./call.ts";
 import { intercept } from "./interceptors.ts";
 import type { UnaryMethod } from "./methods.ts";
@@ -32,17 +32,11 @@ export interface Fallback {
   onResponseFailed(exchange: Exchange, error: unknown): void;
 }
 
-export interface FastPathOptions {
+export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadlineMs" | "cutSignal"> {
   /** The methods that the fast path may run, by path. */
   readonly methods: ReadonlyMap<string, UnaryMethod>;
   /** Counts the handlers in flight. If it is full, Connect's handlers reject calls. */
   readonly inFlight: Budget;
-  /** True if the calls of a service are not counted as calls in flight. */
-  readonly isExempt: (service: DescService) => boolean;
-  /** Maximum duration of a call. A client's timeout can only shorten it. */
-  readonly deadlineMs: number;
-  /** Ends every call in flight with its reason when it aborts. */
-  readonly cutSignal: AbortSignal;
   readonly errors: ErrorMapper;
   readonly fallback: Fallback;
 }
@@ -52,17 +46,15 @@ export class FastPath {
   readonly #fallback: Fallback;
   readonly #inFlight: Budget;
   readonly #negotiator: Negotiator;
-  /** Calls whose handler or request gate is waiting for something. */
-  readonly #deadlines = new Deadlines<UnaryCall>((call) => this.#fail(call, deadlineExceeded()));
+  /** The calls whose handler or request gate has returned a promise that is not settled yet. */
+  readonly #deadlines: Deadlines<UnaryCall>;
 
   constructor(options: FastPathOptions) {
     this.#options = options;
     this.#fallback = options.fallback;
     this.#inFlight = options.inFlight;
     this.#negotiator = new Negotiator(options.methods);
-    options.cutSignal.addEventListener("abort", () => {
-      for (const call of this.#deadlines.takeAll()) this.#fail(call, options.cutSignal.reason);
-    });
+    this.#deadlines = new Deadlines(options.cutSignal, (call, error) => this.#fail(call, error));
   }
 
   // Callbacks are fields, so that calls do not create closures for them.

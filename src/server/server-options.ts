@@ -10,7 +10,7 @@ export type Log = (entry: string) => void;
 
 /**
  * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the
- * limit `messageBytes` instead. As in Connect, they are the defaults of each registration.
+ * limit `messageBytes` instead. As in Connect, each is the default for registrations that do not set it.
  */
 export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
   /**

@@ -2,7 +2,7 @@
 
 /** Maximum size of an uncompressed meta-block whose length has 16 bits (9.2, MNIBBLES of 4). */
 const PART_BYTES = 65_536;
-/** The last meta-block, without data: ISLAST and ISLASTEMPTY are 1. */
+/** The final meta-block, which is empty: ISLAST and ISLASTEMPTY are 1. */
 const EMPTY_LAST = 0b11;
 
 /** Returns the window size that the first byte of a stream declares (9.1), or 0 if the byte is invalid. */
@@ -19,12 +19,12 @@ function windowBits(first: number): number {
   return low === 1 ? Number.NEGATIVE_INFINITY : 8 + low;
 }
 
-/** Returns a stream of uncompressed meta-blocks with the bytes. This only costs a copy. */
+/** Returns `bytes` as a stream of uncompressed meta-blocks. The only cost is a copy of the bytes. */
 export function brotliStored(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const parts = Math.ceil(bytes.length / PART_BYTES);
   const stream = new Uint8Array(bytes.length + parts * 3 + 2);
-  // A window of 16 bits is declared by one bit 0, which shifts the header of the first meta-block. The data that follows
-  // is aligned to bytes, so that the headers of the other meta-blocks are not shifted.
+  // A single bit 0 declares a window of 16 bits, and shifts the header of the first meta-block by one bit. The data of a
+  // meta-block ends at a whole byte, so that the headers of the other meta-blocks are not shifted.
   let at = 0;
   let shift = 1;
   for (let from = 0; from < bytes.length; from += PART_BYTES) {

@@ -12,7 +12,7 @@ export function callCancelled(cause?: unknown): ConnectError {
   return new ConnectError("the caller went away", Code.Canceled, undefined, undefined, cause);
 }
 
-/** The limit of each error. A subclass could not be recognized: ConnectError makes `instanceof` true for all subclasses. */
+/** The limit that each error is about. Subclasses could not be told apart: ConnectError overrides `instanceof`. */
 const limits = new WeakMap<ConnectError, LimitName>();
 
 /** Creates the error of a message that exceeds `limit`. */
@@ -31,19 +31,19 @@ export function decompressedTooLarge(maxBytes: number): ConnectError {
   return messageLimitError("messageBytes", tooLarge("decompressed message", undefined, maxBytes));
 }
 
-/** Creates the error of a message for which `exchange.tryReserve` returned false. */
+/** Creates the error of a message that does not fit into the memory for messages. */
 export function noRoomForMessage(): ConnectError {
   return messageLimitError("bufferedBytes", "hold a message: the memory for messages is used up", Code.Unavailable);
 }
 
-/** Connect's texts (protocol/limit-io.js). They name options that clients and operators do not know. */
+/** Matches Connect's texts (protocol/limit-io.js), which name options that clients and operators do not know. */
 const CONNECT_TEXT = /^message size (?:(\d+) )?is larger than configured (read|write)MaxBytes (\d+)$/;
 
 /**
- * Replaces Connect's text by the server's, if the error is about a message that is too large. Returns the limit that was
- * exceeded, or undefined if the error is not about a limit of the server.
+ * If `error` is Connect's error of a message that is too large, replaces its text by the server's text. Returns the limit
+ * that was exceeded, or undefined if the error is not about a limit of the server.
  */
-export function renameLimit(error: ConnectError): LimitName | undefined {
+export function rewordLimitError(error: ConnectError): LimitName | undefined {
   const [, size, direction, maxBytes] = CONNECT_TEXT.exec(error.rawMessage) ?? [];
   if (direction !== undefined) {
     const subject = direction === "read" ? "message" : "response message";

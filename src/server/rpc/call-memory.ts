@@ -1,4 +1,4 @@
-/** The memory that the request messages of one call take, in the budget of its exchange (the limit `bufferedBytes`). */
+/** Counts the memory that the request messages of one call take, under the limit `bufferedBytes`. */
 import type { Exchange } from "../http/exchange.ts";
 import { noRoomForMessage } from "./call-errors.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "./weigh.ts";
@@ -8,7 +8,7 @@ export class CallMemory {
   readonly signal: AbortSignal;
   readonly #exchange: Exchange;
   #reservedBytes = 0;
-  /** The part of `#reservedBytes` that the last decompressed message takes. */
+  /** The part of `#reservedBytes` for the message that was decompressed most recently. */
   #decompressedBytes = 0;
   #isHandlerRunning = false;
   #isResponseSent = false;
@@ -31,15 +31,19 @@ export class CallMemory {
     this.#reservedBytes -= bytes;
   }
 
-  /** Keeps `bytes` of the reserved memory for a decompressed message, and releases that of the message before. */
+  /**
+   * Counts `bytes` of the reserved memory as those of a decompressed message. Releases the bytes of the message that was
+   * decompressed before.
+   */
   keepDecompressed(bytes: number): void {
     this.release(this.#decompressedBytes);
     this.#decompressedBytes = bytes;
   }
 
   /**
-   * Reserves memory for the message of a unary call, and runs its handler. The memory of the call is kept until the
-   * handler has ended, which may be after the response. Rejects if there is not enough memory, or if the handler rejects.
+   * Reserves memory for the message of a unary call, and resolves with the result of `handler`. All memory of the call stays
+   * reserved until the response was sent and the handler has ended. Rejects if there is not enough memory, or if the
+   * handler rejects.
    */
   async runHandler<T>(message: object, handler: () => Promise<T>): Promise<T> {
     this.#isHandlerRunning = true;
@@ -52,7 +56,10 @@ export class CallMemory {
     }
   }
 
-  /** Yields each message of a stream, with memory reserved for it until the next is requested. */
+  /**
+   * Yields the messages of a stream. Memory for each is reserved until the next is requested. Throws if there is not enough
+   * memory.
+   */
   async *reserveEach<T extends object>(messages: AsyncIterable<T>): AsyncIterable<T> {
     for await (const message of messages) {
       const bytes = this.#reserveMessage(message);
@@ -61,15 +68,15 @@ export class CallMemory {
     }
   }
 
-  /** Releases all memory, now or when the handler has ended. */
+  /** Releases all memory: immediately, or after the handler of `runHandler` has ended. */
   onResponseSent(): void {
     this.#isResponseSent = true;
     this.#releaseAll();
   }
 
   /**
-   * Reserves the memory that a decoded message takes in addition to its bytes. Returns how much, or throws if there is not
-   * enough. A message is only weighed if the call has reserved enough for a large one.
+   * Reserves the memory that a decoded message takes in addition to its encoded bytes, which are reserved already. Returns
+   * the number of bytes, which is 0 if the encoded bytes are few. Throws if there is not enough memory.
    */
   #reserveMessage(message: object): number {
     const bytes = this.#reservedBytes < MIN_WEIGHED_BYTES ? 0 : weigh(message);

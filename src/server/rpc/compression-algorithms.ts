@@ -1,4 +1,4 @@
-/** gzip and br: their encoders, and decoders that bound their memory. */
+/** gzip and br: encoders, and decoders with limited memory. */
 import type { Transform } from "node:stream";
 import { promisify } from "node:util";
 import { brotliCompress, constants, createBrotliDecompress, createGunzip, gzip, gzipSync } from "node:zlib";
@@ -10,16 +10,19 @@ import type { CallMemory } from "./call-memory.ts";
 export interface Algorithm {
   readonly name: string;
   readonly createDecoder: () => Transform;
-  /** Returns the bytes that a decoder allocates in addition to its output, by the first byte of its input. */
+  /** Returns the size of the window that a decoder allocates. `first` is the first byte of its input. */
   readonly windowBytes: (first: number) => number;
   readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>;
-  /** Returns the bytes in the format of the algorithm, but uncompressed, which takes little CPU. */
+  /** Returns `bytes` in the format of the algorithm, but uncompressed. This takes little CPU. */
   readonly store: (bytes: Uint8Array) => Uint8Array;
 }
 
-/** More than the default of zlib (16 KiB): fewer turns of the thread pool, and no chunk is a part of Buffer's pool. */
+/**
+ * Size of output chunks. The default of zlib, 16 KiB, takes more turns of the thread pool. A chunk of this size is not a
+ * part of Buffer's pool, so that `free` can free it.
+ */
 const CHUNK_BYTES = 65_536;
-/** Costs as much CPU as gzip. The default of zlib, 11, makes 60 KB of JSON a third smaller for 70 times the CPU. */
+/** Quality 4 costs as much CPU as gzip. The default of 11 makes 60 KB of JSON a third smaller for 70 times the CPU. */
 const BROTLI_QUALITY = 4;
 const MIN_WINDOW_BITS = 16;
 const MAX_WINDOW_BITS = 22;
@@ -52,8 +55,9 @@ export const BROTLI: Algorithm = {
 };
 
 /**
- * Decodes `bytes`, and reserves memory for the output as it is produced. Rejects as soon as the output exceeds `maxBytes`,
- * if there is not enough memory, or if `bytes` is invalid.
+ * Decompresses `bytes`, and reserves memory for the output as it is produced. Resolves with the output; its memory stays
+ * reserved (`CallMemory.keepDecompressed`). Rejects if the output exceeds `maxBytes`, if there is not enough memory, or if
+ * `bytes` is invalid. It then stops immediately.
  */
 export function decode(
   algorithm: Algorithm,
@@ -99,8 +103,8 @@ export function invalidData(name: string, bytes: Uint8Array, cause: unknown): Co
 }
 
 /**
- * Frees the chunks that are full, because zlib does not use those any more. The garbage collector would let the chunks of
- * 200 successive messages of 4 MiB take 60 MB.
+ * Empties `chunks`, and frees the memory of full ones, which zlib does not use any more. The garbage collector frees memory
+ * later: the chunks of 200 successive messages of 4 MiB would take 60 MB.
  */
 function free(chunks: Buffer[]): void {
   for (const { buffer, byteLength } of chunks.splice(0)) {

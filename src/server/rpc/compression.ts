@@ -9,7 +9,7 @@ import type { CallMemory } from "./call-memory.ts";
 import { type Algorithm, BROTLI, decode, GZIP, invalidData } from "./compression-algorithms.ts";
 import type { CompressionLimits } from "./options.ts";
 
-/** Responses that may wait for an encoder, for each encoder. */
+/** Maximum number of responses that wait for an encoder, per encoder. */
 const QUEUED_PER_COMPRESSOR = 16;
 
 const ALGORITHMS = [GZIP, BROTLI];
@@ -32,9 +32,9 @@ export class Compressions {
   }
 
   /**
-   * Returns an algorithm of a registration with the server's limits. gzip and br are decompressed by the server's own
-   * decoders. For other algorithms, the memory of the decoder is unknown. Their encoders are not limited, because a
-   * response could not be sent uncompressed instead.
+   * Returns `own`, an algorithm of a registration, with the server's limits. The server's own decoders decompress gzip and
+   * br. For other algorithms, only the output of the decoder is counted as memory. Their encoders are not limited, because
+   * the server cannot store a response in their formats instead.
    */
   guard(own: Compression): Compression {
     if (this.accepted.includes(own)) return own;
@@ -49,12 +49,12 @@ export class Compressions {
     };
   }
 
-  /** Calls `run` and returns its result. Messages that are decompressed in it are counted in `memory`. */
+  /** Calls `run` and returns its result. Messages that are decompressed by this call are counted in `memory`. */
   run<T>(memory: CallMemory, run: () => T): T {
     return this.#calls.run(memory, run);
   }
 
-  /** Returns an algorithm for Connect. `encode` may be another encoder for the same format. */
+  /** Returns `algorithm` for Connect, with the server's limits. `encode` may be another encoder for the same format. */
   #bounded(algorithm: Algorithm, encode: Algorithm["compress"] = algorithm.compress): Compression {
     const { name, store } = algorithm;
     return {

@@ -8,7 +8,7 @@ import type { RequestGate } from "./options.ts";
 /** Tells clients to retry after a second: in s for HTTP (RFC 9110, 10.2.3), in ms for gRPC (proposal A6, "pushback"). */
 const RETRY = { "retry-after": "1", "grpc-retry-pushback-ms": "1000" };
 
-/** Counts calls and handlers by hooks among the options of Connect's router. */
+/** Counts calls and running handlers. Its hooks, a request gate and an interceptor, are options of Connect's router. */
 export class ConcurrencyLimit {
   readonly #inFlight: Budget;
   readonly #isExempt: (service: DescService) => boolean;
@@ -21,8 +21,8 @@ export class ConcurrencyLimit {
   readonly #budgets = new WeakMap<ContextValues, Budget>();
 
   /**
-   * `inFlight` counts running handlers, of streams and unary calls. Its limit applies separately to unary calls, to unary
-   * calls of exempt services, and to streams of exempt services.
+   * `inFlight` counts the running handlers of streams and unary calls. Three other counts have the same limit: unary calls,
+   * unary calls of exempt services, and streams of exempt services.
    */
   constructor(inFlight: Budget, isExempt: (service: DescService) => boolean, onLimit: OnLimit) {
     this.#inFlight = inFlight;
@@ -44,7 +44,7 @@ export class ConcurrencyLimit {
     this.#budgets.set(values, budget);
   }
 
-  /** Counts unary handlers while they run. Throws `unavailable` if others have started while the message was received. */
+  /** Counts unary handlers while they run. Throws `unavailable` if the limit was reached while the message was received. */
   readonly interceptor: Interceptor = (next) => async (request) => {
     if (request.stream || this.#isExempt(request.service)) return next(request);
     this.#throwIfFull(request, this.#inFlight);
@@ -56,7 +56,7 @@ export class ConcurrencyLimit {
     }
   };
 
-  /** Makes a gate of a registration count as a running handler while it waits. Streams are counted already. */
+  /** Returns `gate`, counted as a running handler while its promise is pending. Streams are counted already. */
   countGate(gate: RequestGate): RequestGate {
     return (context) => {
       const passed = gate(context);
@@ -66,6 +66,7 @@ export class ConcurrencyLimit {
     };
   }
 
+  /** Ends the count of a call, if `requestGate` has counted it. */
   onCallEnded(values: ContextValues): void {
     this.#budgets.get(values)?.release(1);
   }

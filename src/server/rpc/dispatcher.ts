@@ -19,7 +19,7 @@ const MAX_MESSAGE_BYTES = 0xffff_ffff;
 export class Dispatcher {
   /** The registered services, in their order. */
   readonly services: readonly DescService[];
-  /** Handles a call by any of the protocols, or responds that it is not implemented. */
+  /** Handles a call of any of the protocols. Responds with unimplemented if the procedure is unknown. */
   readonly handle: Handler;
   readonly #options: RpcOptions;
   readonly #inFlight: Budget;
@@ -90,14 +90,17 @@ export class Dispatcher {
   }
 }
 
-/** Throws if the call ended before its handler started. The shutdown signal of a registration does not end calls. */
+/** Throws if the call has already ended. The shutdown signal of a registration does not end calls. */
 function throwIfEnded({ signal, values }: HandlerContext, shutdownSignal: AbortSignal): void {
   if (!signal.aborted) return;
   const { options } = UniversalCall.of(values).procedure;
   if (shutdownSignal.aborted || signal.reason !== options.shutdownSignal.reason) throw signal.reason;
 }
 
-/** Returns a gate that is skipped if it has passed on the fast path. The headers that it has set there are then copied. */
+/**
+ * Returns a gate that only calls `gate` if `gate` has not passed on the fast path yet. If it has, the new gate copies the
+ * response headers and trailers that `gate` has set there.
+ */
 function unlessPassed(gate: RequestGate): RequestGate {
   return (context) => {
     const { passed } = UniversalCall.of(context.values);

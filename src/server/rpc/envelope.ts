@@ -14,7 +14,7 @@ export function messageInEnvelope(body: Uint8Array): Uint8Array | undefined {
   return length === body.length - ENVELOPE_PREFIX_BYTES ? body.subarray(ENVELOPE_PREFIX_BYTES) : undefined;
 }
 
-/** Returns the envelope of a message: a promise if the message has `minBytes` or more and is therefore compressed. */
+/** Returns the envelope of a message. Returns a promise if it compresses a message of `minBytes` or more. */
 export function compressEnvelope(
   message: Uint8Array,
   compression: Compression | null,
@@ -38,15 +38,15 @@ export function encodeEnvelope(message: Uint8Array, flags: number): Uint8Array {
 }
 
 /**
- * Splits the body of a stream between envelopes. Yields each envelope as soon as it is whole, together with those that
- * arrived with it. Connect's reader adds up all its pieces for each new piece, so many small pieces of one message would
- * take quadratic time.
+ * Joins the pieces of a body into complete envelopes, and yields them as soon as they are complete. Without this, a message
+ * in many small pieces would take quadratic time, because Connect's reader adds up the lengths of all pieces for each new
+ * piece.
  *
- * Passes on an envelope of more than `maxBytes`, and everything after it, as it arrives: Connect rejects it by its length.
- * Passes on an incomplete envelope at the end.
+ * If a message is longer than `maxBytes`, it and the rest of the body are yielded as they arrive: Connect rejects the
+ * message. An incomplete envelope at the end of the body is yielded too.
  *
- * Reserves memory for the bytes that it buffers, and for those that it yielded until the next are requested. Throws if
- * there is not enough memory. If the caller stops reading, the caller must release the memory.
+ * Reserves memory for buffered bytes, and releases it when the caller requests the next piece. Memory that is left at the
+ * end is released with the call. Throws if there is not enough memory.
  */
 export async function* wholeEnvelopes(
   pieces: AsyncIterable<Uint8Array>,

@@ -1,7 +1,7 @@
 /**
  * Corrects the errors of Connect's handlers:
- * - A message that cannot be decoded is `invalid_argument`. Connect says `internal`.
- * - An exception that is not a ConnectError is logged with its stack, at most once per procedure and second. The client
+ * - If a message cannot be decoded, the code is `invalid_argument` instead of Connect's `internal`.
+ * - If an exception is not a ConnectError, it is logged with its stack, at most once per procedure and second. The client
  *   gets Connect's text "internal error".
  */
 import { base64Decode } from "@bufbuild/protobuf/wire";
@@ -9,26 +9,26 @@ import { Code, ConnectError, type ContextValues, type HandlerContext, type Inter
 import type { OnLimit } from "../limits/limits.ts";
 import { errorText } from "../log/entry.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
-import { renameLimit } from "./call-errors.ts";
+import { rewordLimitError } from "./call-errors.ts";
 import type { RequestGate } from "./options.ts";
 
-/** The parts of a call that are logged. The name of the procedure is the only text of the client among them. */
+/** The parts of a call that the log names: its procedure and its protocol. */
 export interface LoggedCall {
   readonly method: { readonly name: string; readonly parent: { readonly typeName: string } };
   readonly protocolName: string | undefined;
 }
 
-/** Maps errors by hooks among the options of Connect's router. */
+/** Maps errors. Its hooks, a request gate and an interceptor, are options of Connect's router. */
 export class ErrorMapper {
   readonly #log: ThrottledLog;
   readonly #onLimit: OnLimit;
   readonly #cutSignal: AbortSignal;
   /** Errors that handlers threw. Their codes are never changed. */
   readonly #handlerErrors = new WeakSet<Error>();
-  /** The protocol of each call. */
+  /** The protocol of each call. Connect does not tell interceptors. */
   readonly #protocols = new WeakMap<ContextValues, string>();
 
-  /** `cutSignal` ends every call with its reason when it aborts. */
+  /** `cutSignal` is `RpcOptions.cutSignal`. */
   constructor(log: ThrottledLog, onLimit: OnLimit, cutSignal: AbortSignal) {
     this.#log = log;
     this.#onLimit = onLimit;
@@ -36,8 +36,8 @@ export class ErrorMapper {
   }
 
   /**
-   * Returns the error for the client after a handler threw `error`, and logs it if it is an exception. `abortReason` is the
-   * reason of the call's signal, if that is aborted.
+   * Returns the error for the client after a handler threw `error`. Logs `error` if it is not a ConnectError and the call
+   * was not aborted. `abortReason` is the reason of the call's signal, or undefined if the signal is not aborted.
    */
   toConnectError(error: unknown, call: LoggedCall, abortReason: unknown): ConnectError {
     const mapped = this.#fromHandler(error, call, abortReason);
@@ -48,7 +48,8 @@ export class ErrorMapper {
   requestGate(context: HandlerContext): void {
     this.#protocols.set(context.values, context.protocolName);
     if (context.requestMethod === "GET") checkMessage(new URL(context.url).searchParams);
-    // Connect decodes a unary message before interceptors run. Its error aborts the signal before it is sent.
+    // Connect decodes a unary message before interceptors run. If that fails, Connect aborts the signal with the
+    // error, and sends the error after that. So a listener can still change the error.
     context.signal.addEventListener("abort", () => {
       const error: unknown = context.signal.reason;
       if (!(error instanceof ConnectError)) return;
@@ -57,7 +58,7 @@ export class ErrorMapper {
     });
   }
 
-  /** Makes a gate of a registration end with its call, and maps its errors like those of a handler. */
+  /** Returns `gate`, but with errors mapped like those of a handler. It rejects at the deadline of its call too. */
   guardGate(gate: RequestGate): RequestGate {
     return async (context) => {
       const { signal } = context;
@@ -83,7 +84,7 @@ export class ErrorMapper {
     }
   };
 
-  /** Maps an error that a handler threw. An exception after the call was aborted is a consequence of that, and is not logged. */
+  /** Maps an error that a handler threw. An exception after an abort is a consequence of the abort, and is not logged. */
   #fromHandler(error: unknown, { method, protocolName }: LoggedCall, abortReason: unknown): unknown {
     if (error instanceof ConnectError) this.#handlerErrors.add(error);
     else if (abortReason instanceof ConnectError) return abortReason;
@@ -98,14 +99,14 @@ export class ErrorMapper {
   #fromMessage(error: unknown, { method }: Pick<HandlerContext, "method">): unknown {
     if (!(error instanceof ConnectError)) return error;
     toInvalidArgument(error);
-    const limit = renameLimit(error);
+    const limit = rewordLimitError(error);
     if (limit !== undefined) {
       this.#onLimit(limit, `call /${method.parent.typeName}/${method.name}: ${error.rawMessage}`);
     }
     return error;
   }
 
-  /** Settles as `result`, or rejects when the deadline passes or `cutSignal` aborts, even if the handler still runs. */
+  /** Settles like `result`. If the deadline passes or `cutSignal` aborts first, rejects although the handler still runs. */
   #untilEnd<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
     const cutSignal = this.#cutSignal;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -128,7 +129,7 @@ function reasonOf(signal: AbortSignal): unknown {
   return signal.aborted ? signal.reason : undefined;
 }
 
-/** Replaces lone surrogates in the message. gRPC could not percent-encode them. */
+/** Replaces lone surrogates in the message, because gRPC cannot percent-encode them. */
 function toWellFormed(error: ConnectError): ConnectError {
   return Object.assign(error, { rawMessage: error.rawMessage.toWellFormed() });
 }
@@ -144,7 +145,7 @@ function toInvalidArgument(error: ConnectError): void {
 function checkMessage(query: URLSearchParams): void {
   const message = query.get("message");
   if (message === null) throw invalidArgument("read the query: the message parameter is missing");
-  // URLSearchParams replaces bytes that are not UTF-8, so that the message is lost.
+  // URLSearchParams has replaced bytes that are not UTF-8 by U+FFFD, so that the message is lost.
   if (query.get("base64") !== "1" && message.includes("\ufffd")) {
     throw invalidArgument("read the query: a message that is not UTF-8 text needs base64=1");
   }

@@ -5,7 +5,7 @@ import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
 
-/** Registers services with a router. It is the same function that Connect's adapters take as `routes`. */
+/** Registers services with a router. Connect's adapters take the same function as `routes`. */
 export type Routes = (router: ConnectRouter) => void;
 
 /** The limits on compression (limits/limits.ts). */
@@ -16,11 +16,11 @@ export type CompressionLimits = Pick<
 
 export interface RpcOptions {
   readonly routes: Routes;
-  /** Connect's options for registrations without options of their own. */
+  /** Connect's options, each for the registrations that do not set it. */
   readonly defaults: Partial<ConnectRouterOptions>;
   /** Maximum size of a request message, before and after decompression. The options of a registration may change it. */
   readonly messageBytes: number;
-  /** Maximum number of handlers in flight. */
+  /** Maximum number of running handlers. */
   readonly callsInFlight: number;
   readonly compression: CompressionLimits;
   /** True if the calls of a service are accepted under load, and not counted as calls in flight. */
@@ -32,9 +32,9 @@ export interface RpcOptions {
   /** Logs exceptions that are hidden from clients. */
   readonly log: ThrottledLog;
   readonly onLimit: OnLimit;
-  /** When this signal aborts, handlers are told to stop, and streams end with its reason. */
+  /** Aborts before the end of a shutdown. Handlers are told to stop, and streams end with the reason of the signal. */
   readonly shutdownSignal: AbortSignal;
-  /** When this signal aborts, every call in flight ends with its reason. */
+  /** Aborts at the end of a shutdown. Every call in flight ends with the reason of the signal. */
   readonly cutSignal: AbortSignal;
 }
 
@@ -43,7 +43,7 @@ export type RequestGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
 
 /** The complete options of a procedure: Connect's, and two of the server. */
 export interface ProcedureOptions extends UniversalHandlerOptions {
-  /** Maximum size of a unary request body that is buffered: a message and its envelope. */
+  /** Maximum size of a unary request body that is buffered: a message and the prefix of its envelope. */
   readonly bodyMaxBytes: number;
   readonly shutdownSignal: AbortSignal;
 }

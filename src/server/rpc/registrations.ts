@@ -25,7 +25,7 @@ import type { ProcedureOptions, RequestGate } from "./options.ts";
 
 type Options = Partial<ConnectRouterOptions>;
 
-/** The server's hooks that every call passes, with any options of its registration. */
+/** The server's hooks. They apply to every call, regardless of the options of its registration. */
 export interface Protections {
   /** Runs before the gate of a registration. */
   readonly requestGate: (context: HandlerContext) => void;
@@ -33,7 +33,7 @@ export interface Protections {
   readonly guardGate: (gate: RequestGate) => RequestGate;
   /** Runs after the gate of a registration, before the body is read. */
   readonly beforeBody: (context: HandlerContext) => void;
-  /** Run outside of the interceptors of a registration. The first is outermost. */
+  /** Interceptors around those of a registration. The first is the outermost. */
   readonly interceptors: readonly Interceptor[];
   /** Returns the algorithm to use in place of one of a registration. */
   readonly guardCompression: (compression: Compression) => Compression;
@@ -44,13 +44,16 @@ export interface Procedure {
   /** Connect's handler, with all protections. */
   readonly handler: UniversalHandler;
   readonly spec: MethodImplSpec;
-  /** The effective options. The gate and the interceptors are only those of the registration. */
+  /**
+   * The options of the registration over the defaults, with the server's limits on compression and its shutdown signal. The
+   * server's gate and interceptors are not included.
+   */
   readonly options: ProcedureOptions;
 }
 
 /** The procedures of one server. */
 export class Registrations {
-  /** The router for a routes function. Throws an Error if a procedure already has an implementation. */
+  /** The router to pass to a routes function. It throws an Error if a procedure already has an implementation. */
   readonly router: ConnectRouter;
   readonly #connectRouter = createConnectRouter();
   readonly #defaults: Options & { readonly readMaxBytes: number };
@@ -60,8 +63,8 @@ export class Registrations {
   readonly #implemented = new Set<string>();
 
   /**
-   * `defaults` are the options of registrations without options of their own. As in Connect, a registration can set an
-   * option to undefined to get Connect's default. Only `readMaxBytes` is then still that of `defaults`.
+   * Each of `defaults` applies to the registrations that do not set it. As in Connect, a registration can set an option to
+   * undefined to get Connect's default; `readMaxBytes` alone then still has the value of `defaults`.
    */
   constructor(defaults: Options & { readonly readMaxBytes: number }, protections: Protections) {
     this.#defaults = defaults;
@@ -83,7 +86,7 @@ export class Registrations {
     this.router = router;
   }
 
-  /** The registered procedures by path, in their order. */
+  /** The registered procedures by path, in the order of their registration. */
   get procedures(): ReadonlyMap<string, Procedure> {
     return this.#procedures;
   }
@@ -163,7 +166,10 @@ export function isRegistered({ handlers }: ConnectRouter, { typeName }: DescServ
   return handlers.some(({ service }) => service.typeName === typeName);
 }
 
-/** Returns the options that enable protocols. Connect does not inherit them: they are true if a registration has none. */
+/**
+ * Returns the options that enable protocols, for a registration with the options `given` or for the defaults. As in
+ * Connect, a registration with options does not inherit them: a protocol is enabled unless its option is false.
+ */
 function protocolsOf({ connect, grpc, grpcWeb }: Options): Options {
   return { connect: connect !== false, grpc: grpc !== false, grpcWeb: grpcWeb !== false };
 }

@@ -4,13 +4,13 @@ import { callCancelled } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelope.ts";
 import type { BodyPieces, UniversalCall } from "./universal-call.ts";
 
-/** Returns the buffered body of a unary call. A body that is too large for one message is read in pieces. */
+/** Buffers the body of a unary call and resolves with it. Resolves with its pieces if it is too large to be buffered. */
 export async function bufferedBody(call: UniversalCall): Promise<AsyncIterable<Uint8Array>> {
   const body = await bufferBody(call, call.procedure.options.bodyMaxBytes);
   return body === undefined ? bodyInPieces(call) : onePiece(body);
 }
 
-/** Returns a function for the body of a call that was buffered already. */
+/** Returns the option `body` of a call (UniversalCallOptions) for a body that was buffered already. */
 export function knownBody(body: Uint8Array): (call: UniversalCall) => BodyPieces {
   return ({ memory }) => {
     memory.tryReserve(body.length);
@@ -18,7 +18,7 @@ export function knownBody(body: Uint8Array): (call: UniversalCall) => BodyPieces
   };
 }
 
-/** Returns the body of a call as it arrives. A body of envelopes is split between envelopes and takes memory of the call. */
+/** Returns the pieces of a body as they arrive. A body of envelopes passes `wholeEnvelopes`. */
 export function bodyInPieces({ exchange, signal, procedure, memory }: UniversalCall): AsyncIterable<Uint8Array> {
   const pieces = untilAborted(exchange.body, signal);
   return isUnaryOfConnect(exchange) ? pieces : wholeEnvelopes(pieces, procedure.options.readMaxBytes, memory);
@@ -30,8 +30,8 @@ function isUnaryOfConnect({ request }: Exchange): boolean {
 }
 
 /**
- * Buffers the body of a call, which takes memory of the call. Resolves with the whole body, or with undefined if the body
- * exceeds `maxBytes` and must be read in pieces. Rejects if the call ends before.
+ * Buffers the body of a call, and counts it in the memory of the call. Resolves with the body, or with undefined if it
+ * exceeds `maxBytes` and must be read in pieces. Rejects if the call ends first.
  */
 function bufferBody({ exchange, signal, memory }: UniversalCall, maxBytes: number): Promise<Uint8Array | undefined> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
@@ -51,7 +51,7 @@ async function* onePiece(body: Uint8Array): AsyncIterable<Uint8Array> {
   if (body.length > 0) yield body;
 }
 
-/** Yields the pieces of a body. Throws the reason of the signal when that aborts, and `canceled` if the body fails. */
+/** Yields the pieces of a body. Throws the reason of the signal when it aborts, and `canceled` if the body fails. */
 async function* untilAborted(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]();
   try {

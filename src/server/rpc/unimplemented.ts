@@ -14,7 +14,7 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
   const error = new ConnectError(unknownMessage(pathWithoutQuery(path), services), Code.Unimplemented);
   const [, grpc] = /^(application\/grpc(?:-web)?)(?:[+;]|$)/i.exec(fieldValue(fields, "content-type") ?? "") ?? [];
   if (grpc !== undefined) {
-    // Without a message, gRPC sends the status in the headers (gRPC over HTTP/2, "Trailers-Only").
+    // A response of gRPC without a message has its status in the headers (gRPC over HTTP/2, "Trailers-Only").
     const status = setTrailerStatus(new Headers({ "content-type": `${grpc.toLowerCase()}+proto` }), error);
     exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, EMPTY_BYTES);
   } else {

@@ -77,7 +77,7 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   /** Prepares the call for the reading of its body. To be called when the request gate has passed. */
   onGatePassed(context: HandlerContext): void {
     if (context.method.methodKind === "unary") this.#hideLength(context.requestHeader);
-    // A stream does not wait for messages after the deadline of its client.
+    // After the deadline of its client, a stream does not wait for further messages.
     else context.signal.addEventListener("abort", () => this.end(context.signal.reason));
   }
 
@@ -88,7 +88,8 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   async respond(): Promise<void> {
     const { handler } = this.procedure;
     const request = this.#request();
-    // Streams that begin together would otherwise each create a message before the first message is queued and counted.
+    // Starts streams one after the other, so that each can queue its first message before the next stream starts. Streams
+    // that begin together would otherwise each create a message before any message is counted.
     if (handler.method.methodKind !== "unary") await setImmediate();
     await this.#send(await handler(request));
   }
@@ -126,7 +127,7 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
       const writable = isStream ? exchange.write(piece) : void pieces.push(piece);
       if (writable === undefined) continue;
       await writable;
-      // Checked before the loop makes the handler create the next piece.
+      // Checked again here, so that the handler of a cancelled call does not create the next piece.
       if (this.#isCancelled) return exchange.reset();
     }
     const trailers = plainGrpcMessage([...(trailer ?? [])]);
@@ -146,7 +147,7 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   }
 }
 
-/** Reserves memory for decoded request messages: for a unary one until its handler has ended, or else until the next. */
+/** Reserves memory for decoded request messages, as `runHandler` and `reserveEach` of CallMemory do. */
 export const reserveMessages: Interceptor = (next) => (request) => {
   const { memory } = UniversalCall.of(request.contextValues);
   if (request.stream) return next({ ...request, message: memory.reserveEach(request.message) });

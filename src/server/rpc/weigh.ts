@@ -1,13 +1,13 @@
-/** The memory that decoded messages take. It can be 80 times their encoded size, because fields of two bytes become objects. */
+/** Estimates the memory of decoded messages: up to 80 times their encoded size, as fields of two bytes become objects. */
 
-/** Smaller messages are not weighed. Most calls have such messages, and the largest of these take 5 MB. */
+/** Messages with fewer encoded bytes are not weighed. Most messages have fewer, and take at most 5 MB when decoded. */
 export const MIN_WEIGHED_BYTES = 65_536;
 
 // Measured with messages of 4 MiB on V8 (Node 26, 64 bits): an unknown field takes 163 bytes, an empty message in a list 115.
 const OBJECT_BYTES = 64;
 const VALUE_BYTES = 16;
 
-/** Estimates the heap memory that an object takes, with everything in it, in bytes. */
+/** Estimates the heap memory of an object and everything in it, in bytes. */
 export function weigh(object: object): number {
   let bytes = 0;
   const left: object[] = [object];

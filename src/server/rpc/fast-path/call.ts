@@ -14,18 +14,18 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
   readonly deadline: number;
   next: UnaryCall | undefined;
   previous: UnaryCall | undefined;
-  /** True if the fast path has sent a response or left the call to Connect's handlers. Later results are dropped. */
+  /** True if the fast path has sent a response or left the call to Connect's handlers. Results after that are dropped. */
   isFinished = false;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
-  /** The error that finished the call. It is the reason of a signal that is first read after that. */
+  /** The error that finished the call. If the signal is first read after that, it is aborted with this error. */
   #error: unknown;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  /** `maxMs` is the maximum duration of a call. The timeout of its client can only shorten it. */
+  /** `maxMs` is `RpcOptions.deadlineMs`. */
   constructor(exchange: Exchange, negotiation: Negotiation, maxMs: number) {
     this.exchange = exchange;
     this.negotiation = negotiation;
@@ -78,7 +78,7 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return () => (timeoutMs === undefined ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
   }
 
-  /** True if the deadline of the client has passed. */
+  /** True if the deadline has passed and the client has set a timeout. */
   get isLate(): boolean {
     return this.negotiation.timeoutMs !== undefined && performance.now() >= this.deadline;
   }
@@ -90,7 +90,7 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.#responseTrailer;
   }
 
-  /** The reason that the signal was aborted with. Undefined if it was not aborted, or never read. */
+  /** The reason that the signal was aborted with. Undefined if the signal was not aborted, or never read. */
   get abortReason(): unknown {
     return this.#abort?.signal.aborted ? this.#abort.signal.reason : undefined;
   }

@@ -1,12 +1,12 @@
 /**
- * The fast path runs valid unary calls without the machinery of streams. It leaves all other calls to Connect's handlers,
- * malformed ones included, so that only Connect's handlers write protocol errors.
+ * The fast path runs valid unary calls without the overhead of Connect's streams. It leaves all other calls to Connect's
+ * handlers, also malformed calls, so that only Connect's handlers write protocol errors.
  */
 import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { EMPTY_BYTES, type Exchange, type Handler } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
-import { deadlineExceeded, noRoomForMessage, renameLimit } from "../call-errors.ts";
+import { deadlineExceeded, noRoomForMessage, rewordLimitError } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
 import type { ErrorMapper } from "../error-mapper.ts";
 import type { RequestGate, RpcOptions } from "../options.ts";
@@ -26,16 +26,16 @@ export interface Fallback {
   handle(exchange: Exchange, passed?: UnaryCall): void;
   /** Handles an exchange whose whole body is `body`. */
   handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void;
-  /** Handles an exchange whose body was larger than the buffer, and is still to be read. */
+  /** Handles an exchange whose body is too large to be buffered. Its `body` still yields all bytes. */
   handleLarge(exchange: Exchange, passed?: UnaryCall): void;
-  /** Logs that sending a response has failed, and resets the exchange. */
+  /** Logs that a response could not be sent, and resets the exchange. */
   onResponseFailed(exchange: Exchange, error: unknown): void;
 }
 
 export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadlineMs" | "cutSignal"> {
   /** The methods that the fast path may run, by path. */
   readonly methods: ReadonlyMap<string, UnaryMethod>;
-  /** Counts the handlers in flight. If it is full, Connect's handlers reject calls. */
+  /** Counts running handlers. While it is full, calls are left to Connect's handlers, which reject them. */
   readonly inFlight: Budget;
   readonly errors: ErrorMapper;
   readonly fallback: Fallback;
@@ -113,7 +113,7 @@ export class FastPath {
       message = codec.serialize(create(method.desc.output, output as never));
     } catch (error) {
       if (error instanceof ConnectError) {
-        renameLimit(error);
+        rewordLimitError(error);
         this.#fail(call, error);
       } else this.#failFromHandler(call, error);
       return;
@@ -139,7 +139,10 @@ export class FastPath {
     else this.#onGatePassed(call);
   }
 
-  /** Runs a call whose gate has passed. Finishes it and returns false if Connect's handlers have to respond. */
+  /**
+   * Runs a call whose gate has passed, and returns true. If the message is invalid or the limit on handlers is reached, only
+   * finishes the call and returns false: Connect's handlers must then respond.
+   */
   #tryRun(call: UnaryCall, message: Uint8Array | undefined, bodyBytes: number): boolean {
     const input = decode(call.negotiation, message);
     if (input === undefined || this.#inFlight.isFull) {
@@ -150,7 +153,7 @@ export class FastPath {
     return true;
   }
 
-  /** Runs the handler if there is enough memory for `input`, which was decoded from a body of `bodyBytes`. */
+  /** Runs the handler, or fails the call if there is too little memory for `input`. `bodyBytes` is its encoded size. */
   #run(call: UnaryCall, input: Message, bodyBytes: number): void {
     if (bodyBytes < MIN_WEIGHED_BYTES) {
       this.#runHandler(call, input, bodyBytes);
@@ -165,7 +168,7 @@ export class FastPath {
     }
   }
 
-  /** Runs the interceptors and the handler. `bytes` is the memory that `input` takes. */
+  /** Runs the interceptors and the handler. If they return a promise, `bytes` stay reserved until it settles. */
   #runHandler(call: UnaryCall, input: Message, bytes: number): void {
     const { impl, interceptors } = call.negotiation.method;
     let output: object | PromiseLike<object>;
@@ -180,8 +183,9 @@ export class FastPath {
   }
 
   /**
-   * Waits for the result of a handler or a gate, and calls `next` with it, unless the call was finished before. A rejection
-   * fails the call. Reserves `bytes` until then, even if the call ends before, because the handler still has the message.
+   * Waits for `result` of a handler or a gate. Then calls `next` with the result, or fails the call if `result` was
+   * rejected. If the call has finished meanwhile, the result is dropped. Reserves `bytes` until `result` settles, even after
+   * the call has finished, because the handler still has the message.
    */
   #wait<T>(call: UnaryCall, result: PromiseLike<T>, bytes: number, next: (call: UnaryCall, result: T) => void): void {
     const counted = this.#options.isExempt(call.service) ? 0 : 1;

@@ -1,4 +1,4 @@
-/** Unary calls of gRPC-Web (PROTOCOL-WEB.md): as gRPC, but the trailers are the last envelope of the body. */
+/** Unary calls of gRPC-Web (PROTOCOL-WEB.md): like gRPC, but the trailers are the final envelope of the body. */
 import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { EMPTY_BYTES } from "../../http/exchange.ts";
 import { compressEnvelope, encodeEnvelope } from "../envelope.ts";

@@ -3,14 +3,15 @@ import { create, type Message } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
-/** The key of the call. A private field would fail on a proxy of the request, or an object with the request as prototype. */
+/** The key of the call in a request. A private field could not be read through a proxy, or as inherited from a prototype. */
 const CALL = Symbol("call");
 
 type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;
 
 /**
- * Runs the handler through the interceptors, the first of them outermost. Returns the message of the response, and copies
- * the headers of a response that an interceptor has replaced. Rejects with the error of a handler or an interceptor.
+ * Runs the handler through the interceptors, the first of them outermost. Resolves with the message of the response. If an
+ * interceptor has replaced the response, copies its headers and trailers to the call. Rejects with the error of the handler
+ * or of an interceptor.
  */
 export async function intercept(
   call: UnaryCall,
@@ -34,8 +35,8 @@ export async function intercept(
   return given.message;
 }
 
-// The signal and the response headers are created by their first read. They are own properties, so that a spread copies
-// them. All objects share the getters, because V8 would create a hidden class for each new getter.
+// The signal, the response headers and the trailers are created when first read. They are own properties, so that a spread
+// of the object copies them. All objects share the getters, because V8 would create a hidden class for each new getter.
 
 class InterceptedRequest implements UnaryRequest {
   readonly stream = false;

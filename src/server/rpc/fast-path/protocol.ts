@@ -29,13 +29,13 @@ export interface Protocol {
   readonly okTrailer: readonly Field[];
   /** Returns the response headers that announce a compression. */
   compressionHeaders(compression: string): Record<string, string>;
-  /** Sends a successful response with an encoded message. Returns a promise if it has to be compressed first. */
+  /** Sends a successful response with an encoded message. Returns a promise if the message is compressed first. */
   sendMessage(call: Call, message: Uint8Array): Promise<void> | undefined;
-  /** Sends a response with an error. Returns a promise if it has to be compressed first. */
+  /** Sends a response with an error. Returns a promise if a part of the response is compressed first. */
   sendError(call: Call, error: ConnectError): Promise<void> | undefined;
 }
 
-/** The result of reading the request headers of a unary call. Calls with equal headers may share one. */
+/** The result of reading the request headers of a unary call. Calls with equal headers may share one negotiation. */
 export interface Negotiation {
   readonly method: UnaryMethod;
   readonly protocol: Protocol;
@@ -44,7 +44,7 @@ export interface Negotiation {
   /** The message of a GET, which is part of its query. */
   readonly message: Uint8Array | undefined;
   readonly timeoutMs: number | undefined;
-  /** The compression of large responses. */
+  /** The compression of responses from `compressMinBytes` up; null for none. */
   readonly compression: Compression | null;
   readonly heads: ResponseHeads;
   /** The request headers, once a handler has read them. Copying them for each call is faster than parsing the fields. */
@@ -57,10 +57,10 @@ export interface Negotiation {
 export interface Call {
   readonly exchange: Exchange;
   readonly negotiation: Negotiation;
-  /** The response headers and trailers, created by the first read. */
+  /** The response headers and trailers, which are created when first read. */
   readonly responseHeader: Headers;
   readonly responseTrailer: Headers;
-  /** The same headers and trailers, or undefined if nothing has read them, so that they are unchanged. */
+  /** The same headers and trailers. Undefined if nothing has read them, which means that they are unchanged. */
   readonly touchedHeader: Headers | undefined;
   readonly touchedTrailer: Headers | undefined;
 }

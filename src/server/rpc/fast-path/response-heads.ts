@@ -1,7 +1,7 @@
 /** Response heads that calls share. They are frozen, so that HTTP/2 can keep their encoded form. */
 import type { Field, ResponseHead } from "../../http/exchange.ts";
 
-/** Bodies smaller than this share a head per content-length. */
+/** Responses with a body smaller than this share one head per content-length. */
 const SHARED_LENGTHS_BYTES = 256;
 
 /** The response heads of one content type and compression. */
@@ -17,7 +17,7 @@ export class ResponseHeads {
     this.#head = freeze([...this.header]);
   }
 
-  /** Returns the head of a response with status 200. `touchedHeader` has its headers; undefined if they are unchanged. */
+  /** Returns the head of a response with status 200: with the headers of `touchedHeader`, or else with the initial ones. */
   of(touchedHeader: Headers | undefined): ResponseHead {
     return touchedHeader === undefined ? this.#head : { status: 200, fields: [...touchedHeader] };
   }

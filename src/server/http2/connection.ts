@@ -21,8 +21,8 @@ import { Streams, type StreamsConnection } from "./streams/streams.ts";
 /** The opaque data of keepalive PINGs. */
 const KEEPALIVE_DATA = Buffer.alloc(8);
 /**
- * The time for which a graceful close waits for the first stream. A client that receives GOAWAY before its first stream
- * treats the connection as failed.
+ * A graceful close waits for the first stream until this time after the start of the connection. A client that receives
+ * GOAWAY before it opens a stream treats the connection as failed.
  */
 const FIRST_STREAM_MS = 1_000;
 
@@ -40,10 +40,10 @@ export class Connection implements StreamsConnection, TimeoutInputs {
   /** The reason of a graceful close that waits for the first stream. Undefined if none waits. */
   #pendingClose: string | undefined;
   #isDestroyed = false;
-  /** Time at which the partial frame began, if there is one, in ms of `Time.running`. */
+  /** Time at which the partial frame began, in ms of `Time.running`. Valid if there is a partial frame. */
   #partialFrameAt = 0;
 
-  /** Calls `wake` when the connection has output again after all of it was taken. */
+  /** Calls `wake` when output is written while no other output waits to be taken. */
   constructor(server: ServerState, peer: Peer, wake: () => void) {
     const { limits, time } = server;
     const writer = new FrameWriter(server.buffers, wake);
@@ -75,7 +75,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     return this.#state.isClosed;
   }
 
-  /** True if the socket must be destroyed without sending what it holds. */
+  /** True if the socket must be destroyed without sending the bytes that it holds. */
   get isDestroyed(): boolean {
     return this.#isDestroyed;
   }
@@ -136,12 +136,18 @@ export class Connection implements StreamsConnection, TimeoutInputs {
 
   // The end of the connection.
 
-  /** Closes the connection gracefully: streams continue to their end, and the first stream is waited for. */
+  /**
+   * Closes the connection gracefully: open streams continue to their end. If the client has not opened a stream yet,
+   * first waits for one (FIRST_STREAM_MS).
+   */
   drain(reason: string): void {
     if (!this.isClosed) this.#closeAfterFirstStream(reason);
   }
 
-  /** Begins the graceful close if the first stream has begun or took too long. Otherwise keeps the reason for later. */
+  /**
+   * Begins the graceful close if the client has opened a stream, or has not done so in time. Otherwise keeps the
+   * reason.
+   */
   #closeAfterFirstStream(reason: string): void {
     const { running: now } = this.#server.time;
     const isDue = this.#streams.table.lastId > 0 || now - this.#timeouts.openedAt > FIRST_STREAM_MS;
@@ -162,7 +168,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
   }
 
   /**
-   * Closes the connection with GOAWAY (5.4.1), and cancels all streams. Reports an error that is not a ConnectionError.
+   * Closes the connection with GOAWAY (5.4.1), and cancels all streams. Reports `error` if it is not a ConnectionError.
    */
   fail(error: unknown): void {
     if (this.isClosed) return;
@@ -186,7 +192,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     this.#closeIfDrained();
   }
 
-  // The status for the timeouts.
+  // The inputs of the timeouts.
 
   get isSettled(): boolean {
     return this.#state.isSettled;

@@ -26,14 +26,14 @@ export class ServerState implements Http2Options {
   readonly buffered: Budget;
   readonly early: EarlyStreams;
   readonly queued: QueuedResponses;
-  /** The handlers that are running for ended streams. */
+  /** Counts the handlers that are running for cancelled streams. */
   readonly cancelledHandlers: Budget;
 
   constructor({ handler, limits, buffered, queued, onError, onLimit }: Http2Options) {
     this.handler = handler;
     this.limits = {
       ...limits,
-      // The maximum of a window (6.9.1), also if the limit is off.
+      // A window cannot be larger (6.9.1), even if its limit is off.
       streamWindowBytes: Math.min(limits.streamWindowBytes, MAX_UINT31),
       connectionWindowBytes: Math.min(limits.connectionWindowBytes, MAX_UINT31),
     };

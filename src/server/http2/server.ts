@@ -16,7 +16,7 @@ export class BuiltInHttp2Server implements Http2Server {
   #checks: NodeJS.Timeout | undefined;
   /** The interval that checks the early streams. Undefined without early streams. */
   #earlyChecks: NodeJS.Timeout | undefined;
-  /** Defined once `drain` was called. */
+  /** Resolves when all connections are closed. Undefined before `drain` is called. */
   #drained: PromiseWithResolvers<void> | undefined;
 
   constructor(options: Http2Options) {

@@ -48,7 +48,7 @@ export class BoundSocket {
 
   checkTimeouts(): void {
     if (this.#isEnded) return;
-    // A TLS socket encrypts writes later, and emits "drain" only after large ones.
+    // Polls the length, because a TLS socket encrypts writes later, and emits "drain" only after large writes.
     this.#connection.setUnsentBytes(this.#socket.writableLength);
     this.#connection.checkTimeouts();
     this.flush();
@@ -61,7 +61,7 @@ export class BoundSocket {
     this.#socket.destroy();
   }
 
-  /** Handles a chunk, and then writes all output that it caused at once. */
+  /** Handles a chunk, and then flushes all output that the chunk caused. */
   #receive(chunk: Buffer): void {
     updateTime(this.#server);
     this.#isFlushScheduled = true;
@@ -69,7 +69,9 @@ export class BoundSocket {
     this.flush();
   }
 
-  /** Schedules one write for the output of this turn that no chunk caused, so that several responses share it. */
+  /**
+   * Schedules one flush for all output that is written outside `#receive`, such as responses of asynchronous handlers.
+   */
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;

@@ -53,8 +53,8 @@ export class StreamFrames implements StreamFrameHandler {
     const from = flags & Flag.Padded ? start + 1 : start;
     const endsStream = (flags & Flag.EndStream) !== 0;
     const stream = this.#streams.table.find(id);
-    // The connection's window, which counts padding too (6.9.1), is freed immediately: a stream whose body is not read
-    // must not block others. The windows of streams and the budgets limit buffered bytes.
+    // The connection's window counts padding too (6.9.1). It is freed immediately, because a stream whose body is not
+    // read must not block others. The windows of streams and the budgets limit buffered bytes.
     this.#window.release(end - start);
     if (from === to && (!endsStream || stream === undefined)) this.#floodControl.countControlFrame();
     if (stream === undefined && this.#streams.table.wasReset(id)) return;
@@ -74,12 +74,15 @@ export class StreamFrames implements StreamFrameHandler {
   /** Passes a piece of the body to its stream, and resets the stream if that fails. */
   #receive(stream: Stream, piece: Buffer, endsStream: boolean): void {
     const code = stream.receive(piece, endsStream);
-    // Other peers may have used up the shared budget, so the reset is not counted for this one.
+    // This reset is not counted as one of this peer, because other peers may have used up the shared budget.
     if (code === ErrorCode.EnhanceYourCalm) this.#streams.refuse(stream.id, code);
     else if (code !== ErrorCode.NoError) this.#streams.fail(stream.id, code);
   }
 
-  /** Counts bytes in a stream's window, and frees padding immediately. Returns false if they exceed the window. */
+  /**
+   * Counts received bytes in a stream's window, and frees the padding immediately. Returns false if the bytes exceed
+   * the window.
+   */
   #receiveIntoWindow(stream: Stream, bytes: number, padding: number): boolean {
     stream.receiveWindow ??= new ReceiveWindow(this.#writer, stream.id, this.#server.limits.streamWindowBytes);
     // A peer that has not received SETTINGS yet may use the initial window (6.9.3).
@@ -120,8 +123,8 @@ export class StreamFrames implements StreamFrameHandler {
   }
 
   /**
-   * Handles a complete field block: the head or the trailers of a request (8.1). It is always decoded, because HPACK
-   * has state (4.3).
+   * Handles a complete field block: the head or the trailers of a request (8.1). Decodes it even if the stream is
+   * refused, because HPACK has state (4.3).
    */
   #completeBlock(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (!this.#streams.table.opensStream(id)) {
@@ -134,7 +137,7 @@ export class StreamFrames implements StreamFrameHandler {
     if (flags & DEPENDS_ON_ITSELF || head === "malformed") this.#streams.fail(id, ErrorCode.Protocol);
     else if (this.#streams.count >= this.#server.limits.concurrentStreams) this.#refuseAboveLimit(id);
     else if (this.#server.cancelledHandlers.isFull) this.#refuseForHandlers(id);
-    // Streams above the identifier in the last GOAWAY are not served (6.8).
+    // Streams above the identifier in the second GOAWAY of a graceful close are not served (6.8).
     else if (id > this.#gracefulClose.lastStreamId) this.#streams.refuse(id, ErrorCode.RefusedStream);
     else if (typeof head === "number") {
       if (head === 431) {
@@ -164,7 +167,7 @@ export class StreamFrames implements StreamFrameHandler {
   #trailers(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     const list = this.#decoder.decodeList(bytes, start, end);
     const stream = this.#streams.table.open.get(id);
-    // This side has reset the stream, and the client had not received RST_STREAM yet.
+    // This side has reset the stream. The client sent trailers before it received RST_STREAM.
     if (stream === undefined) this.#floodControl.countControlFrame();
     else if (!stream.isRemoteOpen) this.#streams.fail(id, ErrorCode.StreamClosed);
     else if (list === undefined) this.#streams.fail(id, ErrorCode.EnhanceYourCalm);
@@ -181,7 +184,10 @@ export class StreamFrames implements StreamFrameHandler {
     else if (readUint31(bytes, start) === id) this.#streams.fail(id, ErrorCode.Protocol);
   }
 
-  /** Handles RST_STREAM (6.4). Each one counts, even if its stream is closed: the request has cost as much. */
+  /**
+   * Handles RST_STREAM (6.4). Counts it even if the stream is closed already, because its request has cost as much
+   * work.
+   */
   rstStream(id: number, length: number): void {
     if (length !== 4) throw new ConnectionError(ErrorCode.FrameSize, `RST_STREAM of ${length} bytes is not 4 bytes`);
     const stream = this.#streams.table.find(id);

@@ -2,8 +2,8 @@
 import type { ReceiveWindow } from "./flow-control.ts";
 
 /**
- * The states of a stream (RFC 9113, 5.1). Each value is a set of bits: 1 if this side has ended, 2 if the peer has.
- * Idle streams have no object.
+ * The states of a stream (RFC 9113, 5.1), as sets of bits: 1 if this side has ended its message, 2 if the peer has. An
+ * idle stream has no object.
  */
 export const StreamState = { Open: 0, HalfClosedLocal: 1, HalfClosedRemote: 2, Closed: 3 } as const;
 export type StreamState = (typeof StreamState)[keyof typeof StreamState];
@@ -11,9 +11,11 @@ export type StreamState = (typeof StreamState)[keyof typeof StreamState];
 export class BaseStream {
   readonly id: number;
   #state: number = StreamState.Open;
-  /** The bytes of DATA that the peer's window allows. Below 0 after a smaller SETTINGS_INITIAL_WINDOW_SIZE (6.9.2). */
+  /**
+   * The bytes of DATA that this side may send. Negative if the peer has lowered SETTINGS_INITIAL_WINDOW_SIZE (6.9.2).
+   */
   sendWindow: number;
-  /** The window for DATA of the peer. Undefined until the first DATA that does not end the stream. */
+  /** Limits the DATA that the peer sends. Undefined until the first DATA frame without END_STREAM. */
   receiveWindow: ReceiveWindow | undefined;
   /** The part of this side's message that is not sent yet. Undefined if nothing is queued. */
   sendQueue: SendQueue | undefined;
@@ -66,7 +68,7 @@ export class SendQueue {
   trailers: Uint8Array | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 
-  /** Returns a promise that resolves when the queued bytes were sent or discarded. All callers get the same promise. */
+  /** Returns a promise that resolves when all queued bytes were sent or discarded. All callers get the same promise. */
   whenEmptied(): Promise<void> {
     this.#emptied ??= Promise.withResolvers();
     return this.#emptied.promise;

@@ -1,5 +1,5 @@
 /**
- * Handles the frames of a connection (RFC 9113, 6): checks their order, and acts on those that are not of one stream.
+ * Checks the order of all frames, handles those of the connection itself, and passes on those of streams (RFC 9113, 6).
  */
 import type { FrameSink } from "../frames/reader.ts";
 import { ConnectionError, ErrorCode, Flag, FrameType, readUint31 } from "../frames/types.ts";
@@ -15,7 +15,7 @@ import type { PeerSettings } from "./settings.ts";
 
 /** Handles the frames of streams. A payload is bytes[start] to bytes[end - 1]. Each method may throw ConnectionError. */
 export interface StreamFrameHandler {
-  /** The incomplete field block, which only CONTINUATION may follow. Undefined otherwise. */
+  /** The field block that waits for CONTINUATION frames, while no other frame is valid. Undefined if none waits. */
   readonly block: FieldBlock | undefined;
   data(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
   headers(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
@@ -91,7 +91,7 @@ export class ConnectionFrames<S extends BaseStream> implements FrameSink {
         frames.continuation(flags, bytes, start, end);
         break;
       default:
-        // Frames of unknown types are ignored (4.1), but the peer may not send too many.
+        // Frames of unknown types are ignored (4.1), but count as control frames.
         this.#parts.floodControl.countControlFrame();
     }
   }

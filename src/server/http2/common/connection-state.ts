@@ -1,7 +1,7 @@
 /** The state of a connection. ARCHITECTURE.md draws it. */
 
 export const ConnectionPhase = {
-  /** The SETTINGS of the peer have not been received, or it has not acknowledged those of this side (RFC 9113, 3.4). */
+  /** The peer has not sent SETTINGS, or has not acknowledged those of this side (RFC 9113, 3.4). */
   Opening: 0,
   Open: 1,
   /** This side or the peer has sent GOAWAY (6.8). Streams continue to their end. */

@@ -29,7 +29,8 @@ export class FloodControl {
   }
 
   /**
-   * Counts a stream that was reset by the peer or for an error of the peer. Throws LimitError if there are too many.
+   * Counts a stream that the peer has reset, or that was reset for an error of the peer. Throws LimitError if there are
+   * too many.
    */
   countReset(): void {
     if (this.#resets.take(this.#time.now)) return;
@@ -38,8 +39,8 @@ export class FloodControl {
   }
 
   /**
-   * Allows more control frames, because the peer responds to frames that this side has sent. It responds to DATA with
-   * WINDOW_UPDATE for both windows, and some peers add PING.
+   * Adds to the control frames that the peer may send, because it responds to frames of this side. Peers respond to
+   * DATA with WINDOW_UPDATE for both windows, and some also send PING.
    */
   allowControlFrames(frames: number): void {
     this.#control.add(frames);

@@ -20,8 +20,8 @@ export class ReceiveWindow {
   }
 
   /**
-   * Counts received bytes. Returns false if they exceed the window. A peer that has not received SETTINGS yet may use
-   * `assumedSize` bytes, the window that it knows of.
+   * Counts received bytes. Returns false if they exceed the window. `assumedSize` is the window that the peer may use
+   * before it has received SETTINGS.
    */
   receive(bytes: number, assumedSize = 0): boolean {
     this.#used += bytes;
@@ -29,8 +29,8 @@ export class ReceiveWindow {
   }
 
   /**
-   * Frees received bytes. Sends WINDOW_UPDATE once half of the window is free again: one for each chunk would double
-   * the number of frames.
+   * Lets the peer send as many bytes again. Sends WINDOW_UPDATE only when half of the window was released, because one
+   * for each chunk would double the number of frames.
    */
   release(bytes: number): void {
     this.#released += bytes;

@@ -7,9 +7,9 @@ import type { ConnectionState } from "./connection-state.ts";
 const OPAQUE_DATA = Buffer.from("farewell", "latin1");
 
 /**
- * Sends a first GOAWAY with the highest identifier, and a PING. The acknowledgement of the PING comes after every
- * stream that the peer opened before it received GOAWAY. The second GOAWAY then names the last of these streams, and
- * later ones are refused.
+ * Sends a first GOAWAY with the highest possible identifier, and a PING. The peer acknowledges the PING after all
+ * streams that it opened before it received GOAWAY. The second GOAWAY then names the highest of these streams, and
+ * streams above it are refused.
  */
 export class GracefulClose {
   readonly #writer: FrameWriter;
@@ -35,7 +35,7 @@ export class GracefulClose {
     return this.#lastStreamId;
   }
 
-  /** Sends the first GOAWAY and PING. Does nothing if they were sent. */
+  /** Sends the first GOAWAY and PING. Does nothing if they were sent before. */
   begin(reason: string, now: number): void {
     if (this.#begunAt >= 0) return;
     this.#begunAt = now;
@@ -46,8 +46,8 @@ export class GracefulClose {
   }
 
   /**
-   * Handles the acknowledgement of any PING. `lastId` is the highest stream identifier that the peer has used. Sends
-   * the second GOAWAY if the PING is that of the graceful close.
+   * Handles the acknowledgement of any PING. Sends the second GOAWAY if the PING is that of the graceful close.
+   * `lastId` is the highest stream identifier that the peer has used.
    */
   receivePingAck(opaque: Buffer, lastId: number): void {
     if (this.#begunAt >= 0 && OPAQUE_DATA.equals(opaque)) this.finish(lastId);
@@ -58,7 +58,7 @@ export class GracefulClose {
     return this.#begunAt >= 0 && !this.#isFinal ? now - this.#begunAt : 0;
   }
 
-  /** Sends the second GOAWAY, which names `lastId`. Does nothing if it was sent. */
+  /** Sends the second GOAWAY, which names `lastId`. Does nothing if it was sent before. */
   finish(lastId: number): void {
     if (this.#isFinal) return;
     this.#isFinal = true;

@@ -12,7 +12,7 @@ import { RoundRobin, widen } from "./flow-control.ts";
 
 /** The owner of the streams. */
 export interface SenderHost<S> {
-  /** Called when the last frame of a stream's message is written. */
+  /** Called when the final frame of a stream's message is written. */
   messageSent(stream: S): void;
   /** Resets the stream with the most queued bytes. Closes the connection if no stream has queued bytes. */
   shed(): void;
@@ -35,15 +35,18 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   readonly #maxOutputBytes: number;
   /** The streams whose queued bytes can be sent as soon as the connection's window and the output have room. */
   readonly #waiting = new RoundRobin<S>();
-  /** The peer's window for the connection (6.9). */
+  /** The bytes of DATA that this side may send on the connection (6.9). */
   #window = INITIAL_WINDOW_BYTES;
-  /** Bytes that left the writer and that the socket still holds. */
+  /** Bytes that were taken from the writer, but that the socket still holds. */
   #unsentBytes = 0;
   /** Queued bytes of DATA, of all streams. */
   #waitingBytes = 0;
   /** Bytes of field blocks and DATA that were written. */
   #writtenBytes = 0;
-  /** True if the next field block must begin with a table size update. One is enough, because it sets the size to 0. */
+  /**
+   * True if the next field block must begin with a table size update. One update is enough, because it sets the size to
+   * 0.
+   */
   #tableUpdateDue = false;
   #tableUpdated = false;
 
@@ -92,15 +95,15 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   /**
-   * Sends a complete message: the field block, which is `block` and then `more`, the body and the trailers. Bytes that
-   * the windows do not allow are queued. `body` must not change afterwards.
+   * Sends a complete message: a field block, which is `block` and then `more`, the body and the trailers. Queues the
+   * bytes that cannot be sent immediately. `body` must not change afterwards.
    */
   send(stream: S, block: Uint8Array, more: Uint8Array, body: Uint8Array, trailers: Uint8Array | undefined): void {
     const length = body.length;
     if (length > 0 && !this.#fits(stream, length)) {
       this.sendHeaders(stream.id, block, more, 0);
       this.write(stream, body);
-      // Queueing the body may have reset the stream.
+      // `write` resets the stream if too many bytes are queued.
       if (stream.isLocalOpen) this.end(stream, trailers);
       return;
     }
@@ -124,8 +127,9 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   /**
-   * Sends a piece of a body, or queues it if the windows do not allow it. `piece` must not change afterwards. Returns
-   * undefined if nothing of the stream is queued. Otherwise returns a promise that resolves when its queue is empty.
+   * Sends a piece of a body, or queues it if it cannot be sent immediately. `piece` must not change afterwards. Returns
+   * undefined if the queue of the stream is empty. Otherwise returns a promise that resolves when the queue was sent or
+   * discarded.
    */
   write(stream: S, piece: Uint8Array): Promise<void> | undefined {
     const length = piece.length;
@@ -178,7 +182,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     queue.settle();
   }
 
-  /** Sends queued bytes until a window or the output is full. */
+  /** Sends queued bytes while the windows and the output have room. */
   pump(): void {
     while (this.#window > 0 && !this.#outputIsFull) {
       const stream = this.#waiting.shift();
@@ -191,7 +195,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     return this.#unsentBytes + this.#writer.queuedBytes >= this.#maxOutputBytes;
   }
 
-  /** True if so many bytes of the stream can be sent immediately in one frame, and no other stream waits. */
+  /** True if the stream can send `bytes` immediately in one frame, and no other stream waits. */
   #fits(stream: S, bytes: number): boolean {
     return (
       bytes <= MAX_FRAME_SIZE_BYTES &&
@@ -238,7 +242,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     stream.sendWindow -= end - start;
     this.#writtenBytes += end - start;
     this.#writer.writeData(stream.id, piece, start, end, flags);
-    // A small window cuts off frames, so the peer can cause many of them. Each therefore allows fewer control frames.
+    // A peer with a small window makes this side send many small frames. A frame that a window has cut short therefore
+    // allows fewer control frames.
     this.#floodControl.allowControlFrames(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
   }
 

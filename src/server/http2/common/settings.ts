@@ -23,8 +23,8 @@ export function announcedSettings(limits: Limits): (readonly [id: number, value:
 }
 
 /**
- * The settings of the peer. Only those for windows and the header table are kept: this side never pushes, and never
- * sends a frame above the initial maximum size.
+ * The settings of the peer. Only those for windows and the header table are kept. The others have no effect: this side
+ * never pushes, and never sends a frame above the initial maximum size.
  */
 export class PeerSettings {
   #initialWindowSize = INITIAL_WINDOW_BYTES;
@@ -40,8 +40,8 @@ export class PeerSettings {
   }
 
   /**
-   * Reads the pairs in bytes[start] to bytes[end - 1]. Returns the bytes by which the send windows of streams grow,
-   * which may be negative (6.9.2). Throws ConnectionError if a value is invalid.
+   * Applies the settings in bytes[start] to bytes[end - 1]. Returns the bytes by which the send windows of streams
+   * grow, which may be negative (6.9.2). Throws ConnectionError if a value is invalid.
    */
   apply(bytes: Buffer, start: number, end: number): number {
     if ((end - start) % 6 !== 0) {

@@ -2,9 +2,9 @@
 import { encodeBlock } from "../hpack/encoder.ts";
 
 export class Time {
-  /** Monotonic time in whole ms. V8 would allocate an object for each fraction that a stream keeps. */
+  /** Monotonic time in whole ms. Streams store it, and V8 would allocate an object for each fractional number. */
   now = 0;
-  /** The same time without pauses of the process (process-clock.ts). Timeouts of connections use it. */
+  /** The same time less the pauses of the process (process-clock.ts). Timeouts of connections use it. */
   running = 0;
   /** Returns the sum of all pauses of the process within the last `ms`, in ms. */
   pausedWithin: (ms: number) => number = () => 0;

@@ -11,14 +11,14 @@ export type DueAction = ConnectionError | { readonly closeFor: string } | "ping"
 export interface TimeoutInputs {
   /** True if the peer has sent SETTINGS, and has acknowledged those of this side. */
   readonly isSettled: boolean;
-  /** Time at which an incomplete field block, or an incomplete frame other than DATA, began. Otherwise -1. */
+  /** Time at which an incomplete field block began, or an incomplete frame other than DATA. Without either, -1. */
   readonly partialBlockAt: number;
   readonly openStreams: number;
   /** Bytes that wait for the windows of the peer, or in the socket. */
   readonly queuedBytes: number;
   /** Bytes of field blocks and DATA that have left the socket. */
   readonly sentBytes: number;
-  /** True if nothing is read from the peer, because the peer does not read. */
+  /** True if nothing is read from the peer, because the peer does not read its responses. */
   readonly isPaused: boolean;
 }
 
@@ -27,7 +27,7 @@ export class Timeouts {
   readonly openedAt: number;
   #receivedAt: number;
   #idleAt: number;
-  /** Time of the PING that is not answered yet, or -1. */
+  /** Time of the PING that the peer has not acknowledged, or -1. */
   #pingAt = -1;
   readonly #readRate: ReadRate;
 
@@ -39,13 +39,13 @@ export class Timeouts {
     this.#idleAt = now;
   }
 
-  /** Records that bytes were received. Any bytes count as an answer to PING. */
+  /** Records that bytes were received. Any bytes count as the acknowledgement of PING. */
   received(now: number): void {
     this.#receivedAt = now;
     this.#pingAt = -1;
   }
 
-  /** Records that the last stream has ended. */
+  /** Records that no stream is open any more. */
   becameIdle(now: number): void {
     this.#idleAt = now;
   }

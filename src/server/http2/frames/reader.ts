@@ -13,7 +13,10 @@ export class FrameReader {
   readonly #preface: Uint8Array;
   /** The number of preface bytes received. */
   #prefaceBytes = 0;
-  /** A frame that has arrived in part. The buffer has the size of a frame header, and then that of the whole frame. */
+  /**
+   * A frame that was received only in part. The buffer has the size of the whole frame, or only that of the frame
+   * header if the header is incomplete.
+   */
   #partial: Buffer | undefined;
   /** The number of bytes received into `#partial`. */
   #partialBytes = 0;
@@ -23,20 +26,20 @@ export class FrameReader {
     this.#preface = preface;
   }
 
-  /** True if the beginning of a frame has arrived, but not its end. */
+  /** True if the beginning of a frame was received, but not its end. */
   get hasPartialFrame(): boolean {
     return this.#partial !== undefined;
   }
 
-  /** The type of the partial frame, or -1 if the byte with the type has not arrived. */
+  /** The type of the partial frame, or -1 if its type was not received. */
   get partialFrameType(): number {
     return this.#partial !== undefined && this.#partialBytes > 3 ? (this.#partial[3] as number) : -1;
   }
 
   /**
    * Passes each complete frame to `sink` before it returns, and copies the beginning of an incomplete one. `sink` may
-   * keep parts of the chunk, which must not change afterwards. Throws ConnectionError if the preface is wrong or a frame
-   * is too large. Errors of `sink` pass through.
+   * keep parts of the chunk, which must not change afterwards. Throws ConnectionError if the preface is wrong or a
+   * frame is too large, and any error that `sink` throws.
    */
   read(chunk: Buffer, sink: FrameSink): void {
     let at = this.#prefaceBytes < this.#preface.length ? this.#readPreface(chunk) : 0;

@@ -63,7 +63,7 @@ export const MAX_UINT31 = 0x7fff_ffff;
 /** The initial flow-control window of a connection and of its streams (6.9.2). */
 export const INITIAL_WINDOW_BYTES = 65_535;
 
-/** An error that ends the connection with GOAWAY (5.4.1). The message becomes its debug data. */
+/** An error that ends the connection with GOAWAY (5.4.1). The message becomes the debug data of GOAWAY. */
 export class ConnectionError extends Error {
   readonly code: ErrorCode;
 

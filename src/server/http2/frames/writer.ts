@@ -2,11 +2,14 @@
 import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_SIZE_BYTES } from "./types.ts";
 
 const BUFFER_BYTES = 65_536;
-/** The largest output that is copied out of its buffer, so that the buffer can be used again. */
+/** The size of the largest output that is copied, so that its buffer returns to the pool. */
 const MAX_COPIED_BYTES = 16_384;
 const MAX_SPARE_BUFFERS = 16;
 
-/** A pool of buffers for frames. A buffer returns to the pool only if its output was copied, and no socket reads it. */
+/**
+ * A pool of buffers for frames. A buffer returns to the pool only if its output was copied. Otherwise the socket owns
+ * it.
+ */
 export class BufferPool {
   readonly #spare: Buffer[] = [];
 
@@ -19,14 +22,14 @@ export class BufferPool {
   }
 }
 
-/** Copies everything that is passed to it, so the caller may use its bytes again. */
+/** Copies all bytes that are passed to it, so the caller may change them afterwards. */
 export class FrameWriter {
   readonly #buffers: BufferPool;
-  /** Called when the writer has output again after all of it was taken. */
+  /** Called when a frame is written while no other output waits to be taken. */
   readonly #wake: () => void;
   /** Output in full buffers, the oldest first. Undefined if no buffer is full. */
   #full: Buffer[] | undefined;
-  /** The buffer that frames are written to, and the position of the next one in it. */
+  /** The buffer that frames are written to, from position `#at`. Undefined if all output was taken. */
   #buffer: Buffer | undefined;
   #at = 0;
   /** The size of the output in `#full`. */
@@ -37,7 +40,7 @@ export class FrameWriter {
     this.#wake = wake;
   }
 
-  /** The bytes of output that were not taken yet. */
+  /** The number of bytes that wait to be taken. */
   get queuedBytes(): number {
     return this.#fullBytes + this.#at;
   }
@@ -162,7 +165,7 @@ export class FrameWriter {
     this.#at = buffer.writeUInt32BE(value, this.#at);
   }
 
-  /** Returns a buffer that has room for so many bytes at `#at`. */
+  /** Returns a buffer that has room for `bytes` bytes at `#at`. */
   #reserve(bytes: number): Buffer {
     const buffer = this.#buffer;
     if (buffer !== undefined && this.#at + bytes <= BUFFER_BYTES) return buffer;

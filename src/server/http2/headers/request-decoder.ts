@@ -24,8 +24,8 @@ export class RequestDecoder {
   }
 
   /**
-   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, or the reason for which the
-   * request is not served. Equal blocks may share one head. Throws ConnectionError if the block cannot be decoded.
+   * Decodes the field block in bytes[start] to bytes[end - 1]. Returns the request head, or the reason not to serve the
+   * request. Equal blocks may share one head. Throws ConnectionError if the block cannot be decoded.
    */
   decode(bytes: Buffer, start: number, end: number): Http2RequestHead | InvalidRequest {
     if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(bytes, start, end);

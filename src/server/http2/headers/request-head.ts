@@ -2,7 +2,7 @@
 import type { Field, RequestHead } from "../../http/exchange.ts";
 import { FieldKind, type HeaderField } from "../hpack/header-field.ts";
 
-/** A request head, with the fields that the connection itself reads. */
+/** A request head, with the properties that the connection itself needs. */
 export class Http2RequestHead implements RequestHead {
   readonly httpVersion = "2.0";
   readonly method: string;
@@ -26,7 +26,7 @@ export class Http2RequestHead implements RequestHead {
   }
 }
 
-/** Takes the place of a request head that is invalid or too large, and gets an error response. */
+/** The request head of a stream that gets an error response because its own head is invalid or too large. */
 export const PLACEHOLDER_HEAD = new Http2RequestHead(
   { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
   "http",
@@ -44,7 +44,9 @@ interface Parts {
   fields: Field[];
 }
 
-/** A request that is not served: a malformed one, which is a stream error (8.1.1), or the status of its response. */
+/**
+ * The reason not to serve a request: it is malformed, which is a stream error (8.1.1), or the status of its response.
+ */
 export type InvalidRequest = "malformed" | 400 | 431 | 501;
 
 /**
@@ -52,13 +54,13 @@ export type InvalidRequest = "malformed" | 400 | 431 | 501;
  * cluster names such as "outbound|50051||sum.default.svc".
  */
 const AUTHORITY = /^[!-~]+$/;
-/** An IPv6 address and a port without brackets, as the client of node:http2 sends them. */
+/** An IPv6 address without brackets, and a port. The client of node:http2 sends such an authority. */
 const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
 /** A path and an optional query, in visible ASCII and without a fragment (8.3.1). */
 const PATH = /^\/[!"$-~]*$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
 
-/** Returns the request head of a header list, or the reason for which the request is not served. */
+/** Returns the request head of a header list, or the reason not to serve the request. */
 export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead | InvalidRequest {
   const parts = sortFields(list);
   if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return "malformed";

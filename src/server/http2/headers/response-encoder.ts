@@ -13,8 +13,8 @@ export interface ResponseBlock {
 }
 
 /**
- * Encodes frozen heads and trailers once, and finds their blocks by the identity of the objects. The last head and the
- * last trailers are found without a WeakMap look-up.
+ * Encodes each frozen head and each frozen array of trailers once, and finds its block by the identity of the object.
+ * The most recent ones are found without a WeakMap look-up.
  */
 export class ResponseEncoder {
   readonly #heads = new WeakMap<ResponseHead, ResponseBlock>();
@@ -24,7 +24,9 @@ export class ResponseEncoder {
   #lastTrailers: readonly Field[] | undefined;
   #lastTrailersBlock: Uint8Array | undefined;
 
-  /** Throws RangeError for an invalid status, and TypeError for an invalid field. */
+  /**
+   * Returns the block of a response head. Throws RangeError for an invalid status, and TypeError for an invalid field.
+   */
   encodeHead(head: ResponseHead): ResponseBlock {
     if (head === this.#lastHead) return this.#lastHeadBlock as ResponseBlock;
     const known = this.#heads.get(head);
@@ -38,7 +40,7 @@ export class ResponseEncoder {
     return block;
   }
 
-  /** Throws TypeError for an invalid field. */
+  /** Returns the block of trailers. Throws TypeError for an invalid field. */
   encodeTrailers(fields: readonly Field[]): Uint8Array {
     if (fields === this.#lastTrailers) return this.#lastTrailersBlock as Uint8Array;
     const known = this.#trailers.get(fields);

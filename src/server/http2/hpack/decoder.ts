@@ -13,7 +13,7 @@ const MAX_TABLE_BYTES = 4096;
 const SLOTS = 128;
 
 export class HpackDecoder {
-  /** A ring of entries. The newest one is in the slot before that of `#inserted`. */
+  /** The dynamic table as a ring. Its newest entry is in slot `#inserted - 1`, modulo SLOTS. */
   readonly #entries: (HeaderField | undefined)[] = [];
   #inserted = 0;
   #count = 0;
@@ -23,7 +23,7 @@ export class HpackDecoder {
   #at = 0;
   /** Increases with each change of the dynamic table. While it stays the same, equal blocks decode to equal fields. */
   tableVersion = 0;
-  /** True if the list that was decoded last exceeded its maximum size. Its last fields are then missing. */
+  /** True if the most recently decoded list exceeded its maximum size. Its fields beyond that size are then missing. */
   isListTooLarge = false;
 
   /**
@@ -64,14 +64,14 @@ export class HpackDecoder {
     return undefined;
   }
 
-  /** Decodes a literal field whose name index has a prefix of so many bits (6.2). */
+  /** Decodes a literal field whose name index has a prefix of `prefix` bits (6.2). */
   #literal(bytes: Buffer, end: number, prefix: number): HeaderField {
     const index = this.#integer(bytes, end, prefix);
     const name = index === 0 ? this.#string(bytes, end) : this.#entry(index).field[0];
     return new HeaderField(name, this.#string(bytes, end));
   }
 
-  /** Decodes an integer (5.1) whose first byte has a prefix of so many bits. At most 28 bits may follow the prefix. */
+  /** Decodes an integer (5.1) that begins with a prefix of `prefix` bits. At most 28 bits may follow the prefix. */
   #integer(bytes: Buffer, end: number, prefix: number): number {
     if (this.#at >= end) throw malformed("field block ends inside a representation");
     const max = (1 << prefix) - 1;
@@ -109,7 +109,9 @@ export class HpackDecoder {
     return entry;
   }
 
-  /** Inserts an entry, after eviction of the oldest ones. An entry larger than the table only empties it (4.4). */
+  /**
+   * Inserts an entry, after eviction of the oldest ones. An entry larger than the table only empties the table (4.4).
+   */
   #insert(field: HeaderField): void {
     this.tableVersion++;
     const size = field.size;

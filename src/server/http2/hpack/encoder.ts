@@ -9,10 +9,11 @@ import { STATIC_TABLE } from "./static-table.ts";
 /** A dynamic table size update to 0 (6.3), required if the peer lowers the initial table size (4.2). */
 export const EMPTY_TABLE_UPDATE: Uint8Array = Uint8Array.of(0x20);
 
-/** The first index of each name in the static table, and the index of each complete field, as "name: value". */
+/** The lowest index of each name in the static table. */
 const NAMES: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(({ field }, i) => [field[0], i + 1] as const).reverse(),
 );
+/** The index of each field that has a value in the static table, by its text "name: value". */
 const FIELDS: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(({ field }, i) => [field.join(": "), i + 1] as const).filter(([field]) => !field.endsWith(": ")),
 );
@@ -36,7 +37,7 @@ function encodeField([name, value]: Field, out: number[]): void {
   encodeString(value, out);
 }
 
-/** Appends an integer (5.1) with a prefix of so many bits. `pattern` has the other bits of the first byte. */
+/** Appends an integer (5.1) with a prefix of `prefix` bits. `pattern` has the other bits of the first byte. */
 function encodeInteger(pattern: number, prefix: number, integer: number, out: number[]): void {
   const max = (1 << prefix) - 1;
   if (integer < max) {

@@ -36,7 +36,8 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
 /** A field name: a token without upper-case letters (8.2, 8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /**
- * Finds a control character except tab, a character that is not a byte (RFC 9110, 5.5), or outer white space (8.2.1).
+ * Matches an invalid value: one with a control character except tab, with a character that is not a byte (RFC 9110,
+ * 5.5), or with white space around it (8.2.1).
  */
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/;
 const DECIMAL = /^\d{1,15}$/;
@@ -50,7 +51,7 @@ export class HeaderField {
     this.kind = kindOf(name, value);
   }
 
-  /** The size in bytes that counts for tables and lists (RFC 7541, 4.1). */
+  /** The size in bytes of the field in a table or a list (RFC 7541, 4.1). */
   get size(): number {
     return this.field[0].length + this.field[1].length + 32;
   }

@@ -16,8 +16,9 @@ const MAX_CODE_BITS = 30;
 const lengths: readonly number[] = Array.from(LENGTHS, (letter) => letter.charCodeAt(0) - 65 + MIN_CODE_BITS);
 const codes: readonly number[] = canonicalCodes();
 /**
- * The decoding tree, read eight bits at a time, with 256 cells in each node. A positive cell is a symbol, and the
- * number of its bits within these eight (bits << 9 | symbol). A negative cell is the next node (-index). 0 is invalid.
+ * The decoding tree, which reads eight bits at a time. Each node has 256 cells. A positive cell has a symbol and the
+ * number of bits that its code uses of these eight (bits << 9 | symbol). A negative cell is the negated index of the
+ * next node. A cell of 0 is an invalid code.
  */
 const tree: Int32Array = codeTree();
 
@@ -76,7 +77,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
       }
     }
   }
-  // The last bits are codes of fewer than eight bits, and then padding: at most seven bits, all of them ones.
+  // The remaining bits are codes of fewer than eight bits, and then padding: at most seven bits, which are all ones.
   for (;;) {
     const cell = tree[node | ((held << (8 - count)) & 255)] as number;
     const bits = cell >>> 9;
@@ -91,7 +92,8 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
 
 /** Appends the Huffman code of a text in latin1, padded with ones to whole bytes. */
 export function huffmanEncode(text: string, out: number[]): void {
-  // `held` has at most 37 bits: fewer than eight from before and a code of at most 30. A number is exact up to 53 bits.
+  // `held` has at most 37 bits: a code of at most 30, and fewer than eight bits that were left over. Numbers are exact
+  // up to 53 bits.
   let held = 0;
   let count = 0;
   for (let i = 0; i < text.length; i++) {

@@ -9,7 +9,7 @@ export interface EarlyStreamOwner {
   /** True if the request is not complete. */
   readonly isRemoteOpen: boolean;
   readonly receiveWindow: ReceiveWindow | undefined;
-  /** Called once after the response, when the request is complete or has exceeded `limit`. */
+  /** Called once after the response was sent, when the request is complete or has exceeded `limit`. */
   requestDiscarded(limit: DiscardLimit | undefined): void;
 }
 
@@ -36,7 +36,7 @@ export class EarlyStream {
     return this.#response.isSent;
   }
 
-  /** Discards bytes of the request, or handles its end. */
+  /** Discards received bytes of the request, or handles its end. The owner must have recorded the end before. */
   receive(bytes: number): void {
     this.#response.received(bytes, this.#all.time.running);
     if (this.#owner.isRemoteOpen) {
@@ -82,13 +82,12 @@ export class EarlyStreams {
   /** False while the server drains: responses are then sent immediately. */
   holdsResponses = true;
   /**
-   * Called when the first stream is added, and again after `isEmpty`. `check` must then be called at intervals until
-   * `isEmpty`.
+   * Called when a stream is added while `isEmpty`. From then on, `check` must be called at intervals until `isEmpty`.
    */
   onFirst = (): void => {};
-  /** Streams whose response is not sent. All of them wait for the same time, so the oldest is due first. */
+  /** Streams whose response is not sent, in the order of their next check: all of them wait for the same time. */
   readonly #waiting = new Set<EarlyStream>();
-  /** Streams whose response was sent, also in the order of their next check. */
+  /** Streams whose response was sent, in the order of their next check. */
   readonly #sent = new Set<EarlyStream>();
 
   constructor(limits: Limits, time: Time) {

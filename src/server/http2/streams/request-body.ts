@@ -1,4 +1,4 @@
-/** The body of a request: bytes that are buffered until the handler takes them, and the iterator that it reads. */
+/** The body of a request: the bytes that are buffered until the handler takes them, and their iterator. */
 import { appendBytes, NO_BUFFER } from "../../http/append-bytes.ts";
 import type { ReceiveWindow } from "../common/flow-control.ts";
 import type { BodyBudget } from "./body-budget.ts";
@@ -36,8 +36,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   // The methods for the stream.
 
   /**
-   * Buffers a copy of `piece`. Returns false if the budget has no room for it. The peer may send as many bytes again
-   * immediately if `freesWindow` is true, and otherwise after `take`.
+   * Buffers a copy of `piece`. Returns false if the budget has no room for it. The window of the bytes is freed
+   * immediately if `freesWindow` is true, and otherwise by `take`.
    */
   add(piece: Buffer, freesWindow: boolean): boolean {
     if (!this.#budget.tryReserve(piece.length)) return false;
@@ -48,7 +48,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return true;
   }
 
-  /** Lets the peer send as many bytes as are buffered. */
+  /** Lets the peer send as many bytes again as are buffered. */
   freeWindow(): void {
     if (this.#stream.isRemoteOpen) this.#stream.receiveWindow?.release(this.#countedBytes);
     this.#countedBytes = 0;
@@ -72,7 +72,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.next().then(waiting.resolve, waiting.reject);
   }
 
-  /** Discards the buffered bytes and ends the iteration. The reader gets `error` if it is given. */
+  /** Discards the buffered bytes and ends the iteration. If `error` is given, the iteration throws it. */
   close(error?: Error): void {
     this.#budget.release(this.#size);
     this.#buffer = NO_BUFFER;
@@ -97,7 +97,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#stream.continueRequest();
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers();
-      // The reader may have stopped waiting, and a rejection must not be unhandled then.
+      // The reader may have stopped waiting. A rejection must not be unhandled then.
       this.#waiting.promise.catch(() => {});
     }
     return this.#waiting.promise;

@@ -14,7 +14,7 @@ export interface StreamHost<Stream> {
   reset(stream: Stream, reason: ResetReason): void;
   /** Closes a stream after its response, because the request is complete or has exceeded `limit`. */
   requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void;
-  /** Called when a stream ends whose handler is still running. */
+  /** Called when a stream is cancelled while its handler is running. */
   handlerCancelled(): void;
   /** Called once for each call of `handlerCancelled`, when that handler has stopped. */
   handlerStopped(): void;

@@ -43,8 +43,9 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   /** Bytes of the request body that were received. */
   #received = 0;
   #body: RequestBody | undefined;
-  /** True if `bufferBody` was called. Its arguments follow, until it calls one of its callbacks. */
+  /** True if `bufferBody` was called. */
   #buffersBody = false;
+  /** The arguments of `bufferBody`. The callbacks are undefined once one of them was called. */
   #bufferMax = 0;
   #bufferDone: BufferDone | undefined;
   #bufferOver: ((exchange: Exchange) => void) | undefined;
@@ -115,7 +116,8 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     const done = this.#bufferDone;
     if (endsStream && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
-      // The body is a single frame, and is not copied. The budget must still have room for it: the handler may keep it.
+      // The body is a single frame, and is not copied. The budget must have room for it, because the handler may keep
+      // it.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
       this.#deliver(done, piece);
@@ -226,7 +228,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.request.expectsContinue && !this.#sentContinue && this.#received === 0;
   }
 
-  /** Holds a complete response until the request ends, or until it must not wait any longer (early-response.ts). */
+  /** Holds a complete response until its request is complete or a limit is reached (early-response.ts). */
   #hold(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
     this.#discardBody();
     this.#early = new EarlyStream(this, this.#host.early, () =>

@@ -28,9 +28,9 @@ export interface StreamsConnection {
   readonly peer: Peer;
   /** Closes the connection with GOAWAY. */
   fail(error: ConnectionError): void;
-  /** Closes the connection without sending what the socket holds. */
+  /** Closes the connection without sending the bytes that the socket holds. */
   destroy(reason: string): void;
-  /** Called when the last stream has ended. */
+  /** Called when no stream is open any more. */
   becameIdle(): void;
 }
 
@@ -44,7 +44,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   readonly #server: ServerState;
   readonly #writer: FrameWriter;
   readonly #floodControl: FloodControl;
-  /** The handlers that are running for ended streams. */
+  /** Counts the handlers that are running for cancelled streams. */
   readonly #cancelledHandlers: Budget;
 
   constructor(connection: StreamsConnection, server: ServerState, writer: FrameWriter, floodControl: FloodControl) {
@@ -94,13 +94,19 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
 
   // The end of a stream.
 
-  /** Resets a stream, open or not, for an error of the peer (5.4.2). Throws LimitError if there are too many. */
+  /**
+   * Resets a stream, open or not, for an error of the peer (5.4.2). Throws LimitError if the peer causes too many
+   * resets.
+   */
   fail(id: number, code: ErrorCode): void {
     this.refuse(id, code);
     this.#floodControl.countReset();
   }
 
-  /** Resets a stream, open or not, for a reason that may not be the peer's fault. Flood control does not count it. */
+  /**
+   * Resets a stream, open or not, for a reason that may not be an error of the peer. Flood control does not count the
+   * reset.
+   */
   refuse(id: number, code: ErrorCode): void {
     this.#sendReset(id, code);
     const stream = this.table.open.get(id);
@@ -123,7 +129,9 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     else this.#finish(stream);
   }
 
-  /** RST_STREAM with NO_ERROR tells a client that is still sending to stop (8.1). */
+  /**
+   * Closes a stream after its response. RST_STREAM with NO_ERROR tells a client that is still sending to stop (8.1).
+   */
   requestDiscarded(stream: Stream, limit: DiscardLimit | undefined): void {
     const { limits, onLimit } = this.#server;
     if (limit !== undefined && limit !== "discardIdleMs") onLimit(limit, discardMessage(limit, limits));
@@ -136,7 +144,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     this.#remove(stream);
   }
 
-  /** Removes and cancels a stream that ended before its response. */
+  /** Removes and cancels a stream that ends before its response is complete. */
   cancel(stream: Stream, reason: string): void {
     this.#remove(stream);
     stream.cancel(reason);
@@ -156,8 +164,8 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   }
 
   /**
-   * Ends the requests that began before a time, and whose body the handler waits for. They get 408 (RFC 9110, 15.5.9)
-   * if their response has not begun.
+   * Ends the requests that began before `startedBefore`, and whose body the handler waits for. Responds 408 (RFC 9110,
+   * 15.5.9) to those whose response has not begun.
    */
   endSlowRequests(startedBefore: number): void {
     for (const stream of this.table.open.values()) {

@@ -12,7 +12,7 @@ export class StreamTable {
   #lastId = 0;
   /** The lowest identifier that the client has skipped. */
   #firstSkipped = MAX_UINT31;
-  /** The identifiers of the last reset streams, as a ring. */
+  /** The identifiers of the streams that this side reset most recently, as a ring. */
   readonly #reset: number[] = [];
   #nextReset = 0;
 
@@ -34,7 +34,7 @@ export class StreamTable {
 
   /**
    * True if HEADERS with this identifier open a stream: identifiers of a client are odd and increase (5.1.1). False if
-   * the HEADERS are trailers, which may be of a stream that was reset here. Throws ConnectionError if they are neither.
+   * they are trailers of a stream that is open, or that this side has reset. Throws ConnectionError otherwise.
    */
   opensStream(id: number): boolean {
     if ((id & 1) === 0) {
@@ -48,7 +48,7 @@ export class StreamTable {
     return false;
   }
 
-  /** Records that the client has used an identifier. Lower ones that were idle are now closed (5.1.1). */
+  /** Records that the client has used an identifier. Lower identifiers that it has skipped are then closed (5.1.1). */
   use(id: number): void {
     if (id > this.#lastId + 2 && this.#lastId > 0) this.#firstSkipped = Math.min(this.#firstSkipped, this.#lastId + 2);
     this.#lastId = id;
@@ -60,7 +60,7 @@ export class StreamTable {
     this.#nextReset = (this.#nextReset + 1) % REMEMBERED_RESETS;
   }
 
-  /** True if the stream is one of the last that this side has reset. */
+  /** True if the stream is among the REMEMBERED_RESETS streams that this side reset most recently. */
   wasReset(id: number): boolean {
     return this.#reset.includes(id);
   }

@@ -3,7 +3,7 @@ import type { RequestHead } from "./exchange.ts";
 
 const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[\w\-.~%!$&'()*+,;=]+)(:\d{0,5})?$/i;
 
-/** True if `text` is a host with an optional port, as in an http URL (RFC 9110, 4.2.1): without userinfo. */
+/** True if `text` is a host with an optional port, without userinfo (RFC 9110, 4.2.1 and 4.2.4). */
 function isAuthority(text: string): boolean {
   return HOST_AND_PORT.test(text) && URL.canParse(`http://${text}/`);
 }
@@ -18,8 +18,8 @@ export function hostOf(authority: string): string | undefined {
 }
 
 /**
- * Returns the URL of a request. Its host is "localhost" if the authority is invalid: gRPC clients may send any text as
- * :authority, for example the name of an Envoy cluster.
+ * Returns the URL of a request. If the authority is invalid, the URL has the host "localhost": gRPC clients may send
+ * any text as :authority, for example the name of an Envoy cluster.
  */
 export function urlOf({ scheme, authority, path }: Pick<RequestHead, "scheme" | "authority" | "path">): string {
   return `${scheme}://${isAuthority(authority) ? authority : "localhost"}${path}`;

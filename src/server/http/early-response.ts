@@ -5,8 +5,8 @@ import type { LimitName, Limits } from "../limits/limits.ts";
 export type DiscardLimit = Extract<LimitName, "discardedBytes" | "requestMs" | "discardIdleMs">;
 
 /**
- * Decides how long an early response waits for the end of its request. After it was sent, decides how long the rest of
- * the request is read and discarded. All times must be in ms of the same clock.
+ * Decides how long an early response waits for the end of its request. After the response was sent, decides how long
+ * the rest of the request is read and discarded. All times must be in ms of the same clock.
  *
  * Many clients lose a response that arrives while they are sending: curl 7.88 if the stream is reset, httpx if it
  * cannot send the whole request, and every client if the connection is reset.

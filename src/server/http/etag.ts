@@ -1,4 +1,4 @@
-/** Strong entity tags (RFC 9110, 8.8.3) and the condition that compares them. */
+/** Strong entity tags (RFC 9110, 8.8.3), and the condition If-None-Match that compares them. */
 import { hash } from "node:crypto";
 
 /**

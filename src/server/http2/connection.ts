@@ -145,8 +145,8 @@ export class Connection implements StreamsConnection, TimeoutInputs {
   }
 
   /**
-   * Begins the graceful close if the client has opened a stream, or has not done so in time. Otherwise keeps the
-   * reason.
+   * Begins the graceful close if the client has opened a stream, or has not done so in time. Otherwise keeps the reason
+   * for a later call.
    */
   #closeAfterFirstStream(reason: string): void {
     const { running: now } = this.#server.time;

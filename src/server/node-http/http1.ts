@@ -13,7 +13,7 @@ import { createNodeListener, type NodeListener } from "./exchange.ts";
 /** Interval between checks for idle connections while the server drains. */
 const DRAIN_CHECK_MS = 20;
 
-/** The status for a request that cannot be parsed, by Node's error code, and the limit that was exceeded. */
+/** Maps Node's error codes for requests that cannot be parsed to the status of the response and the exceeded limit. */
 const PARSE_ERRORS: Readonly<
   Record<string, { readonly status: number; readonly limit?: "headersMs" | "headerListBytes" }>
 > = {

@@ -44,7 +44,7 @@ export class NodeHttp2Server implements Http2Server {
   async drain(): Promise<void> {
     this.#isDraining = true;
     const closed = Array.from(this.#sessions, ([session]) => {
-      // The callback of `close` would not be called if the session is already closing.
+      // Waits for the event, because `session.close` does not call its callback if the session is closing already.
       const close = new Promise((resolve) => session.on("close", resolve));
       session.close();
       return close;

@@ -55,7 +55,7 @@ export class BaseStream {
   }
 }
 
-/** The part of a message that waits for flow-control window. */
+/** The part of a message that cannot be sent yet. */
 export class SendQueue {
   readonly pieces: Uint8Array[] = [];
   /** The number of bytes of the first piece that were sent. */

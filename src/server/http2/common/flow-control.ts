@@ -29,8 +29,8 @@ export class ReceiveWindow {
   }
 
   /**
-   * Lets the peer send as many bytes again. Sends WINDOW_UPDATE only when half of the window was released, because one
-   * for each chunk would double the number of frames.
+   * Frees received bytes, so that the peer may send as many again. Sends WINDOW_UPDATE only when half of the window was
+   * freed, because one for each chunk would double the number of frames.
    */
   release(bytes: number): void {
     this.#released += bytes;

@@ -11,7 +11,7 @@ export type DueAction = ConnectionError | { readonly closeFor: string } | "ping"
 export interface TimeoutInputs {
   /** True if the peer has sent SETTINGS, and has acknowledged those of this side. */
   readonly isSettled: boolean;
-  /** Time at which an incomplete field block began, or an incomplete frame other than DATA. Without either, -1. */
+  /** Time at which the incomplete field block began, or the incomplete frame if it is not DATA. Otherwise -1. */
   readonly partialBlockAt: number;
   readonly openStreams: number;
   /** Bytes that wait for the windows of the peer, or in the socket. */

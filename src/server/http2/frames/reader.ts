@@ -106,7 +106,7 @@ function payloadLength(bytes: Buffer, at: number): number {
   return length;
 }
 
-/** Passes the frame in bytes[at] to bytes[end - 1] to `sink`. */
+/** Passes a frame to `sink`. The frame is bytes[at] to bytes[end - 1]. */
 function emit(bytes: Buffer, at: number, end: number, sink: FrameSink): void {
   const type = bytes[at + 3] as number;
   sink.onFrame(type, bytes[at + 4] as number, readUint31(bytes, at + 5), bytes, at + FRAME_HEADER_BYTES, end);

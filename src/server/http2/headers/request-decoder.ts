@@ -54,7 +54,7 @@ export class RequestDecoder {
 
   #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | InvalidRequest {
     const list = this.decodeList(bytes, start, end);
-    // A list over SETTINGS_MAX_HEADER_LIST_SIZE may get 431 (RFC 9113, 10.5.1).
+    // A request gets 431 if its list exceeds SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 10.5.1).
     return list === undefined ? 431 : parseRequestHead(list);
   }
 }

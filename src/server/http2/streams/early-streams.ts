@@ -36,7 +36,9 @@ export class EarlyStream {
     return this.#response.isSent;
   }
 
-  /** Discards received bytes of the request, or handles its end. The owner must have recorded the end before. */
+  /**
+   * Discards received bytes of the request. If the request is complete, sends the held response or closes the stream.
+   */
   receive(bytes: number): void {
     this.#response.received(bytes, this.#all.time.running);
     if (this.#owner.isRemoteOpen) {

@@ -48,8 +48,8 @@ export class ResponseSender {
   }
 
   /**
-   * Sends or queues a piece of the body, and returns the result of `Sender.write`. Discards it if the response has no
-   * content.
+   * Sends or queues a piece of the body, and returns the result of `Sender.write`. Discards the piece if the response
+   * has no content.
    */
   write(stream: RespondingStream, piece: Uint8Array): Promise<void> | undefined {
     return stream.omitsContent ? undefined : this.#sender.write(stream, piece);

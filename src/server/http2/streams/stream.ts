@@ -45,7 +45,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   #body: RequestBody | undefined;
   /** True if `bufferBody` was called. */
   #buffersBody = false;
-  /** The arguments of `bufferBody`. The callbacks are undefined once one of them was called. */
+  /** The arguments of `bufferBody`. The callbacks are undefined when nothing is being buffered. */
   #bufferMax = 0;
   #bufferDone: BufferDone | undefined;
   #bufferOver: ((exchange: Exchange) => void) | undefined;

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LIMIT_SETTINGS, type LimitSetting } from "../src/cli/limit-settings.ts";
-import type { Limit } from "../src/server/limits/limit.ts";
+import type { Limit } from "../src/server/limits/definition.ts";
 import { LIMITS } from "../src/server/limits/limits.ts";
 
 const HEADINGS = ["option and flag", "default", "limited quantity", "effect above the limit", "reason for the default"];

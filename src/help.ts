@@ -3,7 +3,7 @@
 import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
 import type { Setting } from "./cli/setting.ts";
 import { SETTINGS } from "./config.ts";
-import { LIMIT_GROUPS } from "./server/limits/limit.ts";
+import { LIMIT_GROUPS } from "./server/limits/definition.ts";
 import { LIMITS } from "./server/limits/limits.ts";
 
 const WIDTH_COLUMNS = 100;

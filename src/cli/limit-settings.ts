@@ -1,9 +1,9 @@
 /** Makes a setting of each limit, with its flag and variable. */
 
-import type { Limit } from "../server/limits/limit.ts";
+import type { Limit } from "../server/limits/definition.ts";
 import { LIMIT_NAMES, LIMITS, type LimitName } from "../server/limits/limits.ts";
-import { RENAMES } from "../server/limits/renames.ts";
-import { limitRange } from "../server/limits/values.ts";
+import { RENAMES } from "../server/limits/renamed-options.ts";
+import { limitRange } from "../server/limits/validation.ts";
 import type { Setting } from "./setting.ts";
 import { DURATION_EXAMPLES, formatDuration, formatSize, parseDuration, parseSize, SIZE_EXAMPLES } from "./units.ts";
 

@@ -9,8 +9,8 @@ import type { Handler } from "./http/exchange.ts";
 import { Budget } from "./limits/budget.ts";
 import type { Limits, OnLimit } from "./limits/limits.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
-import { refuseRenamedOptions } from "./limits/renames.ts";
-import { completeLimits } from "./limits/values.ts";
+import { refuseRenamedOptions } from "./limits/renamed-options.ts";
+import { completeLimits } from "./limits/validation.ts";
 import {
   type BoundAddress,
   isLocal,

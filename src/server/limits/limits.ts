@@ -1,5 +1,5 @@
 /** The table of all limits on what one client, or all clients together, may use up, over every HTTP version. */
-import type { Limit } from "./limit.ts";
+import type { Limit } from "./definition.ts";
 
 /** 1 TiB, more memory than any machine has. */
 const MAX_MEMORY_BYTES = 2 ** 40;
@@ -406,7 +406,7 @@ export type LimitName = keyof Limits;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
-/** The defaults of a process with enough memory. memory.ts lowers them for a smaller one. */
+/** The defaults of a process with enough memory. defaults.ts lowers them for a smaller one. */
 export const DEFAULT_LIMITS: Limits = Object.freeze(
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as unknown as Limits,
 );

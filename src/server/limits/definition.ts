@@ -14,7 +14,7 @@ export interface Limit {
   readonly default: number;
   /** The largest default, as a number of units for each byte of the process's memory. */
   readonly memoryShare?: number;
-  /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (values.ts). */
+  /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (validation.ts). */
   readonly min?: number;
   readonly max?: number;
   readonly unit:

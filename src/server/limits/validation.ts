@@ -1,9 +1,9 @@
 /** Validates the values of limits. */
 import { inspect } from "node:util";
-import type { Limit } from "./limit.ts";
+import { defaultLimits } from "./defaults.ts";
+import type { Limit } from "./definition.ts";
 import { LIMITS, type LimitName, type Limits } from "./limits.ts";
-import { defaultLimits } from "./memory.ts";
-import { RENAMES, renamed } from "./renames.ts";
+import { RENAMES, renamed } from "./renamed-options.ts";
 
 /** The largest timer of Node in ms, and the largest flow-control window of HTTP/2 in bytes. */
 const DEFAULT_MAX = 2 ** 31 - 1;

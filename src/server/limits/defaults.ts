@@ -1,7 +1,7 @@
 /** Lowers the defaults of limits on a process with little memory. */
 import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
-import type { Limit } from "./limit.ts";
+import type { Limit } from "./definition.ts";
 import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
 
 /**

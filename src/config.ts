@@ -20,9 +20,9 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly tlsClientCa: string | undefined;
-  /** Origins like "https://example.com", or "*", whose pages may call. */
+  /** Origins whose pages may call, like "https://example.com". The origin "*" stands for all. */
   readonly corsOrigins: readonly string[];
-  /** Hosts that browsers may name. If undefined, they depend on the address that the server listens on. */
+  /** Hosts under which browsers may reach the server. If undefined, they depend on the address that the server listens on. */
   readonly allowedHosts: readonly string[] | undefined;
   /** The HTTP/2 implementation: this server's own or node:http2. */
   readonly http2: "built-in" | "node";
@@ -33,12 +33,12 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly limits: Limits;
 }
 
-/** An error of the user. Its message has a line for each invalid setting, with its text and the allowed values. */
+/** Invalid settings. The message has a line for each of them, with the given text and the allowed values. */
 export class ConfigError extends Error {}
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The parts that all times of the shutdown share. Such a time may be 0. */
+/** The fields that the settings of shutdown times have in common. Unlike a limit, a shutdown time may be 0. */
 const SHUTDOWN_TIME = {
   takes: "DURATION",
   allowed: `a whole number of ms from 0 to ${MAX_TIMER_MS} or with a unit (${DURATION_EXAMPLES})`,
@@ -174,7 +174,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
 type Key = keyof typeof SETTINGS;
 const KEYS = Object.keys(SETTINGS) as Key[];
 
-/** Returns the settings of a command line and its environment. Throws ConfigError. */
+/** Returns the settings of a command line and its environment. Throws ConfigError if a setting is invalid. */
 export function readConfig(args: readonly string[], env: Env): Config {
   const settings: readonly Setting<unknown>[] = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS];
   const takenByNpm = flagsTakenByNpm(["start", "dev"], settings, env);
@@ -197,7 +197,7 @@ export function readConfig(args: readonly string[], env: Env): Config {
   return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
 }
 
-/** Returns the value of a setting. If the text is not allowed, adds a sentence to `problems` and returns undefined. */
+/** Returns the value of a setting, or undefined without one. If its text is not allowed, adds a sentence to `problems`. */
 function readSetting(setting: Setting<unknown>, flags: Flags, env: Env, problems: string[]): unknown {
   const { flag, env: variable, default: fallback, parse, allowed, renamedValues = {} } = setting;
   const fromEnv = env[variable] === "" ? undefined : env[variable]; // shells pass an unset variable as an empty one

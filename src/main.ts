@@ -73,8 +73,8 @@ function mebibytes(bytes: number): string {
 }
 
 /**
- * Reads the TLS files again after each SIGHUP. A signal that arrives during a reading starts one more reading. So the
- * newest files are always read. Without TLS, SIGHUP keeps its default action and ends the process.
+ * Reads the TLS files again after each SIGHUP. If a signal arrives while files are being read, they are read once more, so
+ * the newest files are always used. Without TLS, SIGHUP keeps its default action and ends the process.
  */
 function renewTlsOnSignal(server: Server, files: TlsFiles): void {
   let reading = false;
@@ -120,7 +120,7 @@ function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined
   process.on("SIGTERM", onSignal);
 }
 
-/** Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or if it does not end. */
+/** Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or the process does not end. */
 async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
   const end = performance.now() + times.delayMs + times.graceMs;
   if (times.delayMs > 0)
@@ -130,7 +130,7 @@ async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
   const cutCalls = await server.close(times);
   if (cutCalls > 0) fail(1, `drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
   const left = end - performance.now();
-  // All calls have ended, but the handler of a disconnected client can still hold the process.
+  // All calls have ended, but the handler of a disconnected client can still keep the process alive.
   setTimeout(
     () => fail(1, `drain: timed out after ${times.graceMs} ms; all calls have ended, but something holds the process`),
     Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
@@ -146,7 +146,7 @@ function fail(exitCode: number, message: string): never {
   process.exit(exitCode);
 }
 
-// The reader of the output, such as a pipe, may end before the server does. Without a listener, that error ends the process.
+// The reader of a pipe may end before the server does. Without a listener, the error of the next write would end the process.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
 main().catch((error) => {
   if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);

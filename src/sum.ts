@@ -6,7 +6,7 @@ import { type Data, type Sum, SumSchema } from "../gen/service_pb.ts";
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
 
-/** Returns the sum of `a` and `b`. Throws `out_of_range` if it does not fit an int32. */
+/** Returns the sum of `a` and `b`. Throws `out_of_range` if the sum does not fit into an int32. */
 export function getSum({ a, b }: Data): Sum {
   const sum = a + b;
   if (sum < INT32_MIN || sum > INT32_MAX) {

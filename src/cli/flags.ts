@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 
 export interface Flags {
-  /** The text of each flag, by its name. If a flag is given twice, the last one counts. */
+  /** The text of each flag, by its name. If a flag is given more than once, its final value counts. */
   readonly values: ReadonlyMap<string, string>;
   /** A sentence for each argument that is not a valid flag. */
   readonly problems: readonly string[];
@@ -12,13 +12,13 @@ export interface Flags {
 export interface FlagNames {
   /** The flags of the program. Each takes a value. */
   readonly known: readonly string[];
-  /** The known flags that `--no-` and the name set to "off". */
+  /** The known flags that also have the form `--no-NAME`, which sets the flag to "off". */
   readonly switches: readonly string[];
   /** The flags that were renamed, with the new name of each. */
   readonly renamed: ReadonlyMap<string, string>;
 }
 
-/** Returns "help" or "version" if the arguments ask for a text instead of a run. */
+/** Returns the text that the arguments ask for instead of a run, or undefined. */
 export function asksFor(args: readonly string[]): "help" | "version" | undefined {
   if (args.some((arg) => arg === "--help" || arg === "-h")) return "help";
   return args.some((arg) => arg === "--version" || arg === "-V") ? "version" : undefined;

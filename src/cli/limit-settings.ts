@@ -70,7 +70,7 @@ interface Amount {
   readonly takes: string;
   readonly parse: (text: string) => number | undefined;
   readonly format: (amount: number) => string;
-  /** The end of a sentence about allowed numbers: the units, or nothing. */
+  /** The units, as the end of the sentence about allowed values. Empty if the amount has no units. */
   readonly units: string;
 }
 

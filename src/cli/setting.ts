@@ -3,7 +3,7 @@
 export interface Setting<T> {
   readonly flag: string;
   readonly env: string;
-  /** The word for the value in `--help`, like PORT. */
+  /** The word for the value in `--help`, such as PORT. */
   readonly takes: string;
   /** Undefined if the setting is optional and without a default. */
   readonly default: string | undefined;

@@ -30,7 +30,7 @@ const PROTOCOLS = ["connect", "grpc", "grpcweb"] as const;
 const HTTP_VERSIONS = ["2", "1.1"] as const;
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
-/** The longest timeout in ms that gRPC's header can have, which has eight digits. */
+/** The longest timeout in ms that fits into the eight digits of the header `grpc-timeout`. */
 const MAX_TIMEOUT_MS = 99_999_999;
 /** The headers that only the HTTP client sets: those of the connection (RFC 9113, 8.2.2) and the body's length. */
 const CONNECTION_HEADERS = [
@@ -55,7 +55,7 @@ export interface CallArguments {
   readonly timeoutMs: number | undefined;
   readonly headers: Headers;
   readonly verbose: boolean;
-  /** The trusted authorities and the client certificate. Empty for Node's defaults. */
+  /** The trusted authorities and the client certificate. An empty object means Node's defaults. */
   readonly tls: SecureContextOptions;
 }
 
@@ -103,7 +103,7 @@ export function readArguments(
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      // parseArgs takes a negative number for a flag. A space before the number prevents that.
+      // parseArgs reads a negative number as a flag. A space before the number prevents that.
       args: args.map((arg) => (/^-[\d.]/.test(arg) ? ` ${arg}` : arg)),
       options: OPTIONS,
       allowPositionals: true,
@@ -113,7 +113,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** Rewords an error of parseArgs like the errors of the server's command line. */
+/** Returns an error message of parseArgs in the form that the server's command line uses. */
 function flagProblem(message: string): string {
   const [, flag = message] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
   if (message.startsWith("Unknown option")) return `${flag}: unknown flag; see --help`;

@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 const NEEDS_CERTIFICATE = "it may require a certificate (--cert, --key)";
 
-/** TLS problems: a pattern for the error of Node or OpenSSL, and a sentence for the user. */
+/** The known TLS problems. Each has a pattern for the error of Node or OpenSSL, and a sentence for the user. */
 const TLS_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = [
   [/wrong.version.number|packet.length.too.long/i, "the server does not speak TLS; try a URL that begins with http://"],
   [
@@ -50,7 +50,7 @@ const TLS_PROBLEMS: readonly (readonly [problem: RegExp, sentence: string])[] = 
   [/certificate.required|handshake.failure/i, `the server rejected this client; ${NEEDS_CERTIFICATE}`],
 ];
 
-/** Describes a failed call in a sentence: a connection problem in a user's words, any other error by its code. */
+/** Returns a sentence about a failed call. Connection problems get advice; other errors get their code and message. */
 function describeError(reason: unknown, { url, tls }: CallArguments): string {
   const { code, rawMessage, cause } = ConnectError.from(reason);
   const { code: systemError = "", message = "" } = (cause ?? {}) as NodeJS.ErrnoException;

@@ -1,7 +1,7 @@
 /** An interceptor for clients on connect-node: retries calls that a server refused without processing them. */
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 
-/** Limits how often a call is sent, the first time included. */
+/** The maximum number of times that a call is sent, including the first. */
 const MAX_TRIES = 3;
 
 /**
@@ -15,9 +15,9 @@ const MAX_TRIES = 3;
  * **Safety.** REFUSED_STREAM guarantees that the request was not processed (RFC 9113, 8.7). So the retry is safe
  * for every method, and gRPC's own clients do the same.
  *
- * **Limits.** The interceptor rethrows the error of the third try. It rethrows at once: any other error, an
- * error of a call whose deadline has passed or that was cancelled, and an error of a stream, whose messages cannot be
- * read twice.
+ * **Limits.** If the third try is refused too, the interceptor rethrows its error. Any other error is rethrown
+ * immediately. Streams are not retried, because their messages cannot be read twice. Calls that were cancelled, or have
+ * exceeded their deadline, are not retried either.
  */
 export const retryRefused: Interceptor = (next) => async (request) => {
   for (let tries = 1; ; tries++) {
@@ -29,7 +29,7 @@ export const retryRefused: Interceptor = (next) => async (request) => {
   }
 };
 
-/** True if Node's HTTP/2 client reports REFUSED_STREAM. An error that a server sends in a response never has this cause. */
+/** True if Node's HTTP/2 client reports REFUSED_STREAM. An error in a response from a server never has this cause. */
 function isRefused(error: unknown): boolean {
   const { cause } = ConnectError.from(error);
   const { code, message = "" } = (cause ?? {}) as NodeJS.ErrnoException;

@@ -9,7 +9,7 @@ import { connectTo } from "../support/raw.ts";
 
 const skip = process.platform === "win32" && "Windows has no such limit";
 const LINE =
-  /^accept connections: new ones are closed at once, since all (64 )?file descriptors of this process are in use; raise that limit \(ulimit -n, systemd's LimitNOFILE\) or lower --connections$/gm;
+  /^accept connections: new ones are closed immediately, since all (64 )?file descriptors of this process are in use; raise that limit \(ulimit -n, systemd's LimitNOFILE\) or lower --connections$/gm;
 
 test("running out of file descriptors is logged once, and the server goes on", { skip }, async (t) => {
   const command = "ulimit -n 64 && exec node src/main.ts --port 0 --page off";

@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { fieldOf, isTls, Trace, type TraceOptions, watchBody } from "./trace.ts";
 
-/** Traces each request that this process makes from now on. */
+/** Traces each request that this process makes after the call of this function. */
 export function traceHttp1(options: TraceOptions): void {
   subscribe("http.client.request.created", (message) => {
     const { request } = message as { request: ClientRequest };
@@ -20,7 +20,7 @@ export function traceHttp1(options: TraceOptions): void {
   });
 }
 
-/** Node queues the head for a socket that still connects. It is on the wire once the socket is connected. */
+/** Traces the connection and the request's head. A head that Node writes before the socket is connected is shown later. */
 function watchSocket(socket: Socket, request: ClientRequest, trace: Trace): void {
   let connected = false;
   let head: string | undefined;
@@ -59,7 +59,7 @@ function watchHead(socket: Socket, onHead: (head: string) => void): void {
   };
 }
 
-/** Counts the bytes of the body, without the framing of its chunks. */
+/** Counts the bytes of the body, without those of chunked framing. */
 function watchRequestBody(request: ClientRequest, trace: Trace): void {
   const { write } = request;
   request.write = (chunk: string | Uint8Array, ...rest: unknown[]) => {

@@ -4,7 +4,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants, type Outgoi
 import type { Socket } from "node:net";
 import { type RawHeaders, Trace, type TraceOptions, watchBody } from "./trace.ts";
 
-/** The names of HTTP/2's error codes, each at the place of its number (RFC 9113, 7). */
+/** The names of HTTP/2's error codes, by number (RFC 9113, 7). */
 const ERROR_NAMES = [
   "NO_ERROR",
   "PROTOCOL_ERROR",
@@ -22,7 +22,7 @@ const ERROR_NAMES = [
   "HTTP_1_1_REQUIRED",
 ];
 
-/** Traces each request that this process makes from now on. */
+/** Traces each request that this process makes after the call of this function. */
 export function traceHttp2(options: TraceOptions): void {
   const sessions = new WeakSet<ClientHttp2Session>();
   const traces = new WeakMap<ClientHttp2Stream, Trace>();
@@ -67,7 +67,7 @@ function watch(stream: ClientHttp2Stream, trace: Trace, socket: Socket): void {
   });
 }
 
-/** Returns the fields in the order in which they are sent: those with a colon come first (RFC 9113, 8.3). */
+/** Returns the fields in the order in which they are sent: pseudo-header fields come first (RFC 9113, 8.3). */
 function rawHeaders(headers: OutgoingHttpHeaders): RawHeaders {
   const fields = Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().map((each): [string, string] => [name, String(each)]),

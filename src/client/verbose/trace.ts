@@ -1,23 +1,23 @@
-/** The lines about one HTTP exchange as it crosses the wire, in the manner of curl -v. */
+/** Prints the headers, sizes and times of one HTTP exchange, similar to curl -v. */
 import type { Socket } from "node:net";
 import type { Certificate, TLSSocket } from "node:tls";
 
-/** Names and values of header fields in turn, as Node gives them in `rawHeaders`. */
+/** A list of header fields in which names and values alternate, as in Node's `rawHeaders`. */
 export type RawHeaders = readonly string[];
 
-/** The parts of an exchange that begin and end all its traces. */
+/** The options that all traces share. */
 export interface TraceOptions {
-  /** Takes a line. */
+  /** Prints a line. */
   readonly print: (line: string) => void;
-  /** The time of performance.now() from which times count. */
+  /** The start time (performance.now()). Printed times are relative to this time. */
   readonly startedMs: number;
-  /** Returns the trailers that the body of a response holds, as names and values in turn. */
+  /** Returns the trailers in the body of a response with these headers, or an empty list. */
   readonly trailersInBody: (headers: RawHeaders, body: Buffer) => RawHeaders;
 }
 
 /**
- * One exchange. The file of its HTTP version calls the methods as the parts cross the wire. A line begins with `>` if it
- * was sent, with `<` if it was received, and with `*` if it is a remark.
+ * Traces one HTTP exchange. http1.ts and http2.ts call each method when that part of the exchange is sent or received. A
+ * line begins with `>` if the part was sent, with `<` if it was received, and with `*` if the line is a remark.
  */
 export class Trace {
   readonly #options: TraceOptions;
@@ -46,7 +46,7 @@ export class Trace {
     this.remark(`server certificate: ${nameOf(subject)}; issuer ${nameOf(issuer)}; valid until ${valid_to}`);
   }
 
-  /** Takes the request's headers. `firstLine` is the one that HTTP/1.1 has. */
+  /** Prints the request's headers. `firstLine` is the request line of HTTP/1.1. */
   sent(headers: RawHeaders, firstLine?: string): void {
     this.#printBlock(">", headers, firstLine);
   }
@@ -55,7 +55,7 @@ export class Trace {
     this.#sentBytes += bytes;
   }
 
-  /** Takes the headers of a response, or of an interim one (1xx). */
+  /** Prints the headers of an interim (1xx) or final response. `firstLine` is the status line of HTTP/1.1. */
   received(headers: RawHeaders, firstLine?: string): void {
     if (this.#responseMs === 0) {
       this.#responseMs = this.#now();
@@ -69,7 +69,7 @@ export class Trace {
     this.#body.push(chunk);
   }
 
-  /** Takes the end of the response, and the trailers that HTTP has for it. */
+  /** Prints the size of the response's body, the trailers in the body, and `trailers`, which are those of HTTP. */
   receivedEnd(trailers: RawHeaders): void {
     this.#complete = true;
     const body = Buffer.concat(this.#body);
@@ -79,7 +79,7 @@ export class Trace {
     if (trailers.length > 0) this.#printBlock("<", trailers, "[trailers]");
   }
 
-  /** Takes the end of the exchange, with or without a response. The socket counts the bytes on the wire. */
+  /** Prints a summary at the end of the exchange, with or without a response. The byte counts are totals of the socket. */
   ended(socket: Socket): void {
     if (this.#responseMs === 0) this.#printSentBody();
     if (this.#responseMs > 0 && !this.#complete)
@@ -105,19 +105,19 @@ export class Trace {
     for (let i = 0; i + 1 < headers.length; i += 2) this.#print(mark, `${headers[i]}: ${headers[i + 1]}`);
   }
 
-  /** A control character from a peer could write over the terminal, so it is shown as \u and its number. */
+  /** Prints a line. Control characters are escaped, because a peer could use them to overwrite the terminal. */
   #print(mark: string, text: string): void {
     const shown = text.replaceAll(/\p{Cc}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
     this.#options.print(`${mark} ${shown}`);
   }
 }
 
-/** True for a socket of TLS. An HTTP/2 session gives a proxy of its socket, which `instanceof` and `in` do not see through. */
+/** True for a TLS socket. The socket of an HTTP/2 session is a proxy, so `instanceof` and `in` would not work. */
 export function isTls(socket: Socket): socket is TLSSocket {
   return (socket as TLSSocket).encrypted === true;
 }
 
-/** Returns the name and the value of a header field's line. */
+/** Returns the name and the value in the line of a header field. */
 export function fieldOf(line: string): RawHeaders {
   const [, name = "", value = ""] = /^([^:]*): ?(.*)$/s.exec(line) ?? [];
   return [name, value];

@@ -1,21 +1,21 @@
-/** Prints each call of this process as it crosses the wire. */
+/** Prints the headers, sizes and times of each call that this process makes. */
 import { traceHttp1 } from "./http1.ts";
 import { traceHttp2 } from "./http2.ts";
 import { fieldOf, type RawHeaders } from "./trace.ts";
 
-/** The flags of a frame of gRPC-Web: it is compressed, it has the trailers. */
+/** Bits in the flags of a gRPC-Web frame. */
 const COMPRESSED = 0x01;
 const TRAILERS = 0x80;
 const FRAME_HEAD_BYTES = 5;
 
-/** Prints the calls that this process makes from now on, line by line. */
+/** Prints each call that this process makes after the call of this function. */
 export function printCalls(print: (line: string) => void): void {
   const options = { print, startedMs: performance.now(), trailersInBody };
   traceHttp1(options);
   traceHttp2(options);
 }
 
-/** Returns the trailers of gRPC-Web, which come in the last frame of the body; none for other protocols. */
+/** Returns the trailers of gRPC-Web, which are the final frame of the body. Returns an empty list for other protocols. */
 function trailersInBody(headers: RawHeaders, body: Buffer): RawHeaders {
   const isGrpcWeb = headers.some((text, i) => i % 2 === 1 && /^application\/grpc-web(?!-text)/i.test(text));
   if (!isGrpcWeb) return [];

@@ -1,6 +1,6 @@
 /** An amount that is reserved and released under a maximum, such as buffered bytes or running handlers. */
 
-/** A budget may have a parent: each amount then counts in both, and the maximum of each holds. */
+/** A budget can have a parent. Each amount then counts in both, and `tryReserve` respects the maximum of both. */
 export class Budget {
   readonly limit: number;
   readonly #parent: Budget | undefined;
@@ -11,12 +11,12 @@ export class Budget {
     this.#parent = parent;
   }
 
-  /** True if nothing is left. */
+  /** True if the maximum is reserved or exceeded. */
   get isFull(): boolean {
     return this.used >= this.limit;
   }
 
-  /** True if more than the maximum is reserved, which only `reserve` permits. */
+  /** True if more than the maximum is reserved. Only `reserve` can cause this. */
   get isExceeded(): boolean {
     return this.used > this.limit;
   }
@@ -29,7 +29,7 @@ export class Budget {
     return true;
   }
 
-  /** Reserves an amount that cannot be refused any more, even above the maximum. */
+  /** Reserves an amount unconditionally, even if a maximum is then exceeded. */
   reserve(amount: number): void {
     this.used += amount;
     this.#parent?.reserve(amount);

@@ -1,16 +1,16 @@
-/** Lowers the defaults of limits on a process with little memory. */
+/** The defaults of limits for the memory of this process. */
 import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import type { Limit } from "./definition.ts";
 import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
 
 /**
- * Returns the bytes of memory that the process may use: the least of the container's (a cgroup, a resource limit), the
- * machine's and V8's heap (--max-old-space-size). Bodies and responses are outside of the heap, but the messages that
- * handlers decode from them are in it.
+ * Returns the bytes of memory that the process may use. This is the smallest of three amounts: the container's limit (a
+ * cgroup or resource limit), the machine's memory and V8's heap limit (--max-old-space-size). The heap limit counts because
+ * decoded messages are in the heap, although bodies are outside of it.
  */
 export function usableMemory(): number {
-  const container = process.constrainedMemory(); // 0 or more than the machine has, if nothing constrains the process
+  const container = process.constrainedMemory(); // without a limit: 0, or more than the machine's memory
   const heap = getHeapStatistics().heap_size_limit;
   return Math.min(container > 0 ? container : Number.POSITIVE_INFINITY, totalmem(), heap);
 }
@@ -25,7 +25,7 @@ export function defaultLimits(memory = usableMemory()): Limits {
   return Object.freeze(limits as unknown as Limits);
 }
 
-/** Returns the names of the limits that have a default lowered for a process with `memory` bytes. */
+/** Returns the names of the limits whose value in `limits` is a default that was lowered for `memory` bytes. */
 export function loweredLimits(limits: Limits, memory = usableMemory()): LimitName[] {
   const defaults = defaultLimits(memory);
   return LIMIT_NAMES.filter((name) => defaults[name] < DEFAULT_LIMITS[name] && limits[name] === defaults[name]);

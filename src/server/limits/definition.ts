@@ -1,4 +1,4 @@
-/** The type of a limit's row in the table (limits.ts). */
+/** The definition of a limit: the type of each row in the table (limits.ts), and the groups of limits. */
 
 /** The groups of limits and their headings, in the order of `--help`. */
 export const LIMIT_GROUPS = {
@@ -12,9 +12,9 @@ export const LIMIT_GROUPS = {
 
 export interface Limit {
   readonly default: number;
-  /** The largest default, as a number of units for each byte of the process's memory. */
+  /** Caps the default at this many units for each byte of the process's memory. With 1 / 8, bytes get an eighth of it. */
   readonly memoryShare?: number;
-  /** The smallest and the largest value besides "off". Default: 1 and 2^31-1 (validation.ts). */
+  /** The smallest and the largest value besides "off". By default 1 and 2^31-1 (validation.ts). */
   readonly min?: number;
   readonly max?: number;
   readonly unit:
@@ -29,7 +29,7 @@ export interface Limit {
     | "ms"
     | "streams"
     | "streams/s";
-  /** The heading under which `--help` lists the limit. */
+  /** The group in which `--help` lists the limit. */
   readonly group: keyof typeof LIMIT_GROUPS;
   /** The HTTP versions to which the limit applies. docs/limits.md names the limits that node:http2 lacks. */
   readonly on: "all" | "HTTP/1.1" | "HTTP/2";

@@ -1,12 +1,12 @@
-/** The table of all limits on what one client, or all clients together, may use up, over every HTTP version. */
+/** The table of all limits on the resources that one client, or all clients together, may use. */
 import type { Limit } from "./definition.ts";
 
 /** 1 TiB, more memory than any machine has. */
 const MAX_MEMORY_BYTES = 2 ** 40;
 
 /**
- * The limits by their option names, in the order in which a connection meets them. The value of a limit is a number of its
- * unit. Infinity turns it off, or 0 if it is a minimum rate (bytes/s).
+ * The limits by their option names, roughly in the order in which a connection meets them. A value is a number of the
+ * limit's unit. The value Infinity turns a limit off. A minimum rate (bytes/s) is turned off by 0 instead.
  */
 export const LIMITS = {
   connections: {
@@ -36,7 +36,7 @@ export const LIMITS = {
     on: "all",
     bounds: "time from accepting a connection to its first bytes, which show the protocol",
     over: "the connection is closed",
-    reason: "a client connects in order to send a request at once",
+    reason: "a client connects in order to send a request immediately",
   },
   handshakeMs: {
     default: 10_000,
@@ -145,7 +145,7 @@ export const LIMITS = {
     unit: "messages",
     group: "memory",
     on: "all",
-    bounds: "messages being decompressed at once, over all connections",
+    bounds: "messages being decompressed at the same time, over all connections",
     over: "the next message is queued, for as long as its call lasts",
     reason: "libuv decompresses on four threads; more decompressors would use memory without being faster",
   },
@@ -163,9 +163,9 @@ export const LIMITS = {
     unit: "messages",
     group: "memory",
     on: "all",
-    bounds: "responses being compressed at once; 16 times as many are queued",
+    bounds: "responses being compressed at the same time; 16 times as many are queued",
     over: "the next response is sent in the compressed format, but with its bytes stored uncompressed",
-    reason: "as decompressors",
+    reason: "the same as decompressors",
   },
   earlyResponseBytes: {
     default: 1_048_576,
@@ -283,8 +283,8 @@ export const LIMITS = {
     group: "memory",
     on: "all",
     bounds: "queued response bytes of all connections, which clients have not read",
-    over: "the connection with the most queued bytes loses its largest response, as over queuedBytesPerConnection",
-    reason: "as bufferedBytes",
+    over: "the connection with the most queued bytes loses its largest response, as when queuedBytesPerConnection is exceeded",
+    reason: "the same as bufferedBytes",
   },
   readBytesPerSecond: {
     default: 1_024,
@@ -321,7 +321,7 @@ export const LIMITS = {
     on: "HTTP/2",
     bounds: "streams reset by the client, or because of its errors; allows a burst of four seconds' worth",
     over: "GOAWAY (ENHANCE_YOUR_CALM)",
-    reason: "a client may cancel 1,000 calls at once, but only once; CVE-2023-44487, CVE-2025-8671",
+    reason: "a client may cancel 1,000 calls together, but not repeatedly; CVE-2023-44487, CVE-2025-8671",
   },
   cancelledHandlersPerConnection: {
     default: 2_000,
@@ -339,7 +339,7 @@ export const LIMITS = {
     on: "HTTP/2",
     bounds: "handlers still running for reset streams of all connections",
     over: "RST_STREAM (REFUSED_STREAM)",
-    reason: "as callsInFlight",
+    reason: "the same as callsInFlight",
   },
   callsInFlight: {
     default: 10_000,
@@ -347,7 +347,7 @@ export const LIMITS = {
     unit: "calls",
     group: "calls",
     on: "all",
-    bounds: "handlers running at once; health and reflection have a limit of the same size to themselves",
+    bounds: "handlers running at the same time; health and reflection have a limit of the same size to themselves",
     over: "unavailable, with Retry-After and grpc-retry-pushback-ms of one second",
     reason:
       "calls that pile up like this usually wait for something that does not come; an open stream uses about 45 KB of V8's heap",
@@ -370,7 +370,7 @@ export const LIMITS = {
     bounds: "time that a connection may stay open without a call in flight",
     over: "the connection is closed, on HTTP/2 after GOAWAY",
     reason:
-      "longer than clients and proxies keep a connection, so that they close first. A call that meets the server's close fails. nginx keeps one for 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds dead peers, and connections limits the memory",
+      "longer than clients and proxies keep a connection, so that they close first. A call that meets the server's close fails. nginx closes idle connections after 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds dead peers, and connections limits the memory",
   },
   keepaliveMs: {
     default: 60_000,
@@ -395,7 +395,8 @@ export const LIMITS = {
     unit: "ms",
     group: "connections",
     on: "HTTP/2",
-    bounds: "time from the PING after the first GOAWAY to its acknowledgement, after which the last stream is known",
+    bounds:
+      "time from the PING after the first GOAWAY to its acknowledgement, after which the client begins no more streams",
     over: "the second GOAWAY is sent without the acknowledgement",
     reason: "one round trip; the exit of the process waits for it",
   },
@@ -406,10 +407,10 @@ export type LimitName = keyof Limits;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
-/** The defaults of a process with enough memory. defaults.ts lowers them for a smaller one. */
+/** The defaults of a process with enough memory. defaults.ts lowers some of them for a process with less. */
 export const DEFAULT_LIMITS: Limits = Object.freeze(
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as unknown as Limits,
 );
 
-/** Reports that a limit was exceeded; `message` says by what. */
+/** Reports that `limit` was exceeded. `message` describes the event for the log. */
 export type OnLimit = (limit: LimitName, message: string) => void;

@@ -1,15 +1,16 @@
 /**
- * A monotonic clock that pauses while this process does not run: it is stopped (SIGSTOP, a paused virtual machine) or busy.
- * Meanwhile the bytes of peers wait in the kernel, so timeouts on a wall clock would close healthy connections.
+ * A monotonic clock that pauses while the event loop does not run, because the process is stopped (SIGSTOP, a paused virtual
+ * machine) or busy. During a pause, bytes from peers wait in the kernel. With an ordinary clock, timeouts would expire in a
+ * pause and close healthy connections.
  */
 
-/** The longest timer of Node. A longer one fires at once. */
+/** The longest delay of a timer in Node. Node changes a longer delay to 1 ms. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The interval at which the clock is read, if nothing else reads it. */
 const TICK_MS = 500;
 /** The smallest interval between two readings that counts as a pause. */
 const MIN_PAUSE_MS = 2 * TICK_MS;
-/** The number of pauses kept. A peer that waits since an older one gets no extra time for it. */
+/** The number of recent pauses that are remembered. `pausedWithin` does not count older ones. */
 const MAX_PAUSES = 32;
 
 let lastRead = performance.now();

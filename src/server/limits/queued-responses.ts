@@ -1,10 +1,10 @@
-/** Limits the queued response bytes, which clients have not read yet, per connection and for the whole server. */
+/** Limits the queued response bytes, which clients have not read yet, for each connection and for all together. */
 import type { LimitName, Limits, OnLimit } from "./limits.ts";
 
 /** A connection with queued response bytes. */
 export interface ResponseHolder {
   readonly queuedBytes: number;
-  /** Drops the largest queued response, or the connection. Lowers `queuedBytes` before it returns. */
+  /** Resets the largest queued response or closes the connection. This must lower `queuedBytes` before `shed` returns. */
   shed(): void;
 }
 
@@ -22,8 +22,8 @@ export class QueuedResponses {
   }
 
   /**
-   * Records that the queued bytes of `holder` have changed by `change`, which may be negative. Sheds the largest responses
-   * while a limit is exceeded, possibly one of `holder` itself.
+   * Records that the queued bytes of `holder` have changed by `change`, which may be negative. If a limit
+   * is then exceeded, sheds the largest responses until none is. A response of `holder` itself may be shed.
    */
   changed(holder: ResponseHolder, change: number): void {
     this.bytes += change;
@@ -46,7 +46,7 @@ export class QueuedResponses {
     if (holder.queuedBytes >= before) throw new Error(`shed a response of ${before} bytes: nothing was shed`);
   }
 
-  /** Returns the connection with the most queued bytes. Only called while the limit is exceeded, so one exists. */
+  /** Returns the connection with the most queued bytes. Callers ensure that such a connection exists. */
   #largest(): ResponseHolder {
     let largest: ResponseHolder | undefined;
     for (const holder of this.#holders) {

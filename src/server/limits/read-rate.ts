@@ -3,7 +3,7 @@ import type { Limits } from "./limits.ts";
 
 export class ReadRate {
   readonly #limits: Limits;
-  /** The bytes that the client had read at `#since`. */
+  /** The bytes that the client had read when the measurement started. */
   #from = 0;
   /** The start of the measurement in ms, or -1 while nothing is queued. */
   #since = -1;
@@ -13,8 +13,8 @@ export class ReadRate {
   }
 
   /**
-   * Measures at the time `now` in ms. `queued` bytes wait for the client, which has read `read` bytes since it connected.
-   * Returns a message if the client is too slow, and undefined if it is fast enough or `readRateMs` has not passed.
+   * Measures the rate at the time `now` in ms. `queued` bytes wait for the client, and the client has read `read` bytes since
+   * it connected. Returns a message if the client was too slow over `readRateMs`. Otherwise returns undefined.
    */
   check(now: number, queued: number, read: number): string | undefined {
     const { readBytesPerSecond, readRateMs } = this.#limits;

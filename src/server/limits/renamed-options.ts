@@ -4,7 +4,7 @@ type Names = Readonly<Record<string, string>>;
 
 /** The new spelling of each old one. */
 export const RENAMES = {
-  /** Limits. Their flags and variables follow their names. */
+  /** Names of limits. Flags and variables are made from these names. */
   limits: {
     abandonedHandlers: "cancelledHandlers",
     abandonedHandlersPerConnection: "cancelledHandlersPerConnection",
@@ -14,7 +14,7 @@ export const RENAMES = {
     pingAnswerMs: "pingTimeoutMs",
     unsentBytes: "sendBufferBytes",
   },
-  /** Options of createServer. */
+  /** Names of the options of createServer. */
   options: { lane: "fastPath" },
   /** Values of the option, flag and variable `http2`. */
   http2: { own: "built-in" },

@@ -7,21 +7,21 @@ export class Semaphore {
   /** Functions that grant a permit to each caller in the queue, oldest first. */
   readonly #queue = new Set<() => void>();
 
-  /** Grants `permits` at once. Up to `maxQueued` more callers wait for one. */
+  /** Up to `permits` callers can hold a permit at the same time. Up to `maxQueued` other callers can wait for one. */
   constructor(permits: number, maxQueued: number) {
     this.#permits = permits;
     this.#maxQueued = maxQueued;
   }
 
-  /** True if a caller of `acquire` could neither get a permit nor wait for one. */
+  /** True if all permits are acquired and the queue is full. `acquire` would then throw. */
   get isFull(): boolean {
     return this.#acquired >= this.#permits && this.#queue.size >= this.#maxQueued;
   }
 
   /**
-   * Acquires a permit, which the caller must release once. Returns undefined if a permit was free, or else a promise that
-   * resolves when the caller has one. The promise rejects with the reason of `signal` if that aborts first. Throws if the
-   * semaphore is full.
+   * Acquires a permit, which the caller must release once. Returns undefined if a permit was free. Otherwise returns a
+   * promise that resolves when the caller gets a permit. If `signal` aborts first, the promise rejects with the reason of
+   * `signal`. Throws if the semaphore is full.
    */
   acquire(signal?: AbortSignal): Promise<void> | undefined {
     if (this.#acquired < this.#permits) {
@@ -44,7 +44,7 @@ export class Semaphore {
     });
   }
 
-  /** Releases a permit. The first caller in the queue gets it. */
+  /** Releases a permit. The oldest caller in the queue gets the permit. */
   release(): void {
     const [first] = this.#queue;
     if (first === undefined) this.#acquired--;

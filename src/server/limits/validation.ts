@@ -5,7 +5,7 @@ import type { Limit } from "./definition.ts";
 import { LIMITS, type LimitName, type Limits } from "./limits.ts";
 import { RENAMES, renamed } from "./renamed-options.ts";
 
-/** The largest timer of Node in ms, and the largest flow-control window of HTTP/2 in bytes. */
+/** The maximum of both a timer's delay in Node (ms) and a flow-control window of HTTP/2 (bytes). */
 const DEFAULT_MAX = 2 ** 31 - 1;
 
 /** Returns the smallest and the largest value of a limit, and the value that turns the limit off. */
@@ -15,8 +15,8 @@ export function limitRange(name: LimitName): { readonly min: number; readonly ma
 }
 
 /**
- * Returns all limits: those of `given`, and this process's default of each other one. Throws TypeError for an unknown name or
- * a value that is not a number. Throws RangeError for a number that the limit does not allow.
+ * Returns the values of all limits. A limit that `given` does not contain has its default for this process. Throws TypeError
+ * for an unknown name or a value that is not a number. Throws RangeError for a number that the limit does not allow.
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...defaultLimits() };
@@ -36,7 +36,7 @@ function unknownLimit(name: string): TypeError {
   return new TypeError(`limits.${name}: ${problem}`);
 }
 
-/** Returns the error of a value that the limit does not allow, or undefined. */
+/** Returns an error if the limit does not allow the value, or else undefined. */
 function invalidValue(name: LimitName, value: unknown): Error | undefined {
   const { min, max, off } = limitRange(name);
   if (value === off || (Number.isInteger(value) && Number(value) >= min && Number(value) <= max)) return undefined;

@@ -13,12 +13,13 @@ const POLL_MS = 20;
 
 /**
  * Reads the whole file. A pipe is read until its writer closes it, so that `<(command)` of a shell works. Rejects with
- * Node's error, or with RangeError if the file exceeds `maxBytes` or is not read within `ms`.
+ * the error of node:fs if the file cannot be read. Rejects with RangeError if the file exceeds `maxBytes` or is not read to
+ * its end within `ms`.
  */
 export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): Promise<Buffer> {
   const expired = new AbortController();
   const timer = setTimeout(() => expired.abort(new RangeError(`it was not read to its end in ${ms} ms`)), ms);
-  // A network disk that hangs holds a thread of Node's pool, and no abort can end that.
+  // A read from a hung network disk blocks a thread of Node and cannot be aborted. So the promise does not wait for the read.
   const timedOut = new Promise<never>((_, reject) =>
     expired.signal.addEventListener("abort", () => reject(expired.signal.reason)),
   );
@@ -30,7 +31,7 @@ export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): P
 }
 
 async function readAll(path: string, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
-  // Without O_NONBLOCK, opening a pipe waits for a writer in a thread that nothing can end, not even the process's exit.
+  // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread of Node. The process could not even exit then.
   await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   const isPipe = (await file.stat()).isFIFO();
   const buffer = Buffer.allocUnsafe(maxBytes + 1);
@@ -39,14 +40,14 @@ async function readAll(path: string, maxBytes: number, signal: AbortSignal): Pro
     const bytesRead = await readSome(file, buffer, length);
     length += bytesRead ?? 0;
     if (length > maxBytes) throw new RangeError(`it is larger than ${maxBytes} bytes`);
-    const mayCome = bytesRead === undefined || (isPipe && length === 0);
-    if (bytesRead === 0 && !mayCome) break;
-    if (mayCome) await sleep(POLL_MS);
+    const moreMayFollow = bytesRead === undefined || (isPipe && length === 0);
+    if (bytesRead === 0 && !moreMayFollow) break;
+    if (moreMayFollow) await sleep(POLL_MS);
   }
   return buffer.subarray(0, length);
 }
 
-/** Returns the number of bytes read, 0 at the end, or undefined if the pipe is empty. */
+/** Returns the number of bytes read: 0 at the end of the file, or undefined if a writer has an empty pipe open. */
 async function readSome(file: FileHandle, buffer: Buffer, offset: number): Promise<number | undefined> {
   try {
     return (await file.read(buffer, offset)).bytesRead;

@@ -1,8 +1,11 @@
-/** Limits the connections that are open at once from one address, for servers without a proxy in front of them. */
+/** Limits the open connections from one address, for servers without a proxy in front of them. */
 import type { Server, Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 
-/** Closes a new connection if its address has as many as it may have. It is to be called when all other listeners are set. */
+/**
+ * Closes each new connection from an address that already has `connectionsPerAddress` connections. Call this function after
+ * all other "connection" listeners are set, so that its own listener runs first.
+ */
 export function limitConnectionsPerAddress(server: Server, { connectionsPerAddress }: Limits, onLimit: OnLimit): void {
   if (!Number.isFinite(connectionsPerAddress)) return;
   const open = new Map<string, number>();
@@ -13,7 +16,7 @@ export function limitConnectionsPerAddress(server: Server, { connectionsPerAddre
     const count = open.get(network) ?? 0;
     if (count >= connectionsPerAddress) {
       onLimit("connectionsPerAddress", `connections from ${network} exceed ${connectionsPerAddress}`);
-      socket.destroy(); // the other listeners get a socket that says nothing and closes
+      socket.destroy(); // the other listeners get a socket that only emits "close"
       return;
     }
     open.set(network, count + 1);
@@ -26,8 +29,8 @@ export function limitConnectionsPerAddress(server: Server, { connectionsPerAddre
 }
 
 /**
- * Returns the address that is counted: an IPv4 address, also for one that is mapped into IPv6, and the first 64 bits of an
- * IPv6 address. A single host has all of such a network to choose its addresses from (RFC 4291, 2.5.4).
+ * Returns the key that connections are counted by: an IPv4 address, or the /64 network of an IPv6 address. A single host can
+ * use every address of a /64 network (RFC 4291, 2.5.4). An IPv4-mapped IPv6 address counts as its IPv4 address.
  */
 export function networkOf(address: string): string {
   const [, ipv4] = /^::ffff:([\d.]+)$/i.exec(address) ?? [];

@@ -1,12 +1,12 @@
-/** Notices that no file descriptor is left: the system then closes new connections, and Node tells nobody. */
+/** Logs when no file descriptor is left. Node then closes each new connection without reporting an error. */
 import { closeSync, openSync, readFileSync } from "node:fs";
 
-/** ms between two checks, each of which takes about 10 us. */
+/** The interval between checks. A check takes about 10 us. */
 const CHECK_MS = 1_000;
-/** ms between two lines of the log. */
+/** The minimum interval between two log entries. */
 const PAUSE_MS = 60_000;
 
-/** Logs if descriptors run out, once a minute at most. Returns a function that ends it. */
+/** Logs at most once a minute while no file descriptor is left. Returns a function that stops the checks. */
 export function watchFileDescriptors(log: (line: string) => void): () => void {
   const limit = openFilesLimit();
   const reasons: Readonly<Record<string, string>> = {
@@ -19,12 +19,12 @@ export function watchFileDescriptors(log: (line: string) => void): () => void {
     const now = performance.now();
     if (reason === undefined || now - loggedAt < PAUSE_MS) return;
     loggedAt = now;
-    log(`accept connections: new ones are closed at once, since ${reason}`);
+    log(`accept connections: new ones are closed immediately, since ${reason}`);
   }, CHECK_MS).unref();
   return () => clearInterval(timer);
 }
 
-/** Returns Node's code of the error if nothing can be opened. */
+/** Tries to open a file. Returns the error code, such as EMFILE, or undefined if the file can be opened. */
 function openProblem(): string | undefined {
   try {
     closeSync(openSync("/", "r"));
@@ -34,7 +34,7 @@ function openProblem(): string | undefined {
   }
 }
 
-/** Returns the limit that the system sets this process, and a space; an empty string if it cannot be read. */
+/** Returns this process's limit on open files, followed by a space. Returns an empty string if the limit is unknown. */
 function openFilesLimit(): string {
   try {
     const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];

@@ -1,4 +1,4 @@
-/** The address that a server listens on: what may be given, and what came of it. */
+/** Validates and describes the address that a server listens on. */
 import type { AddressInfo } from "node:net";
 
 /** A TCP port on a host, by default 127.0.0.1; the path of a Unix domain socket; or a listening socket that was inherited. */
@@ -15,13 +15,13 @@ export interface NodeListenOptions {
   readonly fd?: number;
 }
 
-/** The address that is bound: of a Unix domain socket its path, which is empty if the socket was inherited. */
+/** The address that the server is bound to. For a Unix domain socket: its path, or an empty string if it was inherited. */
 export type BoundAddress = AddressInfo | string;
 
 const FORMS = "{ port, host }, { path } or { fd }";
 const MAX_FD = 2 ** 31 - 1;
 
-/** Returns the options for Node's listen. Throws a TypeError if the address is not one of the three forms. */
+/** Returns the options for Node's listen. Throws TypeError if the address is not a valid one of the three forms. */
 export function nodeListenOptions(address: ListenAddress): NodeListenOptions {
   if (typeof address !== "object" || address === null) throw invalid(`${show(address)} must be ${FORMS}`);
   const given = Object.entries(address).filter(([, value]) => value !== undefined);
@@ -45,12 +45,12 @@ export function nodeListenOptions(address: ListenAddress): NodeListenOptions {
   return { port, host: host ?? "127.0.0.1" };
 }
 
-/** Returns the address as messages name it. */
+/** Returns the name of the address for messages. */
 export function nameOf({ port, path, fd }: NodeListenOptions): string {
   return port !== undefined ? `port ${port}` : path !== undefined ? show(path) : `file descriptor ${fd}`;
 }
 
-/** True if only this machine reaches the address (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), as it does a Unix domain socket. */
+/** True for a Unix domain socket or a loopback address (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
 export function isLocal(bound: BoundAddress): boolean {
   return typeof bound === "string" || /^(::ffff:)?127\.|^::1$/.test(bound.address);
 }

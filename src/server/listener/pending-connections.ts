@@ -1,4 +1,4 @@
-/** Connections whose protocol is not known yet. The first bytes that a client sends show it. */
+/** Tracks connections whose protocol is not known yet, and peeks at their first bytes, which show the protocol. */
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { startProcessTimeout } from "../limits/process-clock.ts";
@@ -10,13 +10,13 @@ import { lingeringClose } from "./lingering-close.ts";
 export const TLS_START = "\x16";
 
 export interface DetectionOptions {
-  /** Serves an HTTP/2 connection, plain or TLS. Nothing has been read from `socket`. */
+  /** Serves an HTTP/2 connection. `socket` is plain or TLS, and all of its bytes are still unread. */
   readonly http2: (socket: Socket) => void;
   readonly limits: Limits;
   readonly onLimit: OnLimit;
   /**
-   * Called once for each connection that is refused. `reason` is one of a few fixed texts; `address` is the client's IP
-   * address, undefined if it is gone or on a Unix domain socket.
+   * Called once for each connection that is refused. `reason` comes from a small set of texts. `address` is the client's IP
+   * address. It is undefined if the client has disconnected or uses a Unix domain socket.
    */
   readonly onRefused: (reason: string, address: string | undefined) => void;
 }
@@ -29,7 +29,7 @@ export class PendingConnections {
     this.#options = options;
   }
 
-  /** Counts `socket` as pending until `delete`, or until it closes. */
+  /** Tracks `socket` as pending until `delete` is called or the socket closes. */
   add(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
@@ -40,9 +40,10 @@ export class PendingConnections {
   }
 
   /**
-   * Looks at the first bytes of `socket` without consuming them. Calls `then` at most once: with `prefix`, or with the
-   * bytes (latin1) up to the first that differs from it. The socket is paused then. If the connection ends or the limit
-   * firstBytesMs expires first, the socket is destroyed and `then` is not called.
+   * Peeks at the first bytes of `socket`. Calls `then` at most once, as soon as the bytes equal `prefix` or differ from it.
+   * `start` contains the bytes received so far (latin1), but at most as many as `prefix`. The socket is then paused, and
+   * all of its bytes are unread. If the connection ends or firstBytesMs expires first, the socket is destroyed and `then`
+   * is not called.
    */
   peek(socket: Socket, prefix: string, then: (start: string) => void): void {
     let seen: Buffer = Buffer.alloc(0);
@@ -73,8 +74,8 @@ export class PendingConnections {
   }
 
   /**
-   * Closes a connection that speaks a protocol which this port does not serve. Sends 400 over HTTP/1.0 with `message`,
-   * which an HTTP client can show.
+   * Reports `reason` to `onRefused` and closes a connection whose protocol this port does not serve. Before that, sends
+   * `message` in an HTTP/1.0 response with status 400, which an HTTP client can show.
    */
   refuse(socket: Socket, reason: string, message: string): void {
     this.#options.onRefused(reason, socket.remoteAddress);

@@ -1,4 +1,4 @@
-/** A plain port: decides between HTTP/1.1 and HTTP/2 by the first bytes of each connection. */
+/** Detects the protocol of each connection to a port without TLS: HTTP/2 by its connection preface, or else HTTP/1.1. */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { type DetectionOptions, PendingConnections, TLS_START } from "./pending-connections.ts";
@@ -11,8 +11,9 @@ const PREFACE_START = "PRI ";
 
 /**
  * Makes the HTTP/1.1 server pass each HTTP/2 connection to `options.http2`, and refuse TLS. Replaces the server's
- * "connection" listeners, and calls them for HTTP/1.1 only. That server is also the one that listens: Node enforces the
- * timeouts of HTTP/1.1 only on a listening server. Returns the connections that have not shown their protocol yet.
+ * "connection" listeners, and calls the replaced listeners for HTTP/1.1 only. `http1` must be the server that listens,
+ * because Node enforces the timeouts of HTTP/1.1 only on a listening server. Returns the connections that have not shown
+ * their protocol yet.
  */
 export function detectByPreface(http1: Server, options: DetectionOptions): PendingConnections {
   const pending = new PendingConnections(options);

@@ -13,7 +13,7 @@ export class SocketPeer implements Peer {
   }
 
   get address(): string | undefined {
-    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, ""); // IPv4 on a socket of IPv6 (RFC 4291, 2.5.5.2)
+    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, ""); // IPv4-mapped (RFC 4291, 2.5.5.2)
   }
 
   get port(): number | undefined {
@@ -34,7 +34,7 @@ function peerCertificate(certificate: X509Certificate): PeerCertificate {
   return { subject: { ...subject }, alternativeNames: namesIn(certificate.subjectAltName), raw: certificate.raw };
 }
 
-/** The names in Node's list of them, in which one that has a comma or the like is quoted as in JSON. */
+/** Parses Node's list of alternative names. Node quotes a name with special characters, such as a comma, as in JSON. */
 function namesIn(list = ""): string[] {
   const entries = list.matchAll(/(?:^|, )([^:]*):("(?:[^"\\]|\\.)*"|[^,]*)/gy);
   return Array.from(entries, ([, type, name = ""]) => `${type}:${name.startsWith('"') ? JSON.parse(name) : name}`);

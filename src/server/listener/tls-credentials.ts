@@ -8,8 +8,8 @@ export interface TlsCredentials {
   /** The private key of the certificate, in PEM, without a passphrase. */
   readonly key: string;
   /**
-   * The authorities of clients, in PEM. Turns mutual TLS on: the handshake fails unless the client has a certificate
-   * signed by one of them. Default: clients need no certificate.
+   * The certificate authorities for clients, in PEM. Turns mutual TLS on: the handshake fails unless the client has a
+   * certificate signed by one of these authorities. Default: clients need no certificate.
    */
   readonly clientCa?: string | undefined;
 }

@@ -1,4 +1,4 @@
-/** Certificates and keys in files: what TLS credentials are read from, and what may be wrong with them. */
+/** Reads TLS credentials from PEM files and validates them. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { boundedRead } from "./bounded-read.ts";
@@ -12,13 +12,13 @@ export interface TlsFiles {
   readonly clientCa?: string | undefined;
 }
 
-/** Of the kinds of keys that OpenSSL knows, those that our cipher suites sign with. */
+/** The types of keys that the cipher suites of the server can sign with. OpenSSL supports others too. */
 const KEY_TYPES: readonly (string | undefined)[] = ["rsa", "rsa-pss", "ec", "ed25519", "ed448"];
 
-/** A sentence that names the file and what is wrong with it. */
+/** An invalid file. The message names the file and its problem. */
 export class TlsFileError extends Error {}
 
-/** The file with all authorities of an operating system is a quarter of this size. */
+/** A file with all certificate authorities of an operating system has about a quarter of `maxBytes`. */
 const READ_BOUNDS = { maxBytes: 1_048_576, ms: 5_000 };
 
 const READ_PROBLEMS: Readonly<Record<string, string>> = {
@@ -29,8 +29,9 @@ const READ_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads credentials and checks that they can serve: that each certificate is valid now, and that the key belongs to the
- * first. Rejects with TlsFileError, at the latest after the time for reading.
+ * Reads credentials and validates them. Every certificate of the server must be valid now, and the key must belong to the
+ * first. At least one client authority must be valid now. Rejects with TlsFileError if a check fails, or if a file cannot be
+ * read within READ_BOUNDS.
  */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   const [cert, key, clientCa] = await Promise.all([
@@ -45,20 +46,20 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   }
   if (files.clientCa !== undefined) {
     const authorities = certificatesIn("client authority", files.clientCa, clientCa ?? "");
-    // An expired authority may stand beside its successor.
-    if (!authorities.some(isTimely)) checkTime("client authority", files.clientCa, authorities[0]);
+    // One valid authority is enough, because a file may contain an expired authority and its successor.
+    if (!authorities.some(isValidNow)) checkTime("client authority", files.clientCa, authorities[0]);
   }
   const credentials = { cert, key, clientCa };
   try {
     createSecureContext(secureContextOptions(credentials));
   } catch (error) {
-    const { reason, message } = error as Error & { reason?: string }; // OpenSSL's
+    const { reason, message } = error as Error & { reason?: string }; // `reason` is OpenSSL's
     throw new TlsFileError(`use certificate ${files.cert} with key ${files.key}: ${reason ?? message}`);
   }
   return credentials;
 }
 
-/** Returns the time until which the certificate is valid. */
+/** Returns the time until which the server's certificate is valid. */
 export function validUntil({ cert }: TlsCredentials): Date {
   return new X509Certificate(cert).validToDate;
 }
@@ -84,13 +85,13 @@ function certificatesIn(what: string, path: string, text: string): [X509Certific
   return [first, ...others];
 }
 
-function isTimely({ validFromDate, validToDate }: X509Certificate): boolean {
+function isValidNow({ validFromDate, validToDate }: X509Certificate): boolean {
   const now = new Date();
   return validFromDate <= now && now <= validToDate;
 }
 
 function checkTime(what: string, path: string, certificate: X509Certificate): void {
-  if (isTimely(certificate)) return;
+  if (isValidNow(certificate)) return;
   const { validFromDate: from, validToDate: to } = certificate;
   const problem = from > new Date() ? `is not valid before ${from.toISOString()}` : `expired at ${to.toISOString()}`;
   throw new TlsFileError(`use ${what} ${path}: ${nameOf(certificate)} ${problem}`);
@@ -115,7 +116,7 @@ function parse<T>(what: string, wanted: string, parser: () => T): T {
   }
 }
 
-/** A certificate by its subject, on one line. */
+/** Returns the certificate's subject, or its serial number if the subject is empty, as one quoted line. */
 function nameOf({ subject, serialNumber }: X509Certificate): string {
   return JSON.stringify(subject?.replaceAll("\n", ", ") || serialNumber);
 }

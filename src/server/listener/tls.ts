@@ -1,4 +1,4 @@
-/** A TLS port: decides between HTTP/1.1 and HTTP/2 by the protocol that each handshake negotiates (ALPN, RFC 7301). */
+/** Detects the protocol of each connection to a TLS port: HTTP/2 or HTTP/1.1, as negotiated by ALPN (RFC 7301). */
 import type { Server, ServerOptions } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -23,8 +23,8 @@ export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): 
 
 /**
  * Makes the HTTPS server pass each HTTP/2 connection to `options.http2`, and refuse plain text. Replaces the server's
- * "connection", "secureConnection" and "tlsClientError" listeners, and calls those of HTTP/1.1 for HTTP/1.1 only. Returns
- * the connections whose handshake is not complete.
+ * "connection", "secureConnection" and "tlsClientError" listeners. Calls the replaced "secureConnection" listeners for
+ * HTTP/1.1 only. Returns the connections whose handshake is not complete.
  */
 export function detectByAlpn(https: Server, options: DetectionOptions): PendingConnections {
   const { http2, limits, onLimit, onRefused } = options;
@@ -40,7 +40,7 @@ export function detectByAlpn(https: Server, options: DetectionOptions): PendingC
   }
 
   https.on("connection", (socket: Socket) => {
-    socket.on("error", ignore); // from the handshake on, the TLS socket reports errors
+    socket.on("error", ignore); // after the first bytes, the TLS socket reports errors
     pending.peek(socket, TLS_START, (start) => {
       if (start !== TLS_START) {
         const reason = "it speaks plain text, and this port speaks TLS";
@@ -87,7 +87,7 @@ const HANDSHAKE_PROBLEMS: Readonly<Record<string, string>> = {
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it has no client certificate",
 };
 
-/** Returns why a handshake failed; undefined if the client only disconnected, as port scanners do. */
+/** Returns the reason for a failed handshake, or undefined if the client only disconnected, as port scanners do. */
 function handshakeProblem({ code = "" }: NodeJS.ErrnoException, { authorizationError }: TLSSocket): string | undefined {
   if (authorizationError) return `its certificate is not trusted (${authorizationError})`;
   if (/_ALERT_(UNKNOWN_CA|(BAD_)?CERTIFICATE)/.test(code))

@@ -1,18 +1,18 @@
 /** Formats log entries, so that text of peers or handlers cannot forge another entry. */
 
-/** The longest entry. A handler's message can be as large as a caller's message, and may be logged every second. */
+/** The maximum length of an entry. A handler's error can quote a whole request, and may be logged every second. */
 const MAX_ENTRY_CHARACTERS = 16_384;
 
 /**
- * The characters that terminals and log viewers act on. These are the control characters except tab and line feed (C0, DEL,
- * C1), the line and paragraph separators of Unicode, and the characters that change the direction of text.
+ * The characters that terminals and log viewers interpret instead of showing them: control characters except tab and line
+ * feed (C0, DEL, C1), Unicode's line and paragraph separators, and characters that change the direction of text.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern looks for them
 const UNSAFE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
  * Returns the entry with unsafe characters escaped, like \x1b or \u2028. Every line after the first is indented by at least
- * four spaces, as in a stack trace. So a line that begins without a space is always written by the server itself.
+ * four spaces, as in a stack trace. So each line that begins without a space is the start of an entry.
  */
 export function logEntry(text: string): string {
   const leftOut = text.length - MAX_ENTRY_CHARACTERS;

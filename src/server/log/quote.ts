@@ -1,4 +1,4 @@
-/** Quotes a caller's text in a message, and cuts it if it is long. */
+/** Quotes a caller's text in a message, and truncates long text. */
 
 const MAX_SHOWN_CHARACTERS = 100;
 

@@ -1,9 +1,9 @@
-/** Descriptors by name: which file declares a symbol or an extension, and the files that a file needs. */
+/** An index of descriptors: finds the file that declares a symbol or an extension, and the files that it imports. */
 import { type DescExtension, type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-/** The files that declare the given services, all that they import, and every name in them. */
+/** Indexes the files that declare the given services, and all files that these import. */
 export class DescriptorIndex {
   /** The full names of the services. */
   readonly services: readonly string[];
@@ -19,12 +19,12 @@ export class DescriptorIndex {
     }
   }
 
-  /** The file of that name, as the compiler knows it: with its path from the import root and its ".proto". */
+  /** Returns the file by its path from the import root, such as "google/protobuf/any.proto". */
   file(name: string): DescFile | undefined {
     return this.#files.get(name);
   }
 
-  /** The file that declares the service, method, message, field, oneof, enum, enum value or extension of that full name. */
+  /** Returns the file that declares `name`: the full name of a service, method, message, field, enum or other symbol. */
   fileOfSymbol(name: string): DescFile | undefined {
     return this.#symbols.get(name);
   }
@@ -58,7 +58,7 @@ export class DescriptorIndex {
           this.#extensionsTo(desc.typeName);
           break;
         case "enum":
-          // An enum's values are its siblings in the scope that it stands in.
+          // The full name of an enum value does not contain the enum's name.
           for (const value of desc.values) this.#symbols.set(join(desc.parent?.typeName ?? scope, value.name), file);
           break;
         case "service":
@@ -77,7 +77,7 @@ export class DescriptorIndex {
   }
 }
 
-/** The file and all that it imports, each once, itself first. */
+/** Returns the file itself, and then each file that it imports directly or indirectly. */
 export function closure(file: DescFile): Set<DescFile> {
   const files = new Set([file]);
   for (const each of files) {

@@ -1,4 +1,4 @@
-/** The health status of each service, and the watchers to notify. It knows no protocol. */
+/** Stores the health status of each service and notifies watchers of changes. */
 
 /** The status of a service; "unknown" if the service is not registered. */
 export type Status = "serving" | "not-serving" | "unknown";
@@ -20,7 +20,7 @@ export class HealthStatus {
     return this.#statuses.get(service) ?? "unknown";
   }
 
-  /** All registered services with their status. */
+  /** Returns all registered services with their status. */
   list(): ReadonlyMap<string, Status> {
     return this.#statuses;
   }
@@ -31,12 +31,12 @@ export class HealthStatus {
     this.#watchers.set(service, watchers.add(watcher));
     return () => {
       watchers.delete(watcher);
-      // By a second call, others may watch in another set.
+      // If this function is called twice, the map may already contain a new set of other watchers.
       if (watchers.size === 0 && this.#watchers.get(service) === watchers) this.#watchers.delete(service);
     };
   }
 
-  /** Turns every service to "not-serving", for good. */
+  /** Sets every service to "not-serving" permanently. */
   shutDown(): void {
     this.#shutDown = true;
     for (const service of this.#statuses.keys()) this.#change(service, "not-serving");

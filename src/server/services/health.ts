@@ -1,4 +1,4 @@
-/** The health service of gRPC (grpc.health.v1): a status on the wire. */
+/** Serves the gRPC health service (grpc.health.v1) from a HealthStatus. */
 import type { DescService } from "@bufbuild/protobuf";
 import {
   Code,
@@ -21,8 +21,8 @@ const WIRE = {
 } as const satisfies Record<Status, ServingStatus>;
 
 /**
- * Serves Check, Watch and List of the given status, Watch until the signal aborts. Returns the service, or undefined if
- * the router has one of that name already: then nothing is registered.
+ * Registers the health service, whose Watch streams end when `endOfWatches` aborts. Returns the service. If the router has a
+ * health service already, registers nothing and returns undefined.
  */
 export function registerHealth(
   router: ConnectRouter,
@@ -57,8 +57,8 @@ export function registerHealth(
 }
 
 /**
- * The service's status and then each change of it, until the call ends. A reader that is behind gets the newest only,
- * and none that equals the last it got.
+ * Yields the service's status and then each change of it. A slow reader gets only the newest status, and never the same
+ * status twice in a row. When `signal` aborts, yields a pending change and then throws the reason of `signal`.
  */
 async function* statuses(health: HealthStatus, service: string, signal: AbortSignal): AsyncGenerator<Status> {
   let wake = (): void => {};

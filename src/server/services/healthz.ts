@@ -1,4 +1,4 @@
-/** `GET /healthz`: the health of the server, or with ?service=NAME of a service, for probes that speak plain HTTP. */
+/** `GET /healthz`: the health of the server, or of one service with ?service=NAME, for probes that speak plain HTTP. */
 import type { Handler } from "../http/exchange.ts";
 import { checkMethod, respondText } from "../http/responses.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
@@ -6,14 +6,14 @@ import type { HealthStatus, Status } from "./health-status.ts";
 const METHODS = ["GET", "HEAD"];
 const PATH = "/healthz";
 
-/** As grpc-gateway answers: a service that nobody registered is not found. */
+/** The status codes are those of grpc-gateway's health endpoint. */
 const RESPONSES = {
   serving: { status: 200, text: "serving\n" },
   "not-serving": { status: 503, text: "not serving\n" },
   unknown: { status: 404, text: "no such service\n" },
 } as const satisfies Record<Status, { status: number; text: string }>;
 
-/** True if the path, which may have a query, is the one that `createHealthz` answers. */
+/** True if the path is /healthz, with or without a query. */
 export function isHealthz(path: string): boolean {
   return path === PATH || path.startsWith(`${PATH}?`);
 }

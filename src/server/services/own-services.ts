@@ -8,17 +8,17 @@ import { registerReflection } from "./reflection.ts";
 
 export interface OwnServicesOptions extends Pick<ConnectRouterOptions, "connect" | "grpc" | "grpcWeb"> {
   readonly health: HealthStatus;
-  /** Ends the Watch streams of health with its reason when it aborts. */
+  /** Ends the Watch streams of health when it aborts. Its reason is the error of these streams. */
   readonly watchEnd: AbortSignal;
-  /** True if the server's interceptors and request gate run for health too. Default: false. */
+  /** If true, the server's interceptors and request gate also run for calls of the health service. Default: false. */
   readonly interceptHealth?: boolean;
   /** True if reflection is served. Default: true. */
   readonly reflection?: boolean;
 }
 
 /**
- * Registers health and reflection, except those that `router` has already. Returns the services that were registered.
- * Calls `served` at the first reflection request, for the services that reflection describes.
+ * Registers health and reflection, except services that `router` has already. Returns the services that were registered.
+ * At the first reflection request, calls `served`, which returns the services to describe.
  */
 export function registerOwnServices(
   router: ConnectRouter,
@@ -29,7 +29,7 @@ export function registerOwnServices(
   const { interceptHealth = false, reflection = true } = options;
   const protocols = { connect, grpc, grpcWeb };
   const healthOptions = interceptHealth ? protocols : { ...protocols, interceptors: [], requestGate: undefined };
-  // The cast allows undefined, which the option types do not: it overrides the server's gate.
+  // The option types do not allow `requestGate: undefined`, which overrides the server's gate.
   const healthService = registerHealth(router, health, watchEnd, healthOptions as Partial<ConnectRouterOptions>);
   const registered = healthService === undefined ? [] : [healthService];
   if (!reflection) return registered;

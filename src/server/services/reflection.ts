@@ -1,4 +1,4 @@
-/** The reflection service of gRPC (grpc.reflection.v1 and v1alpha): the descriptor index on the wire. */
+/** Serves the gRPC reflection service (grpc.reflection.v1 and v1alpha) from a DescriptorIndex. */
 import type { DescFile, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import {
@@ -14,12 +14,12 @@ import { closure, type DescriptorIndex } from "./descriptor-index.ts";
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type Answer = NonNullable<Response["messageResponse"]>;
 
-/** The longest name, in UTF-16 units, that is looked up. A response repeats the request, so a longer one costs its size again. */
+/** The maximum length of a name in UTF-16 code units. A response contains its request, so a long name makes it large too. */
 const MAX_NAME_LENGTH = 1024;
 
 /**
- * Serves the index, which is asked for at the first call, under both names. Returns the services that were registered:
- * those of a name that the router has already were not.
+ * Registers both versions of the reflection service, except those that the router has already. Returns the services that
+ * were registered. Calls `index` for each request.
  */
 export function registerReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
@@ -29,7 +29,7 @@ export function registerReflection(router: ConnectRouter, index: () => Descripto
       yield { validHost: request.host, originalRequest: request, messageResponse };
     }
   }
-  // v1alpha is the same contract, field by field, under the older name that its messages carry.
+  // The messages of v1alpha have the same fields as those of v1, so one implementation serves both.
   const services = [ServerReflection, ServerReflectionAlpha].filter((service) => !isRegistered(router, service));
   for (const service of services) router.service(service, { serverReflectionInfo: serverReflectionInfo as never });
   return services;

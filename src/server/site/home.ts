@@ -10,9 +10,9 @@ import { type Address, usageLines } from "./usage.ts";
 type ClientNeeds = Pick<Address, "ca" | "mutual">;
 
 export interface HomeOptions {
-  /** Undefined without a page. */
+  /** The page for browsers. If undefined, browsers get the text too. */
   readonly page: Page | undefined;
-  /** True if the server has no reflection, from which clients get the schema. */
+  /** True if reflection is off, so that clients need the schema. */
   readonly needsSchema: boolean;
 }
 
@@ -51,7 +51,7 @@ export function createHome(
   };
 }
 
-/** Returns the files that a client needs. Their paths are not known here, so "FILE" stands for each. */
+/** Returns the files that a client needs to connect. The word "FILE" stands for each path, which is unknown here. */
 function clientNeeds({ cert, clientCa }: TlsCredentials): ClientNeeds {
   const certificate = new X509Certificate(cert);
   const selfSigned = certificate.checkIssued(certificate);

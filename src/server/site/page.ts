@@ -14,7 +14,7 @@ import {
 import { checkMethod, respondText } from "../http/responses.ts";
 import { quote } from "../log/quote.ts";
 
-/** The folder of the page's files. No service can have this name. */
+/** The prefix of the paths of the page's files. A service cannot have the name "-", so no method has such a path. */
 export const PAGE_FILES = "/-/";
 
 export interface Page {
@@ -26,11 +26,14 @@ export interface Page {
   readonly files: Handler;
 }
 
+/** A file in one content coding, with the heads of its responses. */
 interface Coding {
   readonly name: "br" | "gzip" | "identity";
   readonly body: Buffer;
   readonly head: ResponseHead;
+  /** The head of the response to HEAD. */
   readonly headOfHead: ResponseHead;
+  /** The head of 304 (Not Modified). */
   readonly headOfUnchanged: ResponseHead;
   readonly etag: string;
 }
@@ -66,8 +69,8 @@ const SAFETY: readonly Field[] = [
 
 /**
  * Reads the page from a folder. Returns undefined if the folder does not contain index.html. A file may have compressed
- * copies with .br and .gz added to its name. Each name except index.html must contain a hash of the contents, since
- * caches may store these files forever.
+ * copies with .br and .gz added to its name. Each name except index.html must contain a hash of the contents,
+ * because caches may store these files for a year.
  */
 export function readPage(folder: string): Page | undefined {
   const names = namesIn(folder);
@@ -147,8 +150,9 @@ function respondFile(exchange: Exchange, codings: readonly Coding[]): void {
 }
 
 /**
- * Returns the quality, from 0 to 1, that Accept or Accept-Encoding gives to a name (RFC 9110, 12.5). `ranges` are those
- * that match the name, the most specific first. The first that `value` contains decides; 0 if it contains none.
+ * Returns the weight of a media type or a coding in `value`, the text of Accept or Accept-Encoding (RFC 9110, 12.4.2).
+ * `ranges` lists the names that match the media type or coding, most specific first. The first of these names in `value`
+ * determines the weight. The weight is 0 if `value` contains none of them.
  */
 export function quality(value: string, ranges: readonly string[]): number {
   const given = new Map(value.toLowerCase().split(",").map(readRange));

@@ -197,10 +197,10 @@ export function readConfig(args: readonly string[], env: Env): Config {
   return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
 }
 
-/** Returns the value of a setting, or undefined without one. If its text is not allowed, adds a sentence to `problems`. */
+/** Returns the value of a setting, or undefined if the setting is unset or invalid. Adds an invalid value to `problems`. */
 function readSetting(setting: Setting<unknown>, flags: Flags, env: Env, problems: string[]): unknown {
   const { flag, env: variable, default: fallback, parse, allowed, renamedValues = {} } = setting;
-  const fromEnv = env[variable] === "" ? undefined : env[variable]; // shells pass an unset variable as an empty one
+  const fromEnv = env[variable] === "" ? undefined : env[variable]; // an empty variable is treated as unset
   const text = flags.values.get(flag) ?? fromEnv ?? fallback;
   if (text === undefined) return undefined;
   const value = parse(text);

@@ -18,7 +18,7 @@ export interface FlagNames {
   readonly renamed: ReadonlyMap<string, string>;
 }
 
-/** Returns the text that the arguments ask for instead of a run, or undefined. */
+/** Returns "help" or "version" if the arguments contain that flag or its short form. */
 export function asksFor(args: readonly string[]): "help" | "version" | undefined {
   if (args.some((arg) => arg === "--help" || arg === "-h")) return "help";
   return args.some((arg) => arg === "--version" || arg === "-V") ? "version" : undefined;

@@ -131,7 +131,7 @@ async function callOnce(t: TestContext, end: (stream: ServerHttp2Stream) => void
   return { requests, code: error.code, message: error.rawMessage };
 }
 
-test("a call that is refused each time is sent three times, and fails with its last error", async (t) => {
+test("a call that is refused each time is sent three times, and fails with the third error", async (t) => {
   const { requests, code, message } = await callOnce(t, (stream) =>
     stream.close(http2.constants.NGHTTP2_REFUSED_STREAM),
   );

@@ -55,7 +55,7 @@ for (const { name, tls, create } of TRANSPORTS) {
     }
   });
 
-  test(`Watch sends the status at once and then each change once, by ${name}`, async (t) => {
+  test(`Watch sends the status immediately and then each change once, by ${name}`, async (t) => {
     const { server, watch } = await start(t);
     const take = watch("test.Test");
     assert.equal(await take(), SERVING);

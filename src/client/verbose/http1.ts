@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { fieldOf, isTls, Trace, type TraceOptions, watchBody } from "./trace.ts";
 
-/** Traces each request that this process makes after the call of this function. */
+/** Traces each request that this process makes after this function is called. */
 export function traceHttp1(options: TraceOptions): void {
   subscribe("http.client.request.created", (message) => {
     const { request } = message as { request: ClientRequest };
@@ -20,7 +20,7 @@ export function traceHttp1(options: TraceOptions): void {
   });
 }
 
-/** Traces the connection and the request's head. A head that Node writes before the socket is connected is shown later. */
+/** Traces the connection and the request's head. A head that Node writes earlier is shown once the socket is connected. */
 function watchSocket(socket: Socket, request: ClientRequest, trace: Trace): void {
   let connected = false;
   let head: string | undefined;

@@ -22,7 +22,7 @@ const ERROR_NAMES = [
   "HTTP_1_1_REQUIRED",
 ];
 
-/** Traces each request that this process makes after the call of this function. */
+/** Traces each request that this process makes after this function is called. */
 export function traceHttp2(options: TraceOptions): void {
   const sessions = new WeakSet<ClientHttp2Session>();
   const traces = new WeakMap<ClientHttp2Stream, Trace>();

@@ -8,7 +8,7 @@ const COMPRESSED = 0x01;
 const TRAILERS = 0x80;
 const FRAME_HEAD_BYTES = 5;
 
-/** Prints each call that this process makes after the call of this function. */
+/** Prints each call that this process makes after this function is called. */
 export function printCalls(print: (line: string) => void): void {
   const options = { print, startedMs: performance.now(), trailersInBody };
   traceHttp1(options);

@@ -11,12 +11,12 @@ export class Budget {
     this.#parent = parent;
   }
 
-  /** True if the maximum is reserved or exceeded. */
+  /** True if the reserved amount has reached or exceeded the maximum. */
   get isFull(): boolean {
     return this.used >= this.limit;
   }
 
-  /** True if more than the maximum is reserved. Only `reserve` can cause this. */
+  /** True if the reserved amount exceeds the maximum. Only `reserve` can cause this. */
   get isExceeded(): boolean {
     return this.used > this.limit;
   }

@@ -25,7 +25,7 @@ export function defaultLimits(memory = usableMemory()): Limits {
   return Object.freeze(limits as unknown as Limits);
 }
 
-/** Returns the names of the limits whose value in `limits` is a default that was lowered for `memory` bytes. */
+/** Returns the names of the limits that have a default lowered for `memory` bytes, and not another value in `limits`. */
 export function loweredLimits(limits: Limits, memory = usableMemory()): LimitName[] {
   const defaults = defaultLimits(memory);
   return LIMIT_NAMES.filter((name) => defaults[name] < DEFAULT_LIMITS[name] && limits[name] === defaults[name]);

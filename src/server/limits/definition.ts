@@ -12,7 +12,7 @@ export const LIMIT_GROUPS = {
 
 export interface Limit {
   readonly default: number;
-  /** Caps the default at this many units for each byte of the process's memory. With 1 / 8, bytes get an eighth of it. */
+  /** Caps the default at this many units for each byte of the process's memory. 1 / 8 caps bytes at an eighth of it. */
   readonly memoryShare?: number;
   /** The smallest and the largest value besides "off". By default 1 and 2^31-1 (validation.ts). */
   readonly min?: number;

@@ -31,7 +31,7 @@ export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): P
 }
 
 async function readAll(path: string, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
-  // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread of Node. The process could not even exit then.
+  // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread, and would block the process from exiting.
   await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   const isPipe = (await file.stat()).isFIFO();
   const buffer = Buffer.allocUnsafe(maxBytes + 1);

@@ -11,7 +11,7 @@ export function limitConnectionsPerAddress(server: Server, { connectionsPerAddre
   const open = new Map<string, number>();
   server.prependListener("connection", (socket: Socket) => {
     const { remoteAddress } = socket;
-    if (remoteAddress === undefined) return; // a Unix domain socket
+    if (remoteAddress === undefined) return; // it is a Unix domain socket
     const network = networkOf(remoteAddress);
     const count = open.get(network) ?? 0;
     if (count >= connectionsPerAddress) {

@@ -10,7 +10,7 @@ const LINGER_MS = 1_000;
  * `lastBytes`.
  */
 export function lingeringClose(socket: Socket, lastBytes: string): void {
-  socket.on("error", () => {}); // "close" follows every error
+  socket.on("error", () => {}); // the "close" event follows, and is handled below
   socket.end(lastBytes);
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();

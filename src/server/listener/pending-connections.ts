@@ -16,7 +16,7 @@ export interface DetectionOptions {
   readonly onLimit: OnLimit;
   /**
    * Called once for each connection that is refused. `reason` comes from a small set of texts. `address` is the client's IP
-   * address. It is undefined if the client has disconnected or uses a Unix domain socket.
+   * address, or undefined if the client has disconnected or uses a Unix domain socket.
    */
   readonly onRefused: (reason: string, address: string | undefined) => void;
 }

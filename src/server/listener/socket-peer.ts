@@ -13,7 +13,8 @@ export class SocketPeer implements Peer {
   }
 
   get address(): string | undefined {
-    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, ""); // IPv4-mapped (RFC 4291, 2.5.5.2)
+    // An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) becomes the IPv4 address.
+    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
   }
 
   get port(): number | undefined {

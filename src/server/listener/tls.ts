@@ -32,7 +32,7 @@ export function detectByAlpn(https: Server, options: DetectionOptions): PendingC
   const beginHandshake = https.listeners("connection") as ((socket: Socket) => void)[];
   const acceptHttp1 = https.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   https.removeAllListeners("connection").removeAllListeners("secureConnection");
-  https.removeAllListeners("tlsClientError"); // Node's own listener would report an HTTP/1.1 error
+  https.removeAllListeners("tlsClientError"); // Node's own listener would emit "clientError", an event of HTTP/1.1
 
   function onHandshakeTimeout(this: TLSSocket): void {
     onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
@@ -40,7 +40,7 @@ export function detectByAlpn(https: Server, options: DetectionOptions): PendingC
   }
 
   https.on("connection", (socket: Socket) => {
-    socket.on("error", ignore); // after the first bytes, the TLS socket reports errors
+    socket.on("error", ignore); // errors after the first bytes are reported by the TLS socket
     pending.peek(socket, TLS_START, (start) => {
       if (start !== TLS_START) {
         const reason = "it speaks plain text, and this port speaks TLS";

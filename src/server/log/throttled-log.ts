@@ -17,6 +17,6 @@ export function createThrottledLog(log: (line: string) => void): ThrottledLog {
     }
     const more = before === undefined || before.leftOut === 0 ? "" : `, and ${before.leftOut} times before`;
     last.set(kind, { at: now, leftOut: 0 });
-    log(line.replace(/\n|$/, (end) => more + end)); // at the end of the first line
+    log(line.replace(/\n|$/, (end) => more + end)); // inserted at the end of the first line
   };
 }

@@ -8,7 +8,7 @@ import { registerReflection } from "./reflection.ts";
 
 export interface OwnServicesOptions extends Pick<ConnectRouterOptions, "connect" | "grpc" | "grpcWeb"> {
   readonly health: HealthStatus;
-  /** Ends the Watch streams of health when it aborts. Its reason is the error of these streams. */
+  /** The signal that ends the Watch streams of health. Its reason becomes the error of these streams. */
   readonly watchEnd: AbortSignal;
   /** If true, the server's interceptors and request gate also run for calls of the health service. Default: false. */
   readonly interceptHealth?: boolean;
@@ -29,7 +29,7 @@ export function registerOwnServices(
   const { interceptHealth = false, reflection = true } = options;
   const protocols = { connect, grpc, grpcWeb };
   const healthOptions = interceptHealth ? protocols : { ...protocols, interceptors: [], requestGate: undefined };
-  // The option types do not allow `requestGate: undefined`, which overrides the server's gate.
+  // The cast allows `requestGate: undefined`, which overrides the server's gate but has no place in the option types.
   const healthService = registerHealth(router, health, watchEnd, healthOptions as Partial<ConnectRouterOptions>);
   const registered = healthService === undefined ? [] : [healthService];
   if (!reflection) return registered;

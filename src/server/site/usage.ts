@@ -62,7 +62,7 @@ export function withPort({ scheme, authority }: Address): string {
 
 const CLIENT_CERTIFICATE = ["--cert", "FILE", "--key", "FILE"];
 
-/** Returns the text as one word of a shell. */
+/** Returns the text as one word for a shell, quoted if necessary. */
 function quoted(word: string): string {
   return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -17,7 +17,7 @@ import { Http1Server } from "./node-http/http1.ts";
 
 export interface PortOptions extends HttpContext {
   readonly http2: "built-in" | "node";
-  /** Undefined for a plain port. */
+  /** The initial TLS credentials; undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;
   readonly log: (entry: string) => void;
   /** The log for events that clients can cause often. */
@@ -40,7 +40,7 @@ export class Port {
     this.#credentials = tls;
     this.#http1 = new Http1Server(options, tls && httpsOptions(tls, limits.handshakeMs));
     this.#pending = this.#detectProtocols();
-    // Called after all other listeners are added: prepends a listener, which must run before the others.
+    // Called last, because it prepends a listener that must run before all others.
     limitConnectionsPerAddress(this.#http1.server, limits, onLimit);
   }
 

@@ -12,7 +12,7 @@ export function callCancelled(cause?: unknown): ConnectError {
   return new ConnectError("the caller went away", Code.Canceled, undefined, undefined, cause);
 }
 
-/** The limit that each error is about. Subclasses could not be told apart: ConnectError overrides `instanceof`. */
+/** The limit that each error is about. A subclass for each limit would not work, because ConnectError overrides `instanceof`. */
 const limits = new WeakMap<ConnectError, LimitName>();
 
 /** Creates the error of a message that exceeds `limit`. */

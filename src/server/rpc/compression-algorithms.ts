@@ -56,8 +56,8 @@ export const BROTLI: Algorithm = {
 
 /**
  * Decompresses `bytes`, and reserves memory for the output as it is produced. Resolves with the output; its memory stays
- * reserved (`CallMemory.keepDecompressed`). Rejects if the output exceeds `maxBytes`, if there is not enough memory, or if
- * `bytes` is invalid. It then stops immediately.
+ * reserved (`CallMemory.keepDecompressed`). Stops and rejects as soon as the output exceeds `maxBytes`, memory is
+ * used up, or `bytes` turns out to be invalid.
  */
 export function decode(
   algorithm: Algorithm,

@@ -21,7 +21,7 @@ export class Deadlines<T extends DeadlineEntry<T>> {
 
   /**
    * Calls `endCall` for each call that is not removed by its deadline, with the error deadline_exceeded. When `cutSignal`
-   * aborts, calls it for all calls, with the reason of the signal. Each call is removed first, so that it is ended once.
+   * aborts, calls `endCall` for all calls, with the reason of the signal. Removes each call before, so that it ends once.
    */
   constructor(cutSignal: AbortSignal, endCall: (call: T, error: ConnectError) => void) {
     this.#endCall = endCall;

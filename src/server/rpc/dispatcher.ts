@@ -27,7 +27,7 @@ export class Dispatcher {
   readonly #concurrencyLimit: ConcurrencyLimit;
   readonly #compressions: Compressions;
 
-  /** Calls `options.routes` once. Throws its errors, and an Error if a procedure is registered twice. */
+  /** Calls `options.routes` once. Throws the errors of `routes`, and an Error if a procedure is registered twice. */
   constructor(options: RpcOptions) {
     const { onLimit, isExempt, cutSignal } = options;
     this.#options = options;

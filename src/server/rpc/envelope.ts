@@ -14,7 +14,10 @@ export function messageInEnvelope(body: Uint8Array): Uint8Array | undefined {
   return length === body.length - ENVELOPE_PREFIX_BYTES ? body.subarray(ENVELOPE_PREFIX_BYTES) : undefined;
 }
 
-/** Returns the envelope of a message. Returns a promise if it compresses a message of `minBytes` or more. */
+/**
+ * Returns the envelope of a message. If `compression` is not null and the message has `minBytes` or more, compresses the
+ * message and returns a promise.
+ */
 export function compressEnvelope(
   message: Uint8Array,
   compression: Compression | null,

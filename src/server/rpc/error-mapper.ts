@@ -25,7 +25,7 @@ export class ErrorMapper {
   readonly #cutSignal: AbortSignal;
   /** Errors that handlers threw. Their codes are never changed. */
   readonly #handlerErrors = new WeakSet<Error>();
-  /** The protocol of each call. Connect does not tell interceptors. */
+  /** The protocol of each call. Connect does not pass the protocol to interceptors. */
   readonly #protocols = new WeakMap<ContextValues, string>();
 
   /** `cutSignal` is `RpcOptions.cutSignal`. */
@@ -58,7 +58,9 @@ export class ErrorMapper {
     });
   }
 
-  /** Returns `gate`, but with errors mapped like those of a handler. It rejects at the deadline of its call too. */
+  /**
+   * Returns `gate` with errors that are mapped like those of a handler. The gate also rejects at the deadline of its call.
+   */
   guardGate(gate: RequestGate): RequestGate {
     return async (context) => {
       const { signal } = context;

@@ -29,7 +29,7 @@ export interface RpcOptions {
   readonly deadlineMs: number;
   /** True if valid unary calls take the fast path. */
   readonly fastPath: boolean;
-  /** Logs exceptions that are hidden from clients. */
+  /** Logs exceptions, whose text clients do not get, and responses that cannot be sent. */
   readonly log: ThrottledLog;
   readonly onLimit: OnLimit;
   /** Aborts before the end of a shutdown. Handlers are told to stop, and streams end with the reason of the signal. */
@@ -38,7 +38,7 @@ export interface RpcOptions {
   readonly cutSignal: AbortSignal;
 }
 
-/** Runs before the body of a request is read. Throws to reject the call. */
+/** Runs before the body of a request is read. Throws, or returns a promise that rejects, to reject the call. */
 export type RequestGate = NonNullable<UniversalHandlerOptions["requestGate"]>;
 
 /** The complete options of a procedure: Connect's, and two of the server. */

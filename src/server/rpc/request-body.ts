@@ -4,7 +4,10 @@ import { callCancelled } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelope.ts";
 import type { BodyPieces, UniversalCall } from "./universal-call.ts";
 
-/** Buffers the body of a unary call and resolves with it. Resolves with its pieces if it is too large to be buffered. */
+/**
+ * Resolves with the body of a unary call: in one piece if it is small enough to be buffered, or else in pieces as they
+ * arrive.
+ */
 export async function bufferedBody(call: UniversalCall): Promise<AsyncIterable<Uint8Array>> {
   const body = await bufferBody(call, call.procedure.options.bodyMaxBytes);
   return body === undefined ? bodyInPieces(call) : onePiece(body);
@@ -18,7 +21,7 @@ export function knownBody(body: Uint8Array): (call: UniversalCall) => BodyPieces
   };
 }
 
-/** Returns the pieces of a body as they arrive. A body of envelopes passes `wholeEnvelopes`. */
+/** Returns the pieces of a body as they arrive. A body of envelopes goes through `wholeEnvelopes`. */
 export function bodyInPieces({ exchange, signal, procedure, memory }: UniversalCall): AsyncIterable<Uint8Array> {
   const pieces = untilAborted(exchange.body, signal);
   return isUnaryOfConnect(exchange) ? pieces : wholeEnvelopes(pieces, procedure.options.readMaxBytes, memory);

@@ -3,7 +3,10 @@ import { create, type Message } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
-/** The key of the call in a request. A private field could not be read through a proxy, or as inherited from a prototype. */
+/**
+ * The key of the call in a request or response. A private field could not be read through a proxy of the object, nor from
+ * an object that inherits from it.
+ */
 const CALL = Symbol("call");
 
 type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;

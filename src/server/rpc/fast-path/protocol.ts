@@ -9,7 +9,7 @@ import type { Exchange, Field } from "../../http/exchange.ts";
 import type { UnaryMethod } from "./methods.ts";
 import type { ResponseHeads } from "./response-heads.ts";
 
-/** Unary calls of one protocol. Implemented by grpc.ts, grpc-web.ts and connect.ts. */
+/** Reads and writes unary calls of one protocol. Implemented by grpc.ts, grpc-web.ts and connect.ts. */
 export interface Protocol {
   /** The name in Connect's HandlerContext. */
   readonly name: "grpc" | "grpc-web" | "connect";

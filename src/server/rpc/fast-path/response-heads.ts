@@ -17,7 +17,10 @@ export class ResponseHeads {
     this.#head = freeze([...this.header]);
   }
 
-  /** Returns the head of a response with status 200: with the headers of `touchedHeader`, or else with the initial ones. */
+  /**
+   * Returns the head of a response with status 200. Its headers are those of `touchedHeader`, or the initial headers if
+   * `touchedHeader` is undefined.
+   */
   of(touchedHeader: Headers | undefined): ResponseHead {
     return touchedHeader === undefined ? this.#head : { status: 200, fields: [...touchedHeader] };
   }

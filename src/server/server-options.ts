@@ -10,8 +10,8 @@ export type Log = (entry: string) => void;
 
 /**
  * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the
- * limit `messageBytes` instead. As in Connect, each applies to the registrations that do not set it. Only the options that enable protocols do not
- * apply to a registration with any options.
+ * limit `messageBytes` instead. As in Connect, each option applies to the registrations that do not set it. Options that
+ * turn off a protocol only apply to registrations without options.
  */
 export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
   /**

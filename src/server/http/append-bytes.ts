@@ -1,7 +1,7 @@
 /** A buffer that grows by doubling, so that appending many pieces costs linear time. */
 
-/** The smallest buffer to allocate. With smaller ones, small first pieces would cause many reallocations. */
-const MIN_BUFFER_BYTES = 256;
+/** The smallest buffer to allocate for a second piece. Smaller ones would cause many reallocations. */
+const MIN_GROWN_BYTES = 256;
 
 /**
  * Copies `piece` to position `size` of `buffer`. If the piece does not fit, first copies those `size` bytes to a larger
@@ -12,7 +12,8 @@ export function appendBytes(buffer: Buffer, size: number, piece: Uint8Array): Bu
   const newSize = size + piece.length;
   let target = buffer;
   if (target.length < newSize) {
-    target = Buffer.allocUnsafe(Math.max(MIN_BUFFER_BYTES, size === 0 ? newSize : newSize * 2));
+    // Most bodies are one piece, so the first buffer has its size only.
+    target = Buffer.allocUnsafe(size === 0 ? newSize : Math.max(MIN_GROWN_BYTES, newSize * 2));
     buffer.copy(target, 0, 0, size);
   }
   target.set(piece, size);

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
@@ -112,6 +113,17 @@ for (const version of ["built-in", "node"] as const) {
     const [{ port }, cut] = await Promise.all([server.listen(ANY_PORT), server.close()]);
     assert.deepEqual([port > 0, cut], [true, 0]);
     await assert.rejects(server.listen(ANY_PORT), /^Error: listen on port 0: the server was closed$/);
+  });
+
+  test(`a client that keeps its side of the connection open does not keep the server from closing, with HTTP/2 by ${version}`, async (t) => {
+    const { server, host, port } = await startServer(t, { http2: version });
+    const socket = connect({ host, port, allowHalfOpen: true });
+    t.after(() => socket.destroy());
+    const settings = "\0\0\0\x04\0\0\0\0\0";
+    socket.write(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${settings}`, "latin1");
+    await once(socket, "data");
+    const closing = server.close({ delayMs: 0, idleMs: 0, graceMs: 200, abortMs: 100 });
+    assert.equal(await Promise.race([closing, sleep(2_000, "hung")]), 0);
   });
 
   test(`a server that is closed before it listens cannot listen, with HTTP/2 by ${version}`, async () => {

@@ -70,6 +70,10 @@ export class NodeConnection implements ResponseHolder {
     this.#socket.destroy();
   }
 
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
   /** Enforces the limits on time and on the read rate, at the time `now` in ms of `processNow`. */
   checkLimits(now: number): void {
     const { limits, onLimit } = this.context;

@@ -53,7 +53,10 @@ export class NodeHttp2Server implements Http2Server {
   }
 
   destroy(): void {
-    for (const [session] of this.#sessions) session.destroy();
+    for (const [session, connection] of this.#sessions) {
+      session.destroy();
+      connection.destroy(); // a session that is closing would wait for the client to close its side
+    }
   }
 
   #onSession(session: ServerHttp2Session): void {

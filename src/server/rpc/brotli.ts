@@ -5,7 +5,9 @@ const PART_BYTES = 65_536;
 /** The final meta-block, which is empty: ISLAST and ISLASTEMPTY are 1. */
 const EMPTY_LAST = 0b11;
 
-/** Returns the window size that the first byte of a stream declares (9.1), or 0 if the byte is invalid. */
+/**
+ * Returns the window size in bytes that the first byte of a stream declares (9.1). Returns 0 if the byte is invalid.
+ */
 export function brotliWindowBytes(first: number): number {
   return 2 ** windowBits(first);
 }
@@ -23,8 +25,8 @@ function windowBits(first: number): number {
 export function brotliStored(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const parts = Math.ceil(bytes.length / PART_BYTES);
   const stream = new Uint8Array(bytes.length + parts * 3 + 2);
-  // A single bit 0 declares a window of 16 bits, and shifts the header of the first meta-block by one bit. The data of a
-  // meta-block ends at a whole byte, so that the headers of the other meta-blocks are not shifted.
+  // A single 0 bit declares a window of 16 bits. This bit shifts the header of the first meta-block by one bit. The
+  // data of a meta-block ends at a whole byte, so the other headers are not shifted.
   let at = 0;
   let shift = 1;
   for (let from = 0; from < bytes.length; from += PART_BYTES) {

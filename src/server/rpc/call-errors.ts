@@ -15,7 +15,7 @@ export function callCancelled(cause?: unknown): ConnectError {
 /** The limit that each error is about. A subclass for each limit would not work, because ConnectError overrides `instanceof`. */
 const limits = new WeakMap<ConnectError, LimitName>();
 
-/** Creates the error of a message that exceeds `limit`. */
+/** Creates the error of a message that is rejected because of `limit`. */
 export function messageLimitError(
   limit: LimitName,
   message: string,

@@ -4,7 +4,7 @@ import { noRoomForMessage } from "./call-errors.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "./weigh.ts";
 
 export class CallMemory {
-  /** Aborts when the call ends. */
+  /** Aborts if the call ends early, for example at its deadline. */
   readonly signal: AbortSignal;
   readonly #exchange: Exchange;
   #reservedBytes = 0;
@@ -68,15 +68,16 @@ export class CallMemory {
     }
   }
 
-  /** Releases all memory: immediately, or after the handler of `runHandler` has ended. */
+  /** Releases all memory of the call. While the handler of `runHandler` is running, waits for its end. */
   onResponseSent(): void {
     this.#isResponseSent = true;
     this.#releaseAll();
   }
 
   /**
-   * Reserves the memory that a decoded message takes in addition to its encoded bytes, which are reserved already. Returns
-   * the number of bytes, which is 0 if the encoded bytes are few. Throws if there is not enough memory.
+   * Reserves the memory that a decoded message takes in addition to its encoded bytes, which are reserved already.
+   * Returns the number of bytes, which is 0 if the call has reserved less than MIN_WEIGHED_BYTES. Throws if there is
+   * not enough memory.
    */
   #reserveMessage(message: object): number {
     const bytes = this.#reservedBytes < MIN_WEIGHED_BYTES ? 0 : weigh(message);

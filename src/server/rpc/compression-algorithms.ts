@@ -10,7 +10,7 @@ import type { CallMemory } from "./call-memory.ts";
 export interface Algorithm {
   readonly name: string;
   readonly createDecoder: () => Transform;
-  /** Returns the size of the window that a decoder allocates. `first` is the first byte of its input. */
+  /** Returns the size in bytes of the window that a decoder allocates. `first` is the first byte of its input. */
   readonly windowBytes: (first: number) => number;
   readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Returns `bytes` in the format of the algorithm, but uncompressed. This takes little CPU. */
@@ -18,8 +18,8 @@ export interface Algorithm {
 }
 
 /**
- * Size of output chunks. The default of zlib, 16 KiB, takes more turns of the thread pool. A chunk of this size is not a
- * part of Buffer's pool, so that `free` can free it.
+ * Size of the decoders' output chunks. The default of zlib, 16 KiB, would take more turns of the thread pool. A chunk
+ * of this size is not a part of Buffer's pool, so that `free` can free it.
  */
 const CHUNK_BYTES = 65_536;
 /** Quality 4 costs as much CPU as gzip. The default of 11 makes 60 KB of JSON a third smaller for 70 times the CPU. */
@@ -103,8 +103,8 @@ export function invalidData(name: string, bytes: Uint8Array, cause: unknown): Co
 }
 
 /**
- * Empties `chunks`, and frees the memory of full ones, which zlib does not use any more. The garbage collector frees memory
- * later: the chunks of 200 successive messages of 4 MiB would take 60 MB.
+ * Empties `chunks`, and frees the memory of full ones, which zlib does not use any more. The garbage collector would
+ * free this memory later: the chunks of 200 successive messages of 4 MiB would take 60 MB.
  */
 function free(chunks: Buffer[]): void {
   for (const { buffer, byteLength } of chunks.splice(0)) {

@@ -9,7 +9,7 @@ import type { CallMemory } from "./call-memory.ts";
 import { type Algorithm, BROTLI, decode, GZIP, invalidData } from "./compression-algorithms.ts";
 import type { CompressionLimits } from "./options.ts";
 
-/** Maximum number of responses that wait for an encoder, per encoder. */
+/** Responses that may wait in the shared queue, for each encoder that may run (the limit `compressors`). */
 const QUEUED_PER_COMPRESSOR = 16;
 
 const ALGORITHMS = [GZIP, BROTLI];
@@ -32,9 +32,9 @@ export class Compressions {
   }
 
   /**
-   * Returns `own`, an algorithm of a registration, with the server's limits. The server's own decoders decompress gzip and
-   * br. For other algorithms, only the output of the decoder is counted as memory. Their encoders are not limited, because
-   * the server cannot store a response in their formats instead.
+   * Returns `own`, an algorithm of a registration, with the server's limits. For gzip and br, the server's decoders
+   * replace the decoder of `own`. For other algorithms, memory is reserved only for the decoder's output. Their
+   * encoders are not limited, because the server cannot send uncompressed data in their formats.
    */
   guard(own: Compression): Compression {
     if (this.accepted.includes(own)) return own;
@@ -49,7 +49,9 @@ export class Compressions {
     };
   }
 
-  /** Calls `run` and returns its result. Messages that are decompressed by this call are counted in `memory`. */
+  /**
+   * Calls `run` and returns its result. Messages that `run` decompresses, also asynchronously, are counted in `memory`.
+   */
   run<T>(memory: CallMemory, run: () => T): T {
     return this.#calls.run(memory, run);
   }
@@ -113,7 +115,10 @@ export class Compressions {
     });
   }
 
-  /** Runs `decompress` with the memory of the current call, as soon as a decoder is free. Rejects if too many calls wait. */
+  /**
+   * Runs `decompress` with the memory of the current call, as soon as a decoder is free. Rejects if too many messages
+   * wait, or if the call ends while its message waits.
+   */
   async #withDecoder(name: string, decompress: (memory: CallMemory) => Promise<Uint8Array>): Promise<Uint8Array> {
     const memory = this.#calls.getStore();
     if (memory === undefined) throw new Error(`decompress ${name}: outside of a call`);

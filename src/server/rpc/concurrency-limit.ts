@@ -13,16 +13,16 @@ export class ConcurrencyLimit {
   readonly #inFlight: Budget;
   readonly #isExempt: (service: DescService) => boolean;
   readonly #onLimit: OnLimit;
-  /** Unary calls, including those that still wait for their request. */
+  /** Counts the unary calls of services that are not exempt, including calls whose message has not arrived yet. */
   readonly #unaryCalls: Budget;
-  /** Calls of exempt services. */
+  /** The counts of calls of exempt services. */
   readonly #exempt: { readonly unary: Budget; readonly streams: Budget };
   /** The budget that each call in flight is counted in. */
   readonly #budgets = new WeakMap<ContextValues, Budget>();
 
   /**
-   * `inFlight` counts the running handlers of streams and unary calls. Three other counts have the same limit: unary calls,
-   * unary calls of exempt services, and streams of exempt services.
+   * `inFlight` counts streams and the running handlers of unary calls. Three other counts have the same limit: unary
+   * calls, unary calls of exempt services, and streams of exempt services.
    */
   constructor(inFlight: Budget, isExempt: (service: DescService) => boolean, onLimit: OnLimit) {
     this.#inFlight = inFlight;
@@ -44,7 +44,9 @@ export class ConcurrencyLimit {
     this.#budgets.set(values, budget);
   }
 
-  /** Counts unary handlers while they run. Throws `unavailable` if the limit was reached while the message was received. */
+  /**
+   * Counts unary handlers while they run. Throws `unavailable` if the limit is reached when the message has arrived.
+   */
   readonly interceptor: Interceptor = (next) => async (request) => {
     if (request.stream || this.#isExempt(request.service)) return next(request);
     this.#throwIfFull(request, this.#inFlight);
@@ -56,7 +58,10 @@ export class ConcurrencyLimit {
     }
   };
 
-  /** Returns `gate`, counted as a running handler while its promise is pending. Streams are counted already. */
+  /**
+   * Returns a gate that runs `gate`, and counts it as a running handler while its promise is pending. The gate of a
+   * stream is not counted here, because `requestGate` has counted the stream.
+   */
   countGate(gate: RequestGate): RequestGate {
     return (context) => {
       const passed = gate(context);
@@ -66,7 +71,7 @@ export class ConcurrencyLimit {
     };
   }
 
-  /** Ends the count of a call, if `requestGate` has counted it. */
+  /** Stops counting a call. Does nothing if `requestGate` did not count it. */
   onCallEnded(values: ContextValues): void {
     this.#budgets.get(values)?.release(1);
   }

@@ -1,4 +1,4 @@
-/** Runs calls by Connect's universal handlers: streams, and unary calls that do not take the fast path. */
+/** Runs calls with Connect's universal handlers: streams, and unary calls that do not take the fast path. */
 import type { DescService } from "@bufbuild/protobuf";
 import { type Exchange, pathWithoutQuery } from "../http/exchange.ts";
 import { checkMethod } from "../http/responses.ts";
@@ -31,7 +31,7 @@ export class ConnectHandlers implements Fallback {
     this.#deadlines = new Deadlines(options.cutSignal, (call, error) => call.end(error));
   }
 
-  /** Responds to a request of any path and method. */
+  /** Responds to a request with any path and method. */
   handle(exchange: Exchange, passed?: UnaryCall): void {
     const procedure = this.#options.procedures.get(pathWithoutQuery(exchange.request.path));
     if (procedure === undefined) {

@@ -1,4 +1,4 @@
-/** Ends calls that are not finished when their deadline passes, or when the server cuts all calls. */
+/** Ends calls that are not finished at their deadline, or when the server cuts all calls (`cutSignal`). */
 import type { ConnectError } from "@connectrpc/connect";
 import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 import { deadlineExceeded } from "./call-errors.ts";
@@ -11,17 +11,20 @@ export interface DeadlineEntry<T> {
   previous: T | undefined;
 }
 
-/** The calls in flight of one kind, with one timer for all of them. */
+/** A set of calls in flight, with one timer for all of them. */
 export class Deadlines<T extends DeadlineEntry<T>> {
   readonly #endCall: (call: T, error: ConnectError) => void;
   #first: T | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Time at which the timer fires. It stays when the call with the earliest deadline is removed. */
+  /**
+   * The deadline that the timer is set for; Infinity without a timer. Stays the same if the call with this deadline is
+   * removed.
+   */
   #nextCheck = Number.POSITIVE_INFINITY;
 
   /**
-   * Calls `endCall` for each call that is not removed by its deadline, with the error deadline_exceeded. When `cutSignal`
-   * aborts, calls `endCall` for all calls, with the reason of the signal. Removes each call before, so that it ends once.
+   * At the deadline of a call, removes the call and calls `endCall` with the error deadline_exceeded. When `cutSignal`
+   * aborts, removes all calls and calls `endCall` for each, with the reason of `cutSignal`.
    */
   constructor(cutSignal: AbortSignal, endCall: (call: T, error: ConnectError) => void) {
     this.#endCall = endCall;
@@ -37,7 +40,7 @@ export class Deadlines<T extends DeadlineEntry<T>> {
     if (call.deadline < this.#nextCheck) this.#checkAt(call.deadline);
   }
 
-  /** Removes a call, if it was not removed yet. */
+  /** Removes a call. Does nothing if the call was removed already. */
   remove(call: T): void {
     const { next, previous } = call;
     if (previous !== undefined) previous.next = next;

@@ -17,7 +17,7 @@ import { reserveMessages, UniversalCall } from "./universal-call.ts";
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
 
 export class Dispatcher {
-  /** The registered services, in their order. */
+  /** The registered services, in the order of their registration. */
   readonly services: readonly DescService[];
   /** Handles a call of any of the protocols. Responds with unimplemented if the procedure is unknown. */
   readonly handle: Handler;
@@ -90,7 +90,10 @@ export class Dispatcher {
   }
 }
 
-/** Throws if the call has already ended. The shutdown signal of a registration does not end calls. */
+/**
+ * Throws the abort reason if `signal` is aborted. Does not throw if only the shutdown signal of a registration has
+ * aborted `signal`.
+ */
 function throwIfEnded({ signal, values }: HandlerContext, shutdownSignal: AbortSignal): void {
   if (!signal.aborted) return;
   const { options } = UniversalCall.of(values).procedure;
@@ -98,8 +101,8 @@ function throwIfEnded({ signal, values }: HandlerContext, shutdownSignal: AbortS
 }
 
 /**
- * Returns a gate that only calls `gate` if `gate` has not passed on the fast path yet. If it has, the new gate copies the
- * response headers and trailers that `gate` has set there.
+ * Returns a gate that calls `gate` only if `gate` has not passed on the fast path yet. If `gate` has passed there, the
+ * new gate copies the response headers and trailers that `gate` has set.
  */
 function unlessPassed(gate: RequestGate): RequestGate {
   return (context) => {

@@ -30,7 +30,7 @@ export function compressEnvelope(
     .then((bytes) => encodeEnvelope(bytes, flags | compressedFlag));
 }
 
-/** Returns the envelope of a message, uncompressed. */
+/** Returns the envelope of a message. If `flags` include `compressedFlag`, `message` must be compressed already. */
 export function encodeEnvelope(message: Uint8Array, flags: number): Uint8Array {
   const length = message.length;
   const envelope = Buffer.allocUnsafe(ENVELOPE_PREFIX_BYTES + length);
@@ -41,15 +41,15 @@ export function encodeEnvelope(message: Uint8Array, flags: number): Uint8Array {
 }
 
 /**
- * Joins the pieces of a body into complete envelopes, and yields them as soon as they are complete. Without this, a message
- * in many small pieces would take quadratic time, because Connect's reader adds up the lengths of all pieces for each new
- * piece.
+ * Joins the pieces of a body into complete envelopes, and yields them as soon as they are complete. Connect's reader
+ * adds up the lengths of all buffered pieces for each new piece. With unjoined pieces, a message in many small pieces
+ * would take quadratic time.
  *
  * If a message is longer than `maxBytes`, it and the rest of the body are yielded as they arrive: Connect rejects the
  * message. An incomplete envelope at the end of the body is yielded too.
  *
- * Reserves memory for buffered bytes, and releases it when the caller requests the next piece. Memory that is left at the
- * end is released with the call. Throws if there is not enough memory.
+ * Reserves memory for buffered bytes, and releases it when the caller requests the next piece. Memory that is left at
+ * the end is released with the call. Throws if there is not enough memory.
  */
 export async function* wholeEnvelopes(
   pieces: AsyncIterable<Uint8Array>,

@@ -1,7 +1,8 @@
 /**
  * Corrects the errors of Connect's handlers:
  * - If a message cannot be decoded, the code is `invalid_argument` instead of Connect's `internal`.
- * - If an exception is not a ConnectError, it is logged with its stack, at most once per procedure and second. The client
+ * - If a message exceeds a limit, the server's text replaces Connect's, and the limit is reported.
+ * - An exception that is not a ConnectError is logged with its stack, at most once per procedure and second. The client
  *   gets Connect's text "internal error".
  */
 import { base64Decode } from "@bufbuild/protobuf/wire";
@@ -23,7 +24,7 @@ export class ErrorMapper {
   readonly #log: ThrottledLog;
   readonly #onLimit: OnLimit;
   readonly #cutSignal: AbortSignal;
-  /** Errors that handlers threw. Their codes are never changed. */
+  /** Errors that handlers and request gates threw. Their codes are never changed. */
   readonly #handlerErrors = new WeakSet<Error>();
   /** The protocol of each call. Connect does not pass the protocol to interceptors. */
   readonly #protocols = new WeakMap<ContextValues, string>();
@@ -36,8 +37,9 @@ export class ErrorMapper {
   }
 
   /**
-   * Returns the error for the client after a handler threw `error`. Logs `error` if it is not a ConnectError and the call
-   * was not aborted. `abortReason` is the reason of the call's signal, or undefined if the signal is not aborted.
+   * Returns the error for the client after a handler threw `error`. Returns `error` if it is a ConnectError, or else
+   * `abortReason` if that is a ConnectError. Otherwise logs `error` and returns the error "internal error".
+   * `abortReason` is the reason of the call's signal, or undefined if the signal is not aborted.
    */
   toConnectError(error: unknown, call: LoggedCall, abortReason: unknown): ConnectError {
     const mapped = this.#fromHandler(error, call, abortReason);
@@ -59,7 +61,8 @@ export class ErrorMapper {
   }
 
   /**
-   * Returns `gate` with errors that are mapped like those of a handler. The gate also rejects at the deadline of its call.
+   * Returns a gate that runs `gate` and maps its errors like those of a handler. The new gate also rejects if the
+   * deadline passes or `cutSignal` aborts before `gate` has passed.
    */
   guardGate(gate: RequestGate): RequestGate {
     return async (context) => {
@@ -86,7 +89,10 @@ export class ErrorMapper {
     }
   };
 
-  /** Maps an error that a handler threw. An exception after an abort is a consequence of the abort, and is not logged. */
+  /**
+   * Returns the error to use in place of `error`, which a handler threw. Logs `error` if it is not a ConnectError. If
+   * an abort caused such an exception, returns `abortReason` and logs nothing.
+   */
   #fromHandler(error: unknown, { method, protocolName }: LoggedCall, abortReason: unknown): unknown {
     if (error instanceof ConnectError) this.#handlerErrors.add(error);
     else if (abortReason instanceof ConnectError) return abortReason;
@@ -97,7 +103,10 @@ export class ErrorMapper {
     return error;
   }
 
-  /** Maps an error that Connect threw because of a message. */
+  /**
+   * Corrects an error that did not come from the handler: the code of a decoding failure, or the text of a size limit.
+   * Reports the limit that was exceeded. Returns `error`.
+   */
   #fromMessage(error: unknown, { method }: Pick<HandlerContext, "method">): unknown {
     if (!(error instanceof ConnectError)) return error;
     toInvalidArgument(error);
@@ -131,19 +140,22 @@ function reasonOf(signal: AbortSignal): unknown {
   return signal.aborted ? signal.reason : undefined;
 }
 
-/** Replaces lone surrogates in the message, because gRPC cannot percent-encode them. */
+/** Replaces lone surrogates in the text of an error, because gRPC cannot percent-encode them. */
 function toWellFormed(error: ConnectError): ConnectError {
   return Object.assign(error, { rawMessage: error.rawMessage.toWellFormed() });
 }
 
-/** Changes the code of an error of Connect's binary codec, because the client caused it. */
+/**
+ * Changes the code of a decoding error of Connect's binary codec to `invalid_argument`, because the client caused the
+ * error.
+ */
 function toInvalidArgument(error: ConnectError): void {
   if (error.code === Code.Internal && error.rawMessage.startsWith("parse binary: ")) {
     Object.assign(error, { code: Code.InvalidArgument });
   }
 }
 
-/** Throws if the query of a GET has no message, or an invalid one. */
+/** Throws `invalid_argument` if the message in the query of a GET is missing or wrongly encoded. */
 function checkMessage(query: URLSearchParams): void {
   const message = query.get("message");
   if (message === null) throw invalidArgument("read the query: the message parameter is missing");

@@ -16,14 +16,19 @@ export type CompressionLimits = Pick<
 
 export interface RpcOptions {
   readonly routes: Routes;
-  /** Connect's options, each for the registrations that do not set it. */
+  /** Connect's options for registrations that do not set them (registrations.ts). */
   readonly defaults: Partial<ConnectRouterOptions>;
-  /** Maximum size of a request message, before and after decompression. The options of a registration may change it. */
+  /**
+   * Maximum size of a request message, before and after decompression. A registration may change it by `readMaxBytes`.
+   */
   readonly messageBytes: number;
   /** Maximum number of running handlers. */
   readonly callsInFlight: number;
   readonly compression: CompressionLimits;
-  /** True if the calls of a service are accepted under load, and not counted as calls in flight. */
+  /**
+   * True if the calls of a service are not counted as calls in flight. These calls are accepted while `callsInFlight`
+   * is reached.
+   */
   readonly isExempt: (service: DescService) => boolean;
   /** Maximum duration of a unary call. The timeout of a client can only shorten it. */
   readonly deadlineMs: number;

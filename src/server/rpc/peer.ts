@@ -3,8 +3,8 @@ import { type ContextKey, type ContextValues, createContextKey, createContextVal
 import type { Exchange, Peer } from "../http/exchange.ts";
 
 /**
- * The key of the client: `request.contextValues.get(peerKey)` in an interceptor, `context.values.get(peerKey)` in a handler.
- * The value is only undefined if another server runs the routes.
+ * The key of the client: `request.contextValues.get(peerKey)` in an interceptor, `context.values.get(peerKey)` in a
+ * handler. The value is undefined only if another server runs the routes.
  */
 export const peerKey: ContextKey<Peer | undefined> = createContextKey<Peer | undefined>(undefined, {
   description: "the peer of the connection",

@@ -1,6 +1,6 @@
 /**
- * Registers procedures with Connect's router. Options of a registration replace the defaults, as in Connect. They never
- * replace the server's own gate, interceptors, limits on compression and shutdown signal.
+ * Registers procedures with Connect's router. Options of a registration replace the defaults, as in Connect. Options
+ * never replace the server's own gate, interceptors, compression limits or shutdown signal.
  */
 import type { DescService } from "@bufbuild/protobuf";
 import {
@@ -25,7 +25,7 @@ import type { ProcedureOptions, RequestGate } from "./options.ts";
 
 type Options = Partial<ConnectRouterOptions>;
 
-/** The server's hooks. They apply to every call, regardless of the options of its registration. */
+/** The server's hooks for Connect's handlers. The options of a registration cannot replace them. */
 export interface Protections {
   /** Runs before the gate of a registration. */
   readonly requestGate: (context: HandlerContext) => void;
@@ -35,7 +35,7 @@ export interface Protections {
   readonly beforeBody: (context: HandlerContext) => void;
   /** Interceptors around those of a registration. The first is the outermost. */
   readonly interceptors: readonly Interceptor[];
-  /** Returns the algorithm to use in place of one of a registration. */
+  /** Returns the algorithm to use in place of `compression`, an algorithm of a registration or of the defaults. */
   readonly guardCompression: (compression: Compression) => Compression;
   readonly shutdownSignal: AbortSignal;
 }
@@ -45,15 +45,17 @@ export interface Procedure {
   readonly handler: UniversalHandler;
   readonly spec: MethodImplSpec;
   /**
-   * The options of the registration over the defaults, with the server's limits on compression and its shutdown signal. The
-   * server's gate and interceptors are not included.
+   * The options of the registration, completed by the defaults, with the server's compression limits and shutdown
+   * signal. The server's gate and interceptors are not included.
    */
   readonly options: ProcedureOptions;
 }
 
 /** The procedures of one server. */
 export class Registrations {
-  /** The router to pass to a routes function. It throws an Error if a procedure already has an implementation. */
+  /**
+   * The router to pass to a routes function. The router throws an Error if a procedure already has an implementation.
+   */
   readonly router: ConnectRouter;
   readonly #connectRouter = createConnectRouter();
   readonly #defaults: Options & { readonly readMaxBytes: number };
@@ -63,8 +65,9 @@ export class Registrations {
   readonly #implemented = new Set<string>();
 
   /**
-   * Each of `defaults` applies to the registrations that do not set it. As in Connect, a registration can set an option to
-   * undefined to get Connect's default; `readMaxBytes` alone then still has the value of `defaults`.
+   * Each option in `defaults` applies to the registrations that do not set it, except the protocols (`protocolsOf`). As
+   * in Connect, a registration can set an option to undefined to get Connect's default. For `readMaxBytes`, undefined
+   * means the value in `defaults`.
    */
   constructor(defaults: Options & { readonly readMaxBytes: number }, protections: Protections) {
     this.#defaults = defaults;
@@ -105,7 +108,10 @@ export class Registrations {
     );
   }
 
-  /** Registers procedures. `add` is called once, and passes the complete options to Connect's router. */
+  /**
+   * Registers `specs`. Calls `add` once with the complete options; `add` passes them to Connect's router. Throws an
+   * Error if one of `specs` already has an implementation.
+   */
   #register(
     specs: readonly MethodImplSpec[],
     implemented: readonly MethodImplSpec[],
@@ -161,14 +167,14 @@ export class Registrations {
   }
 }
 
-/** True if the router has a procedure of a service with this name. */
+/** True if the router has a procedure of a service with this type name. */
 export function isRegistered({ handlers }: ConnectRouter, { typeName }: DescService): boolean {
   return handlers.some(({ service }) => service.typeName === typeName);
 }
 
 /**
- * Returns the options that enable protocols, for a registration with the options `given` or for the defaults. As in
- * Connect, a registration with options does not inherit them: a protocol is enabled unless its option is false.
+ * Returns the options that enable protocols, from those of a registration or from the defaults. As in Connect, a
+ * registration with options does not inherit these from the defaults. A protocol is enabled unless its option is false.
  */
 function protocolsOf({ connect, grpc, grpcWeb }: Options): Options {
   return { connect: connect !== false, grpc: grpc !== false, grpcWeb: grpcWeb !== false };

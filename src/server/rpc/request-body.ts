@@ -13,7 +13,10 @@ export async function bufferedBody(call: UniversalCall): Promise<AsyncIterable<U
   return body === undefined ? bodyInPieces(call) : onePiece(body);
 }
 
-/** Returns the option `body` of a call (UniversalCallOptions) for a body that was buffered already. */
+/**
+ * Returns the `body` option of UniversalCallOptions for a body that was buffered already. The returned function also
+ * reserves memory for the body, if there is room.
+ */
 export function knownBody(body: Uint8Array): (call: UniversalCall) => BodyPieces {
   return ({ memory }) => {
     memory.tryReserve(body.length);
@@ -33,8 +36,8 @@ function isUnaryOfConnect({ request }: Exchange): boolean {
 }
 
 /**
- * Buffers the body of a call, and counts it in the memory of the call. Resolves with the body, or with undefined if it
- * exceeds `maxBytes` and must be read in pieces. Rejects if the call ends first.
+ * Buffers the body of a call, and reserves memory for it, if there is room. Resolves with the body, or with undefined
+ * if it exceeds `maxBytes` and must be read in pieces. Rejects if the call ends first.
  */
 function bufferBody({ exchange, signal, memory }: UniversalCall, maxBytes: number): Promise<Uint8Array | undefined> {
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
@@ -54,7 +57,10 @@ async function* onePiece(body: Uint8Array): AsyncIterable<Uint8Array> {
   if (body.length > 0) yield body;
 }
 
-/** Yields the pieces of a body. Throws the reason of the signal when it aborts, and `canceled` if the body fails. */
+/**
+ * Yields the pieces of a body. Throws the reason of the signal when it aborts, and `canceled` if reading the body
+ * fails.
+ */
 async function* untilAborted(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]();
   try {

@@ -8,13 +8,16 @@ import { EMPTY_BYTES, type Exchange, type Field, fieldValue, pathWithoutQuery } 
 import { quote } from "../log/quote.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 
-/** Responds `unimplemented` in the protocol of the request. The message names the path and what the server offers. */
+/**
+ * Responds with `unimplemented` in the protocol of the request. The message names the path, and the services or methods
+ * that exist.
+ */
 export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
   const { path, fields } = exchange.request;
   const error = new ConnectError(unknownMessage(pathWithoutQuery(path), services), Code.Unimplemented);
   const [, grpc] = /^(application\/grpc(?:-web)?)(?:[+;]|$)/i.exec(fieldValue(fields, "content-type") ?? "") ?? [];
   if (grpc !== undefined) {
-    // A response of gRPC without a message has its status in the headers (gRPC over HTTP/2, "Trailers-Only").
+    // A gRPC response without messages can have its status in the headers (gRPC over HTTP/2, "Trailers-Only").
     const status = setTrailerStatus(new Headers({ "content-type": `${grpc.toLowerCase()}+proto` }), error);
     exchange.respond({ status: 200, fields: plainGrpcMessage([...status]) }, EMPTY_BYTES);
   } else {
@@ -26,8 +29,8 @@ export function respondUnknown(exchange: Exchange, services: readonly DescServic
 }
 
 /**
- * Returns the header of a 415 that lists the content types of a method (RFC 9110, 15.5.16; Accept-Post: W3C Linked Data
- * Platform, 7.1).
+ * Returns the Accept-Post header of a 415 response, which lists the content types of a method (RFC 9110, 15.5.16; W3C
+ * Linked Data Platform, 7.1).
  */
 export function acceptPost({ method, protocolNames }: Pick<UniversalHandler, "method" | "protocolNames">): Field[] {
   const connect = method.methodKind === "unary" ? ["proto", "json"] : ["connect+proto", "connect+json"];

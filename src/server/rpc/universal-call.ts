@@ -64,20 +64,24 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
     return UniversalCall.#calls.get(values) as UniversalCall;
   }
 
-  /** Aborts when the call ends. */
+  /** Aborts when `end` is called. Connect's handler gets this signal. */
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
-  /** Aborts the signal of the handler. Connect's handler then responds with `reason`, unless it has responded already. */
+  /**
+   * Ends the call early by aborting `signal`. Connect's handler then responds with `reason`, unless it has responded
+   * already.
+   */
   end(reason: unknown): void {
     this.#abort.abort(reason);
   }
 
-  /** Prepares the call for the reading of its body. To be called when the request gate has passed. */
+  /** Prepares the call for the reading of its body. Must be called when the request gate has passed. */
   onGatePassed(context: HandlerContext): void {
     if (context.method.methodKind === "unary") this.#hideLength(context.requestHeader);
-    // After the deadline of its client, a stream does not wait for further messages.
+    // A stream must stop waiting for messages when the signal of its handler aborts, for example at the client's
+    // deadline.
     else context.signal.addEventListener("abort", () => this.end(context.signal.reason));
   }
 
@@ -88,8 +92,8 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   async respond(): Promise<void> {
     const { handler } = this.procedure;
     const request = this.#request();
-    // Starts streams one after the other, so that each can queue its first message before the next stream starts. Streams
-    // that begin together would otherwise each create a message before any message is counted.
+    // Starts streams one after the other, so that each can queue its first message before the next stream starts.
+    // Streams that start together would each create a message before any queued message is counted.
     if (handler.method.methodKind !== "unary") await setImmediate();
     await this.#send(await handler(request));
   }
@@ -127,7 +131,7 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
       const writable = isStream ? exchange.write(piece) : void pieces.push(piece);
       if (writable === undefined) continue;
       await writable;
-      // Checked again here, so that the handler of a cancelled call does not create the next piece.
+      // The second check keeps the handler of a cancelled call from creating the next piece.
       if (this.#isCancelled) return exchange.reset();
     }
     const trailers = plainGrpcMessage([...(trailer ?? [])]);
@@ -147,14 +151,14 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   }
 }
 
-/** Reserves memory for decoded request messages, as `runHandler` and `reserveEach` of CallMemory do. */
+/** Reserves memory for decoded request messages (`CallMemory.runHandler`, `CallMemory.reserveEach`). */
 export const reserveMessages: Interceptor = (next) => (request) => {
   const { memory } = UniversalCall.of(request.contextValues);
   if (request.stream) return next({ ...request, message: memory.reserveEach(request.message) });
   return memory.runHandler(request.message, () => next(request));
 };
 
-/** Milliseconds of the units of grpc-timeout in which eight digits can exceed MAX_TIMER_MS. */
+/** Milliseconds per unit of grpc-timeout, for the units in which eight digits can exceed MAX_TIMER_MS. */
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
 
 /** Lowers the timeout of gRPC or Connect in the headers to MAX_TIMER_MS (24 days). A longer timer would fire immediately. */

@@ -14,7 +14,10 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
   readonly deadline: number;
   next: UnaryCall | undefined;
   previous: UnaryCall | undefined;
-  /** True if the fast path has sent a response or left the call to Connect's handlers. Results after that are dropped. */
+  /**
+   * True if the fast path has begun to respond, or has left the call to Connect's handlers. A later result of the
+   * handler or gate is dropped.
+   */
   isFinished = false;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
@@ -95,7 +98,10 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.#abort?.signal.aborted ? this.#abort.signal.reason : undefined;
   }
 
-  /** Marks the call as finished, and aborts the signal if something has read it. `error` is undefined after a success. */
+  /**
+   * Marks the call as finished, and aborts `signal` if something has read `signal`. `error` is undefined after a
+   * success, and for a call that is left to Connect's handlers.
+   */
   finish(error?: unknown): void {
     this.isFinished = true;
     this.#error = error;

@@ -1,4 +1,7 @@
-/** Unary calls of Connect, by POST and by GET: the body is the message, and an error is JSON with an HTTP status. */
+/**
+ * Unary calls of Connect, by POST and by GET. A body is a message without an envelope; an error is JSON with an HTTP
+ * status.
+ */
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import {
   codeToHttpStatus,

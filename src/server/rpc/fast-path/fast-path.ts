@@ -1,6 +1,6 @@
 /**
- * The fast path runs valid unary calls without the overhead of Connect's streams. It leaves all other calls to Connect's
- * handlers, also malformed calls, so that only Connect's handlers write protocol errors.
+ * The fast path runs valid unary calls without the overhead of Connect's streams. The fast path leaves all other calls,
+ * including malformed ones, to Connect's handlers. So only Connect's handlers write protocol errors.
  */
 import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
@@ -26,7 +26,7 @@ export interface Fallback {
   handle(exchange: Exchange, passed?: UnaryCall): void;
   /** Handles an exchange whose whole body is `body`. */
   handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void;
-  /** Handles an exchange whose body is too large to be buffered. Its `body` still yields all bytes. */
+  /** Handles an exchange whose body is too large to be buffered. `exchange.body` still yields all bytes. */
   handleLarge(exchange: Exchange, passed?: UnaryCall): void;
   /** Logs that a response could not be sent, and resets the exchange. */
   onResponseFailed(exchange: Exchange, error: unknown): void;
@@ -35,7 +35,10 @@ export interface Fallback {
 export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadlineMs" | "cutSignal"> {
   /** The methods that the fast path may run, by path. */
   readonly methods: ReadonlyMap<string, UnaryMethod>;
-  /** Counts running handlers. While it is full, calls are left to Connect's handlers, which reject them. */
+  /**
+   * Counts running handlers. While this budget is full, calls are left to Connect's handlers, which reject all but
+   * exempt calls.
+   */
   readonly inFlight: Budget;
   readonly errors: ErrorMapper;
   readonly fallback: Fallback;
@@ -84,7 +87,7 @@ export class FastPath {
 
   readonly #onLargeBody = (exchange: Exchange): void => this.#fallback.handleLarge(exchange);
 
-  /** Continues with the body after the request gate has passed. */
+  /** Continues a call after its request gate has passed. */
   readonly #onGatePassed = (call: UnaryCall): void => {
     const { exchange, negotiation } = call;
     const { message, method, protocol } = negotiation;
@@ -153,7 +156,10 @@ export class FastPath {
     return true;
   }
 
-  /** Runs the handler, or fails the call if there is too little memory for `input`. `bodyBytes` is its encoded size. */
+  /**
+   * Runs the handler. Fails the call instead if there is too little memory for the body and `input`; only bodies of
+   * MIN_WEIGHED_BYTES or more are checked. `bodyBytes` is the size of the body, which is 0 for a GET.
+   */
   #run(call: UnaryCall, input: Message, bodyBytes: number): void {
     if (bodyBytes < MIN_WEIGHED_BYTES) {
       this.#runHandler(call, input, bodyBytes);
@@ -168,7 +174,10 @@ export class FastPath {
     }
   }
 
-  /** Runs the interceptors and the handler. If they return a promise, `bytes` stay reserved until it settles. */
+  /**
+   * Runs the interceptors and the handler. If they return a promise, reserves `bytes`, if there is room, until it
+   * settles.
+   */
   #runHandler(call: UnaryCall, input: Message, bytes: number): void {
     const { impl, interceptors } = call.negotiation.method;
     let output: object | PromiseLike<object>;
@@ -184,8 +193,10 @@ export class FastPath {
 
   /**
    * Waits for `result` of a handler or a gate. Then calls `next` with the result, or fails the call if `result` was
-   * rejected. If the call has finished meanwhile, the result is dropped. Reserves `bytes` until `result` settles, even after
-   * the call has finished, because the handler still has the message.
+   * rejected. If the call has finished meanwhile, the result is dropped.
+   *
+   * Until `result` settles, counts a running handler, except for exempt services. Until then also reserves `bytes`, if
+   * there is room. Both last even after the call has finished, because the handler still has the message.
    */
   #wait<T>(call: UnaryCall, result: PromiseLike<T>, bytes: number, next: (call: UnaryCall, result: T) => void): void {
     const counted = this.#options.isExempt(call.service) ? 0 : 1;
@@ -231,7 +242,10 @@ export class FastPath {
   }
 }
 
-/** Returns the decoded message, or undefined if `bytes` is invalid. Connect's handlers then write the error. */
+/**
+ * Returns the decoded message, or undefined if `bytes` is undefined or invalid. Connect's handlers then write the
+ * error.
+ */
 function decode({ input }: Negotiation, bytes: Uint8Array | undefined): Message | undefined {
   if (bytes === undefined) return undefined;
   try {

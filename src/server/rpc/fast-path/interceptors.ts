@@ -1,20 +1,22 @@
-/** Runs a handler through Connect's interceptors, with the same request and response objects that Connect would pass. */
+/**
+ * Runs a handler through Connect's interceptors, with request and response objects like those that Connect would pass.
+ */
 import { create, type Message } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import type { UnaryCall } from "./call.ts";
 
 /**
- * The key of the call in a request or response. A private field could not be read through a proxy of the object, nor from
- * an object that inherits from it.
+ * The property of a request or response object that holds its call. A private field could not be read through a proxy
+ * of the object, nor from an inheriting object.
  */
 const CALL = Symbol("call");
 
 type UnaryFn = (request: UnaryRequest) => Promise<UnaryResponse>;
 
 /**
- * Runs the handler through the interceptors, the first of them outermost. Resolves with the message of the response. If an
- * interceptor has replaced the response, copies its headers and trailers to the call. Rejects with the error of the handler
- * or of an interceptor.
+ * Runs the handler through the interceptors, the first of them outermost. Resolves with the message of the response. If
+ * an interceptor has replaced the response, copies the new headers and trailers to the call. Rejects with the error of
+ * the handler or of an interceptor.
  */
 export async function intercept(
   call: UnaryCall,

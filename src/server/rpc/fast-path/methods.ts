@@ -1,4 +1,4 @@
-/** The unary methods that the fast path can run: their functions, codecs and options. */
+/** The unary methods that the fast path can run: their implementations, codecs and options. */
 import type { DescMessage, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";

@@ -1,4 +1,4 @@
-/** Negotiates method, protocol, codec, timeout and compression of a unary call from its request head. */
+/** Negotiates the method, protocol, codec, timeout and compression of a unary call from its request head. */
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
 import * as connectProtocol from "@connectrpc/connect/protocol-connect";
@@ -26,7 +26,10 @@ const WEB_JSON: Format = { protocol: grpcWeb, binary: false, contentType: grpcWe
 const CONNECT_PROTO: Format = { protocol: connect, binary: true, contentType: connectProtocol.contentTypeUnaryProto };
 const CONNECT_JSON: Format = { protocol: connect, binary: false, contentType: connectProtocol.contentTypeUnaryJson };
 
-/** The formats by content type of a POST, in the spellings that clients send. */
+/**
+ * The formats by the content-type of a POST. Calls with other spellings, such as upper case, are left to Connect's
+ * handlers.
+ */
 const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
   ["application/grpc", GRPC_PROTO],
   ["application/grpc+proto", GRPC_PROTO],
@@ -133,11 +136,15 @@ export class Negotiator {
   }
 }
 
-/** Returns the uncompressed message in the query of a GET, or undefined if the message is missing, compressed or invalid. */
+/**
+ * Returns the message in the query of a GET. Returns undefined if the message is missing or invalid, or if the query
+ * names a compression.
+ */
 function messageInQuery(parameters: URLSearchParams): Uint8Array | undefined {
   const message = parameters.get("message");
   if (message === null || parameters.has("compression")) return undefined;
-  // URLSearchParams replaces bytes that are not UTF-8. Connect's handlers reject such a message.
+  // URLSearchParams replaces bytes that are not UTF-8 by U+FFFD. The request gate of ErrorMapper rejects such a
+  // message.
   if (parameters.get("base64") !== "1") return message.includes("\ufffd") ? undefined : Buffer.from(message);
   try {
     return base64Decode(message);

@@ -1,6 +1,6 @@
 /**
- * The types that all files of the fast path share. A protocol, a negotiation and a call refer to each other, so they are
- * declared together.
+ * The types that the files of the fast path share. A protocol, a negotiation and a call refer to each other, so they
+ * are declared together.
  */
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
@@ -11,7 +11,7 @@ import type { ResponseHeads } from "./response-heads.ts";
 
 /** Reads and writes unary calls of one protocol. Implemented by grpc.ts, grpc-web.ts and connect.ts. */
 export interface Protocol {
-  /** The name in Connect's HandlerContext. */
+  /** The `protocolName` of Connect's HandlerContext. */
   readonly name: "grpc" | "grpc-web" | "connect";
 
   // The names of request headers.
@@ -25,29 +25,35 @@ export interface Protocol {
   ) => { timeoutMs?: number; error?: ConnectError | undefined };
   /** Returns the message in a whole request body, or undefined if the body is not one uncompressed message. */
   messageIn(body: Uint8Array): Uint8Array | undefined;
-  /** The trailers of a successful response, before the handler sets any. */
+  /** The trailers of a successful response, before the handler adds any. */
   readonly okTrailer: readonly Field[];
-  /** Returns the response headers that announce a compression. */
+  /** Returns the response headers that name `compression`, even if the response then stays uncompressed. */
   compressionHeaders(compression: string): Record<string, string>;
-  /** Sends a successful response with an encoded message. Returns a promise if the message is compressed first. */
+  /**
+   * Sends a successful response with an encoded message. Returns a promise if a part of the response is compressed
+   * first.
+   */
   sendMessage(call: Call, message: Uint8Array): Promise<void> | undefined;
   /** Sends a response with an error. Returns a promise if a part of the response is compressed first. */
   sendError(call: Call, error: ConnectError): Promise<void> | undefined;
 }
 
-/** The result of reading the request headers of a unary call. Calls with equal headers may share one negotiation. */
+/** The result of reading the request head of a unary call. Calls with equal heads may share one negotiation. */
 export interface Negotiation {
   readonly method: UnaryMethod;
   readonly protocol: Protocol;
   readonly input: Serialization<Message>;
   readonly output: Serialization<Message>;
-  /** The message of a GET, which is part of its query. */
+  /** The message in the query of a GET; undefined for a POST. */
   readonly message: Uint8Array | undefined;
   readonly timeoutMs: number | undefined;
-  /** The compression of responses from `compressMinBytes` up; null for none. */
+  /** The compression of response messages of `compressMinBytes` or more; null for none. */
   readonly compression: Compression | null;
   readonly heads: ResponseHeads;
-  /** The request headers, once a handler has read them. Copying them for each call is faster than parsing the fields. */
+  /**
+   * The request headers; undefined until a handler or an interceptor reads them. Copying them for each call is faster
+   * than parsing the fields.
+   */
   requestHeader: Headers | undefined;
   /** The URL of the request; undefined until a handler or an interceptor reads it. */
   url: string | undefined;
@@ -60,7 +66,10 @@ export interface Call {
   /** The response headers and trailers, which are created when first read. */
   readonly responseHeader: Headers;
   readonly responseTrailer: Headers;
-  /** The same headers and trailers. Undefined if nothing has read them, which means that they are unchanged. */
+  /**
+   * `responseHeader` and `responseTrailer`; undefined until something reads them. Undefined means that they are
+   * unchanged.
+   */
   readonly touchedHeader: Headers | undefined;
   readonly touchedTrailer: Headers | undefined;
 }

@@ -8,7 +8,7 @@ const SHARED_LENGTHS_BYTES = 256;
 export class ResponseHeads {
   /** The initial headers of a response. Copying them for a handler is faster than creating them from fields. */
   readonly header: Headers;
-  /** The head of a response with status 200 and no further headers. */
+  /** The head of a response with status 200 and the initial headers. */
   readonly #head: ResponseHead;
   readonly #withLength: (ResponseHead | undefined)[] = [];
 
@@ -25,7 +25,7 @@ export class ResponseHeads {
     return touchedHeader === undefined ? this.#head : { status: 200, fields: [...touchedHeader] };
   }
 
-  /** Returns the head of a response with status 200, unchanged headers and a content-length. */
+  /** Returns the head of a response with status 200, the initial headers and a content-length of `length`. */
   withLength(length: number): ResponseHead {
     const shared = this.#withLength[length];
     if (shared !== undefined) return shared;

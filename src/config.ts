@@ -20,9 +20,9 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
   readonly tlsClientCa: string | undefined;
-  /** Origins whose pages may call, like "https://example.com". The origin "*" stands for all. */
+  /** Origins of pages that may call the server, like "https://example.com". The origin "*" stands for all. */
   readonly corsOrigins: readonly string[];
-  /** Hosts under which browsers may reach the server. If undefined, they depend on the address that the server listens on. */
+  /** Hosts under which browsers may reach the server, besides localhost. If undefined, the listening address decides. */
   readonly allowedHosts: readonly string[] | undefined;
   /** The HTTP/2 implementation: this server's own or node:http2. */
   readonly http2: "built-in" | "node";
@@ -33,12 +33,12 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly limits: Limits;
 }
 
-/** Invalid settings. The message has a line for each of them, with the given text and the allowed values. */
+/** Invalid settings. The message has a line for each problem. */
 export class ConfigError extends Error {}
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The fields that the settings of shutdown times have in common. Unlike a limit, a shutdown time may be 0. */
+/** The fields that the settings of shutdown times have in common. A shutdown time may be 0, but not off. */
 const SHUTDOWN_TIME = {
   takes: "DURATION",
   allowed: `a whole number of ms from 0 to ${MAX_TIMER_MS} or with a unit (${DURATION_EXAMPLES})`,
@@ -197,7 +197,10 @@ export function readConfig(args: readonly string[], env: Env): Config {
   return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
 }
 
-/** Returns the value of a setting, or undefined if the setting is unset or invalid. Adds an invalid value to `problems`. */
+/**
+ * Returns the value of a setting, or undefined if the setting is unset or invalid. Adds a line about an invalid value
+ * to `problems`.
+ */
 function readSetting(setting: Setting<unknown>, flags: Flags, env: Env, problems: string[]): unknown {
   const { flag, env: variable, default: fallback, parse, allowed, renamedValues = {} } = setting;
   const fromEnv = env[variable] === "" ? undefined : env[variable]; // an empty variable is treated as unset
@@ -232,7 +235,7 @@ function parseOrigins(text: string): string[] | undefined {
   return parseList(text, (origin) => origin === "*" || isOrigin(origin));
 }
 
-/** Returns the hosts, or undefined if one of them is not an allowed host. */
+/** Returns the hosts, or undefined if `allowedHost` rejects one of them. */
 function parseHosts(text: string): string[] | undefined {
   return parseList(text, (host) => allowedHost(host) !== undefined);
 }
@@ -244,7 +247,7 @@ function parseList(text: string, isValid: (item: string) => boolean): string[] |
   return items.every(isValid) ? items : undefined;
 }
 
-/** True if the text is a scheme, host and port in lower case, without a path. */
+/** True if the text is an http or https origin: in lower case, without a path or a default port. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text;

@@ -58,7 +58,7 @@ function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config)
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
 }
 
-/** Returns a line that names the limits with a default lower than in docs/limits.md, or undefined if none is lowered. */
+/** Returns a line that names the limits with a default lowered for this process. Returns undefined if none is lowered. */
 function loweredLine(limits: Limits): string | undefined {
   const lowered = loweredLimits(limits).map((name) => {
     const { unit } = LIMITS[name];
@@ -102,8 +102,8 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
 }
 
 /**
- * Shuts the server down at the first SIGINT or SIGTERM, and exits at the second. Before the server listens, `getTimes`
- * returns undefined, and the first signal exits immediately.
+ * Shuts the server down at the first SIGINT or SIGTERM, and exits at the second. While `getTimes` returns undefined, the
+ * server does not listen yet, and the first signal exits immediately.
  */
 function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined): void {
   let first: { signal: string; at: number } | undefined;
@@ -120,7 +120,10 @@ function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined
   process.on("SIGTERM", onSignal);
 }
 
-/** Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or the process does not end. */
+/**
+ * Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or the process does not
+ * end.
+ */
 async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
   const end = performance.now() + times.delayMs + times.graceMs;
   if (times.delayMs > 0)
@@ -130,7 +133,7 @@ async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
   const cutCalls = await server.close(times);
   if (cutCalls > 0) fail(1, `drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
   const left = end - performance.now();
-  // All calls have ended, but the handler of a disconnected client can still keep the process alive.
+  // All calls have ended, but a handler can keep the process alive after its client has disconnected.
   setTimeout(
     () => fail(1, `drain: timed out after ${times.graceMs} ms; all calls have ended, but something holds the process`),
     Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),

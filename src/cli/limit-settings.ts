@@ -65,12 +65,12 @@ function shareOf(share: number, unit: string): string {
     : `at most one for each ${formatSize(1 / share)} of memory`;
 }
 
-/** The texts and the parser of a kind of amount. */
+/** Parses, formats and describes a kind of amount. */
 interface Amount {
   readonly takes: string;
   readonly parse: (text: string) => number | undefined;
   readonly format: (amount: number) => string;
-  /** The units, as the end of the sentence about allowed values. Empty if the amount has no units. */
+  /** Text about units that follows the range of allowed values. Empty for an amount without units. */
   readonly units: string;
 }
 

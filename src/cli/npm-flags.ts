@@ -15,8 +15,8 @@ export interface FlagName {
  * Returns a sentence that names the taken flags and the right command, or undefined if npm took none of them.
  *
  * npm passes each taken flag to its script as the variable `npm_config_` and the flag's name. Lines of npmrc files become
- * variables too, so a flag that such a file sets is not reported. Returns undefined if npm
- * runs a script that is not one of `scripts`. For example, a program that a test starts has the variables of `npm test`.
+ * variables too, so a flag that such a file sets is not reported. Returns undefined unless npm runs one of `scripts`. For
+ * example, a program that a test starts has the variables of `npm test`.
  */
 export function flagsTakenByNpm(scripts: readonly string[], flags: readonly FlagName[], env: Env): string | undefined {
   const script = scripts.find((each) => each === env.npm_lifecycle_event);
@@ -26,7 +26,7 @@ export function flagsTakenByNpm(scripts: readonly string[], flags: readonly Flag
     const name = flag === "verbose" ? "loglevel" : flag; // npm reads --verbose as --loglevel verbose
     const value = env[`npm_config_${name.replaceAll("-", "_")}`];
     if (value === undefined || (flag === "verbose" && value !== "verbose")) return false;
-    if (value.includes("-----BEGIN ")) return false; // npm's own setting ca, cert or key
+    if (value.includes("-----BEGIN ")) return false; // the value of npm's own setting ca, cert or key
     return !new RegExp(`^\\s*${name.replaceAll("-", "[-_]")}\\s*(\\[\\s*\\]\\s*)?(=|$)`, "m").test(npmrc);
   });
   if (taken.length === 0) return undefined;

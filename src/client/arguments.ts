@@ -113,7 +113,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** Returns an error message of parseArgs in the form that the server's command line uses. */
+/** Rewords an error message of parseArgs like the messages of the server's command line. */
 function flagProblem(message: string): string {
   const [, flag = message] = /'(?:-\w, )?(-[^' ]*)/.exec(message) ?? [];
   if (message.startsWith("Unknown option")) return `${flag}: unknown flag; see --help`;

@@ -9,13 +9,13 @@ const MAX_TRIES = 3;
  * connect-node: `createConnectTransport({ ..., interceptors: [retryRefused] })`. You may copy this file.
  *
  * **Problem.** A server or proxy sends GOAWAY when it shuts down or when a connection reaches its maximum age.
- * Requests that the client sent in the meantime are reset with REFUSED_STREAM. connect-node opens a new connection for
+ * Requests that the client sent before GOAWAY arrived are reset with REFUSED_STREAM. connect-node opens a new connection for
  * later calls, but fails the refused calls with the code `internal`.
  *
  * **Safety.** REFUSED_STREAM guarantees that the request was not processed (RFC 9113, 8.7). So the retry is safe
  * for every method, and gRPC's own clients do the same.
  *
- * **Limits.** If the third try is refused too, the interceptor rethrows its error. Any other error is rethrown
+ * **Limits.** If the third try is refused too, the interceptor rethrows the error. Any other error is rethrown
  * immediately. Streams are not retried, because their messages cannot be read twice. Calls that were cancelled, or have
  * exceeded their deadline, are not retried either.
  */
@@ -29,7 +29,7 @@ export const retryRefused: Interceptor = (next) => async (request) => {
   }
 };
 
-/** True if Node's HTTP/2 client reports REFUSED_STREAM. An error in a response from a server never has this cause. */
+/** True if Node's HTTP/2 client reports REFUSED_STREAM. Errors that a server sends in a response never have this `cause`. */
 function isRefused(error: unknown): boolean {
   const { cause } = ConnectError.from(error);
   const { code, message = "" } = (cause ?? {}) as NodeJS.ErrnoException;

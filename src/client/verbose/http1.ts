@@ -20,7 +20,7 @@ export function traceHttp1(options: TraceOptions): void {
   });
 }
 
-/** Traces the connection and the request's head. A head that Node writes earlier is shown once the socket is connected. */
+/** Traces the connection and the request's head. If Node writes the head before the socket is connected, shows it later. */
 function watchSocket(socket: Socket, request: ClientRequest, trace: Trace): void {
   let connected = false;
   let head: string | undefined;

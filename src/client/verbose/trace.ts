@@ -16,7 +16,7 @@ export interface TraceOptions {
 }
 
 /**
- * Traces one HTTP exchange. http1.ts and http2.ts call each method when that part of the exchange is sent or received. A
+ * Traces one HTTP exchange. http1.ts and http2.ts call a method for each part of the exchange that is sent or received. A
  * line begins with `>` if the part was sent, with `<` if it was received, and with `*` if the line is a remark.
  */
 export class Trace {
@@ -69,7 +69,7 @@ export class Trace {
     this.#body.push(chunk);
   }
 
-  /** Prints the size of the response's body, the trailers in the body, and `trailers`, which are those of HTTP. */
+  /** Prints the size of the response's body, the trailers in the body, and the HTTP trailers (`trailers`). */
   receivedEnd(trailers: RawHeaders): void {
     this.#complete = true;
     const body = Buffer.concat(this.#body);

@@ -8,14 +8,17 @@ const COMPRESSED = 0x01;
 const TRAILERS = 0x80;
 const FRAME_HEAD_BYTES = 5;
 
-/** Prints each call that this process makes after this function is called. */
+/** Calls `print` with each line about the calls that this process makes from now on. */
 export function printCalls(print: (line: string) => void): void {
   const options = { print, startedMs: performance.now(), trailersInBody };
   traceHttp1(options);
   traceHttp2(options);
 }
 
-/** Returns the trailers of gRPC-Web, which are the final frame of the body. Returns an empty list for other protocols. */
+/**
+ * Returns the trailers of gRPC-Web, which are in the final frame of the body. Compressed trailers are not decompressed: only
+ * their size is returned. Returns an empty list for other protocols.
+ */
 function trailersInBody(headers: RawHeaders, body: Buffer): RawHeaders {
   const isGrpcWeb = headers.some((text, i) => i % 2 === 1 && /^application\/grpc-web(?!-text)/i.test(text));
   if (!isGrpcWeb) return [];

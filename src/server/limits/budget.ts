@@ -1,6 +1,6 @@
-/** An amount that is reserved and released under a maximum, such as buffered bytes or running handlers. */
+/** Budgets limit a resource that is reserved and released, such as buffered bytes or running handlers. */
 
-/** A budget can have a parent. Each amount then counts in both, and `tryReserve` respects the maximum of both. */
+/** A budget can have a parent. Each reserved amount then counts in both, and `tryReserve` respects both limits. */
 export class Budget {
   readonly limit: number;
   readonly #parent: Budget | undefined;
@@ -11,17 +11,17 @@ export class Budget {
     this.#parent = parent;
   }
 
-  /** True if the reserved amount has reached or exceeded the maximum. */
+  /** True if the reserved amount has reached or exceeded `limit`. Ignores the parent. */
   get isFull(): boolean {
     return this.used >= this.limit;
   }
 
-  /** True if the reserved amount exceeds the maximum. Only `reserve` can cause this. */
+  /** True if the reserved amount exceeds `limit`. Only `reserve` can cause this. Ignores the parent. */
   get isExceeded(): boolean {
     return this.used > this.limit;
   }
 
-  /** Reserves an amount. Returns false, and reserves nothing, if a maximum would be exceeded. */
+  /** Reserves an amount and returns true. If a limit would be exceeded, reserves nothing and returns false. */
   tryReserve(amount: number): boolean {
     if (this.used + amount > this.limit) return false;
     if (this.#parent !== undefined && !this.#parent.tryReserve(amount)) return false;
@@ -29,7 +29,7 @@ export class Budget {
     return true;
   }
 
-  /** Reserves an amount unconditionally, even if a maximum is then exceeded. */
+  /** Reserves an amount, even if a limit is then exceeded. */
   reserve(amount: number): void {
     this.used += amount;
     this.#parent?.reserve(amount);

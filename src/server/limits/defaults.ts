@@ -1,4 +1,4 @@
-/** The defaults of limits for the memory of this process. */
+/** Adapts the defaults of limits to the memory that the process may use. */
 import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import type { Limit } from "./definition.ts";
@@ -7,10 +7,10 @@ import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName, type Limits } from
 /**
  * Returns the bytes of memory that the process may use. This is the smallest of three amounts: the container's limit (a
  * cgroup or resource limit), the machine's memory and V8's heap limit (--max-old-space-size). The heap limit counts because
- * decoded messages are in the heap, although bodies are outside of it.
+ * decoded messages are in the heap. Only bodies are outside of it.
  */
 export function usableMemory(): number {
-  const container = process.constrainedMemory(); // without a limit: 0, or more than the machine's memory
+  const container = process.constrainedMemory(); // without a limit, Node returns 0 or more than the machine's memory
   const heap = getHeapStatistics().heap_size_limit;
   return Math.min(container > 0 ? container : Number.POSITIVE_INFINITY, totalmem(), heap);
 }
@@ -25,7 +25,10 @@ export function defaultLimits(memory = usableMemory()): Limits {
   return Object.freeze(limits as unknown as Limits);
 }
 
-/** Returns the names of the limits that have a default lowered for `memory` bytes, and not another value in `limits`. */
+/**
+ * Returns the names of the limits with a default that is lowered for `memory` bytes. Leaves out each limit that has a value
+ * other than this default in `limits`.
+ */
 export function loweredLimits(limits: Limits, memory = usableMemory()): LimitName[] {
   const defaults = defaultLimits(memory);
   return LIMIT_NAMES.filter((name) => defaults[name] < DEFAULT_LIMITS[name] && limits[name] === defaults[name]);

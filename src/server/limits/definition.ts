@@ -12,7 +12,7 @@ export const LIMIT_GROUPS = {
 
 export interface Limit {
   readonly default: number;
-  /** Caps the default at this many units for each byte of the process's memory. 1 / 8 caps bytes at an eighth of it. */
+  /** Caps the default at this many units for each byte of memory. The value 1 / 8 caps bytes at an eighth of the memory. */
   readonly memoryShare?: number;
   /** The smallest and the largest value besides "off". By default 1 and 2^31-1 (validation.ts). */
   readonly min?: number;
@@ -31,7 +31,7 @@ export interface Limit {
     | "streams/s";
   /** The group in which `--help` lists the limit. */
   readonly group: keyof typeof LIMIT_GROUPS;
-  /** The HTTP versions to which the limit applies. docs/limits.md names the limits that node:http2 lacks. */
+  /** The HTTP versions to which the limit applies. docs/limits.md names the limits that node:http2 does not enforce. */
   readonly on: "all" | "HTTP/1.1" | "HTTP/2";
   /** The quantity that is limited. */
   readonly bounds: string;

@@ -1,12 +1,12 @@
 /** The table of all limits on the resources that one client, or all clients together, may use. */
 import type { Limit } from "./definition.ts";
 
-/** 1 TiB, more memory than any machine has. */
+/** 1 TiB, the largest value of limits on memory. */
 const MAX_MEMORY_BYTES = 2 ** 40;
 
 /**
- * The limits by their option names, roughly in the order in which a connection meets them. A value is a number of the
- * limit's unit. The value Infinity turns a limit off. A minimum rate (bytes/s) is turned off by 0 instead.
+ * The limits by their option names, roughly in the order in which they affect a connection. Each value is in the limit's
+ * `unit`. The value Infinity turns a limit off. A minimum rate (bytes/s) is turned off by 0 instead.
  */
 export const LIMITS = {
   connections: {
@@ -407,7 +407,7 @@ export type LimitName = keyof Limits;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
 
-/** The defaults of a process with enough memory. defaults.ts lowers some of them for a process with less. */
+/** The defaults of a process with enough memory. defaults.ts lowers some of them for a process with less memory. */
 export const DEFAULT_LIMITS: Limits = Object.freeze(
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as unknown as Limits,
 );

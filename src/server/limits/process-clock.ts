@@ -1,16 +1,16 @@
 /**
- * A monotonic clock that pauses while the event loop does not run, because the process is stopped (SIGSTOP, a paused virtual
- * machine) or busy. During a pause, bytes from peers wait in the kernel. With an ordinary clock, timeouts would expire in a
- * pause and close healthy connections.
+ * A monotonic clock that leaves out pauses: times of over about a second in which the event loop does not run. The process
+ * is then busy or stopped, for example by SIGSTOP or with its virtual machine. Bytes from peers wait in the kernel. With an
+ * ordinary clock, timeouts would expire during a pause and close healthy connections.
  */
 
 /** The longest delay of a timer in Node. Node changes a longer delay to 1 ms. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
-/** The interval at which the clock is read, if nothing else reads it. */
+/** The interval of a timer that reads the clock. A pause delays the timer, and so shows as a longer interval. */
 const TICK_MS = 500;
-/** The smallest interval between two readings that counts as a pause. */
+/** A longer interval between two readings of the clock counts as a pause. */
 const MIN_PAUSE_MS = 2 * TICK_MS;
-/** The number of recent pauses that are remembered. `pausedWithin` does not count older ones. */
+/** The number of recent pauses that are remembered. `pausedWithin` does not count older pauses. */
 const MAX_PAUSES = 32;
 
 let lastRead = performance.now();
@@ -35,7 +35,7 @@ export function processNow(now = performance.now()): number {
   return now - pausedMs;
 }
 
-/** Returns the sum of all pauses, in ms, within the last `ms` of this clock. */
+/** Returns the total length, in ms, of the pauses within the last `ms` of this clock. */
 export function pausedWithin(ms: number): number {
   const since = processNow() - ms;
   let sum = 0;

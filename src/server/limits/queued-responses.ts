@@ -1,10 +1,10 @@
-/** Limits the queued response bytes, which clients have not read yet, for each connection and for all together. */
+/** Limits the queued response bytes, which clients have not read yet, of each connection and of all connections together. */
 import type { LimitName, Limits, OnLimit } from "./limits.ts";
 
 /** A connection with queued response bytes. */
 export interface ResponseHolder {
   readonly queuedBytes: number;
-  /** Resets the largest queued response or closes the connection. This must lower `queuedBytes` before `shed` returns. */
+  /** Resets the largest queued response or closes the connection. Lowers `queuedBytes` before returning. */
   shed(): void;
 }
 
@@ -22,8 +22,9 @@ export class QueuedResponses {
   }
 
   /**
-   * Records that the queued bytes of `holder` have changed by `change`, which may be negative. If a limit
-   * is then exceeded, sheds the largest responses until none is. A response of `holder` itself may be shed.
+   * Records that the queued bytes of `holder` have changed by `change`, which may be negative. If
+   * queuedBytesPerConnection is then exceeded, sheds responses of `holder`. If queuedBytes is exceeded, sheds responses
+   * of the connection with the most queued bytes.
    */
   changed(holder: ResponseHolder, change: number): void {
     this.bytes += change;
@@ -46,7 +47,7 @@ export class QueuedResponses {
     if (holder.queuedBytes >= before) throw new Error(`shed a response of ${before} bytes: nothing was shed`);
   }
 
-  /** Returns the connection with the most queued bytes. Callers ensure that such a connection exists. */
+  /** Returns the connection with the most queued bytes. At least one connection must have queued bytes. */
   #largest(): ResponseHolder {
     let largest: ResponseHolder | undefined;
     for (const holder of this.#holders) {

@@ -13,8 +13,9 @@ export class ReadRate {
   }
 
   /**
-   * Measures the rate at the time `now` in ms. `queued` bytes wait for the client, and the client has read `read` bytes since
-   * it connected. Returns a message if the client was too slow over `readRateMs`. Otherwise returns undefined.
+   * Starts or continues a measurement at the time `now` in ms. `queued` bytes wait for the client. The client has read
+   * `read` bytes since it connected. If `queued` is 0, the measurement is dropped. A measurement ends after
+   * `readRateMs`. Returns a message if the measurement has ended and the rate was too low. Otherwise returns undefined.
    */
   check(now: number, queued: number, read: number): string | undefined {
     const { readBytesPerSecond, readRateMs } = this.#limits;

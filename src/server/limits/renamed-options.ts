@@ -2,7 +2,7 @@
 
 type Names = Readonly<Record<string, string>>;
 
-/** The new spelling of each old one. */
+/** The new spelling of each old spelling. */
 export const RENAMES = {
   /** Names of limits. Flags and variables are made from these names. */
   limits: {

@@ -4,7 +4,7 @@ export class Semaphore {
   readonly #permits: number;
   readonly #maxQueued: number;
   #acquired = 0;
-  /** Functions that grant a permit to each caller in the queue, oldest first. */
+  /** A function for each caller in the queue, oldest first. The function grants a permit to its caller. */
   readonly #queue = new Set<() => void>();
 
   /** Up to `permits` callers can hold a permit at the same time. Up to `maxQueued` other callers can wait for one. */
@@ -44,7 +44,7 @@ export class Semaphore {
     });
   }
 
-  /** Releases a permit. The oldest caller in the queue gets the permit. */
+  /** Releases a permit. If callers are in the queue, the oldest gets the permit. */
   release(): void {
     const [first] = this.#queue;
     if (first === undefined) this.#acquired--;

@@ -5,7 +5,7 @@ import type { Limit } from "./definition.ts";
 import { LIMITS, type LimitName, type Limits } from "./limits.ts";
 import { RENAMES, renamed } from "./renamed-options.ts";
 
-/** The maximum of both a timer's delay in Node (ms) and a flow-control window of HTTP/2 (bytes). */
+/** The maximum of a limit by default. A longer timer in Node (ms) or a larger HTTP/2 window (bytes) is impossible. */
 const DEFAULT_MAX = 2 ** 31 - 1;
 
 /** Returns the smallest and the largest value of a limit, and the value that turns the limit off. */
@@ -15,8 +15,9 @@ export function limitRange(name: LimitName): { readonly min: number; readonly ma
 }
 
 /**
- * Returns the values of all limits. A limit that `given` does not contain has its default for this process. Throws TypeError
- * for an unknown name or a value that is not a number. Throws RangeError for a number that the limit does not allow.
+ * Returns the values of all limits. A limit that is missing or undefined in `given` gets its default for this process.
+ * Throws TypeError for an unknown name or a value that is not a number. Throws RangeError for a number that the limit
+ * does not allow.
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...defaultLimits() };

@@ -31,7 +31,7 @@ export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): P
 }
 
 async function readAll(path: string, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
-  // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread, and would block the process from exiting.
+  // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread, and would keep the process from exiting.
   await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   const isPipe = (await file.stat()).isFIFO();
   const buffer = Buffer.allocUnsafe(maxBytes + 1);
@@ -47,7 +47,10 @@ async function readAll(path: string, maxBytes: number, signal: AbortSignal): Pro
   return buffer.subarray(0, length);
 }
 
-/** Returns the number of bytes read: 0 at the end of the file, or undefined if a writer has an empty pipe open. */
+/**
+ * Returns the number of bytes read. Returns 0 at the end of the file, or if a pipe does not have a writer. Returns
+ * undefined if a pipe has a writer but is empty.
+ */
 async function readSome(file: FileHandle, buffer: Buffer, offset: number): Promise<number | undefined> {
   try {
     return (await file.read(buffer, offset)).bytesRead;

@@ -11,12 +11,12 @@ export function limitConnectionsPerAddress(server: Server, { connectionsPerAddre
   const open = new Map<string, number>();
   server.prependListener("connection", (socket: Socket) => {
     const { remoteAddress } = socket;
-    if (remoteAddress === undefined) return; // it is a Unix domain socket
+    if (remoteAddress === undefined) return; // a Unix domain socket, or a client that has disconnected
     const network = networkOf(remoteAddress);
     const count = open.get(network) ?? 0;
     if (count >= connectionsPerAddress) {
       onLimit("connectionsPerAddress", `connections from ${network} exceed ${connectionsPerAddress}`);
-      socket.destroy(); // the other listeners get a socket that only emits "close"
+      socket.destroy(); // the other listeners get this socket too, but it only emits "close"
       return;
     }
     open.set(network, count + 1);

@@ -1,7 +1,10 @@
 /** Validates and describes the address that a server listens on. */
 import type { AddressInfo } from "node:net";
 
-/** A TCP port on a host, by default 127.0.0.1; the path of a Unix domain socket; or a listening socket that was inherited. */
+/**
+ * A TCP port on a host, by default 127.0.0.1; the path of a Unix domain socket; or a listening socket that was
+ * inherited.
+ */
 export type ListenAddress =
   | { readonly port: number; readonly host?: string }
   | { readonly path: string }
@@ -21,7 +24,7 @@ export type BoundAddress = AddressInfo | string;
 const FORMS = "{ port, host }, { path } or { fd }";
 const MAX_FD = 2 ** 31 - 1;
 
-/** Returns the options for Node's listen. Throws TypeError if the address is not a valid one of the three forms. */
+/** Returns the options for Node's listen. Throws TypeError if the address is invalid or has more than one form. */
 export function nodeListenOptions(address: ListenAddress): NodeListenOptions {
   if (typeof address !== "object" || address === null) throw invalid(`${show(address)} must be ${FORMS}`);
   const given = Object.entries(address).filter(([, value]) => value !== undefined);
@@ -45,7 +48,7 @@ export function nodeListenOptions(address: ListenAddress): NodeListenOptions {
   return { port, host: host ?? "127.0.0.1" };
 }
 
-/** Returns the name of the address for messages. */
+/** Returns a short text for messages, such as "port 80". */
 export function nameOf({ port, path, fd }: NodeListenOptions): string {
   return port !== undefined ? `port ${port}` : path !== undefined ? show(path) : `file descriptor ${fd}`;
 }

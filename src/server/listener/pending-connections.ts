@@ -41,9 +41,9 @@ export class PendingConnections {
 
   /**
    * Peeks at the first bytes of `socket`. Calls `then` at most once, as soon as the bytes equal `prefix` or differ from it.
-   * `start` contains the bytes received so far (latin1), but at most as many as `prefix`. The socket is then paused, and
-   * all of its bytes are unread. If the connection ends or firstBytesMs expires first, the socket is destroyed and `then`
-   * is not called.
+   * `start` contains the bytes received so far (latin1), but at most as many as `prefix`. When `then` is called, the socket
+   * is paused and all of its bytes are unread. If the connection ends or firstBytesMs expires first, destroys the socket
+   * and does not call `then`.
    */
   peek(socket: Socket, prefix: string, then: (start: string) => void): void {
     let seen: Buffer = Buffer.alloc(0);
@@ -74,8 +74,8 @@ export class PendingConnections {
   }
 
   /**
-   * Reports `reason` to `onRefused` and closes a connection whose protocol this port does not serve. Before that, sends
-   * `message` in an HTTP/1.0 response with status 400, which an HTTP client can show.
+   * Refuses a connection whose protocol this port does not serve. Reports `reason` to `onRefused`, sends `message` in an
+   * HTTP/1.0 response with status 400, and then closes the connection. HTTP clients can show the response.
    */
   refuse(socket: Socket, reason: string, message: string): void {
     this.#options.onRefused(reason, socket.remoteAddress);

@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import { type DetectionOptions, PendingConnections, TLS_START } from "./pending-connections.ts";
 
 /**
- * The start of every HTTP/2 connection preface (RFC 9113, 3.4). PRI is not a method of HTTP, so no HTTP/1.1 connection
- * begins with it.
+ * The start of the HTTP/2 connection preface (RFC 9113, 3.4). HTTP/1.1 requests do not begin with PRI, because this
+ * method is reserved for the preface (RFC 7540, 11.6).
  */
 const PREFACE_START = "PRI ";
 

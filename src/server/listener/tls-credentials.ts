@@ -3,7 +3,7 @@ import { constants } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
 
 export interface TlsCredentials {
-  /** The server's certificate in PEM, followed by the intermediate certificates that link it to its authority. */
+  /** The server's certificate in PEM, followed by the intermediate certificates that link it to a certificate authority. */
   readonly cert: string;
   /** The private key of the certificate, in PEM, without a passphrase. */
   readonly key: string;
@@ -32,8 +32,8 @@ const CIPHERS = [
 ].join(":");
 
 /**
- * Returns the TLS options of new connections. They are complete, because Node's setSecureContext resets each option
- * that is left out.
+ * Returns the TLS options of new connections. The options must be complete, because Node's setSecureContext resets
+ * each option that is left out.
  */
 export function secureContextOptions({ cert, key, clientCa }: TlsCredentials): SecureContextOptions {
   return {

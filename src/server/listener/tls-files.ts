@@ -12,7 +12,7 @@ export interface TlsFiles {
   readonly clientCa?: string | undefined;
 }
 
-/** The types of keys that the cipher suites of the server can sign with. OpenSSL supports others too. */
+/** The key types that work with the server's cipher suites. OpenSSL also loads others, such as DSA. */
 const KEY_TYPES: readonly (string | undefined)[] = ["rsa", "rsa-pss", "ec", "ed25519", "ed448"];
 
 /** An invalid file. The message names the file and its problem. */
@@ -29,9 +29,9 @@ const READ_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads credentials and validates them. Every certificate of the server must be valid now, and the key must belong to the
- * first. At least one client authority must be valid now. Rejects with TlsFileError if a check fails, or if a file cannot be
- * read within READ_BOUNDS.
+ * Reads credentials and validates them. Every certificate in `cert` must be valid now. The key must belong to the first
+ * certificate. At least one certificate in `clientCa`, if given, must be valid now. Rejects with TlsFileError if a check
+ * fails, or if a file cannot be read within READ_BOUNDS.
  */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   const [cert, key, clientCa] = await Promise.all([

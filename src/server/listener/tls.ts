@@ -23,8 +23,9 @@ export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): 
 
 /**
  * Makes the HTTPS server pass each HTTP/2 connection to `options.http2`, and refuse plain text. Replaces the server's
- * "connection", "secureConnection" and "tlsClientError" listeners. Calls the replaced "secureConnection" listeners for
- * HTTP/1.1 only. Returns the connections whose handshake is not complete.
+ * "connection", "secureConnection" and "tlsClientError" listeners. Calls the replaced "connection" listeners for TLS
+ * only, and the replaced "secureConnection" listeners for HTTP/1.1 only. Returns the connections whose handshake is not
+ * complete.
  */
 export function detectByAlpn(https: Server, options: DetectionOptions): PendingConnections {
   const { http2, limits, onLimit, onRefused } = options;
@@ -62,7 +63,7 @@ export function detectByAlpn(https: Server, options: DetectionOptions): PendingC
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
       const extraMs = pausedWithin(limits.handshakeMs);
       if (extraMs === 0) return onHandshakeTimeout.call(socket);
-      // Node continues the handshake after this event, but does not emit it again.
+      // Node continues the handshake after this event, but does not emit the event again.
       socket.on("timeout", onHandshakeTimeout).setTimeout(Math.min(extraMs, MAX_TIMER_MS));
       return;
     }
@@ -73,7 +74,7 @@ export function detectByAlpn(https: Server, options: DetectionOptions): PendingC
 }
 
 /**
- * Returns the socket below a TLS socket. Node has only this private field for it. Addresses would not identify the
+ * Returns the socket below a TLS socket. Node offers only a private field for it. Addresses would not identify the
  * socket, because all clients of a Unix domain socket have the same address.
  */
 function plainSocketOf(socket: TLSSocket & { readonly _parent?: Socket }): Socket {

@@ -1,6 +1,6 @@
 /** Formats log entries, so that text of peers or handlers cannot forge another entry. */
 
-/** The maximum length of an entry. A handler's error can quote a whole request, and may be logged every second. */
+/** Longer texts are cut. A handler's error can quote a whole request, and may be logged every second. */
 const MAX_ENTRY_CHARACTERS = 16_384;
 
 /**

@@ -5,7 +5,7 @@ const PAUSE_MS = 1_000;
 /** Logs a line. `kind` must come from a small set, since the log remembers each kind. */
 export type ThrottledLog = (kind: string, line: string) => void;
 
-/** Returns a log that writes to `log`. Each line says how many lines of its kind were left out before. */
+/** Returns a log that writes to `log`. A line says how many lines of its kind were left out before it, if any were. */
 export function createThrottledLog(log: (line: string) => void): ThrottledLog {
   const last = new Map<string, { at: number; leftOut: number }>();
   return (kind, line) => {

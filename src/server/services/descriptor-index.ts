@@ -3,7 +3,7 @@ import { type DescExtension, type DescFile, type DescService, toBinary } from "@
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-/** Indexes the files that declare the given services, and all files that these import. */
+/** Indexes the files that declare the given services, and all files that they import directly or indirectly. */
 export class DescriptorIndex {
   /** The full names of the services. */
   readonly services: readonly string[];
@@ -19,7 +19,7 @@ export class DescriptorIndex {
     }
   }
 
-  /** Returns the file by its path from the import root, such as "google/protobuf/any.proto". */
+  /** Returns the file with the path `name` from the import root, such as "google/protobuf/any.proto". */
   file(name: string): DescFile | undefined {
     return this.#files.get(name);
   }

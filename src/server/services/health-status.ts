@@ -5,7 +5,7 @@ export type Status = "serving" | "not-serving" | "unknown";
 
 type Watcher = (status: Status) => void;
 
-/** Stores the status of each registered service. The empty name is the whole server. */
+/** Stores the status of each registered service. The empty name stands for the whole server. */
 export class HealthStatus {
   readonly #statuses = new Map<string, Status>();
   readonly #watchers = new Map<string, Set<Watcher>>();

@@ -12,7 +12,8 @@ import { quote } from "../log/quote.ts";
 import { isRegistered } from "../rpc/registrations.ts";
 import type { HealthStatus, Status } from "./health-status.ts";
 
-const MAX_LISTED = 100; // health.proto, HealthListResponse
+/** The maximum number of services in a List response, as in grpc-go. For more, health.proto allows RESOURCE_EXHAUSTED. */
+const MAX_LISTED = 100;
 
 const WIRE = {
   serving: ServingStatus.SERVING,
@@ -57,8 +58,9 @@ export function registerHealth(
 }
 
 /**
- * Yields the service's status and then each change of it. A slow reader gets only the newest status, and never the same
- * status twice in a row. When `signal` aborts, yields a pending change and then throws the reason of `signal`.
+ * Yields the service's current status and then each new status. If the status changes several times between two reads,
+ * yields only the newest. Never yields the same status twice in a row. When `signal` aborts, yields a pending change
+ * and then throws the reason of `signal`.
  */
 async function* statuses(health: HealthStatus, service: string, signal: AbortSignal): AsyncGenerator<Status> {
   let wake = (): void => {};

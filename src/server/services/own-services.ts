@@ -29,7 +29,7 @@ export function registerOwnServices(
   const { interceptHealth = false, reflection = true } = options;
   const protocols = { connect, grpc, grpcWeb };
   const healthOptions = interceptHealth ? protocols : { ...protocols, interceptors: [], requestGate: undefined };
-  // The cast allows `requestGate: undefined`, which overrides the server's gate but has no place in the option types.
+  // `requestGate: undefined` overrides the server's gate. The cast is necessary, because its type excludes undefined.
   const healthService = registerHealth(router, health, watchEnd, healthOptions as Partial<ConnectRouterOptions>);
   const registered = healthService === undefined ? [] : [healthService];
   if (!reflection) return registered;

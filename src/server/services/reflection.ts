@@ -14,12 +14,12 @@ import { closure, type DescriptorIndex } from "./descriptor-index.ts";
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
 type Answer = NonNullable<Response["messageResponse"]>;
 
-/** The maximum length of a name in UTF-16 code units. A response contains its request, so a long name makes it large too. */
+/** The maximum length of a name in UTF-16 code units. A response contains its request, so a long name makes both large. */
 const MAX_NAME_LENGTH = 1024;
 
 /**
- * Registers both versions of the reflection service, except those that the router has already. Returns the services that
- * were registered. Calls `index` for each request.
+ * Registers both versions of the reflection service, except a version that the router has already. Returns the services that
+ * were registered. Their handlers call `index` for each request message.
  */
 export function registerReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {

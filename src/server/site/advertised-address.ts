@@ -5,8 +5,8 @@ import type { TlsCredentials } from "../listener/tls-credentials.ts";
 import type { Address } from "./usage.ts";
 
 /**
- * Returns the address for the commands that are printed at the start. `certFile` is the path of the server's certificate.
- * The commands name this file as the certificate authority.
+ * Returns the address for the commands that are printed when the server starts. `certFile` is the path of the server's
+ * certificate. The commands name this file as the certificate authority.
  */
 export function localAddress(
   { address, port }: AddressInfo,

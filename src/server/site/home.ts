@@ -1,4 +1,4 @@
-/** The home page at `GET /`: text that lists the services and lines to call them, or HTML for browsers. */
+/** The home page at `GET /`: text that lists the services and commands to call them, or HTML for browsers. */
 import { X509Certificate } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Field, Handler } from "../http/exchange.ts";
@@ -51,7 +51,10 @@ export function createHome(
   };
 }
 
-/** Returns the files that a client needs to connect. The word "FILE" stands for each path, which is unknown here. */
+/**
+ * Returns the needs of a client. If the server's certificate is self-signed, `ca` is "FILE": a path that the reader
+ * fills in.
+ */
 function clientNeeds({ cert, clientCa }: TlsCredentials): ClientNeeds {
   const certificate = new X509Certificate(cert);
   const selfSigned = certificate.checkIssued(certificate);

@@ -33,7 +33,7 @@ interface Coding {
   readonly head: ResponseHead;
   /** The head of the response to HEAD. */
   readonly headOfHead: ResponseHead;
-  /** The head of 304 (Not Modified). */
+  /** The head of the response 304 (Not Modified). */
   readonly headOfUnchanged: ResponseHead;
   readonly etag: string;
 }
@@ -48,7 +48,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** The Content-Security-Policy: only the page's own files and requests, no frames, and no code from strings. */
+/** The Content-Security-Policy: only files from this origin, only requests to it, no frames, and no code from strings. */
 const POLICY = [
   "default-src 'none'",
   ...["script-src", "style-src", "img-src", "connect-src"].map((name) => `${name} 'self'`),
@@ -151,8 +151,8 @@ function respondFile(exchange: Exchange, codings: readonly Coding[]): void {
 
 /**
  * Returns the weight of a media type or a coding in `value`, the text of Accept or Accept-Encoding (RFC 9110, 12.4.2).
- * `ranges` lists the names that match the media type or coding, most specific first. The first of these names in `value`
- * determines the weight. The weight is 0 if `value` contains none of them.
+ * `ranges` lists the names that match the media type or coding, most specific first. The most specific name that `value`
+ * contains determines the weight. The weight is 0 if `value` does not contain any of these names.
  */
 export function quality(value: string, ranges: readonly string[]): number {
   const given = new Map(value.toLowerCase().split(",").map(readRange));

@@ -6,23 +6,29 @@ export interface Address {
   readonly scheme: "http" | "https";
   /** Host and port. Without a port, the default port of the scheme is used. */
   readonly authority: string;
-  /** A file with the authority for the server's certificate. If undefined, the client uses its own authorities. */
+  /**
+   * A file with the certificate authority for the server's certificate. If undefined, the client uses its own
+   * authorities.
+   */
   readonly ca?: string | undefined;
-  /** A name in the server's certificate. Set only if the certificate does not contain the host of `authority`. */
+  /**
+   * A name for which the server's certificate is valid. Set only if the certificate does not contain the host of
+   * `authority`.
+   */
   readonly serverName?: string | undefined;
-  /** True if reflection is off. grpcurl and buf curl then need the schema; "DIR" stands for its folder. */
+  /** True if reflection is off. grpcurl and buf curl then need the schema; "DIR" stands for the schema's folder. */
   readonly needsSchema?: boolean;
   /** True if the client needs a certificate (mutual TLS). */
   readonly mutual?: boolean;
 }
 
-/** Returns one command for each tool. Each calls the first unary method of `services` at `address`. */
+/** Returns one command for each tool, to call the first unary method of `services`. Without such a method, returns []. */
 export function usageLines(services: readonly DescService[], address: Address): string[] {
   const method = services.flatMap((service) => service.methods).find(({ methodKind }) => methodKind === "unary");
   return method === undefined ? [] : shellLines(method, JSON.stringify(exampleOf(method.input)), address);
 }
 
-/** Returns one command for each tool. Each calls `method` at `address` with the message `json`. */
+/** Returns one command for each tool, to call `method` at `address` with the message `json`. */
 export function shellLines(method: DescMethod, json: string, address: Address): string[] {
   const { scheme, authority, ca, serverName, mutual = false, needsSchema = false } = address;
   const plain = scheme === "http";
@@ -67,7 +73,10 @@ function quoted(word: string): string {
   return /^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Returns an example message in JSON: numbers are 1, 2, and so on, and each string is the name of its field. */
+/**
+ * Returns an example message for JSON. Numbers are 1, 2, and so on. Each string is the name of its field, and each
+ * boolean is true. Leaves out bytes and all fields that are not scalar.
+ */
 export function exampleOf({ fields }: DescMessage): Record<string, string | number | boolean> {
   const example: Record<string, string | number | boolean> = {};
   let number = 1;

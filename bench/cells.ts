@@ -1,11 +1,13 @@
-/** A cell of the benchmark: a server and the load on it, which is a protocol, connections and calls in flight. */
+/**
+ * A cell of the benchmark: one server under one load. A load is a protocol, connections, calls in flight and options.
+ */
 import { CELLS, envelope, type Cell as Wire } from "../test/support/cells.ts";
 import type { PeerName } from "./peers.ts";
 
 export interface Cell {
-  /** The server and its load. No two cells have the same name. */
+  /** Server and load. Two cells with the same name are the same cell. */
   readonly name: string;
-  /** The protocol, connections x calls in flight on each, and options, like "deadline". */
+  /** Protocol, connections x calls in flight on each, and options: "gRPC proto over HTTP/2, 4 x 16, deadline". */
   readonly load: string;
   readonly server: PeerName;
   readonly wire: Wire;
@@ -17,25 +19,25 @@ export interface Cell {
   readonly deadline: boolean;
 }
 
-/** Protocol, codec and HTTP version, as in the names of test/support/cells.ts. */
+/** A name in `CELLS`: protocol, codec and HTTP version. */
 export type ProtocolName = `${Wire["protocol"]} ${Wire["codec"]} over ${Wire["http"]}`;
 
 export const GRPC: ProtocolName = "gRPC proto over HTTP/2";
 
-/** The encoded message of each request. */
+/** The encoded message of each request, by codec. */
 export const REQUEST = {
   proto: Buffer.from([0x08, 1, 0x10, 2]),
   json: Buffer.from('{"a":1,"b":2}'),
 };
-/** The encoded message of each response. */
+/** The encoded message of each response, by codec. */
 const RESPONSE = { proto: Buffer.from([0x08, 3]), json: Buffer.from('{"sum":3}') };
 
 /** The body of a gRPC response, which nghttpd serves as a file. */
 export const STATIC_RESPONSE = envelope(RESPONSE.proto);
 
 /**
- * Returns the cell of a server and a protocol. The default `shape` is "4x16", 4 connections with 16 calls in flight on
- * each, and over HTTP/1.1 "64x1". Throws if the protocol is unknown.
+ * Returns the cell of a server and a protocol. `shape` is connections x calls in flight on each. Its default is "4x16",
+ * or "64x1" over HTTP/1.1. Throws if the protocol is unknown.
  */
 export function cell(
   server: PeerName,

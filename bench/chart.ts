@@ -1,4 +1,4 @@
-/** Draws the chart of one run in SVG: the CPU time per call of each server, as a dot on a logarithmic axis. */
+/** Draws the chart of one run in SVG. The CPU time per call of each server is a dot on a logarithmic axis. */
 import { powersOf10, protocolOf } from "./labels.ts";
 import type { CellResult, Results } from "./results.ts";
 
@@ -25,7 +25,7 @@ const STYLE = `
     .tick { stroke: #3d444d }
   }`;
 
-/** Returns the chart of the cells with the default shape and h2load, the cheapest first. */
+/** Returns the chart of the cells that h2load measured in the default shape, in ascending order of CPU time. */
 export function chart({ cells, date, machine }: Pick<Results, "cells" | "date" | "machine">): string {
   const rows = cells
     .filter(

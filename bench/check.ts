@@ -1,4 +1,7 @@
-/** Checks the responses of a server with Connect's client for Node, in the protocol of the cell. */
+/**
+ * Checks the responses of a server with Connect's client for Node, in the protocol of the cell. The static file of
+ * nghttpd is compared with its contents.
+ */
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Test } from "../gen/service_pb.ts";
@@ -6,7 +9,10 @@ import { send } from "../test/support/http.ts";
 import { type Cell, STATIC_RESPONSE } from "./cells.ts";
 import { PATH } from "./servers/get-sum.ts";
 
-/** Returns a function that makes one call, each time with other numbers. Its promise rejects if the sum is wrong. */
+/**
+ * Returns a function that makes one call, to a service with a new number each time. The returned function rejects if
+ * the response is wrong.
+ */
 export function createCheck({ name, server, wire }: Cell, authority: string): () => Promise<void> {
   if (server === "nghttpd") {
     return async () => {

@@ -1,30 +1,28 @@
-/** The comparisons, each with the limit on its ratio of CPU time per call. */
+/** The comparisons of two cells by CPU time per call, with limits and goals. */
 import { CELLS } from "../test/support/cells.ts";
 import { type Cell, cell, GRPC, type ProtocolName } from "./cells.ts";
 import type { PeerName } from "./peers.ts";
 
 export interface Comparison {
   readonly name: string;
-  /** The cells. The ratio is the first one's CPU time per call, divided by that of the second. */
+  /** The ratio is the CPU time per call of the first cell, divided by that of the second. */
   readonly pair: readonly [Cell, Cell];
-  /** The maximum of the ratio's median. */
+  /** Upper limit on the median of the ratio. */
   readonly limit?: number;
-  /** The wanted maximum of the median, which is only reported. */
+  /** A wanted upper limit on the median of the ratio, which may be missed. */
   readonly goal?: number;
 }
 
-/** Maximum of resident memory after a million calls, divided by that of the warm server. */
+/** Upper limit on a ratio: resident memory after all calls, divided by resident memory after the warm-up. */
 export const MEMORY_LIMIT = 1.05;
-/** Maximum of the time from start to first response, divided by the run time of an empty script. */
+/** Upper limit on a ratio: time from start to first response, divided by the run time of an empty script. */
 export const START_LIMIT = 4;
 
 const OWN = "this server";
 const JSON_HTTP1: ProtocolName = "Connect json over HTTP/1.1";
 const JSON_HTTP2: ProtocolName = "Connect json over HTTP/2";
 
-/**
- * Limits on the ratio to Node's own HTTP servers, by protocol. gRPC over HTTP/1.1 is left out: clients do not speak it.
- */
+/** Limits on the ratio to Node's own HTTP servers, by protocol. Other protocols are compared without a limit. */
 const BARE_LIMITS: Partial<Record<string, number>> = {
   [GRPC]: 0.15,
   "gRPC-Web proto over HTTP/2": 0.15,
@@ -33,7 +31,7 @@ const BARE_LIMITS: Partial<Record<string, number>> = {
   [JSON_HTTP1]: 1.1,
 };
 
-/** Limits on the ratio for gRPC, by shape and by the server to compare with. Undefined measures without a limit. */
+/** Limits on the ratio for gRPC, by shape and by the other server. Undefined compares without a limit. */
 const SHAPES: Readonly<Record<string, Partial<Record<PeerName, number | undefined>>>> = {
   "1x1": { "node:http2": undefined, "grpc-go": undefined, tonic: undefined },
   "64x1": { "node:http2": 0.25, "grpc-go": 0.6, tonic: 0.9 },
@@ -41,11 +39,12 @@ const SHAPES: Readonly<Record<string, Partial<Record<PeerName, number | undefine
   "1000x1": { "node:http2": undefined, "grpc-go": undefined, tonic: undefined },
 };
 
-/** Compares this server with another one. */
+/** Returns the comparison of this server with another one, over the same protocol. */
 const compareOwn = (server: PeerName, protocol: ProtocolName, limit?: number, goal?: number): Comparison =>
   compare(cell(OWN, protocol), cell(server, protocol), limit, goal);
 
 export const COMPARISONS: readonly Comparison[] = [
+  // Clients do not speak gRPC over HTTP/1.1.
   ...CELLS.filter(({ protocol, http }) => protocol !== "gRPC" || http === "HTTP/2").map((wire) => {
     const bare = cell(wire.http === "HTTP/2" ? "node:http2" : "node:http", bareProtocol(wire));
     return compare(cell(OWN, wire.name as ProtocolName), bare, BARE_LIMITS[wire.name]);
@@ -87,8 +86,8 @@ export const COMPARISONS: readonly Comparison[] = [
 ];
 
 /**
- * Returns the protocol of the server to compare with, with the same codec. Node's own servers only have gRPC and
- * Connect's POST.
+ * Returns the protocol, with the same codec, in which Node's own server is measured. The benchmark implements only gRPC
+ * and Connect's POST on it.
  */
 function bareProtocol({ protocol, codec, http }: (typeof CELLS)[number]): ProtocolName {
   return `${http === "HTTP/2" && protocol.startsWith("gRPC") ? "gRPC" : "Connect"} ${codec} over ${http}`;

@@ -12,7 +12,7 @@ import { BUILT_TOOLS, find, output } from "./toolchain.ts";
 
 const CONTRACT = join(import.meta.dirname, "../proto/service.proto");
 
-/** The result of a load. All of its calls succeeded. */
+/** The result of a load whose calls all succeeded. */
 export interface Load {
   readonly calls: number;
   /** Time from the first connection to the last response. */
@@ -25,7 +25,7 @@ export interface Latency {
   readonly p99: number;
 }
 
-/** Makes `calls` calls as fast as the server responds. Its promise rejects if a call fails. */
+/** Makes `calls` calls as fast as the server responds. Rejects if a call fails. */
 export async function load(cell: Cell, authority: string, calls: number): Promise<Load> {
   if (cell.client === "ghz") return parseGhz(await run(ghz(), ...ghzArgs(cell, calls), authority), calls);
   return withFiles(async (folder) => {
@@ -35,8 +35,7 @@ export async function load(cell: Cell, authority: string, calls: number): Promis
 }
 
 /**
- * Measures the latency at `rate` calls per second for `seconds`, after a first second that does not count. Its promise
- * rejects if a call fails.
+ * Measures the latency at `rate` calls per second for `seconds`, after a second of warm-up. Rejects if a call fails.
  */
 export async function loadAtRate(cell: Cell, authority: string, rate: number, seconds: number): Promise<Latency> {
   const calls = rate * (seconds + 1);
@@ -61,7 +60,10 @@ export function h2load(): string {
   return find("h2load", "on Debian: apt-get install nghttp2-client");
 }
 
-/** Returns the path of ghz. Builds it with Go if it is not installed. Throws Absent if Go is not installed either. */
+/**
+ * Returns the path of ghz. Builds it with Go if it is not installed. Throws Absent if Go is not installed or the build
+ * fails.
+ */
 export function ghz(): string {
   try {
     return find("ghz", "");
@@ -95,7 +97,10 @@ function ghzArgs({ connections, streams, deadline }: Cell, calls: number): strin
   ];
 }
 
-/** Parses the output of h2load. Throws if a response is missing, has a status other than 2xx, or has another length. */
+/**
+ * Parses the output of h2load. Throws if a response is missing or has a status other than 2xx. Throws also if the mean
+ * body length is not `bytesPerResponse`; if that is undefined, any positive integer is correct.
+ */
 export function parseH2load(text: string, bytesPerResponse: number | undefined, calls: number): Load {
   const [, amount = "", unit = ""] = /finished in ([\d.]+)(us|ms|s|m)\b/.exec(text) ?? [];
   const [, done, succeeded] = numbers(/total, \d+ started, (\d+) done, (\d+) succeeded/.exec(text));
@@ -114,8 +119,8 @@ export function parseH2load(text: string, bytesPerResponse: number | undefined, 
 }
 
 /**
- * Parses the log of h2load, which has a line with start, status and duration in microseconds per call. Leaves out the
- * calls that start in the first second.
+ * Parses the log of h2load. Each call has a line with start, status and duration; times are in microseconds. Leaves out
+ * the calls that start in the first second.
  */
 export function parseLog(text: string): Latency {
   const calls = text

@@ -1,4 +1,4 @@
-/** Measures resident memory: idle, per idle connection, when warm, and after a million calls. */
+/** Measures resident memory: idle, per idle connection, after a warm-up, and after many more calls. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,15 +11,15 @@ export interface Memory {
   readonly server: string;
   readonly idle: number;
   readonly perIdleConnection: number;
-  /** Memory after a tenth of the calls. */
+  /** Memory after a warm-up of `calls` / 10 calls. */
   readonly warmed: number;
-  /** Memory after all calls. */
+  /** Memory after `calls` more calls. */
   readonly after: number;
   readonly calls: number;
 }
 
 const CONNECTIONS = 1000;
-/** The connection preface of a client and its SETTINGS acknowledgement (RFC 9113, 3.4). */
+/** A client's connection preface, and its acknowledgement of the server's SETTINGS (RFC 9113, 3.4). */
 const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0", "latin1");
 /** Time for the garbage collector to free what calls and new connections allocated. */
 const SETTLE_MS = 500;

@@ -2,10 +2,16 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** The name of a whole run is the minute at which it ended. Other runs have "-partial" after it. */
+/**
+ * Matches the results file of a whole run, which is named by the minute (UTC) of the run's end. Other results end in
+ * "-partial.json".
+ */
 const WHOLE = /^\d{4}-\d\d-\d\dT\d{4}\.json$/;
 
-/** Returns the path of the newest results of a whole run. The chart lies beside it. Throws if the folder has none. */
+/**
+ * Returns the path of the newest results of a whole run. The chart has the same path with the extension svg. Throws if
+ * the folder does not have such results.
+ */
 export function newestResults(folder: string = join(import.meta.dirname, "results")): string {
   const name = readdirSync(folder)
     .filter((file) => WHOLE.test(file))

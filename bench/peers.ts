@@ -8,8 +8,8 @@ export interface Peer {
   /** Returns the version of the server's library. */
   readonly version: () => string;
   /**
-   * Builds the server, and returns the command that starts it. The argument PORT stands for a free port. Without this
-   * argument, the server chooses its port and prints it. Throws Absent if a tool is not installed.
+   * Builds the server, and returns the command that starts it. An argument PORT in the command stands for a free port.
+   * A server without this argument chooses its port and prints it. Throws Absent if a tool is not installed or fails.
    */
   readonly command: () => readonly string[];
 }

@@ -11,7 +11,7 @@ export const HELP = `usage: npm run bench -- [--only PATTERN] [--pairs N] [--sho
   --short         make short rounds, 3 pairs and few calls: a test of the benchmark, not a measurement
   --list          print the comparisons that --only selects, and measure nothing`;
 
-/** Servers whose memory is measured: those that serve a million calls in less than a minute. */
+/** Servers whose memory is measured. Each can serve a million calls in less than a minute. */
 const MEMORY: readonly PeerName[] = ["this server", "node:http2", "grpc-go", "tonic"];
 
 export interface Plan {

@@ -9,7 +9,7 @@ export function comparisonLine({ name, ratio, limit, goal }: ComparisonResult): 
   return `${digits(median).padStart(6)}  (${digits(low)} to ${digits(high)}${maximum})  ${name}`;
 }
 
-/** Formats all results except the comparisons, whose limits are included. */
+/** Formats all results except the comparisons. Includes the verdict on each comparison that has a limit or a goal. */
 export function report(results: Results): string {
   const { cells, memory, start, latencyRate, absent } = results;
   const verdicts = judge(results).map(({ name, value, limit, met, goal }) => {
@@ -60,7 +60,7 @@ function cellRow({ name, cpuMicroseconds, callsPerSecond, latencyMilliseconds, b
   ];
 }
 
-/** Aligns the numbers to the right and the last column to the left. Returns "" without rows. */
+/** Aligns all columns to the right, except the last one. Returns "" without rows. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return "";
   const lines = [head, ...rows];
@@ -70,7 +70,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return lines.map((line) => line.map(pad).join("  ")).join("\n");
 }
 
-/** Rounds to three significant digits. */
+/** Rounds to three significant digits, or to an integer from 100 on. */
 function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }

@@ -64,11 +64,11 @@ export interface Verdict {
   readonly value: number;
   readonly limit: number;
   readonly met: boolean;
-  /** True if the limit is a goal, which is only reported. */
+  /** True if `limit` is a goal, which may be missed. */
   readonly goal: boolean;
 }
 
-/** Compares each value that has a limit or goal with it. */
+/** Returns a verdict on each measured value that has a limit or a goal. */
 export function judge({ comparisons, memory, start }: Pick<Results, "comparisons" | "memory" | "start">): Verdict[] {
   const verdict = (name: string, value: number, limit: number, goal = false): Verdict => {
     return { name, value, limit, met: value <= limit, goal };

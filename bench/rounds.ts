@@ -5,8 +5,8 @@ import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
 
 /**
- * The number of rounds that only open connections. The mean of several is needed: the kernel counts CPU time in steps
- * of 10 ms.
+ * The number of rounds that only open connections and make first calls. Their mean is needed, because the kernel counts
+ * CPU time in steps of 10 ms.
  */
 const CONNECTING_ROUNDS = 5;
 
@@ -24,13 +24,13 @@ export interface Round {
   readonly busy: number;
 }
 
-/** Warms the server, and returns a function that measures one round. Its promise rejects if a response is wrong. */
+/** Warms the server, and returns a function that measures one round. Both functions reject if a response is wrong. */
 export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Promise<() => Promise<Round>> {
   const { authority } = server;
   const check = createCheck(cell, authority);
   await check();
-  // Each round opens connections and makes first calls on them. Rounds of only these calls measure their CPU time, which
-  // is subtracted.
+  // Every round opens new connections. The CPU time of that is measured in rounds of only the first calls, and
+  // subtracted.
   const first = cell.connections * cell.streams;
   let calls = 2 * first;
   for (let warmed = 0; warmed < pace.warm; ) {

@@ -18,10 +18,10 @@ import { countBytes } from "./wire-bytes.ts";
 
 /** Calls per second at which latency is measured. Every server can do much more. */
 const LATENCY_RATE = 1000;
-/** A round counts for calls per second if the server's core is busy for this part of it. */
+/** The part of a round in which the server's core must be busy. Other rounds do not count for calls per second. */
 const BUSY = 0.95;
 
-/** The measurements of a cell: its rounds in every comparison, and those that are made once. */
+/** The measurements of a cell: its rounds of all comparisons, and the measurements that are made once. */
 interface Measured {
   readonly cell: Cell;
   readonly rounds: Round[];
@@ -88,8 +88,8 @@ function planOrExit(): Plan | undefined {
 }
 
 /**
- * Builds every server of the plan. `absent` has the reason why a server or ghz is left out. Throws Absent without
- * h2load.
+ * Builds every server of the plan. In the result, `absent` has the reason why a server or ghz is left out. Throws
+ * Absent if h2load is not installed.
  */
 function prepare({ comparisons, memory }: Plan) {
   const commands = new Map<PeerName, readonly string[]>();
@@ -123,7 +123,8 @@ function unlessAbsent(absent: Record<string, string>, name: string, prepare: () 
 }
 
 /**
- * Measures rounds of the two cells alternately, each on its own server. Returns the ratio of their CPU time per call.
+ * Measures rounds of the two cells alternately, each on its own server. Adds the rounds to `measured`. Returns the
+ * ratio of CPU time per call.
  */
 async function compare(
   pair: readonly [Cell, Cell],
@@ -179,7 +180,7 @@ async function serving<T>(
   }
 }
 
-/** Writes the results and their chart, and returns the name of the file. Git ignores the results of partial runs. */
+/** Writes the results and their chart, and returns the path of the results. Git ignores the results of partial runs. */
 function write(results: Results, whole: boolean): string {
   const folder = join(import.meta.dirname, "results");
   mkdirSync(folder, { recursive: true });

@@ -10,16 +10,19 @@ const START_MS = 10_000;
 /** The time between two readings of the CPU time. It is longer than the steps in which the kernel counts, 10 ms. */
 const SETTLE_MS = 20;
 
-/** The unit of CPU time in /proc, on every architecture (USER_HZ). */
+/** USER_HZ: the unit of CPU time in /proc/PID/stat is 1/100 s. */
 const TICKS_PER_SECOND = 100;
 
-/** The core of the servers, and the core of this process and the load generators. */
+/** The number of the core for servers, and of the core for this process and the load generators. */
 export interface Cores {
   readonly server: number;
   readonly load: number;
 }
 
-/** Moves this process and the load generators that it starts to one core. Throws if not on Linux or without two cores. */
+/**
+ * Chooses two cores, and moves this process to the `load` core. The load generators that it starts inherit that core.
+ * Throws if not on Linux or without two cores.
+ */
 export function divideCores(): Cores {
   if (process.platform !== "linux") throw new Error(`measure on ${process.platform}: only Linux is supported`);
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";
@@ -49,7 +52,10 @@ export class RunningServer {
     this.authority = `127.0.0.1:${port}`;
   }
 
-  /** Starts the command on the core. Resolves when the server accepts connections. */
+  /**
+   * Starts the command on the core. Resolves when the server accepts connections. Rejects if the server exits or takes
+   * longer than `START_MS`.
+   */
   static async start(command: readonly string[], core: number): Promise<RunningServer> {
     const given = command.includes("PORT") ? await freePort() : undefined;
     const args = ["-c", String(core), ...command.map((arg) => (arg === "PORT" ? String(given) : arg))];
@@ -68,7 +74,7 @@ export class RunningServer {
   /** Returns the CPU time so far in seconds, user and system, with that of ended child processes. */
   cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
-    // The third field is the first one after the name, which may contain spaces (proc_pid_stat(5)).
+    // The name, field 2, may contain spaces. Field 3 follows its closing parenthesis (proc_pid_stat(5)).
     const [utime, stime, cutime, cstime] = stat
       .slice(stat.lastIndexOf(")") + 2)
       .split(" ")

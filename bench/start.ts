@@ -1,4 +1,7 @@
-/** Measures the time from `npm start` to the first response, in pairs with the run time of an empty script. */
+/**
+ * Measures the time from the command of `npm start`, without npm itself, to the first response. Each start has a run of
+ * an empty script beside it.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -21,8 +24,8 @@ const ROOT = join(import.meta.dirname, "..");
 const COMMAND = ["sh", "-c", `cd "$0" && ${packageJson.scripts.start} "$@"`, ROOT, "--port", "PORT"];
 
 /**
- * Measures `pairs` starts. Before that, starts the server once and ends it normally, so that Node writes its compile
- * cache.
+ * Measures `pairs` starts, each with a run of the empty script. Before that, starts the server once and ends it
+ * normally, so that Node writes its compile cache.
  */
 export async function measureStart(core: number, pairs: number): Promise<Start> {
   await (await firstAnswer(core)).stop("SIGTERM");

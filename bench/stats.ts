@@ -28,8 +28,8 @@ export function quantile(sorted: readonly number[], p: number): number {
 }
 
 /**
- * Returns how many of `n` sorted values to leave out at each end: the rest then misses the median with a probability of
- * at most 5 %.
+ * Returns how many of `n` sorted values to leave out at each end. From six values on, the interval of the rest misses
+ * the median with a probability of at most 5 %.
  */
 function intervalRank(n: number): number {
   let rank = 0;

@@ -5,13 +5,13 @@ import { basename, delimiter, join } from "node:path";
 
 /** The folder of all that the benchmark builds. */
 export const BUILD = join(import.meta.dirname, ".build");
-/** The folder of load generators that are built because they are not on PATH. */
+/** The folder of load generators that are built because they are not installed. */
 export const BUILT_TOOLS = join(BUILD, "bin");
 const PACKAGES_BIN = join(import.meta.dirname, "../node_modules/.bin");
-/** PATH as in npm scripts, which has the programs of packages first. */
+/** PATH with the programs of packages first, as in npm scripts. /usr/sbin and the built tools are last. */
 const PATH = [PACKAGES_BIN, process.env.PATH, "/usr/sbin", BUILT_TOOLS].join(delimiter);
 
-/** The reason why a server or a load generator is left out. */
+/** Thrown if a program is missing or fails. The server or load generator that needs it is then left out. */
 export class Absent extends Error {}
 
 /** Returns the path of a program. Throws Absent, with `advice` on how to get it, if it is not on PATH. */
@@ -23,7 +23,9 @@ export function find(program: string, advice: string): string {
   return path;
 }
 
-/** Runs a program and returns its output. Throws Absent, with the last line of its errors, if it fails. */
+/**
+ * Runs a program and returns its output. If the program fails, throws Absent with the last line of its error output.
+ */
 export function output(
   command: readonly string[],
   cwd = import.meta.dirname,

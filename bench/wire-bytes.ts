@@ -1,10 +1,10 @@
-/** Counts the bytes of one call, by a proxy between load generator and server. */
+/** Counts the bytes of one call, with a proxy between load generator and server. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import type { Cell } from "./cells.ts";
 import { load } from "./load.ts";
 
-/** Bytes of one call on a connection that is already in use, without those of TCP and IP. */
+/** Bytes of one call on a connection that is already in use, without the headers of TCP and IP. */
 export interface WireBytes {
   readonly request: number;
   readonly answer: number;
@@ -13,8 +13,8 @@ export interface WireBytes {
 const CALLS = 1000;
 
 /**
- * Returns the mean bytes of a call. Subtracts a load of first calls from a longer load, so that opening connections
- * does not count.
+ * Returns the mean bytes of a call. Opening connections does not count: the bytes of a load of only first calls are
+ * subtracted.
  */
 export async function countBytes(cell: Cell, authority: string): Promise<WireBytes> {
   const bytes = { request: 0, answer: 0 };

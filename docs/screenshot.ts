@@ -10,13 +10,13 @@ import { PROTOCOLS } from "../web/call/protocol.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const PICTURE = join(import.meta.dirname, "page.png");
-/** The width at which the README shows the picture, so that its text has the size of the page's text. */
+/** The width of the picture in the README. The browser has the same width, so that text is not scaled. */
 const WIDTH = 720;
 const MARGIN = 16;
 /** Time for the browser to finish the work of the previous call, which would delay the next one. */
 const SETTLE_MS = 500;
 
-/** Parts of the page that the picture leaves out: explanations, headers and errors to try. */
+/** Styles of the picture: they hide explanations, headers and errors to try. */
 const LEFT_OUT = `.lead, .languages, form .note, .tries, section > h2 + p, article h4:has(+ .headers), .headers { display: none }
   h1 { margin-block-end: 1.25rem } h2 { margin-block-start: 1.5rem } .exchange { grid-template-columns: 1fr 1fr }`;
 
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
       locale: "en",
       viewport: { width: WIDTH, height: 1_200 },
       deviceScaleFactor: 2,
-      bypassCSP: true, // the policy of the page forbids LEFT_OUT
+      bypassCSP: true, // the page's Content-Security-Policy forbids LEFT_OUT
     });
     await page.goto(`http://127.0.0.1:${port}/`);
     await takePicture(page);
@@ -43,7 +43,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * Calls with binary protobuf, points at a byte of the request, and saves the title, the form, the sum and the bytes.
+ * Makes a call in each protocol, the last one in binary protobuf. Points at a part of the request, and saves the title,
+ * the form, the result and the bytes.
  */
 async function takePicture(page: Page): Promise<void> {
   await page.addStyleTag({ content: LEFT_OUT });

@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: runs the server, and restarts it after each change. Generates code first if the contract changed, and
- * builds the page if that changed.
+ * `npm run dev`: runs the server, and restarts it after each change. Before that, generates code if the contract
+ * changed, and builds the page if the contract or the page changed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -40,7 +40,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** Waits for changes that are followed by a pause. Returns them, and removes them from `changes`. */
+/** Waits for a change, then for a pause without changes. Returns all changes, and removes them from `changes`. */
 async function settledChanges(): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<void>();
   wake = resolve;
@@ -54,7 +54,7 @@ async function settledChanges(): Promise<string[]> {
   return taken;
 }
 
-/** Runs the npm script that the changes require. Returns false if it failed: the running server then stays. */
+/** Runs the npm script that the changes require. Returns false if the script failed; a running server then stays. */
 async function prepare(changed: readonly string[]): Promise<boolean> {
   const isChanged = (folder: string): boolean => changed.some((path) => path.split(sep)[0] === folder);
   const name = isChanged("proto") ? "generate" : isChanged("web") ? "build" : undefined; // generate also builds
@@ -90,7 +90,7 @@ function stop(signal: NodeJS.Signals): void {
   stopping = true;
   unwatch();
   script?.kill(signal);
-  server?.kill(signal === "SIGHUP" ? "SIGTERM" : signal); // on SIGHUP a server only reloads its certificates
+  server?.kill(signal === "SIGHUP" ? "SIGTERM" : signal); // on SIGHUP, a server with TLS only reloads its certificates
 }
 
 /** True for paths in the watched folders, except for the built page and for backup and lock files of editors. */

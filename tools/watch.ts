@@ -1,12 +1,14 @@
-/** Watches folders, not files: an editor that renames a new file over a watched one would end the watch. */
+/**
+ * Watches folders, not files. An editor that renames a new file over a watched one would end the watch of that file.
+ */
 import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
 
 const RESCAN_MS = 50;
 
 /**
- * Calls `changed` with the path, from `root`, of each file or folder that is created, removed or changed. `wanted`
- * selects the paths to report and the folders to watch. Returns a function that stops watching.
+ * Calls `changed` with the path, relative to `root`, of each file or folder that is created, removed or changed.
+ * `wanted` selects the paths to report and the folders to watch. Returns a function that stops watching.
  */
 export function watchFolders(
   root: string,
@@ -32,7 +34,7 @@ export function watchFolders(
     const watcher = watch(join(root, folder), (event, name) => {
       const path = join(folder, name ?? "");
       if (!wanted(path)) return;
-      if (event === "rename") rescan ??= setTimeout(scan, RESCAN_MS); // it may be a folder
+      if (event === "rename") rescan ??= setTimeout(scan, RESCAN_MS); // a folder may have come or gone
       changed(path);
     });
     return watcher.on("error", () => watcher.close()); // the folder was removed, which the watcher of its parent reports
@@ -45,7 +47,10 @@ export function watchFolders(
   };
 }
 
-/** Returns `folder` and the wanted folders below it, each with its inode: a folder of the same name may be a new one. */
+/**
+ * Returns `folder` and the wanted folders below it, each with its inode. The inode differs if a folder was replaced by
+ * a new one of the same name.
+ */
 function listFolders(root: string, folder: string, wanted: (path: string) => boolean): [string, number][] {
   const path = join(root, folder);
   try {
@@ -55,7 +60,7 @@ function listFolders(root: string, folder: string, wanted: (path: string) => boo
       .filter(wanted);
     return [[folder, statSync(path).ino], ...folders.flatMap((each) => listFolders(root, each, wanted))];
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // it was removed meanwhile
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // the folder was removed meanwhile
     throw error;
   }
 }

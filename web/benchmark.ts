@@ -1,5 +1,5 @@
 /**
- * The benchmark figures on the page, from the newest committed run. web/build.ts defines BENCHMARK when it bundles the
+ * The benchmark figures on the page, from the newest whole run. web/build.ts defines BENCHMARK when it bundles the
  * page.
  */
 
@@ -10,23 +10,23 @@ export interface Benchmark {
   readonly os: string;
   readonly node: string;
   /**
-   * Figures of GetSum over gRPC on HTTP/2 and over Connect JSON on HTTP/1.1, each on 64 connections with one call in
-   * flight.
+   * Figures of GetSum on 64 connections with one call in flight on each. `grpc` is gRPC over HTTP/2; `json` is Connect
+   * JSON over HTTP/1.1.
    */
   readonly grpc: Figures;
   readonly json: Figures;
-  /** The servers of the chart, the cheapest first. */
+  /** The rows of the chart, in ascending order of CPU time. */
   readonly rows: readonly Row[];
   /** The powers of ten, in microseconds, that the chart's axis marks. */
   readonly ticks: readonly number[];
-  /** The path of the chart of all measurements. */
+  /** The path of the run's own chart, which the page shows when the user opens it. */
   readonly chart: string;
 }
 
 export interface Figures {
-  /** Calls per second on one core of the server, measured while the core was busy. */
+  /** Calls per second with the server on one core, measured while that core was busy. */
   readonly callsPerSecond: number;
-  /** Bytes of one call, with all headers. */
+  /** Bytes of one call in each direction, with headers, without TCP and IP. */
   readonly requestBytes: number;
   readonly responseBytes: number;
 }

@@ -1,4 +1,6 @@
-/** Builds the page: bundles and compresses its files, and names each file except index.html by a hash of its contents. */
+/**
+ * Builds the page: bundles and compresses its files, and adds a hash of the contents to each name except index.html.
+ */
 import { hash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
@@ -10,7 +12,10 @@ import { summarize } from "./summary.ts";
 
 const WEB = import.meta.dirname;
 
-/** Builds the page into the folder, and removes all other files there. A server that reads meanwhile gets complete files. */
+/**
+ * Builds the page into the folder, and removes all other files there. A server that reads files meanwhile gets complete
+ * ones.
+ */
 export async function buildPage(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const stale = new Set(readdirSync(folder));
@@ -26,7 +31,7 @@ export async function buildPage(folder: string): Promise<void> {
     writeOne(`${name}.gz`, gzipSync(contents, { level: 9 }));
     writeOne(name, contents);
   }
-  /** Returns the path from which the server serves the file. */
+  /** Writes the file with a hash in its name. Returns the path from which the server serves the file. */
   function writeNamed(file: string, contents: Uint8Array): string {
     const extension = extname(file);
     const name = `${file.slice(0, -extension.length)}-${hash("sha256", contents, "hex").slice(0, 10)}${extension}`;

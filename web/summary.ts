@@ -1,4 +1,6 @@
-/** Summarizes a run of the benchmark for the page: a few figures of this server, and its CPU time beside that of other servers. */
+/**
+ * Summarizes a run of the benchmark for the page: a few figures of this server, and the CPU time of several servers.
+ */
 import { powersOf10, protocolOf } from "../bench/labels.ts";
 import type { CellResult, Results } from "../bench/results.ts";
 import type { Benchmark, Figures, Row } from "./benchmark.ts";
@@ -6,7 +8,7 @@ import type { Benchmark, Figures, Row } from "./benchmark.ts";
 const GRPC = "gRPC proto over HTTP/2";
 const JSON_1 = "Connect json over HTTP/1.1";
 const JSON_2 = "Connect json over HTTP/2";
-/** The chart's rows, with 64 calls in flight: this server, and servers that people run. */
+/** The rows of the page's chart, with 64 calls in flight: this server and widely used servers. */
 const ROWS: readonly (readonly [server: string, wire: string])[] = [
   ["this server", GRPC],
   ["this server", JSON_2],
@@ -21,8 +23,8 @@ const ROWS: readonly (readonly [server: string, wire: string])[] = [
 ];
 
 /**
- * Returns the run's figures, with the path of its chart. Leaves out a server that was absent in the run. Throws if a
- * figure of this server is missing.
+ * Returns the run's figures. `chart` is the path of the run's chart. Leaves out a server that was absent in the run.
+ * Throws if a figure of this server is missing.
  */
 export function summarize({ date, machine, cells }: Results, chart: string): Benchmark {
   const rows = ROWS.flatMap(([server, wire]): Row[] => {

@@ -1,4 +1,4 @@
-/** Serves the same routes on Connect's own adapter: on node:http2, or with the argument "1.1" on node:http. */
+/** Serves this project's routes on Connect's own adapter: on node:http2, or with the argument "1.1" on node:http. */
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { connectNodeAdapter } from "@connectrpc/connect-node";

@@ -14,7 +14,7 @@ export const CODECS = {
     Buffer.from(toJsonString(SumSchema, getSum(fromJsonString(DataSchema, message.toString())))),
 };
 
-/** Returns the ConnectError to respond with. */
+/** Returns a ConnectError unchanged. Any other error means that the message cannot be decoded. */
 export function toCallError(error: unknown): ConnectError {
   return error instanceof ConnectError
     ? error

@@ -1,4 +1,6 @@
-/** Serves GetSum on this project's server, with the default options of `createServer`. Arguments change one thing each. */
+/**
+ * Serves GetSum on this project's server, with the default options of `createServer`. Each argument changes one thing.
+ */
 import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { Test } from "../../gen/service_pb.ts";

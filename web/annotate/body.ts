@@ -5,7 +5,7 @@ import { jsonParts } from "./json.ts";
 import { messageParts } from "./message.ts";
 import type { Part } from "./part.ts";
 
-/** Returns the parts of the body. A body of an unknown type is one part. Throws nothing. */
+/** Returns the parts of the body. A body of an unknown type is one opaque part. Throws nothing. */
 export function bodyParts(contentType: string, body: Uint8Array, message: DescMessage): Part[] {
   if (/^application\/json\b/i.test(contentType)) return jsonParts(body);
   if (/^application\/proto\b/i.test(contentType)) return messageParts(body, message);

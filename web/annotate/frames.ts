@@ -3,12 +3,12 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { messageParts } from "./message.ts";
 import { type Part, shift } from "./part.ts";
 
-/** The flag and the length before a frame's content. */
+/** Size of the flag (1 byte) and the length (4 bytes) before a frame's content. */
 export const FRAME_PREFIX_BYTES = 5;
 const COMPRESSED = 0x01;
 const TRAILERS = 0x80;
 
-/** Returns the parts of the body. Bytes that cannot be read are malformed; nothing is thrown. */
+/** Returns the parts of the body. Bytes that cannot be read become a malformed part. Throws nothing. */
 export function frameParts(body: Uint8Array, message: DescMessage): Part[] {
   let parts: Part[] = [];
   for (let start = 0; start < body.length; ) {
@@ -54,7 +54,7 @@ function trailerParts(content: Uint8Array): Part[] {
     .toArray();
 }
 
-/** Returns the parts of texts that follow each other from `start` on, without the empty ones. */
+/** Returns one part for each text that is not empty. The texts follow each other from the offset `start` on. */
 function consecutive(start: number, pieces: readonly [string, Omit<Part, "start" | "end">][]): Part[] {
   const parts: Part[] = [];
   let at = start;

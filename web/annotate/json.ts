@@ -1,7 +1,7 @@
 /** Annotates a JSON text (RFC 8259). */
 import type { Part, Value } from "./part.ts";
 
-/** An object or an array that the current token is in. */
+/** An object or array around the current token. */
 interface Container {
   readonly path: string;
   readonly isArray: boolean;
@@ -9,10 +9,16 @@ interface Container {
   key: string | undefined;
 }
 
-/** Matches one token. The text has one character per byte, so that offsets in text and bytes are equal. */
+/**
+ * Matches one token, whitespace, or invalid text. The text has one character per byte, so that offsets in text and
+ * bytes are equal.
+ */
 const TOKEN = /[ \t\r\n]+|[{}[\]:,]|"(?:[^"\\]|\\[\s\S])*"|[^ \t\r\n{}[\]:,"]+|"[\s\S]*/g;
 
-/** Returns the parts of the text. A token that is not JSON is malformed; nothing is thrown. */
+/**
+ * Returns the parts of the text. An invalid token becomes a malformed part. The order of tokens is not checked. Throws
+ * nothing.
+ */
 export function jsonParts(bytes: Uint8Array): Part[] {
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   const containers: Container[] = [];
@@ -34,7 +40,10 @@ export function jsonParts(bytes: Uint8Array): Part[] {
   });
 }
 
-/** Enters or leaves a container at a punctuation mark. Returns the path of the value that the mark belongs to. */
+/**
+ * Handles a structural character (RFC 8259, 2). Enters or leaves a container, or moves to the next element at a comma.
+ * Returns the path of the value that the character belongs to.
+ */
 function readMark(containers: Container[], token: string, path: string): string {
   const container = containers.at(-1);
   if (token === "{" || token === "[") containers.push({ path, isArray: token === "[", index: 0, key: undefined });
@@ -51,7 +60,7 @@ function pathIn({ path, isArray, index, key }: Container): string {
   return path === "" || key === undefined ? (key ?? path) : `${path}.${key}`;
 }
 
-/** Returns the string, number, boolean or null of a token; undefined if it is malformed. */
+/** Returns the string, number, boolean or null of a token; undefined if the token is malformed. */
 function readToken(bytes: Uint8Array): Value | undefined {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

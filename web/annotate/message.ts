@@ -3,10 +3,13 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import type { Annotation, Expected, Part, Value } from "./part.ts";
 
-/** Limits how deep nested messages are read; deeper ones are opaque. */
+/** Maximum depth of nested messages. A deeper one is a single opaque part. */
 const MAX_DEPTH = 100;
 
-/** The bytes of the message or packed list that is being read. `offset` is their offset in the outermost message. */
+/**
+ * The bytes that are being read: the outermost message, or a length-delimited value inside it. `offset` is their offset
+ * in the outermost message.
+ */
 interface Scope {
   /** Receives the parts. */
   readonly out: Part[];
@@ -24,8 +27,8 @@ interface Content {
 }
 
 /**
- * Returns the parts of the message. If a field cannot be read, the rest of its message is one malformed part; nothing
- * is thrown. Fields that the descriptor does not have are read by their wire type.
+ * Returns the parts of the message. Bytes that cannot be read become a malformed part, which reaches to the end of the
+ * value or message around them. Fields that do not match the descriptor are read by their wire type. Throws nothing.
  */
 export function messageParts(bytes: Uint8Array, message: DescMessage): Part[] {
   const out: Part[] = [];
@@ -145,7 +148,10 @@ const UNKNOWN: Partial<Record<WireType, ScalarType>> = {
   [WireType.Bit64]: ScalarType.FIXED64,
 };
 
-/** Reads a length, and calls `readInner` with a scope of the bytes that follow, as many as the length says. */
+/**
+ * Reads a length, and calls `readInner` with a scope of that many bytes. Adds a malformed part if there are fewer
+ * bytes, and an opaque part if the depth exceeds `MAX_DEPTH`.
+ */
 function readNested(scope: Scope, path: string, readInner: (inner: Scope) => void): void {
   const { out, reader, bytes, offset, depth } = scope;
   let length = 0;
@@ -175,8 +181,8 @@ function read(scope: Scope, path: string, expected: Expected, readAnnotation: ()
 }
 
 /**
- * Calls `readIt` and returns its result. If it throws or reads past the end, moves the reader to the end and returns
- * undefined.
+ * Calls `readIt` and returns its result. If `readIt` throws or reads past the end of the scope, moves the reader to
+ * that end and returns undefined.
  */
 function attempt<T>({ reader }: Scope, readIt: () => T): T | undefined {
   try {

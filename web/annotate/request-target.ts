@@ -1,4 +1,7 @@
-/** Annotates a request target: the procedure, and the query of a Connect GET, which has the message (Connect protocol, "Unary-Get-Request"). */
+/**
+ * Annotates a request target: the procedure, and the query of a Connect GET, which contains the message (Connect
+ * protocol, "Unary-Get-Request").
+ */
 import { jsonParts } from "./json.ts";
 import type { Part } from "./part.ts";
 
@@ -41,7 +44,10 @@ function parameterParts(parameter: string, start: number, isJson: boolean): Part
   return parts;
 }
 
-/** Decodes the text. `offsets` has the index in the text at which each byte begins, and then the length of the text. */
+/**
+ * Decodes "%XX" and "+". In the result, `offsets` has the index in the text at which each byte begins. Its last element
+ * is the length of the text.
+ */
 function percentDecode(text: string): { bytes: Uint8Array; offsets: number[] } {
   const bytes: number[] = [];
   const offsets: number[] = [];

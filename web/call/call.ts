@@ -19,11 +19,11 @@ export interface Outcome extends Call {
   readonly milliseconds: number;
   /** Undefined if nothing was sent. */
   readonly request: SentRequest | undefined;
-  /** Undefined if no response came. */
+  /** Undefined if the response did not arrive completely. */
   readonly response: ReceivedResponse | undefined;
 }
 
-/** Makes the call to an origin. The promise never rejects: an error is an outcome. */
+/** Makes the call to `origin`. The promise never rejects: an error becomes the `output`. */
 export async function makeCall(call: Call, origin: string): Promise<Outcome> {
   const { protocol, method, input, isTruncated } = call;
   const recorder = createRecorder(isTruncated ? truncate : undefined);

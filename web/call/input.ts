@@ -18,15 +18,15 @@ export type FormField = DescField & { fieldKind: "scalar" | "enum" };
  * name: objects have members like `constructor`.
  */
 export type FormValues = ReadonlyMap<string, string>;
-/** The problem of each field, by the field's name in JSON. A problem of the whole message has the name "". */
+/** The problem of each invalid field, by the field's name in JSON. A problem of the whole message has the name "". */
 export type Problems = ReadonlyMap<string, string>;
 
 /** A message that every protocol can send, or the problems. */
 export type InputResult = { readonly message: Message } | { readonly problems: Problems };
 
 /**
- * Returns the fields for a form. Protobuf's own types get none, since their JSON has special forms (protobuf.dev,
- * "ProtoJSON Format").
+ * Returns the fields for a form. Protobuf's own types do not get a form, since their JSON has special forms
+ * (protobuf.dev, "ProtoJSON Format").
  */
 export function formFields({ fields, typeName }: DescMessage): FormField[] {
   if (typeName.startsWith("google.protobuf.")) return [];
@@ -39,8 +39,8 @@ export function exampleValues(desc: DescMessage): FormValues {
 }
 
 /**
- * Returns the values with the maximum in each integer field. A field of a oneof is changed only if it is set. Returns
- * undefined if no field is changed.
+ * Returns the values with the maximum in each integer field. A field of a oneof gets the maximum only if it is set.
+ * Returns undefined if the form does not have such a field.
  */
 export function maximumValues(desc: DescMessage, values: FormValues): FormValues | undefined {
   const maxima = new Map<string, string>();
@@ -51,7 +51,7 @@ export function maximumValues(desc: DescMessage, values: FormValues): FormValues
   return maxima.size === 0 ? undefined : new Map([...values, ...maxima]);
 }
 
-/** Reads the values by the rules of protobuf's JSON, which the client applies too. Throws nothing. */
+/** Converts the values to a message by the rules of ProtoJSON. Throws nothing. */
 export function readInput(desc: DescMessage, values: FormValues): InputResult {
   const json = new Map<string, JsonValue>();
   const problems = new Map<string, string>();

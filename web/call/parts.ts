@@ -5,7 +5,7 @@ import { requestTargetParts } from "../annotate/request-target.ts";
 import type { Outcome } from "./call.ts";
 import type { Header, ReceivedResponse, SentRequest } from "./recorder.ts";
 
-/** Returns the parts of the request as it was sent. */
+/** Returns the parts of the target and the body that were sent. */
 export function requestParts({ method }: Outcome, request: SentRequest): { target: Part[]; body: Part[] } {
   return {
     target: requestTargetParts(request.target),

@@ -16,7 +16,7 @@ export const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
   "grpc-web": "gRPC-Web",
 };
 
-/** Creates the transport of a protocol to an origin. The transport sends with `fetch`. */
+/** Creates the transport of a protocol to `baseUrl`. The transport sends requests with `fetch`. */
 export function createTransport(protocol: Protocol, baseUrl: string, fetch: typeof globalThis.fetch): Transport {
   if (protocol === "grpc-web") return createGrpcWebTransport({ baseUrl, fetch });
   return createConnectTransport({

@@ -19,7 +19,7 @@ export interface ReceivedResponse {
   readonly isDecoded: boolean;
   /** The ALPN identifier, like "http/1.1" or "h2"; undefined if the browser does not report it. */
   readonly httpVersion: string | undefined;
-  /** "network" if the browser does not report it. */
+  /** "network" if the browser does not report timing. */
   readonly delivery: Delivery;
 }
 
@@ -33,7 +33,7 @@ export interface Recorder {
   readonly response: ReceivedResponse | undefined;
 }
 
-/** Creates a recorder of one fetch. `change` may change the request before it is sent. */
+/** Creates a recorder of one fetch. `change` may replace the method, the target and the body before they are sent. */
 export function createRecorder(change: (request: SentRequest) => SentRequest = (request) => request): Recorder {
   let request: SentRequest | undefined;
   let response: ReceivedResponse | undefined;
@@ -83,7 +83,10 @@ async function bytesOf(body: BodyInit | null | undefined): Promise<Uint8Array<Ar
 
 type ResourceTiming = PerformanceResourceTiming & Timing;
 
-/** Returns the browser's timing of a request. Browsers publish it a moment after the end of the response. */
+/**
+ * Returns the browser's timing of a request, which is published shortly after the end of the response. Returns
+ * undefined if it is not published within 50 ms.
+ */
 async function timingOf(url: string): Promise<ResourceTiming | undefined> {
   for (let tries = 0; tries < 10; tries++) {
     const [timing] = performance.getEntriesByName(url, "resource");

@@ -1,4 +1,4 @@
-/** The size of a call in each protocol: the bytes of the message, and the bytes around it. */
+/** The sizes of a call in each protocol: the bytes of the messages, and the bytes around them. */
 import { type Message, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -9,14 +9,14 @@ import { requestParts, responseParts } from "./parts.ts";
 import type { ReceivedResponse, SentRequest } from "./recorder.ts";
 import { truncateMessage } from "./truncate.ts";
 
-/** Sizes in bytes of a body and a query, without headers. */
+/** Bytes of a body, and of the query of a GET. Headers and the path do not count. */
 export interface Size {
   readonly message: number;
   /** The bytes around the message. If the response is an error, all of its bytes. */
   readonly framing: number;
 }
 
-/** Returns the size of the request as it was sent. */
+/** Returns the size of the sent body and query, without the path. */
 export function requestSize(outcome: Outcome, request: SentRequest): Size {
   const { target, body } = requestParts(outcome, request);
   return sizeOf([...target.filter(({ annotation }) => annotation.kind !== "procedure"), ...body]);
@@ -31,13 +31,13 @@ export function responseSize(outcome: Outcome, response: ReceivedResponse): Size
   return response.status === 200 ? { message, framing } : { message: 0, framing: message + framing };
 }
 
-/** Returns the frame of the input in gRPC. It is calculated, since browsers cannot send gRPC. */
+/** Encodes the input as a gRPC frame. It cannot be recorded, since browsers cannot send gRPC. */
 export function grpcFrame({ method, input, isTruncated }: Outcome): Uint8Array {
   const message = toBinary(method.input, input);
   return encodeEnvelope(0, isTruncated ? truncateMessage(message) : message);
 }
 
-/** Returns the sizes of the call in gRPC: input and output have one frame each, and an error has none. */
+/** Returns the sizes of the call in gRPC. Input and output have one frame each; an error does not have a frame. */
 export function grpcSizes(outcome: Outcome): { request: Size; response: Size } {
   const { method, output } = outcome;
   const request = { message: grpcFrame(outcome).length - FRAME_PREFIX_BYTES, framing: FRAME_PREFIX_BYTES };
@@ -54,5 +54,5 @@ function sizeOf(parts: readonly Part[]): Size {
   return size;
 }
 
-/** Matches the kinds of parts that are not part of a message. */
+/** Matches the kinds of parts outside a message. */
 const FRAMING = /^(flag|frame-length|trailer-.*|query-mark|parameter-.*)$/;

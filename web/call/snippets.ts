@@ -10,7 +10,7 @@ export interface Snippet {
   readonly text: string;
 }
 
-/** Returns a snippet for each tool and language, which makes the call with this input to the address. */
+/** Returns a snippet for each tool and language. Each snippet makes the call with `input` to `address`. */
 export function createSnippets(method: DescMethodUnary, input: Message, address: Address): Snippet[] {
   const json = toJsonString(method.input, input, { alwaysEmitImplicit: true });
   const message = reflect(method.input, input);
@@ -24,7 +24,10 @@ export function createSnippets(method: DescMethodUnary, input: Message, address:
   ];
 }
 
-/** Returns the tutorial's client with this input and address. Its first line is the command that generates its imports. */
+/**
+ * Returns the tutorial's Python client for this call. Its first line is the command that generates the imported
+ * modules.
+ */
 function python({ name, input, parent }: DescMethodUnary, message: ReflectMessage, address: Address): string {
   const [messages, stubs] = [pythonModule(input.file, "_pb2"), pythonModule(parent.file, "_pb2_grpc")];
   const type = input.typeName.slice(input.file.proto.package === "" ? 0 : input.file.proto.package.length + 1);
@@ -49,7 +52,10 @@ with ${channel} as channel:
     print(stub.${name}(${messages.name}.${type}(${fields.join(", ")})))`;
 }
 
-/** Returns the module that protoc generates from the file. The modules of protobuf's own files come with its package. */
+/**
+ * Returns the Python module that protoc generates from the file. The modules of protobuf's own files come with the
+ * protobuf package.
+ */
 function pythonModule({ name }: DescFile, suffix: string): { readonly path: string; readonly name: string } {
   const path = `${name.replaceAll("-", "_").replaceAll("/", ".")}${suffix}`;
   return {
@@ -75,7 +81,7 @@ const client = createClient(${parent.name}, transport);
 console.log(await client.${localName}({ ${fields.join(", ")} }));`;
 }
 
-/** Returns the fields of a form with their values, without fields that are not set. */
+/** Returns the fields of a form with their values. Leaves out a field with explicit presence that is not set. */
 function scalarsOf(message: ReflectMessage): [DescField, unknown][] {
   return formFields(message.desc)
     .filter((field) => field.presence === FeatureSet_FieldPresence.IMPLICIT || message.isSet(field))

@@ -3,7 +3,7 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { FRAME_PREFIX_BYTES } from "../annotate/frames.ts";
 import type { SentRequest } from "./recorder.ts";
 
-/** A tag of field 1 without a value. */
+/** The tag of field 1 with wire type varint, without the value that must follow it. */
 const LONE_TAG = 0x08;
 
 /** Returns the message without its last byte. Returns a tag without a value if the message is empty. */

@@ -13,9 +13,9 @@ export interface Texts {
   readonly methodLabel: string;
   readonly protocolLabel: string;
   readonly protocols: Readonly<Record<Protocol, string>>;
-  /** Shown for a method without side effects, which a click calls in each protocol. */
+  /** Shown for a method without side effects. One click calls it in each protocol. */
   readonly calledInEach: string;
-  /** Shown for any other method. */
+  /** Shown for a method that may have side effects. */
   readonly calledOnce: string;
   readonly call: string;
   readonly calling: string;
@@ -23,9 +23,9 @@ export interface Texts {
   readonly tryMaximum: string;
   readonly tryTruncated: string;
   readonly leftOut: string;
-  /** Replaces the page. */
+  /** Replaces the page if the contract does not have a unary method. */
   readonly noMethod: string;
-  /** Introduces the client's message, which is in English. */
+  /** Introduces a problem of the input. The problem itself is a message of the client, in English. */
   readonly onlyRefused: string;
   readonly responseLabel: string;
   readonly emptyResponse: string;
@@ -79,7 +79,7 @@ export interface Texts {
 
   readonly snippetsHeading: string;
   readonly snippetsIntro: string;
-  /** Says which flags a command may need over TLS, since the page cannot know them. */
+  /** Names flags and variables that a command may need over TLS. The page cannot know if they are needed. */
   readonly snippetsOverTls: string;
   readonly copy: string;
   readonly copied: string;
@@ -105,7 +105,7 @@ export interface Facts {
   /** The contract's file, like "service.proto". */
   readonly contract: string;
   readonly benchmark: Benchmark;
-  /** A number as the language writes it. */
+  /** Formats a number for the language. */
   readonly number: (value: number) => string;
 }
 
@@ -115,5 +115,5 @@ export function explain(texts: Texts, part: Part): string {
   return explainKind(part.annotation, part);
 }
 
-/** Wire types by their numbers (protobuf.dev, "Encoding"). */
+/** The names of wire types, by their numbers (protobuf.dev, "Encoding"). */
 export const WIRE_TYPES = ["varint", "64 bit", "length-delimited", "group", "end of group", "32 bit"] as const;

@@ -1,4 +1,4 @@
-/** Shows bytes part by part. Explains the part under the pointer or at the cursor, and highlights its value. */
+/** Shows bytes part by part. Explains the part that the pointer or the keyboard selects, and highlights its value. */
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { type Annotation, type Part, valuesIn } from "../annotate/part.ts";
 import { explain } from "../i18n/texts.ts";
@@ -109,7 +109,7 @@ function PartList({ label, bytes, parts, isText, active, setActive, path }: Part
   );
 }
 
-/** Returns the index of the part that a key moves to; undefined for another key. */
+/** Returns the index of the part that a key moves to; undefined if the key does not move. */
 function nextIndex(key: string, active: number | undefined, count: number): number | undefined {
   const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   const ends: Readonly<Record<string, number>> = { Home: 0, End: count - 1 };
@@ -150,13 +150,16 @@ function canHover(event: PointerEvent): boolean {
   return event.pointerType !== "touch";
 }
 
-/** True if `path` is the path of the value `outer`, or of a value inside it. */
+/**
+ * True if `path` is the path of the value `outer`, or of a value inside it. False if `outer` is the outermost value,
+ * which contains all others.
+ */
 function isWithin(path: string | undefined, outer: string | undefined): boolean {
   if (path === undefined || outer === undefined || outer === "") return false;
   return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
 }
 
-/** The style of each kind of part. */
+/** The CSS class of each kind of part. */
 const GROUPS: { readonly [K in Annotation["kind"]]: "name" | "value" | "frame" | "mark" | "malformed" } = {
   tag: "name",
   length: "frame",

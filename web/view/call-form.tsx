@@ -14,7 +14,7 @@ export interface CallFormProps {
   readonly protocol: Protocol;
   readonly chooseProtocol: (protocol: Protocol) => void;
   readonly call: () => void;
-  /** Calls with the maximum in each integer field. Undefined if the method does not have an integer field. */
+  /** Calls with the maximum in each integer field. Undefined if no field can get its maximum. */
   readonly callMaximum: (() => void) | undefined;
   /** Calls with the encoded message truncated. */
   readonly callTruncated: () => void;

@@ -1,4 +1,4 @@
-/** The state of the page's calls: the outcomes of the newest call, one for each protocol. */
+/** The state of the page's calls: the outcomes of the newest call, at most one for each protocol. */
 import { useRef, useState } from "preact/hooks";
 import { type Call, makeCall, type Outcome } from "../call/call.ts";
 import { isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
@@ -9,14 +9,14 @@ export interface Calls {
   readonly isCalling: boolean;
   /** Makes the call. If its method is safe and a response came, makes it in the other protocols too, for their sizes. */
   readonly make: (call: Call) => Promise<void>;
-  /** Discards the outcomes, and those of a call that is in flight. */
+  /** Discards the outcomes, and the later outcomes of a call that is in flight. */
   readonly discard: () => void;
 }
 
 export function useCalls(): Calls {
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isCalling, setCalling] = useState(false);
-  /** The number of the newest call. An older call in flight changes nothing. */
+  /** The number of the newest call or discard. Outcomes of older calls are ignored. */
   const newest = useRef(0);
 
   async function make(call: Call): Promise<void> {

@@ -6,12 +6,12 @@ import { Bytes } from "./bytes.tsx";
 import { formatHttpVersion } from "./format.ts";
 import { useTexts } from "./language.ts";
 
-/** Returns the headers that browsers add to a request and hide from scripts (Fetch, "forbidden request-header"). */
+/** Returns the names of headers that browsers add to a request without showing them to scripts (Fetch). */
 function hiddenHeaders({ method }: SentRequest, httpVersion: string | undefined): string[] {
   return [
     ...(httpVersion === "h2" ? [] : ["Host", "Connection"]), // HTTP/2 has :authority instead, and forbids Connection (RFC 9113, 8.2.2)
     ...["User-Agent", "Accept", "Accept-Encoding", "Accept-Language"],
-    ...(isSecureContext ? ["Sec-*"] : []), // only to trustworthy origins (Fetch Metadata, 2)
+    ...(isSecureContext ? ["Sec-*"] : []), // sent only to trustworthy origins (Fetch Metadata, 2)
     ...(method === "GET" ? [] : ["Origin", "Content-Length"]),
   ];
 }

@@ -1,7 +1,7 @@
-/** Formats bytes, decoded values and protocol names as the page shows them. */
+/** Formats bytes, decoded values and HTTP versions as the page shows them. */
 import type { Part, Value } from "../annotate/part.ts";
 
-/** Returns the text, cut to a maximum length in characters. */
+/** Returns the text, cut to `maxLength` characters. */
 export function shorten(text: string, maxLength: number): string {
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }
@@ -16,7 +16,7 @@ export function formatValue(value: Value): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
-/** Returns the meaning of a part in a word: its name, its value or its text. */
+/** Returns a short text for a part: its name, its value or its bytes as text. */
 export function formatPart({ start, end, annotation }: Part, bytes: Uint8Array, isText: boolean): string {
   const own = bytes.subarray(start, end);
   switch (annotation.kind) {

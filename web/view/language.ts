@@ -1,4 +1,4 @@
-/** Chooses the language of the page: the one that the user chose, or else that of the browser. */
+/** Chooses the language of the page: the language that the user chose, or else that of the browser. */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { en } from "../i18n/en.ts";
@@ -13,14 +13,16 @@ export const TEXTS: Readonly<Record<Language, Texts>> = { en, ko };
 /** Provides the texts of the current language to each component. */
 export const TextsContext = createContext<Texts>(en);
 
-/** Returns the texts of the current language. */
 export function useTexts(): Texts {
   return useContext(TextsContext);
 }
 
 const STORAGE_KEY = "language";
 
-/** Returns the language that was chosen before; else the first of the browser's languages that the page has. */
+/**
+ * Returns the language that was chosen before; else the first of the browser's languages that the page has; else
+ * English.
+ */
 export function preferredLanguage(): Language {
   const tags = [storedLanguage() ?? "", ...navigator.languages].map((tag) => tag.toLowerCase().split("-")[0]);
   return tags.find((tag): tag is Language => tag !== undefined && Object.hasOwn(LANGUAGES, tag)) ?? "en";
@@ -31,7 +33,7 @@ export function storeLanguage(language: Language): void {
   try {
     localStorage.setItem(STORAGE_KEY, language);
   } catch {
-    // the choice lasts for this visit
+    // the choice then lasts only for this visit
   }
 }
 

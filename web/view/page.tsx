@@ -1,4 +1,4 @@
-/** The page: a form for a call, the call's result, its bytes and sizes, and the same call as text to paste. */
+/** The page: a form for a call, its result, its bytes and sizes, and the same call as text to paste. */
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";

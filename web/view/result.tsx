@@ -47,12 +47,18 @@ function Line({ outcome }: { outcome: Outcome }) {
   );
 }
 
-/** True if the encoded message had bytes. Protobuf's binary format encodes a message with only defaults in zero bytes. */
+/**
+ * True if the encoded message was not empty before its truncation. Protobuf's binary format encodes a message with only
+ * defaults in zero bytes.
+ */
 function hadBytes({ protocol, method, input }: Outcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 
-/** Returns the message like "sum = 3", with fields at their defaults. Returns the error if JSON cannot represent it. */
+/**
+ * Returns the message like "sum = 3", including fields with default values. Returns the error's text if JSON cannot
+ * represent the message.
+ */
 function formatMessage(desc: DescMessage, message: Message): string {
   let json: JsonValue;
   try {

@@ -11,11 +11,11 @@ interface Row {
   readonly name: string;
   readonly request: Size;
   readonly response: Size;
-  /** Undefined if the sizes are calculated. */
+  /** The measured response; undefined for gRPC, whose sizes are calculated. */
   readonly received: ReceivedResponse | undefined;
 }
 
-/** A table of the outcomes of one call, at most one for each protocol. */
+/** Shows a row for each outcome that has a response, and a row for gRPC. */
 export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
   const texts = useTexts();
   const rows = rowsOf(outcomes);

@@ -23,7 +23,7 @@ export function Snippets({ method, input }: { method: DescMethodUnary; input: Me
 
 function SnippetView({ name, text }: Snippet) {
   const texts = useTexts();
-  /** The text of the newest click on the button, and its outcome. */
+  /** The text that the newest click tried to copy, and the outcome. */
   const [tried, setTried] = useState<{ readonly text: string; readonly outcome: "copied" | "notCopied" }>();
   const outcome = tried?.text === text ? tried.outcome : undefined;
   const notes: Partial<Record<Snippet["name"], string>> = {

@@ -1,6 +1,6 @@
 /**
- * A connection of a client (RFC 9113). It has no socket, timer or clock: received bytes are passed to `receive`, output
- * is taken by `takeOutput`, and `checkTimeouts` is called at intervals.
+ * A connection from a client (RFC 9113), without a socket, a timer or a clock. `BoundSocket` passes received bytes to
+ * `receive`, takes output with `takeOutput`, and calls `checkTimeouts` at intervals.
  */
 import type { Peer } from "../http/exchange.ts";
 import { ConnectionFrames } from "./common/connection-frames.ts";
@@ -21,8 +21,8 @@ import { Streams, type StreamsConnection } from "./streams/streams.ts";
 /** The opaque data of keepalive PINGs. */
 const KEEPALIVE_DATA = Buffer.alloc(8);
 /**
- * A graceful close waits for the first stream until this time after the start of the connection. A client that receives
- * GOAWAY before it opens a stream treats the connection as failed.
+ * A graceful close waits for the first stream until the connection has existed for this time. Clients may treat a
+ * connection as failed if they receive GOAWAY before they open a stream.
  */
 const FIRST_STREAM_MS = 1_000;
 
@@ -37,10 +37,10 @@ export class Connection implements StreamsConnection, TimeoutInputs {
   readonly #streams: Streams;
   readonly #streamFrames: StreamFrames;
   readonly #frames: ConnectionFrames<Stream>;
-  /** The reason of a graceful close that waits for the first stream. Undefined if none waits. */
+  /** The reason for a graceful close that waits for the first stream. Undefined if no close waits. */
   #pendingClose: string | undefined;
   #isDestroyed = false;
-  /** Time at which the partial frame began, in ms of `Time.running`. Valid if there is a partial frame. */
+  /** Time at which the partial frame began to arrive, in ms of `Time.running`. Not used without a partial frame. */
   #partialFrameAt = 0;
 
   /** Calls `wake` when output is written while no other output waits to be taken. */
@@ -70,7 +70,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
 
   // The methods for the socket.
 
-  /** True if nothing more is read. The socket sends the output that is left, and then closes. */
+  /** True if received bytes are ignored. The socket sends the remaining output, and then closes. */
   get isClosed(): boolean {
     return this.#state.isClosed;
   }
@@ -85,7 +85,10 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     return this.#streams.sender.unsentBytes > this.#server.limits.sendBufferBytes;
   }
 
-  /** Handles received bytes. The chunk must not change afterwards, because a handler may get a part of it as its body. */
+  /**
+   * Handles received bytes. The chunk must not change afterwards, because a handler may get a part of it as a request
+   * body.
+   */
   receive(chunk: Buffer): void {
     if (this.isClosed) return;
     const { running: now } = this.#server.time;
@@ -107,7 +110,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     return this.#writer.takeBuffer();
   }
 
-  /** Records how many bytes of the output the socket holds, and sends queued bytes if there is room. */
+  /** Records how many bytes of output the socket holds, and sends queued bytes if there is room. */
   setUnsentBytes(bytes: number): void {
     if (this.#isDestroyed) return;
     this.#streams.sender.setUnsentBytes(bytes);
@@ -123,7 +126,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     if (due === "ping") this.#writer.writePing(KEEPALIVE_DATA, 0);
     else if (due instanceof ConnectionError) this.fail(due);
     else if (due !== undefined) this.#gracefulClose.begin(due.closeFor, time.running);
-    // The peer has not acknowledged the PING of the graceful close in time.
+    // If the peer does not acknowledge the PING of the graceful close in time, the second GOAWAY is sent without it.
     if (this.#gracefulClose.waitedMs(time.running) > limits.gracefulCloseMs) {
       this.#gracefulClose.finish(this.#streams.table.lastId);
     }

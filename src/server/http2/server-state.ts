@@ -33,7 +33,7 @@ export class ServerState implements Http2Options {
     this.handler = handler;
     this.limits = {
       ...limits,
-      // A window cannot be larger (6.9.1), even if its limit is off.
+      // A window cannot exceed MAX_UINT31 bytes (6.9.1), even if its limit is off.
       streamWindowBytes: Math.min(limits.streamWindowBytes, MAX_UINT31),
       connectionWindowBytes: Math.min(limits.connectionWindowBytes, MAX_UINT31),
     };

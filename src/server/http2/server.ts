@@ -1,4 +1,4 @@
-/** The HTTP/2 server of this project. It serves sockets that are passed to it, and does not listen. */
+/** The HTTP/2 server of this project. It serves sockets that are passed to `accept`, and does not listen. */
 import type { Socket } from "node:net";
 import type { Http2Server } from "../http/http2-server.ts";
 import type { Limits } from "../limits/limits.ts";
@@ -78,12 +78,18 @@ export class BuiltInHttp2Server implements Http2Server {
   }
 }
 
-/** Returns the interval of the checks of early streams, in ms: a quarter of the shortest time, from 10 ms to 1 s. */
+/**
+ * Returns the interval at which early streams are checked, in ms: a quarter of the shortest of the three limits, but at
+ * least 10 ms and at most 1 s.
+ */
 function earlyCheckMs({ earlyResponseMs, earlyResponseIdleMs, discardIdleMs }: Limits): number {
   return Math.max(10, Math.min(1_000, Math.min(earlyResponseMs, earlyResponseIdleMs, discardIdleMs) / 4));
 }
 
-/** Returns the interval of the checks of connections, in ms: a quarter of the shortest timeout, from 10 ms to 1 s. */
+/**
+ * Returns the interval at which connections are checked, in ms: a quarter of the shortest timeout, but at least 10 ms
+ * and at most 1 s.
+ */
 function checkMs(limits: Limits): number {
   const shortest = Math.min(
     limits.settingsMs,

@@ -48,7 +48,8 @@ export class BoundSocket {
 
   checkTimeouts(): void {
     if (this.#isEnded) return;
-    // Polls the length, because a TLS socket encrypts writes later, and emits "drain" only after large writes.
+    // Polls `writableLength`. On a TLS socket it falls only after `write` has returned, and "drain" follows only large
+    // writes.
     this.#connection.setUnsentBytes(this.#socket.writableLength);
     this.#connection.checkTimeouts();
     this.flush();
@@ -83,7 +84,10 @@ export class BoundSocket {
     this.flush();
   }
 
-  /** Writes all output of the connection to the socket, and then closes, pauses or resumes the socket accordingly. */
+  /**
+   * Writes all output of the connection to the socket. Then closes, pauses or resumes the socket if the connection
+   * requires it.
+   */
   flush(): void {
     const socket = this.#socket;
     const connection = this.#connection;
@@ -104,12 +108,12 @@ export class BoundSocket {
   }
 }
 
-/** Shared by all sockets, because a closure for each flush would cost an allocation. */
+/** Flushes `bound`. A closure for each flush would cost an allocation. */
 function flush(bound: BoundSocket): void {
   bound.flush();
 }
 
-/** Sets the time of all connections to the current one. */
+/** Sets the time of all connections to the current time. */
 export function updateTime({ time }: ServerState): void {
   const now = performance.now();
   time.set(Math.floor(now), Date.now, Math.floor(processNow(now)));

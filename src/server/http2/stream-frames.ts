@@ -1,4 +1,4 @@
-/** Handles the frames of streams that a client sends, such as HEADERS and DATA (RFC 9113, 6). */
+/** Handles the frames that a client sends on streams, such as HEADERS and DATA (RFC 9113, 6). */
 import { NO_BUFFER } from "../http/append-bytes.ts";
 import type { ConnectionParts, StreamFrameHandler } from "./common/connection-frames.ts";
 import type { ConnectionState } from "./common/connection-state.ts";
@@ -53,8 +53,8 @@ export class StreamFrames implements StreamFrameHandler {
     const from = flags & Flag.Padded ? start + 1 : start;
     const endsStream = (flags & Flag.EndStream) !== 0;
     const stream = this.#streams.table.find(id);
-    // The connection's window counts padding too (6.9.1). It is freed immediately, because a stream whose body is not
-    // read must not block others. The windows of streams and the budgets limit buffered bytes.
+    // The connection's window counts padding too (6.9.1). Its credit is given back immediately, because a stream whose
+    // body is not read must not block other streams. The windows of streams and the budgets limit buffered bytes.
     this.#window.release(end - start);
     if (from === to && (!endsStream || stream === undefined)) this.#floodControl.countControlFrame();
     if (stream === undefined && this.#streams.table.wasReset(id)) return;
@@ -62,7 +62,7 @@ export class StreamFrames implements StreamFrameHandler {
       this.#streams.fail(id, ErrorCode.StreamClosed);
       return;
     }
-    // A body in a single frame needs no window, because no WINDOW_UPDATE follows.
+    // A body in a single DATA frame is not counted in a window: its stream ends, so no WINDOW_UPDATE follows.
     const isWhole = endsStream && stream.receiveWindow === undefined;
     if (!isWhole && !this.#receiveIntoWindow(stream, end - start, end - start - (to - from))) {
       this.#streams.fail(id, ErrorCode.FlowControl);
@@ -71,17 +71,17 @@ export class StreamFrames implements StreamFrameHandler {
     this.#receive(stream, from === to ? NO_BUFFER : bytes.subarray(from, to), endsStream);
   }
 
-  /** Passes a piece of the body to its stream, and resets the stream if that fails. */
+  /** Passes a piece of a body to `stream`, and resets the stream if `Stream.receive` returns an error. */
   #receive(stream: Stream, piece: Buffer, endsStream: boolean): void {
     const code = stream.receive(piece, endsStream);
-    // This reset is not counted as one of this peer, because other peers may have used up the shared budget.
+    // Flood control does not count this reset, because other peers may have used up the shared budget.
     if (code === ErrorCode.EnhanceYourCalm) this.#streams.refuse(stream.id, code);
     else if (code !== ErrorCode.NoError) this.#streams.fail(stream.id, code);
   }
 
   /**
-   * Counts received bytes in a stream's window, and frees the padding immediately. Returns false if the bytes exceed
-   * the window.
+   * Counts received bytes in a stream's window, and gives credit for padding immediately. Returns false if the bytes
+   * exceed the window.
    */
   #receiveIntoWindow(stream: Stream, bytes: number, padding: number): boolean {
     stream.receiveWindow ??= new ReceiveWindow(this.#writer, stream.id, this.#server.limits.streamWindowBytes);
@@ -156,7 +156,7 @@ export class StreamFrames implements StreamFrameHandler {
     this.#streams.fail(id, ErrorCode.RefusedStream);
   }
 
-  /** Refuses a stream because too many handlers are running for streams that were reset. */
+  /** Refuses a stream because too many handlers are still running for cancelled streams. */
   #refuseForHandlers(id: number): void {
     const { cancelledHandlers } = this.#server.limits;
     this.#server.onLimit("cancelledHandlers", `handlers running for reset streams exceed ${cancelledHandlers}`);
@@ -167,11 +167,11 @@ export class StreamFrames implements StreamFrameHandler {
   #trailers(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     const list = this.#decoder.decodeList(bytes, start, end);
     const stream = this.#streams.table.open.get(id);
-    // This side has reset the stream. The client sent trailers before it received RST_STREAM.
+    // This side has reset the stream. The client may have sent trailers before it received RST_STREAM.
     if (stream === undefined) this.#floodControl.countControlFrame();
     else if (!stream.isRemoteOpen) this.#streams.fail(id, ErrorCode.StreamClosed);
     else if (list === undefined) this.#streams.fail(id, ErrorCode.EnhanceYourCalm);
-    // Trailers end the stream (8.1).
+    // Trailers must end the stream (8.1).
     else if (!(flags & Flag.EndStream) || !areTrailers(list)) this.#streams.fail(id, ErrorCode.Protocol);
     else this.#receive(stream, NO_BUFFER, true);
   }
@@ -185,8 +185,8 @@ export class StreamFrames implements StreamFrameHandler {
   }
 
   /**
-   * Handles RST_STREAM (6.4). Counts it even if the stream is closed already, because its request has cost as much
-   * work.
+   * Handles RST_STREAM (6.4). Counts the frame even if the stream is closed already, because its request has cost work
+   * too.
    */
   rstStream(id: number, length: number): void {
     if (length !== 4) throw new ConnectionError(ErrorCode.FrameSize, `RST_STREAM of ${length} bytes is not 4 bytes`);
@@ -214,7 +214,10 @@ export class StreamFrames implements StreamFrameHandler {
   }
 }
 
-/** Returns the bytes of padding at the end of a payload (6.1). Throws ConnectionError if it exceeds the payload. */
+/**
+ * Returns the number of padding bytes at the end of a payload (6.1). Throws ConnectionError if the padding exceeds the
+ * payload.
+ */
 function paddingOf(flags: number, bytes: Buffer, start: number, end: number): number {
   if (!(flags & Flag.Padded)) return 0;
   const padding = bytes[start] as number;

@@ -1,4 +1,4 @@
-/** The parts of a stream that both ends of a connection have: its state, its windows and its send queue. */
+/** The parts of a stream that are the same in a server and a client: its state, its windows and its send queue. */
 import type { ReceiveWindow } from "./flow-control.ts";
 
 /**
@@ -34,7 +34,7 @@ export class BaseStream {
     return (this.#state & StreamState.HalfClosedRemote) === 0;
   }
 
-  /** True if this side has not sent the end of its message. */
+  /** True if this side may still send frames of its message. */
   get isLocalOpen(): boolean {
     return (this.#state & StreamState.HalfClosedLocal) === 0;
   }
@@ -62,9 +62,9 @@ export class SendQueue {
   offset = 0;
   /** The number of queued bytes. */
   bytes = 0;
-  /** True if the message ends after the queued bytes. */
+  /** True if the queued bytes and `trailers` are the whole rest of the message. */
   isComplete = false;
-  /** The field block of the trailers. Undefined if the message has none, or is not complete. */
+  /** The field block of the trailers. Undefined if the message has no trailers, or is not complete. */
   trailers: Uint8Array | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 

@@ -15,7 +15,10 @@ import type { PeerSettings } from "./settings.ts";
 
 /** Handles the frames of streams. A payload is bytes[start] to bytes[end - 1]. Each method may throw ConnectionError. */
 export interface StreamFrameHandler {
-  /** The field block that waits for CONTINUATION frames, while no other frame is valid. Undefined if none waits. */
+  /**
+   * The field block that waits for CONTINUATION, the only valid frame until the block is complete. Undefined if no
+   * block waits.
+   */
   readonly block: FieldBlock | undefined;
   data(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
   headers(flags: number, id: number, bytes: Buffer, start: number, end: number): void;
@@ -26,12 +29,12 @@ export interface StreamFrameHandler {
   continuation(flags: number, bytes: Buffer, start: number, end: number): void;
 }
 
-/** The parts of a connection that frames change. */
+/** The parts of a connection that received frames change or use. */
 export interface ConnectionParts<S extends BaseStream> {
   readonly state: ConnectionState;
   readonly writer: FrameWriter;
   readonly sender: Sender<S>;
-  /** The open streams, and the highest identifier that the peer has used. */
+  /** The open streams, and the highest stream identifier that the peer has used. */
   readonly table: { readonly open: ReadonlyMap<number, S>; readonly lastId: number };
   readonly peerSettings: PeerSettings;
   readonly gracefulClose: GracefulClose;
@@ -42,7 +45,7 @@ export class ConnectionFrames<S extends BaseStream> implements FrameSink {
   readonly #parts: ConnectionParts<S>;
   readonly #state: ConnectionState;
   readonly #streamFrames: StreamFrameHandler;
-  /** The number of frames received. The connection resets it before each chunk. */
+  /** The number of frames that the current chunk has completed. The connection sets it to 0 before each chunk. */
   count = 0;
 
   constructor(parts: ConnectionParts<S>, streamFrames: StreamFrameHandler) {
@@ -150,7 +153,7 @@ export class ConnectionFrames<S extends BaseStream> implements FrameSink {
     else writer.writePing(opaque, Flag.Ack);
   }
 
-  /** Handles GOAWAY (6.8): the peer opens no more streams. */
+  /** Handles GOAWAY (6.8). The connection then drains, and closes when no stream is open. */
   #goaway(id: number, length: number): void {
     if (id !== 0) throw new ConnectionError(ErrorCode.Protocol, `GOAWAY on stream ${id}`);
     if (length < 8) throw new ConnectionError(ErrorCode.FrameSize, `GOAWAY of ${length} bytes is below 8 bytes`);

@@ -1,12 +1,12 @@
-/** The state of a connection. ARCHITECTURE.md draws it. */
+/** The state of a connection. ARCHITECTURE.md has a diagram of it. */
 
 export const ConnectionPhase = {
   /** The peer has not sent SETTINGS, or has not acknowledged those of this side (RFC 9113, 3.4). */
   Opening: 0,
   Open: 1,
-  /** This side or the peer has sent GOAWAY (6.8). Streams continue to their end. */
+  /** This side or the peer has sent GOAWAY (6.8). Open streams continue to their end. */
   Draining: 2,
-  /** Nothing more is read or written, except output that is queued already. */
+  /** Received bytes are ignored. Only the remaining output is still sent. */
   Closed: 3,
 } as const;
 export type ConnectionPhase = (typeof ConnectionPhase)[keyof typeof ConnectionPhase];
@@ -40,7 +40,6 @@ export class ConnectionState {
     return this.#settingsReceived && this.#settingsAcknowledged;
   }
 
-  /** True if the peer has sent GOAWAY. */
   get goawayReceived(): boolean {
     return this.#goawayReceived;
   }

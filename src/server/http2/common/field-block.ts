@@ -5,7 +5,7 @@ import { LimitError } from "./limit-error.ts";
 
 export class FieldBlock {
   readonly streamId: number;
-  /** The flags of the HEADERS frame. */
+  /** The flags of the HEADERS frame, and those that `StreamFrames` adds. */
   readonly flags: number;
   /** Time of the HEADERS frame, in ms of `Time.running`. */
   readonly startedAt: number;
@@ -35,7 +35,7 @@ export class FieldBlock {
     this.#fragments.push(Buffer.from(fragment));
   }
 
-  /** Returns the complete block in a buffer of its own. */
+  /** Returns a copy of the complete block. */
   toBuffer(): Buffer {
     return Buffer.concat(this.#fragments);
   }

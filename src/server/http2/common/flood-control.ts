@@ -1,5 +1,5 @@
 /**
- * Limits how often a peer may send frames that make work but carry no request: control frames and resets (RFC 9113,
+ * Limits how often a peer may send frames that cause work but carry no request: control frames and resets (RFC 9113,
  * 10.5).
  */
 import type { Limits } from "../../limits/limits.ts";
@@ -29,8 +29,8 @@ export class FloodControl {
   }
 
   /**
-   * Counts a stream that the peer has reset, or that was reset for an error of the peer. Throws LimitError if there are
-   * too many.
+   * Counts RST_STREAM from the peer, or RST_STREAM that this side sent for an error of the peer. Throws LimitError if
+   * there are too many of them.
    */
   countReset(): void {
     if (this.#resets.take(this.#time.now)) return;
@@ -39,8 +39,8 @@ export class FloodControl {
   }
 
   /**
-   * Adds to the control frames that the peer may send, because it responds to frames of this side. Peers respond to
-   * DATA with WINDOW_UPDATE for both windows, and some also send PING.
+   * Raises by `frames` the number of control frames that the peer may send. Peers respond to DATA of this side with
+   * WINDOW_UPDATE for both windows, and some also send PING.
    */
   allowControlFrames(frames: number): void {
     this.#control.add(frames);

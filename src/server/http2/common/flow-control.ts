@@ -7,9 +7,9 @@ export class ReceiveWindow {
   readonly #writer: FrameWriter;
   readonly #streamId: number;
   readonly #size: number;
-  /** Received bytes that no WINDOW_UPDATE has given back yet. */
+  /** Bytes that `receive` has counted, less the bytes that WINDOW_UPDATE frames have given back. */
   #used = 0;
-  /** The bytes of `#used` that the next WINDOW_UPDATE gives back. */
+  /** Released bytes that the next WINDOW_UPDATE gives back to the peer. */
   #released = 0;
 
   /** Creates a window of `size` bytes. `streamId` 0 stands for the connection. */
@@ -20,7 +20,7 @@ export class ReceiveWindow {
   }
 
   /**
-   * Counts received bytes. Returns false if they exceed the window. `assumedSize` is the window that the peer may use
+   * Counts received bytes. Returns false if the window is exceeded. `assumedSize` is the window that the peer may use
    * before it has received SETTINGS.
    */
   receive(bytes: number, assumedSize = 0): boolean {
@@ -29,8 +29,8 @@ export class ReceiveWindow {
   }
 
   /**
-   * Frees received bytes, so that the peer may send as many again. Sends WINDOW_UPDATE only when half of the window was
-   * freed, because one for each chunk would double the number of frames.
+   * Gives the peer flow-control credit for received bytes, so that it may send as many again. Sends WINDOW_UPDATE only
+   * when half of the window was released. A WINDOW_UPDATE for each chunk would double the number of frames.
    */
   release(bytes: number): void {
     this.#released += bytes;

@@ -7,9 +7,9 @@ import type { ConnectionState } from "./connection-state.ts";
 const OPAQUE_DATA = Buffer.from("farewell", "latin1");
 
 /**
- * Sends a first GOAWAY with the highest possible identifier, and a PING. The peer acknowledges the PING after all
- * streams that it opened before it received GOAWAY. The second GOAWAY then names the highest of these streams, and
- * streams above it are refused.
+ * Sends a first GOAWAY with the highest possible identifier, and a PING. The acknowledgement of the PING arrives after
+ * all streams that the peer opened before it received GOAWAY. The second GOAWAY then names the highest of these
+ * streams, and streams above it are refused.
  */
 export class GracefulClose {
   readonly #writer: FrameWriter;

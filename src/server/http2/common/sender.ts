@@ -31,21 +31,24 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   readonly #writer: FrameWriter;
   readonly #floodControl: FloodControl;
   readonly #queued: QueuedResponses;
-  /** DATA is queued while at least this many bytes of output are unsent. */
+  /** DATA is queued while the writer and the socket hold at least this many bytes of output. */
   readonly #maxOutputBytes: number;
-  /** The streams whose queued bytes can be sent as soon as the connection's window and the output have room. */
+  /**
+   * The streams that send queued bytes in turn when the connection's window and the output have room. `pump` removes a
+   * stream whose own window is used up, and `windowOpened` adds it again.
+   */
   readonly #waiting = new RoundRobin<S>();
   /** The bytes of DATA that this side may send on the connection (6.9). */
   #window = INITIAL_WINDOW_BYTES;
   /** Bytes that were taken from the writer, but that the socket still holds. */
   #unsentBytes = 0;
-  /** Queued bytes of DATA, of all streams. */
+  /** The queued bytes of all streams. */
   #waitingBytes = 0;
   /** Bytes of field blocks and DATA that were written. */
   #writtenBytes = 0;
   /**
-   * True if the next field block must begin with a table size update. One update is enough, because it sets the size to
-   * 0.
+   * True if the next field block must begin with a table size update. One update in the whole connection is enough,
+   * because it sets the size to 0.
    */
   #tableUpdateDue = false;
   #tableUpdated = false;
@@ -58,7 +61,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     this.#maxOutputBytes = Math.max(INITIAL_WINDOW_BYTES, sendBufferBytes / 4);
   }
 
-  /** Bytes that wait for the windows of the peer, or in the socket. */
+  /** Bytes of DATA that the streams have queued, plus the bytes that the socket holds. */
   get queuedBytes(): number {
     return this.#waitingBytes + this.#unsentBytes;
   }
@@ -68,7 +71,10 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     return this.#unsentBytes;
   }
 
-  /** Bytes of field blocks and DATA that have left the socket. */
+  /**
+   * Bytes of field blocks and DATA that have left the socket. This is an estimate: `#unsentBytes` also counts frame
+   * headers, and output that waits in the writer counts as sent.
+   */
   get sentBytes(): number {
     return this.#writtenBytes - this.#unsentBytes;
   }
@@ -85,7 +91,10 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     this.#queued.changed(this, change);
   }
 
-  /** Widens the window of the connection. Returns false if it would exceed 2^31-1 bytes. */
+  /**
+   * Widens the window of the connection, and sends queued bytes. Returns false, and changes nothing, if the window
+   * would exceed 2^31-1 bytes.
+   */
   widenWindow(increment: number): boolean {
     const window = widen(this.#window, increment);
     if (window === undefined) return false;
@@ -95,15 +104,15 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   /**
-   * Sends a complete message: a field block, which is `block` and then `more`, the body and the trailers. Queues the
-   * bytes that cannot be sent immediately. `body` must not change afterwards.
+   * Sends a complete message: a field block (`block` followed by `more`), the body and the trailers. Queues the bytes
+   * that cannot be sent immediately. `body` must not change afterwards.
    */
   send(stream: S, block: Uint8Array, more: Uint8Array, body: Uint8Array, trailers: Uint8Array | undefined): void {
     const length = body.length;
     if (length > 0 && !this.#fits(stream, length)) {
       this.sendHeaders(stream.id, block, more, 0);
       this.write(stream, body);
-      // `write` resets the stream if too many bytes are queued.
+      // If too many bytes are queued, `write` may have reset the stream.
       if (stream.isLocalOpen) this.end(stream, trailers);
       return;
     }
@@ -114,7 +123,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     this.#host.messageSent(stream);
   }
 
-  /** Sends a field block, which is `block` and then `more`. Field blocks are not flow-controlled. */
+  /** Sends a field block: `block` followed by `more`. Flow control does not apply to field blocks. */
   sendHeaders(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
     this.#writtenBytes += block.length + more.length;
     if (!this.#tableUpdateDue) {
@@ -159,7 +168,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   /**
-   * Records that the peer has made its header table smaller, which the next field block acknowledges (RFC 7541, 4.2).
+   * Makes the next field block begin with a table size update, because the peer has lowered its header table size (RFC
+   * 7541, 4.2). Does nothing if an update was sent before.
    */
   shrinkTable(): void {
     this.#tableUpdateDue = !this.#tableUpdated;
@@ -242,8 +252,8 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     stream.sendWindow -= end - start;
     this.#writtenBytes += end - start;
     this.#writer.writeData(stream.id, piece, start, end, flags);
-    // A peer with a small window makes this side send many small frames. A frame that a window has cut short therefore
-    // allows fewer control frames.
+    // A peer with a small window makes this side send many small frames. A small frame that a window has cut short
+    // therefore allows fewer control frames.
     this.#floodControl.allowControlFrames(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
   }
 

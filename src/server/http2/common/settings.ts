@@ -23,8 +23,8 @@ export function announcedSettings(limits: Limits): (readonly [id: number, value:
 }
 
 /**
- * The settings of the peer. Only those for windows and the header table are kept. The others have no effect: this side
- * never pushes, and never sends a frame above the initial maximum size.
+ * The settings of the peer. Keeps only the initial window size, and a flag for a smaller header table. The other
+ * settings are only validated: this side never pushes, and never sends a frame above the initial maximum size.
  */
 export class PeerSettings {
   #initialWindowSize = INITIAL_WINDOW_BYTES;
@@ -34,14 +34,14 @@ export class PeerSettings {
     return this.#initialWindowSize;
   }
 
-  /** True if the peer has asked for a header table below the initial size (RFC 7541, 4.2). */
+  /** True if the peer has ever announced a header table below the initial size (RFC 7541, 4.2). */
   get hasSmallerTable(): boolean {
     return this.#hasSmallerTable;
   }
 
   /**
-   * Applies the settings in bytes[start] to bytes[end - 1]. Returns the bytes by which the send windows of streams
-   * grow, which may be negative (6.9.2). Throws ConnectionError if a value is invalid.
+   * Applies the settings in bytes[start] to bytes[end - 1]. Returns the growth of the streams' send windows in bytes,
+   * which may be negative (6.9.2). Throws ConnectionError if the length or a value is invalid.
    */
   apply(bytes: Buffer, start: number, end: number): number {
     if ((end - start) % 6 !== 0) {
@@ -52,7 +52,7 @@ export class PeerSettings {
     return this.#initialWindowSize - before;
   }
 
-  /** Unknown identifiers are ignored (6.5.2). */
+  /** Validates one setting, and stores it if it is used. Ignores unknown identifiers (6.5.2). */
   #set(id: number, value: number): void {
     switch (id) {
       case SettingId.HeaderTableSize:

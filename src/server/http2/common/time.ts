@@ -4,15 +4,15 @@ import { encodeBlock } from "../hpack/encoder.ts";
 export class Time {
   /** Monotonic time in whole ms. Streams store it, and V8 would allocate an object for each fractional number. */
   now = 0;
-  /** The same time less the pauses of the process (process-clock.ts). Timeouts of connections use it. */
+  /** The same time as `now`, less the pauses of the process (process-clock.ts). Timeouts of connections use it. */
   running = 0;
-  /** Returns the sum of all pauses of the process within the last `ms`, in ms. */
+  /** Returns the sum of the process's pauses within the last `ms` of `running`, in ms. */
   pausedWithin: (ms: number) => number = () => 0;
   /** The Date field (RFC 9110, 6.6.1) of the current second, encoded as a part of a field block. */
   dateField: Uint8Array = new Uint8Array(0);
   #nextSecond = Number.NEGATIVE_INFINITY;
 
-  /** Sets the time. `wall` returns the time of day in ms since 1970, and is called at most once a second. */
+  /** Sets the time. `wall` returns the wall-clock time in ms since 1970, and is called at most once a second. */
   set(now: number, wall: () => number, running = now): void {
     this.now = now;
     this.running = running;

@@ -11,12 +11,15 @@ export type DueAction = ConnectionError | { readonly closeFor: string } | "ping"
 export interface TimeoutInputs {
   /** True if the peer has sent SETTINGS, and has acknowledged those of this side. */
   readonly isSettled: boolean;
-  /** Time at which the incomplete field block began, or the incomplete frame if it is not DATA. Otherwise -1. */
+  /**
+   * Time at which the incomplete field block began. Without one, the time at which an incomplete frame other than DATA
+   * began. Otherwise -1.
+   */
   readonly partialBlockAt: number;
   readonly openStreams: number;
-  /** Bytes that wait for the windows of the peer, or in the socket. */
+  /** Bytes of DATA that the streams have queued, plus the bytes that the socket holds. */
   readonly queuedBytes: number;
-  /** Bytes of field blocks and DATA that have left the socket. */
+  /** Bytes of field blocks and DATA that have left the socket, as an estimate. */
   readonly sentBytes: number;
   /** True if nothing is read from the peer, because the peer does not read its responses. */
   readonly isPaused: boolean;
@@ -27,7 +30,7 @@ export class Timeouts {
   readonly openedAt: number;
   #receivedAt: number;
   #idleAt: number;
-  /** Time of the PING that the peer has not acknowledged, or -1. */
+  /** Time of the keepalive PING that the peer has not acknowledged, or -1. */
   #pingAt = -1;
   readonly #readRate: ReadRate;
 

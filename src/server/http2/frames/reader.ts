@@ -1,11 +1,10 @@
 /** Checks the connection preface, and splits the received bytes after it into frames (RFC 9113, 3.4 and 4.1). */
 import { ConnectionError, ErrorCode, FRAME_HEADER_BYTES, MAX_FRAME_SIZE_BYTES, readUint31 } from "./types.ts";
 
-/** The receiver of frames. */
 export interface FrameSink {
   /** True if the sink accepts no more frames. */
   readonly isClosed: boolean;
-  /** Accepts a frame. Its payload is bytes[start] to bytes[end - 1], which the sink owns. */
+  /** Accepts a frame. Its payload is bytes[start] to bytes[end - 1], which the sink may keep. */
   onFrame(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void;
 }
 
@@ -14,8 +13,8 @@ export class FrameReader {
   /** The number of preface bytes received. */
   #prefaceBytes = 0;
   /**
-   * A frame that was received only in part. The buffer has the size of the whole frame, or only that of the frame
-   * header if the header is incomplete.
+   * The beginning of an incomplete frame, in a buffer for the whole frame. While the frame header is incomplete, the
+   * buffer has room only for the header.
    */
   #partial: Buffer | undefined;
   /** The number of bytes received into `#partial`. */
@@ -31,15 +30,15 @@ export class FrameReader {
     return this.#partial !== undefined;
   }
 
-  /** The type of the partial frame, or -1 if its type was not received. */
+  /** The type of the partial frame. -1 if its type was not received yet, or without a partial frame. */
   get partialFrameType(): number {
     return this.#partial !== undefined && this.#partialBytes > 3 ? (this.#partial[3] as number) : -1;
   }
 
   /**
-   * Passes each complete frame to `sink` before it returns, and copies the beginning of an incomplete one. `sink` may
-   * keep parts of the chunk, which must not change afterwards. Throws ConnectionError if the preface is wrong or a
-   * frame is too large, and any error that `sink` throws.
+   * Passes each complete frame to `sink` before it returns, and copies the beginning of an incomplete frame. Stops when
+   * `sink` is closed. `sink` may keep parts of the chunk, which must not change afterwards. Throws ConnectionError if
+   * the preface is wrong or a frame is too large, and any error that `sink` throws.
    */
   read(chunk: Buffer, sink: FrameSink): void {
     let at = this.#prefaceBytes < this.#preface.length ? this.#readPreface(chunk) : 0;
@@ -54,7 +53,10 @@ export class FrameReader {
     if (at < end && !sink.isClosed) this.#keepPartial(chunk, at);
   }
 
-  /** Compares the chunk with the rest of the preface. Returns the position after it. */
+  /**
+   * Compares the chunk with the rest of the preface. Returns the position in the chunk after the preface. Throws
+   * ConnectionError if they differ.
+   */
   #readPreface(chunk: Buffer): number {
     let at = 0;
     while (this.#prefaceBytes < this.#preface.length && at < chunk.length) {
@@ -65,7 +67,10 @@ export class FrameReader {
     return at;
   }
 
-  /** Completes the partial frame, first its header and then its payload. Returns the position of the next frame. */
+  /**
+   * Adds bytes of the chunk, from position `from`, to the partial frame. Passes the frame to `sink` if it is then
+   * complete. Returns the position after these bytes.
+   */
   #completePartial(chunk: Buffer, from: number, sink: FrameSink): number {
     let at = from;
     for (let partial = this.#partial; partial !== undefined; partial = this.#partial) {
@@ -88,7 +93,7 @@ export class FrameReader {
     return at;
   }
 
-  /** Copies the beginning of an incomplete frame at a position of the chunk. */
+  /** Copies the rest of the chunk from position `at`, which is the beginning of an incomplete frame. */
   #keepPartial(chunk: Buffer, at: number): void {
     const received = chunk.length - at;
     const size = received < FRAME_HEADER_BYTES ? 0 : payloadLength(chunk, at);
@@ -97,7 +102,10 @@ export class FrameReader {
   }
 }
 
-/** Returns the payload length in a frame header. Throws ConnectionError if it exceeds SETTINGS_MAX_FRAME_SIZE (4.2). */
+/**
+ * Returns the payload length in the frame header at position `at`. Throws ConnectionError if it exceeds
+ * SETTINGS_MAX_FRAME_SIZE (4.2).
+ */
 function payloadLength(bytes: Buffer, at: number): number {
   const length = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
   if (length > MAX_FRAME_SIZE_BYTES) {

@@ -1,4 +1,4 @@
-/** Constants of the HTTP/2 framing layer, and the error of a connection (RFC 9113, 4 to 7). */
+/** Constants of the HTTP/2 framing layer, and the error that ends a connection (RFC 9113, 4 to 7). */
 
 /** Frame types (6). */
 export const FrameType = {
@@ -55,7 +55,7 @@ export const CLIENT_PREFACE: Uint8Array = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\
 export const FRAME_HEADER_BYTES = 9;
 /**
  * The largest payload that this side sends or accepts: the initial value of SETTINGS_MAX_FRAME_SIZE (6.5.2). This side
- * does not announce another one.
+ * does not announce another value.
  */
 export const MAX_FRAME_SIZE_BYTES = 16_384;
 /** The largest flow-control window in bytes (6.9.1), and the largest stream identifier (5.1.1). */

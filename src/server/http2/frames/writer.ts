@@ -2,7 +2,7 @@
 import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_SIZE_BYTES } from "./types.ts";
 
 const BUFFER_BYTES = 65_536;
-/** The size of the largest output that is copied, so that its buffer returns to the pool. */
+/** Output up to this size is copied when it is taken, so that its buffer returns to the pool. */
 const MAX_COPIED_BYTES = 16_384;
 const MAX_SPARE_BUFFERS = 16;
 
@@ -22,7 +22,7 @@ export class BufferPool {
   }
 }
 
-/** Copies all bytes that are passed to it, so the caller may change them afterwards. */
+/** Copies the bytes of each frame into its buffers, so the caller may change them afterwards. */
 export class FrameWriter {
   readonly #buffers: BufferPool;
   /** Called when a frame is written while no other output waits to be taken. */
@@ -45,7 +45,7 @@ export class FrameWriter {
     return this.#fullBytes + this.#at;
   }
 
-  /** Returns the oldest output, or undefined if none is left. The caller owns the buffer. */
+  /** Returns the oldest buffer of output, or undefined if none is left. The caller owns the buffer. */
   takeBuffer(): Buffer | undefined {
     const full = this.#full?.shift();
     if (full !== undefined) {
@@ -72,8 +72,8 @@ export class FrameWriter {
   }
 
   /**
-   * Writes HEADERS (6.2) with a complete field block, which is `block` and then `more`. Adds CONTINUATION (6.10) if one
-   * frame is too small.
+   * Writes HEADERS (6.2) with a complete field block: `block` followed by `more`. A block above MAX_FRAME_SIZE_BYTES
+   * continues in CONTINUATION frames (6.10).
    */
   writeHeaders(streamId: number, block: Uint8Array, more: Uint8Array, flags: number): void {
     const length = block.length + more.length;

@@ -44,8 +44,8 @@ export class RequestDecoder {
   }
 
   /**
-   * Decodes a field block that is not a request head, such as trailers. Returns undefined if its list is too large.
-   * Throws ConnectionError if the block cannot be decoded.
+   * Decodes a field block, such as trailers. Returns undefined if its list is too large. Throws ConnectionError if the
+   * block cannot be decoded.
    */
   decodeList(bytes: Buffer, start: number, end: number): readonly HeaderField[] | undefined {
     const list = this.#hpack.decode(bytes, start, end, this.#maxListBytes);
@@ -54,7 +54,7 @@ export class RequestDecoder {
 
   #decode(bytes: Buffer, start: number, end: number): Http2RequestHead | InvalidRequest {
     const list = this.decodeList(bytes, start, end);
-    // A request gets 431 if its list exceeds SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 10.5.1).
+    // A request gets 431 if its header list exceeds SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 10.5.1).
     return list === undefined ? 431 : parseRequestHead(list);
   }
 }

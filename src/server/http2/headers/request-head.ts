@@ -26,7 +26,7 @@ export class Http2RequestHead implements RequestHead {
   }
 }
 
-/** The request head of a stream that gets an error response because its own head is invalid or too large. */
+/** Stands in for the head of a request that gets an error response without the handler. */
 export const PLACEHOLDER_HEAD = new Http2RequestHead(
   { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
   "http",
@@ -45,7 +45,8 @@ interface Parts {
 }
 
 /**
- * The reason not to serve a request: it is malformed, which is a stream error (8.1.1), or the status of its response.
+ * The reason not to serve a request. "malformed" is a stream error (8.1.1). A number is the status of the error
+ * response.
  */
 export type InvalidRequest = "malformed" | 400 | 431 | 501;
 
@@ -80,18 +81,21 @@ export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead
   return isHostConsistent(parts, scheme) ? new Http2RequestHead(parts, scheme) : "malformed";
 }
 
-/** Returns 501 for a well-formed CONNECT, which has neither :scheme nor :path (8.5), or "malformed". */
+/**
+ * Returns 501 for a well-formed CONNECT, which has :authority but neither :scheme nor :path (8.5). Otherwise returns
+ * "malformed".
+ */
 function statusOfConnect(parts: Parts): InvalidRequest {
   return parts.scheme === undefined && parts.path === undefined && parts.authority !== undefined ? 501 : "malformed";
 }
 
-/** True if host is missing or names the same authority as :authority (8.3.1). */
+/** True unless host and :authority name different authorities (8.3.1). */
 function isHostConsistent({ host, authority }: Parts, scheme: "http" | "https"): boolean {
   if (host === undefined || host === authority) return true;
   return authority === undefined || normalize(host, scheme) === normalize(authority, scheme);
 }
 
-/** Returns the authority in lower case, without the default port of the scheme. */
+/** Returns the authority in lower case, without an empty port and without the default port of the scheme. */
 function normalize(authority: string, scheme: "http" | "https"): string {
   return authority.toLowerCase().replace(scheme === "http" ? /:(?:80)?$/ : /:(?:443)?$/, "");
 }
@@ -162,7 +166,7 @@ function storeField(parts: Parts, kind: FieldKind, value: string): boolean {
   return false;
 }
 
-/** True if the list is valid as trailers: without pseudo-header fields and malformed fields (8.1). */
+/** True if the list is valid as trailers: without pseudo-header fields and without malformed fields (8.1). */
 export function areTrailers(list: readonly HeaderField[]): boolean {
   return list.every(
     ({ kind }) => kind !== FieldKind.Malformed && (kind < FieldKind.Method || kind > FieldKind.Authority),

@@ -14,7 +14,7 @@ export interface ResponseBlock {
 
 /**
  * Encodes each frozen head and each frozen array of trailers once, and finds its block by the identity of the object.
- * The most recent ones are found without a WeakMap look-up.
+ * The most recent head and trailers are found without a WeakMap look-up.
  */
 export class ResponseEncoder {
   readonly #heads = new WeakMap<ResponseHead, ResponseBlock>();
@@ -66,7 +66,7 @@ function makeBlock({ status, fields }: ResponseHead): ResponseBlock {
   };
 }
 
-/** Returns the fields. Throws TypeError if one of them is invalid. */
+/** Returns `fields` unchanged. Throws TypeError if a field is invalid. */
 function validFields(fields: readonly Field[]): readonly Field[] {
   for (const [name, value] of fields) {
     if (!isSendable(name, value)) {

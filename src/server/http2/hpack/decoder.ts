@@ -6,10 +6,13 @@ import { STATIC_TABLE } from "./static-table.ts";
 
 /**
  * The largest dynamic table: the initial value of SETTINGS_HEADER_TABLE_SIZE (RFC 9113, 6.5.2). This side does not
- * announce another one.
+ * announce another value.
  */
 const MAX_TABLE_BYTES = 4096;
-/** The slots for entries: a power of two, and at least MAX_TABLE_BYTES / 32, the smallest size of an entry (4.1). */
+/**
+ * The number of slots, a power of two. The smallest entry has 32 bytes (4.1), so at most MAX_TABLE_BYTES / 32 entries
+ * fit.
+ */
 const SLOTS = 128;
 
 export class HpackDecoder {
@@ -23,12 +26,12 @@ export class HpackDecoder {
   #at = 0;
   /** Increases with each change of the dynamic table. While it stays the same, equal blocks decode to equal fields. */
   tableVersion = 0;
-  /** True if the most recently decoded list exceeded its maximum size. Its fields beyond that size are then missing. */
+  /** True if the most recently decoded list exceeded its maximum size. The fields beyond that size are then missing. */
   isListTooLarge = false;
 
   /**
-   * Decodes the block in bytes[start] to bytes[end - 1]. Returns its fields, up to a list of `maxListSize` bytes (RFC
-   * 9113, 6.5.2), and sets `isListTooLarge`. Throws ConnectionError if the block is malformed.
+   * Decodes the block in bytes[start] to bytes[end - 1]. Returns its fields, up to a list size of `maxListSize` bytes
+   * (RFC 9113, 6.5.2). Sets `isListTooLarge`. Throws ConnectionError if the block is malformed.
    */
   decode(bytes: Buffer, start: number, end: number, maxListSize: number): HeaderField[] {
     const list: HeaderField[] = [];
@@ -110,7 +113,8 @@ export class HpackDecoder {
   }
 
   /**
-   * Inserts an entry, after eviction of the oldest ones. An entry larger than the table only empties the table (4.4).
+   * Evicts the oldest entries until there is room, and then inserts an entry. An entry larger than the table only
+   * empties the table (4.4).
    */
   #insert(field: HeaderField): void {
     this.tableVersion++;
@@ -131,7 +135,7 @@ export class HpackDecoder {
     }
   }
 
-  /** Changes the maximum size of the table. Throws ConnectionError above the announced size (6.3). */
+  /** Changes the maximum size of the table. Throws ConnectionError if `size` exceeds MAX_TABLE_BYTES (6.3). */
   #resize(size: number): void {
     if (size > MAX_TABLE_BYTES) {
       throw malformed(`dynamic table size of ${size} bytes exceeds ${MAX_TABLE_BYTES} bytes`);

@@ -6,19 +6,19 @@ import type { Field } from "../../http/exchange.ts";
 import { huffmanEncode, huffmanLength } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
-/** A dynamic table size update to 0 (6.3), required if the peer lowers the initial table size (4.2). */
+/** A dynamic table size update to 0 (6.3), required if the peer lowers the maximum table size (4.2). */
 export const EMPTY_TABLE_UPDATE: Uint8Array = Uint8Array.of(0x20);
 
 /** The lowest index of each name in the static table. */
 const NAMES: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(({ field }, i) => [field[0], i + 1] as const).reverse(),
 );
-/** The index of each field that has a value in the static table, by its text "name: value". */
+/** The index of each field of the static table that has a value, by its text "name: value". */
 const FIELDS: ReadonlyMap<string, number> = new Map(
   STATIC_TABLE.map(({ field }, i) => [field.join(": "), i + 1] as const).filter(([field]) => !field.endsWith(": ")),
 );
 
-/** Returns the block of these fields in a new buffer. */
+/** Returns `fields` as a field block in a new buffer. */
 export function encodeBlock(fields: readonly Field[]): Buffer {
   const out: number[] = [];
   for (const field of fields) encodeField(field, out);

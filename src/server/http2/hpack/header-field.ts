@@ -1,7 +1,7 @@
 /** A header field and its kind, as the HPACK tables store it (RFC 9113, 8.2). */
 import type { Field } from "../../http/exchange.ts";
 
-/** The kinds of fields. A table entry stores its kind, so that an indexed field costs no look-up by name. */
+/** The kinds of fields. A table entry stores its kind, so that an indexed field needs no look-up by name. */
 export const FieldKind = {
   Regular: 0,
   Malformed: 1,
@@ -36,8 +36,8 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
 /** A field name: a token without upper-case letters (8.2, 8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /**
- * Matches an invalid value: one with a control character except tab, with a character that is not a byte (RFC 9110,
- * 5.5), or with white space around it (8.2.1).
+ * Matches an invalid value: it has a control character other than tab, a character above U+00FF (RFC 9110, 5.5), or
+ * white space at either end (8.2.1).
  */
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/;
 const DECIMAL = /^\d{1,15}$/;
@@ -62,7 +62,7 @@ function kindOf(name: string, value: string): FieldKind {
   const kind = KINDS.get(name);
   if (kind === FieldKind.ContentLength) return DECIMAL.test(value) ? kind : FieldKind.Malformed;
   if (kind !== undefined) return kind;
-  // The only valid value of te is "trailers" (8.2.2). Any other name that begins with ":" is malformed (8.3).
+  // A pseudo-header field that KINDS does not have is malformed (8.3). For te, only "trailers" is valid (8.2.2).
   return NAME.test(name) && (name !== "te" || value === "trailers") ? FieldKind.Regular : FieldKind.Malformed;
 }
 

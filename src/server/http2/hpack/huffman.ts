@@ -77,7 +77,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
       }
     }
   }
-  // The remaining bits are codes of fewer than eight bits, and then padding: at most seven bits, which are all ones.
+  // Fewer than eight bits remain. They may complete codes, and end with padding, which must be all ones.
   for (;;) {
     const cell = tree[node | ((held << (8 - count)) & 255)] as number;
     const bits = cell >>> 9;

@@ -13,7 +13,7 @@ export interface EarlyStreamOwner {
   requestDiscarded(limit: DiscardLimit | undefined): void;
 }
 
-/** A stream with an early response, from the complete response to the end of the stream. */
+/** The early response of a stream, from its completion to the end of the stream. */
 export class EarlyStream {
   readonly #owner: EarlyStreamOwner;
   readonly #all: EarlyStreams;
@@ -23,7 +23,7 @@ export class EarlyStream {
   /** Time of the next check, in ms of `Time.running`. */
   checkAt = 0;
 
-  /** Calls `send` once, when the held response must be sent. Without `send`, the response is being sent already. */
+  /** Calls `send` once, when the held response must be sent. Without `send`, no response is held. */
   constructor(owner: EarlyStreamOwner, all: EarlyStreams, send?: () => void) {
     this.#owner = owner;
     this.#all = all;
@@ -37,7 +37,8 @@ export class EarlyStream {
   }
 
   /**
-   * Discards received bytes of the request. If the request is complete, sends the held response or closes the stream.
+   * Counts received bytes of the request, which are discarded. If the request is complete, sends the held response.
+   * Closes the stream instead if the response was sent before.
    */
   receive(bytes: number): void {
     this.#response.received(bytes, this.#all.time.running);
@@ -48,7 +49,10 @@ export class EarlyStream {
     else if (this.isSent) this.#owner.requestDiscarded(undefined);
   }
 
-  /** Sends the response if it must not wait any longer. After the response, reports if the request exceeds a limit. */
+  /**
+   * Sends the held response if it must not wait any longer. After the response was sent, calls `requestDiscarded` if
+   * the request exceeds a limit.
+   */
   check(): void {
     const { running: now } = this.#all.time;
     if (this.isSent) {
@@ -63,7 +67,7 @@ export class EarlyStream {
     send?.();
   }
 
-  /** Records that the whole response was sent. The rest of the request is checked from now on. */
+  /** Records that the whole response was sent. From now on, the limits on the rest of the request are checked. */
   responseSent(): void {
     this.#send = undefined;
     this.#response.sent(this.#all.time.running);
@@ -87,9 +91,9 @@ export class EarlyStreams {
    * Called when a stream is added while `isEmpty`. From then on, `check` must be called at intervals until `isEmpty`.
    */
   onFirst = (): void => {};
-  /** Streams whose response is not sent, in the order of their next check: all of them wait for the same time. */
+  /** Streams whose response was not sent, in the order of `checkAt`: each is checked after the same delay. */
   readonly #waiting = new Set<EarlyStream>();
-  /** Streams whose response was sent, in the order of their next check. */
+  /** Streams whose response was sent, in the order of `checkAt`: each is checked after the same delay. */
   readonly #sent = new Set<EarlyStream>();
 
   constructor(limits: Limits, time: Time) {
@@ -101,7 +105,7 @@ export class EarlyStreams {
     return this.#waiting.size === 0 && this.#sent.size === 0;
   }
 
-  /** Adds a stream, or moves it to the end of its set. */
+  /** Adds a stream, or moves it to the end of its set. Schedules its next check. */
   add(early: EarlyStream): void {
     const { earlyResponseMs, earlyResponseIdleMs, discardIdleMs } = this.limits;
     const wasEmpty = this.isEmpty;

@@ -36,8 +36,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   // The methods for the stream.
 
   /**
-   * Buffers a copy of `piece`. Returns false if the budget has no room for it. The window of the bytes is freed
-   * immediately if `freesWindow` is true, and otherwise by `take`.
+   * Buffers a copy of `piece`. Returns false if the budget has no room for it. Gives the peer flow-control credit
+   * (WINDOW_UPDATE) immediately if `freesWindow` is true. Otherwise `take` or `freeWindow` gives it.
    */
   add(piece: Buffer, freesWindow: boolean): boolean {
     if (!this.#budget.tryReserve(piece.length)) return false;
@@ -48,13 +48,16 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return true;
   }
 
-  /** Lets the peer send as many bytes again as are buffered. */
+  /**
+   * Gives the peer flow-control credit for the buffered bytes that the receive window still counts. After the end of
+   * the request, only stops counting them.
+   */
   freeWindow(): void {
     if (this.#stream.isRemoteOpen) this.#stream.receiveWindow?.release(this.#countedBytes);
     this.#countedBytes = 0;
   }
 
-  /** Returns all buffered bytes. The caller owns them. */
+  /** Removes and returns all buffered bytes. The caller owns them. */
   take(): Buffer {
     const bytes = this.#buffer.subarray(0, this.#size);
     this.#budget.release(this.#size);
@@ -97,7 +100,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#stream.continueRequest();
     if (this.#waiting === undefined) {
       this.#waiting = Promise.withResolvers();
-      // The reader may have stopped waiting. A rejection must not be unhandled then.
+      // If the reader has stopped waiting, a rejection must not count as unhandled.
       this.#waiting.promise.catch(() => {});
     }
     return this.#waiting.promise;

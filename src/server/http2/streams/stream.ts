@@ -1,4 +1,4 @@
-/** A stream of a client (RFC 9113, 5.1). To the handler it is the exchange. */
+/** A stream of a client (RFC 9113, 5.1). The handler uses it as an `Exchange`. */
 import type { DiscardLimit } from "../../http/early-response.ts";
 import {
   EMPTY_BYTES,
@@ -45,7 +45,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   #body: RequestBody | undefined;
   /** True if `bufferBody` was called. */
   #buffersBody = false;
-  /** The arguments of `bufferBody`. The callbacks are undefined when nothing is being buffered. */
+  /** The arguments of `bufferBody`. The callbacks are undefined while nothing is being buffered. */
   #bufferMax = 0;
   #bufferDone: BufferDone | undefined;
   #bufferOver: ((exchange: Exchange) => void) | undefined;
@@ -72,7 +72,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
 
   // The request.
 
-  /** True if `bufferBody` was called, and neither the request nor the response is complete. */
+  /** True if `bufferBody` was called, the request is not complete, and its response is neither held nor sent. */
   get isAwaitingBody(): boolean {
     return this.#buffersBody && this.isRemoteOpen && this.#early === undefined;
   }
@@ -116,8 +116,8 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     const done = this.#bufferDone;
     if (endsStream && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
-      // The body is a single frame, and is not copied. The budget must have room for it, because the handler may keep
-      // it.
+      // The body is a single frame, and is not copied. The budget must have room, because the handler may keep the
+      // body.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
       this.#deliver(done, piece);
@@ -223,7 +223,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.#host.reset(this, reason);
   }
 
-  /** True if the client sends no body before it receives 100 (Continue). */
+  /** True if the client still waits for 100 (Continue) before it sends the body. */
   get #isAwaitingContinue(): boolean {
     return this.request.expectsContinue && !this.#sentContinue && this.#received === 0;
   }
@@ -240,7 +240,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     if (this.#progress !== progress) throw new Error(otherwise);
   }
 
-  /** Records that the handler of a cancelled stream has stopped. */
+  /** Records that the handler has stopped, if its stream was cancelled while it was running. */
   #stopped(): void {
     if (this.#progress !== Progress.Cancelled) return;
     this.#progress = Progress.Complete;
@@ -273,7 +273,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.#onCancelled = undefined;
   }
 
-  /** Closes the stream before its response is sent, and tells the handler. */
+  /** Closes a stream whose request or response is not complete, and calls `onCancelled` if it is set. */
   cancel(reason: string): void {
     const isRunning = this.#progress !== Progress.Complete && this.#bufferDone === undefined;
     this.#close();

@@ -44,7 +44,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   readonly #server: ServerState;
   readonly #writer: FrameWriter;
   readonly #floodControl: FloodControl;
-  /** Counts the handlers that are running for cancelled streams. */
+  /** Counts the handlers of this connection that are running for cancelled streams. */
   readonly #cancelledHandlers: Budget;
 
   constructor(connection: StreamsConnection, server: ServerState, writer: FrameWriter, floodControl: FloodControl) {
@@ -144,7 +144,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     this.#remove(stream);
   }
 
-  /** Removes and cancels a stream that ends before its response is complete. */
+  /** Removes and cancels a stream whose request or response is not complete. */
   cancel(stream: Stream, reason: string): void {
     this.#remove(stream);
     stream.cancel(reason);
@@ -164,8 +164,8 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   }
 
   /**
-   * Ends the requests that began before `startedBefore`, and whose body the handler waits for. Responds 408 (RFC 9110,
-   * 15.5.9) to those whose response has not begun.
+   * Resets the streams that began before `startedBefore` and whose handler awaits the body. Sends 408 (RFC 9110,
+   * 15.5.9) first on those whose response has not begun.
    */
   endSlowRequests(startedBefore: number): void {
     for (const stream of this.table.open.values()) {

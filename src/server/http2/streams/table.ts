@@ -1,5 +1,5 @@
 /**
- * The streams of a connection by identifier: those that are not closed, and a record of the others (RFC 9113, 5.1.1).
+ * The streams of a connection that are not closed, by identifier, and a record of the closed ones (RFC 9113, 5.1.1).
  */
 import { ConnectionError, ErrorCode, MAX_UINT31 } from "../frames/types.ts";
 import type { Stream } from "./stream.ts";
@@ -10,7 +10,7 @@ const REMEMBERED_RESETS = 256;
 export class StreamTable {
   readonly open = new Map<number, Stream>();
   #lastId = 0;
-  /** The lowest identifier that the client has skipped. */
+  /** The lowest identifier that the client has skipped after its first stream. MAX_UINT31 if it has skipped none. */
   #firstSkipped = MAX_UINT31;
   /** The identifiers of the streams that this side reset most recently, as a ring. */
   readonly #reset: number[] = [];

@@ -54,7 +54,7 @@ export class Port {
     return this.#http1.requestsInFlight + (this.#http2?.requestsInFlight ?? 0);
   }
 
-  /** Listens, and resolves with the bound address. Rejects with Node's error. */
+  /** Listens, and resolves with the bound address. Rejects with Node's error if the port cannot listen. */
   async open(address: NodeListenOptions): Promise<BoundAddress> {
     const { http2, log } = this.#options;
     const { server } = this.#http1;
@@ -89,8 +89,9 @@ export class Port {
   }
 
   /**
-   * Stops listening and closes every connection gracefully. HTTP/1.1 connections without a request stay open for `idleMs`,
-   * and so do connections whose protocol is not known yet. Resolves when no connection is left.
+   * Stops listening and closes every connection gracefully. `sendConnectionClose` must have been called before. HTTP/1.1
+   * connections without a request stay open for `idleMs`, and so do connections whose protocol is not known yet. Resolves
+   * when no connection is left.
    */
   async drain(idleMs: number): Promise<void> {
     this.#stopWatching?.();

@@ -1,4 +1,7 @@
-/** Routes each request by its path: to the home page, the page's files, the health probe or the RPC handlers. */
+/**
+ * Checks the host of each request. Then routes the request by its path: to the home page, the page's files, the health
+ * probe or the RPC handlers.
+ */
 import type { Exchange, Handler } from "./http/exchange.ts";
 import { HostCheck } from "./http/host-check.ts";
 import { respondOptions } from "./http/responses.ts";
@@ -12,13 +15,13 @@ export interface RequestRouterOptions {
   readonly page: Page | undefined;
   /** Responds to "/healthz". */
   readonly healthz: Handler;
-  /** Responds to every other path. */
+  /** Responds to every other path except "*". */
   readonly calls: Handler;
   /** Hosts that browsers may name, in addition to loopback names; undefined allows every host. */
   readonly allowedHosts: readonly string[] | undefined;
   /** Origins whose pages may name any host. */
   readonly corsOrigins: readonly string[];
-  /** Called for each request that is refused because of its host. */
+  /** Called with the authority of each request that is refused because its host is not allowed. */
   readonly onRefusedHost: (host: string) => void;
 }
 
@@ -43,7 +46,7 @@ export class RequestRouter {
     else this.#options.calls(exchange);
   };
 
-  /** From now on, browsers may only name loopback hosts. */
+  /** Replaces `allowedHosts`: from now on, browsers may only name loopback hosts. */
   allowLoopbackOnly(): void {
     this.#hostCheck = this.#createHostCheck([]);
   }

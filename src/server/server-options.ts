@@ -10,8 +10,8 @@ export type Log = (entry: string) => void;
 
 /**
  * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the
- * limit `messageBytes` instead. As in Connect, each option applies to the registrations that do not set it. Options that
- * turn off a protocol only apply to registrations without options.
+ * limit `messageBytes` instead. As in Connect, each option of Connect applies to the registrations that do not set it.
+ * Options that turn off a protocol only apply to registrations without options.
  */
 export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
   /**
@@ -27,9 +27,9 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly corsOrigins?: readonly string[];
   /**
    * Hosts that a browser may name in a request, in addition to loopback names. A browser that names another host gets
-   * status 403, which stops DNS rebinding. Other clients may name any host. Each entry is a name or an address without a
-   * port, ".example.com" for that domain and all names below it, or "*" for every host. Default: loopback
-   * names only if the server listens on loopback, otherwise "*".
+   * status 403, which stops DNS rebinding. Other clients, and pages on `corsOrigins`, may name any host. Each entry is a
+   * name or an address without a port, ".example.com" for example.com and all names below it, or "*" for every host.
+   * Default: no further hosts if the server listens on loopback, otherwise "*".
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /**
@@ -37,7 +37,7 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
    * `interceptHealth`), nor, as in Connect, for a registration with `interceptors` of its own. Default: none.
    */
   readonly interceptors?: readonly Interceptor[];
-  /** Runs the interceptors for the server's own health service too. Probes have no credentials. Default: false. */
+  /** Runs the interceptors for the server's own health service too. Default: false, because probes have no credentials. */
   readonly interceptHealth?: boolean;
   /** Serves gRPC reflection, from which tools get the schema. Interceptors run for its calls. Default: true. */
   readonly reflection?: boolean;

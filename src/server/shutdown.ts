@@ -25,7 +25,7 @@ export interface ShutdownTimes {
   readonly abortMs: number;
 }
 
-/** Default of `delayMs` if the server is not local: time for two health checks of a load balancer, one each 1 or 2 s. */
+/** Default of `delayMs` if the server is not local: time for two health checks at an interval of 1 to 2 s. */
 export const DEFAULT_DELAY_MS = 5_000;
 const DEFAULTS: ShutdownTimes = Object.freeze({
   delayMs: DEFAULT_DELAY_MS,
@@ -38,8 +38,8 @@ const DEFAULTS: ShutdownTimes = Object.freeze({
 export type PartialShutdownTimes = { readonly [K in keyof ShutdownTimes]?: ShutdownTimes[K] | undefined };
 
 /**
- * Completes `given` with the defaults: `delayMs` 5 s, `idleMs` 1 s, `graceMs` 10 s, `abortMs` 1 s. `delayMs` is 0 for
- * a local server, because load balancers on other machines cannot reach it.
+ * Completes `given` with the defaults: `delayMs` 5 s, `idleMs` 1 s, `graceMs` 10 s, `abortMs` 1 s. If the server is
+ * local, the default of `delayMs` is 0, because load balancers on other machines cannot reach it.
  */
 export function shutdownTimes(given: PartialShutdownTimes, isLocal: boolean): ShutdownTimes {
   const set = Object.fromEntries(Object.entries(given).filter(([, ms]) => ms !== undefined));
@@ -51,8 +51,8 @@ export interface ShutdownSteps {
   /** Reports NOT_SERVING, and makes HTTP/1.1 responses say "Connection: close". */
   announce(): void;
   /**
-   * Closes the port and drains the connections: their calls go on, and further calls are only accepted if they are on
-   * their way already. Connections without a call stay open for up to `idleMs`. Resolves when no connection is left.
+   * Closes the port and drains the connections. Calls in flight go on. HTTP/1.1 connections without a call stay open for
+   * `idleMs`, because a request may be on its way. Resolves when no connection is left.
    */
   stopAccepting(idleMs: number): Promise<void>;
   /** Tells handlers to stop, and ends streams. */

@@ -1,18 +1,18 @@
 /** A buffer that grows by doubling, so that appending many pieces costs linear time. */
 
-/** The smallest buffer to allocate for a second piece. Smaller ones would cause many reallocations. */
+/** The minimum size of a buffer that has grown. Smaller buffers would cause many reallocations. */
 const MIN_GROWN_BYTES = 256;
 
 /**
- * Copies `piece` to position `size` of `buffer`. If the piece does not fit, first copies those `size` bytes to a larger
- * buffer. Returns the buffer that has the piece; the caller owns it and counts its size. The copy costs less memory
- * than `piece` itself, which keeps alive the whole chunk that it is a part of.
+ * Copies `piece` to position `size` of `buffer`. If `buffer` is too small, first copies its initial `size` bytes to a
+ * larger buffer. Returns the buffer that contains the piece. The caller owns this buffer, and adds the length of `piece`
+ * to `size`. The copy costs less memory than `piece` itself, which keeps alive the whole chunk that it is a part of.
  */
 export function appendBytes(buffer: Buffer, size: number, piece: Uint8Array): Buffer {
   const newSize = size + piece.length;
   let target = buffer;
   if (target.length < newSize) {
-    // Most bodies are one piece, so the first buffer has its size only.
+    // Most bodies are one piece, so the first buffer has exactly the size of the first piece.
     target = Buffer.allocUnsafe(size === 0 ? newSize : Math.max(MIN_GROWN_BYTES, newSize * 2));
     buffer.copy(target, 0, 0, size);
   }

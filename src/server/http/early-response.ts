@@ -15,7 +15,7 @@ export class EarlyResponse {
   readonly #limits: Limits;
   /** Time at which the response was complete. After `sent`, the time at which it was sent. */
   #since: number;
-  /** Time at which bytes of the request were most recently received. */
+  /** Time at which bytes of the request were most recently received; `#since` if none were received after it. */
   #receivedAt: number;
   /** Bytes of the request that were received since `#since`. */
   #bytes = 0;

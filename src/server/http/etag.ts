@@ -9,7 +9,7 @@ export function strongETag(...parts: readonly Uint8Array[]): string {
   return `"${hash("sha256", Buffer.concat(parts), "base64url").slice(0, 22)}"`;
 }
 
-/** True if the If-None-Match `condition` names the tag, by weak comparison (RFC 9110, 13.1.2). */
+/** True if `condition`, a value of If-None-Match, is "*" or names the tag, by weak comparison (RFC 9110, 13.1.2). */
 export function matchesETag(condition: string | undefined, etag: string): boolean {
   if (condition === undefined) return false;
   const tags: string[] = condition.match(/"[^"]*"/g) ?? [];

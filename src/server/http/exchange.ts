@@ -15,7 +15,8 @@ export interface RequestHead {
   readonly scheme: "http" | "https";
   readonly method: string;
   /**
-   * Host and optional port from Host or :authority, not validated (authority.ts). Empty if the request names no host.
+   * Host and optional port from Host, :authority or a target in absolute form, not validated (authority.ts). If the
+   * request names no host: "localhost" for HTTP/1.0, otherwise empty.
    */
   readonly authority: string;
   /** Path and query (RFC 9112, 3.2.1), or "*". */
@@ -25,8 +26,8 @@ export interface RequestHead {
 }
 
 /**
- * The head of a response: its status and its header fields. HTTP/2 encodes a head only once if the object and its array
- * of fields are frozen, and the same object is passed again. The same holds for a frozen array of trailers.
+ * The head of a response: its status and its header fields. If a head and its array of fields are frozen, HTTP/2 can
+ * reuse their encoding when the same head is sent again. The same holds for a frozen array of trailers.
  */
 export interface ResponseHead {
   readonly status: number;
@@ -67,7 +68,7 @@ export interface PeerCertificate {
  *
  * An exchange is cancelled if it ends before its handler finishes it, for example because the client has disconnected.
  * The handler must finish a cancelled exchange too. Its response is discarded, but the server learns that the handler
- * has stopped. Only an exchange that is cancelled while `bufferBody` waits for the body needs no response.
+ * has stopped. One exception: an exchange that is cancelled while `bufferBody` waits for the body need not be finished.
  */
 export interface Exchange {
   readonly request: RequestHead;
@@ -96,9 +97,9 @@ export interface Exchange {
     over: (exchange: Exchange) => void,
   ): void;
   /**
-   * Reserves memory for request bytes that the handler keeps, in the server's budget for bodies (the limit
-   * `bufferedBytes`). Returns false, and reserves nothing, if the budget is used up. `bufferBody` reserves memory for
-   * the body only until it calls `done`: a handler that keeps the body any longer must reserve it again.
+   * Reserves memory for request bytes that the handler keeps, under the limit `bufferedBytes` and, over HTTP/2,
+   * `bufferedBytesPerConnection`. Returns false, and reserves nothing, if a limit would be exceeded. `bufferBody`
+   * reserves memory for the body only until it calls `done`: a handler that keeps the body longer must reserve it again.
    */
   tryReserve(bytes: number): boolean;
   /** Releases memory that `tryReserve` has reserved. */
@@ -108,7 +109,10 @@ export interface Exchange {
    * complete (early-response.ts). Throws an Error if a field cannot be sent; the handler must then call `reset`.
    */
   respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;
-  /** Sends the head of a response whose body is sent by `write`. Throws like `respond`. */
+  /**
+   * Sends the head of a response whose body is sent by `write`. HTTP/1.1 may send it with the first piece. Throws like
+   * `respond`.
+   */
   start(head: ResponseHead): void;
   /**
    * Sends a piece of the response's body, which must not change afterwards. Returns undefined if more can be written

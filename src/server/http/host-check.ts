@@ -1,7 +1,7 @@
 /**
  * The host check protects against DNS rebinding: an attacker makes the host name of a web page resolve to this server.
- * The browser then sees the page and this server as one origin, so CORS does not stop the page. Only the host in its
- * requests shows the attack.
+ * The browser then sees the page and this server as one origin, so CORS does not stop the page. Only the host in the
+ * page's requests shows the attack.
  */
 
 import { quote } from "../log/quote.ts";
@@ -10,13 +10,13 @@ import { type Exchange, fieldValue, type RequestHead } from "./exchange.ts";
 import { respondText } from "./responses.ts";
 
 export interface HostCheckOptions {
-  /** Hosts in the form of `allowedHost`, in addition to loopback hosts. Undefined allows every host. */
+  /** Hosts that browsers may name, in addition to loopback hosts; `allowedHost` accepts each. Undefined allows all hosts. */
   readonly allowedHosts: readonly string[] | undefined;
   /** Origins of pages that may send requests with any host. */
   readonly corsOrigins: readonly string[];
-  /** True if the path belongs to the page for browsers. Requests for it must have a host that is valid in a URL. */
+  /** True if the path belongs to the page for browsers. Over HTTP/2, only these paths require a valid authority. */
   readonly isPage: (path: string) => boolean;
-  /** True if the path is for health probes. Their requests may have any host. */
+  /** True if the path is for health probes, which may name a host that is not allowed. */
   readonly isProbe: (path: string) => boolean;
   /** Called with each authority that is refused because its host is not allowed. */
   readonly onRefused: (authority: string) => void;
@@ -40,7 +40,8 @@ export class HostCheck {
 
   /**
    * Returns true if the request may be served. Otherwise sends a response and returns false. The response is 400 if the
-   * authority is invalid (RFC 9112, 3.2). It is 403 if a browser may have sent the request and the host is not allowed.
+   * authority is invalid (RFC 9112, 3.2), over HTTP/2 only for the page. The response is 403 if a browser may have sent
+   * the request and the host is not allowed. Probes, and pages on `corsOrigins`, never get 403.
    */
   passes(exchange: Exchange): boolean {
     const { request } = exchange;
@@ -73,12 +74,12 @@ export class HostCheck {
 /** Describes the text that `allowedHost` accepts, for messages. */
 export const ALLOWED_HOST = "a name or an address without a port, .example.com for all names of a domain, or *";
 
-/** Hosts that every resolver resolves to this machine (RFC 6761, 6.3). */
+/** Matches loopback addresses, and the names that resolve to them everywhere (RFC 6761, 6.3). */
 const LOOPBACK = /^(?:(?:.+\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
- * Returns an allowed host in the spelling of `hostOf`, or undefined if the text is invalid. The text is a name or an
- * address without a port; "." and a name, for that name and every name below it; or "*", for every host.
+ * Returns an allowed host in the spelling of `hostOf`, or undefined if `text` is invalid. `text` is a name, an address
+ * without a port, or "*" for every host. A "." before a name also allows every name below that name.
  */
 export function allowedHost(text: string): string | undefined {
   if (text === "*") return text;

@@ -8,8 +8,8 @@ export function respondText(exchange: Exchange, status: number, text: string, mo
 }
 
 /**
- * Returns true if the request's method is one of `methods`. Otherwise responds and returns false: 204 to OPTIONS, or
- * 405. Both name the allowed methods (RFC 9110, 9.3.7 and 15.5.6).
+ * Returns true if the request's method is one of `methods`. Otherwise returns false and responds: 204 to OPTIONS, 405 to
+ * other methods. Both responses name the allowed methods (RFC 9110, 9.3.7 and 15.5.6).
  */
 export function checkMethod(exchange: Exchange, methods: readonly string[]): boolean {
   const { method } = exchange.request;

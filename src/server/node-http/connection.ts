@@ -19,11 +19,11 @@ export interface NodeRequest {
   /** True if the response to this request waits for the response to an earlier one (pipelining: RFC 9112, 9.3.2). */
   readonly isBlocked: boolean;
   /**
-   * Ends the exchange without its handler, and closes the connection. If the response has begun, resets the exchange.
-   * Otherwise sends the early response that is held, or a response with `status`.
+   * Ends the exchange without its handler, and over HTTP/1.1 closes the connection. If the response has begun, resets the
+   * exchange. Otherwise sends the early response that is held, or a response with `status`.
    */
   refuse(status: number): void;
-  /** Cancels the exchange. Called if Node closes the connection without an event for its requests. */
+  /** Cancels the exchange. Called before its connection is closed, if Node would not emit an event for the request. */
   cancel(): void;
 }
 
@@ -34,8 +34,8 @@ export class NodeConnection implements ResponseHolder {
   /** True if the connection must close after the response to its newest request. */
   isClosing = false;
   /**
-   * Number of requests above the limit pipelinedRequests. The first one gets the final response of the connection. The
-   * others are ignored.
+   * Number of requests since the limit pipelinedRequests was exceeded. The first of them gets 429, the final response of
+   * the connection. The others are ignored.
    */
   refusedRequests = 0;
   /** True if the current idle timeout was extended already, because the process was paused. */
@@ -56,7 +56,7 @@ export class NodeConnection implements ResponseHolder {
     this.#readRate = new ReadRate(context.limits);
   }
 
-  /** Adds `change`, which may be negative, to the response bytes that wait for the client. */
+  /** Adds `change`, which may be negative, to the response bytes that wait for the client. Does nothing after `shed`. */
   changeQueued(change: number): void {
     if (this.#isShed || change === 0) return;
     this.queuedBytes += change;

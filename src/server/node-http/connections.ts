@@ -3,7 +3,7 @@ import type { HttpContext } from "../http/http-context.ts";
 import { processNow } from "../limits/process-clock.ts";
 import type { NodeConnection } from "./connection.ts";
 
-/** The key is Node's object for a connection: a socket over HTTP/1.1, a session over HTTP/2. */
+/** The key `K` is Node's object for a connection: a socket over HTTP/1.1, a session over HTTP/2. */
 export class NodeConnections<K> {
   readonly #connections = new Map<K, NodeConnection>();
   readonly #checkMs: number;

@@ -85,7 +85,10 @@ export function discardRest(
   });
 }
 
-/** Closes an HTTP/1.1 connection after its final response `res`, without waiting for the rest of the request. */
+/**
+ * Closes an HTTP/1.1 connection after its final response `res`, without waiting for the rest of the request. Does nothing
+ * over HTTP/2, or if `res` has no socket.
+ */
 export function closeAfter(res: ServerResponse): void {
   if (streamOf(res) !== undefined || res.socket === null) return;
   const { socket } = res;
@@ -94,8 +97,9 @@ export function closeAfter(res: ServerResponse): void {
 }
 
 /**
- * Keeps Node from destroying the socket after the final response. A client that is still sending its request would lose
- * that response. Returns a function that permits it again, and destroys the socket if Node has tried to.
+ * Prevents Node from destroying the socket after the final response. Otherwise a client that is still sending its request
+ * could lose that response. Returns a function that permits Node to destroy the socket again. If Node has tried meanwhile,
+ * the function destroys the socket.
  */
 function deferDestroy(socket: Socket): () => void {
   let isDue = false;

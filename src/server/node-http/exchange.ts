@@ -21,7 +21,7 @@ export type NodeListener = (
   connection: NodeConnection,
 ) => void;
 
-/** Returns the listener of one server's requests. */
+/** Returns the listener for the requests of one server. */
 export function createNodeListener(handler: Handler): NodeListener {
   const heads = new NodeRequestHeads();
   return (request, response, connection) => {
@@ -43,7 +43,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
   #buffered: BufferedBody | undefined;
   /** Sends the early response that is held. Undefined if none is held. */
   #sendHeld: (() => void) | undefined;
-  /** True if the handler can send nothing more: its response is complete, or the client has disconnected. */
+  /** True if the handler can send nothing more: its response is complete, or the exchange is cancelled. */
   #isFinished = false;
   #isCancelled = false;
   /** True if the connection closes after the response, without reading the rest of the request. */
@@ -217,8 +217,9 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   /**
-   * Adds `Connection: close` if the connection must close and this is the response to its newest request. If an earlier
-   * response had the field, Node would close the connection without responding to the later requests.
+   * Adds `Connection: close` if the connection must close, this request is its newest, and no more of the request's body
+   * will follow. If an earlier response had the field, Node would close the connection without responding to the later
+   * requests.
    */
   #announceClose(): void {
     const { isClosing, newest } = this.#connection;
@@ -227,8 +228,8 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   /**
-   * Ends the response. `body` is the whole body as a latin1 string. It is undefined if the body is empty or was
-   * written.
+   * Ends the response. `body` is the whole body as a latin1 string. `body` is undefined if the whole body is empty or was
+   * written already.
    */
   #finish(body?: string): void {
     this.#isFinished = true;
@@ -238,6 +239,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   /**
    * Discards the rest of the request. Otherwise a client that cannot send the whole request might lose the response.
+   * After `refuse`, closes the HTTP/1.1 connection instead.
    */
   #discardRest(): void {
     if (this.#closesConnection) closeAfter(this.#res);

@@ -13,7 +13,7 @@ import { createNodeListener, type NodeListener } from "./exchange.ts";
 /** Interval between checks for idle connections while the server drains. */
 const DRAIN_CHECK_MS = 20;
 
-/** Maps Node's error codes for requests that cannot be parsed to the status of the response and the exceeded limit. */
+/** Maps Node's error codes for invalid or slow requests to the status of the response and to the exceeded limit, if any. */
 const PARSE_ERRORS: Readonly<
   Record<string, { readonly status: number; readonly limit?: "headersMs" | "headerListBytes" }>
 > = {
@@ -90,7 +90,7 @@ export class Http1Server {
   }
 
   /**
-   * Extends Node's timeout for request heads by the time for which the process was paused. Node reads the property at
+   * Extends Node's timeout for request heads by the time for which the process was paused. Node reads `headersTimeout` at
    * each check.
    */
   #extendHeadersTimeout(): void {
@@ -106,8 +106,7 @@ export class Http1Server {
     server.on(this.https === undefined ? "connection" : "secureConnection", (socket) => this.#onConnection(socket));
     server.on("timeout", (socket: Socket) => this.#onIdleTimeout(socket));
     server.on("request", onRequest);
-    // A server may ignore expectations other than 100-continue (RFC 9110, 10.1.1). This one also ignores them over
-    // HTTP/2.
+    // A server may ignore expectations other than 100-continue (RFC 9110, 10.1.1). The HTTP/2 servers ignore them too.
     server.on("checkExpectation", onRequest);
     server.on("connect", ({ socket }) => this.#onConnect(socket));
     server.on("clientError", (error, socket) => this.#onClientError(error, socket as Socket));
@@ -149,7 +148,7 @@ export class Http1Server {
       req.socket.pause();
       res.shouldKeepAlive = false;
       res.writeHead(429).end();
-      // Node still reads requests that were in flight, and keeps them until the 429 is sent. These requests are
+      // Node may still parse requests that it has received, and keeps them until the 429 is sent. These requests are
       // ignored.
     } else if (connection.refusedRequests > limits.pipelinedRequests) req.socket.destroy();
   }

@@ -9,7 +9,7 @@ type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeade
 export class NodeRequestHeads {
   #last: { readonly source: Source; readonly head: RequestHead } | undefined;
 
-  /** Returns the head of a request. */
+  /** Returns the head of a request: the object of the previous request, if their heads are equal. */
   of(req: IncomingMessage): RequestHead {
     const last = this.#last;
     if (last !== undefined && isEqual(last.source, req)) return last.head;

@@ -4,8 +4,8 @@ import type { Field, ResponseHead } from "../http/exchange.ts";
 import type { NodeConnection } from "./connection.ts";
 
 /**
- * The size of the pieces in which longer bodies are written. A shorter body is one string, which Node joins with the
- * head.
+ * The size of the pieces in which longer bodies are written. If a body is not longer and has no trailers, it is written
+ * as one string, which Node joins with the head.
  */
 export const PIECE_BYTES = 16_384;
 
@@ -31,7 +31,10 @@ export class ResponseWriter {
     if (trailers.length > 0) this.#res.addTrailers(valuesByName(trailers));
   }
 
-  /** Sends the head of a response whose body has an unknown length. */
+  /**
+   * Begins a response whose body has an unknown length. Over HTTP/1.1, Node sends the head with the first bytes of the
+   * body.
+   */
   sendHead(): void {
     this.#res.writeHead(this.#res.statusCode);
     this.#queueHead();
@@ -67,23 +70,23 @@ export class ResponseWriter {
   }
 
   /**
-   * Ends the response. `body` is the whole body as a latin1 string. It is undefined if the body is empty or was
-   * written.
+   * Ends the response. `body` is the whole body as a latin1 string. `body` is undefined if the whole body is empty or was
+   * written already.
    */
   end(body?: string): void {
     this.#res.end(body, "latin1");
     if (body === undefined) return;
-    // The body waits because earlier pipelined responses are not complete, or because the client does not read.
+    // The body waits if earlier pipelined responses are not complete, or if the client does not read.
     if ((this.#res.socket?.writableLength ?? 1) > 0) this.#queue(body.length);
   }
 
-  /** Releases all bytes, because the response is closed. */
+  /** Stops counting the bytes that wait, because the response is closed. */
   releaseAll(): void {
     this.#release(this.#queuedBytes);
   }
 
   /**
-   * Makes Node queue the head now, if earlier pipelined responses are not complete. Otherwise Node would insert the
+   * Makes Node queue the head now, if earlier pipelined responses are not complete. Without this, Node would insert the
    * head at the first write, before output that was queued earlier, such as "100 Continue".
    */
   #queueHead(): void {
@@ -96,8 +99,8 @@ export class ResponseWriter {
    */
   async #writeInPieces(bytes: Uint8Array): Promise<void> {
     this.#queue(bytes.length);
-    // While earlier pipelined responses are not complete, Node would lose the callbacks of writes if the connection
-    // closes.
+    // Until earlier pipelined responses are complete, `res` has no socket. If the connection closed then, Node would never
+    // call the callbacks of writes.
     if (this.#res.socket === null) {
       await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
     }

@@ -198,8 +198,8 @@ export function readConfig(args: readonly string[], env: Env): Config {
 }
 
 /**
- * Returns the value of a setting, or undefined if the setting is unset or invalid. Adds a line about an invalid value
- * to `problems`.
+ * Returns the value of a setting, or its default if it is unset. Returns undefined if it has neither, or if the value is
+ * invalid. In the second case, adds a line to `problems`.
  */
 function readSetting(setting: Setting<unknown>, flags: Flags, env: Env, problems: string[]): unknown {
   const { flag, env: variable, default: fallback, parse, allowed, renamedValues = {} } = setting;

@@ -26,8 +26,9 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
    */
   readonly corsOrigins?: readonly string[];
   /**
-   * Hosts that a browser may name in a request, in addition to loopback names. A browser that names another host gets
-   * status 403, which stops DNS rebinding. Other clients, and pages on `corsOrigins`, may name any host. Each entry is a
+   * Hosts that a request may name, in addition to loopback names. A request that names another host gets status 403, which
+   * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests
+   * of pages on `corsOrigins`; and those for /healthz. Each entry is a
    * name or an address without a port, ".example.com" for example.com and all names below it, or "*" for every host.
    * Default: no further hosts if the server listens on loopback, otherwise "*".
    */

@@ -9,8 +9,8 @@ function isAuthority(text: string): boolean {
 }
 
 /**
- * Returns the host of an authority in the form that browsers use: in lower case, with addresses in their shortest form,
- * and without port and final dot. Returns undefined if the authority is invalid.
+ * Returns the host of an authority in the form that browsers use: in lower case, with addresses in canonical form, and
+ * without port and final dot. Returns undefined if the authority is invalid.
  */
 export function hostOf(authority: string): string | undefined {
   if (!HOST_AND_PORT.test(authority)) return undefined;

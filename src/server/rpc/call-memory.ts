@@ -32,8 +32,8 @@ export class CallMemory {
   }
 
   /**
-   * Counts `bytes` of the reserved memory as those of a decompressed message. Releases the bytes of the message that was
-   * decompressed before.
+   * Records that `bytes` of the reserved memory belong to the newest decompressed message. Releases those of the previous
+   * one.
    */
   keepDecompressed(bytes: number): void {
     this.release(this.#decompressedBytes);

@@ -1,4 +1,4 @@
-/** A header field and its kind, as the HPACK tables store it (RFC 9113, 8.2). */
+/** A header field (RFC 9113, 8.2) and its kind, as the HPACK tables (RFC 7541, 2.3) store both. */
 import type { Field } from "../../http/exchange.ts";
 
 /** The kinds of fields. A table entry stores its kind, so that an indexed field needs no look-up by name. */

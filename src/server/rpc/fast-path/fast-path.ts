@@ -49,7 +49,7 @@ export class FastPath {
   readonly #fallback: Fallback;
   readonly #inFlight: Budget;
   readonly #negotiator: Negotiator;
-  /** The calls whose handler or request gate has returned a promise that is not settled yet. */
+  /** The calls that wait for a promise of their handler or gate, and were not ended by a deadline or by `cutSignal`. */
   readonly #deadlines: Deadlines<UnaryCall>;
 
   constructor(options: FastPathOptions) {

@@ -51,11 +51,11 @@ export interface Negotiation {
   readonly compression: Compression | null;
   readonly heads: ResponseHeads;
   /**
-   * The request headers; undefined until a handler or an interceptor reads them. Copying them for each call is faster
+   * The request headers; undefined until a request gate, a handler or an interceptor needs them. Copying them for each call is faster
    * than parsing the fields.
    */
   requestHeader: Headers | undefined;
-  /** The URL of the request; undefined until a handler or an interceptor reads it. */
+  /** The URL of the request; undefined until a request gate, a handler or an interceptor needs it. */
   url: string | undefined;
 }
 

@@ -103,8 +103,7 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
 
 /**
  * Shuts the server down at the first SIGINT or SIGTERM, and exits at the next one, unless that is an echo of the first
- * (ECHO_MS). While `getTimes` returns undefined, the
- * server does not listen yet, and the first signal exits immediately.
+ * (ECHO_MS). While `getTimes` returns undefined, the server does not listen yet, and the first signal exits immediately.
  */
 function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined): void {
   let first: { signal: string; at: number } | undefined;

@@ -28,9 +28,9 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   /**
    * Hosts that a request may name, in addition to loopback names. A request that names another host gets status 403, which
    * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests
-   * of pages on `corsOrigins`; and those for /healthz. Each entry is a
-   * name or an address without a port, ".example.com" for example.com and all names below it, or "*" for every host.
-   * Default: no further hosts if the server listens on loopback, otherwise "*".
+   * of pages on `corsOrigins`; and those for /healthz. Each entry is a name or an address without a port, ".example.com"
+   * for example.com and all names below it, or "*" for every host. Default: no further hosts if the server listens on
+   * loopback, otherwise "*".
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /**

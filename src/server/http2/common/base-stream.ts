@@ -5,8 +5,7 @@ import type { ReceiveWindow } from "./flow-control.ts";
  * The states of a stream (RFC 9113, 5.1), as sets of bits: 1 if this side has ended its message, 2 if the peer has. An
  * idle stream has no object.
  */
-export const StreamState = { Open: 0, HalfClosedLocal: 1, HalfClosedRemote: 2, Closed: 3 } as const;
-export type StreamState = (typeof StreamState)[keyof typeof StreamState];
+const StreamState = { Open: 0, HalfClosedLocal: 1, HalfClosedRemote: 2, Closed: 3 } as const;
 
 export class BaseStream {
   readonly id: number;
@@ -23,10 +22,6 @@ export class BaseStream {
   constructor(id: number, sendWindow: number) {
     this.id = id;
     this.sendWindow = sendWindow;
-  }
-
-  get state(): StreamState {
-    return this.#state as StreamState;
   }
 
   /** True if the peer may still send frames of its message. */

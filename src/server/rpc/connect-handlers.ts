@@ -41,15 +41,15 @@ export class ConnectHandlers implements Fallback {
     const { allowedMethods, method: desc } = procedure.handler;
     if (!checkMethod(exchange, allowedMethods)) return;
     // A unary body is buffered, because Connect's handlers read a body of many pieces slowly.
-    this.#run(exchange, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
+    this.#run(exchange, procedure, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
   }
 
   handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void {
-    this.#run(exchange, knownBody(body), passed);
+    this.#run(exchange, this.#procedureOf(exchange), knownBody(body), passed);
   }
 
   handleLarge(exchange: Exchange, passed?: UnaryCall): void {
-    this.#run(exchange, bodyInPieces, passed);
+    this.#run(exchange, this.#procedureOf(exchange), bodyInPieces, passed);
   }
 
   onResponseFailed(exchange: Exchange, error: unknown): void {
@@ -58,9 +58,13 @@ export class ConnectHandlers implements Fallback {
     exchange.reset("internal");
   }
 
-  async #run(exchange: Exchange, body: UniversalCallOptions["body"], passed: UnaryCall | undefined): Promise<void> {
+  async #run(
+    exchange: Exchange,
+    procedure: Procedure,
+    body: UniversalCallOptions["body"],
+    passed: UnaryCall | undefined,
+  ): Promise<void> {
     const { compressions, concurrencyLimit, deadlineMs } = this.#options;
-    const procedure = this.#procedureOf(exchange);
     const isUnary = procedure.handler.method.methodKind === "unary";
     const maxMs = isUnary ? deadlineMs : Number.POSITIVE_INFINITY;
     const call = new UniversalCall(exchange, procedure, { maxMs, body, passed });

@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { Test } from "../../gen/service_pb.ts";
 import { hostOf } from "../../src/server/http/authority.ts";
 import { type Address, shellLines, usageLines, withPort } from "../../src/server/site/usage.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
 
-const PROCEDURE = "test.Test/GetSum";
+const PROCEDURE = "calls.v1.CallService/Add";
 const JSON_TYPE = ["-H", "Content-Type: application/json"];
 const DATA = ["-d", '{"a":1,"b":2}'];
 
@@ -72,12 +72,12 @@ for (const [scheme, authority, target] of [
 
 test("a message with every special character of a shell is one word", async (t) => {
   const json = JSON.stringify({ text: 'it\'s $(id) `id` "$HOME" \\ !x & ; *' });
-  const words = await readWords(t, shellLines(Test.method.getSum, json, { scheme: "http", authority: "a:1" }));
+  const words = await readWords(t, shellLines(CallService.method.add, json, { scheme: "http", authority: "a:1" }));
   for (const line of words) assert.equal(line[line.indexOf("-d") + 1], json);
 });
 
 function wordsOf(t: TestContext, address: Address): Promise<string[][]> {
-  return readWords(t, usageLines([Test], address));
+  return readWords(t, usageLines([CallService], address));
 }
 
 /** Returns the words that a shell reads in each line. The folder has files that unquoted words could match. */
@@ -85,8 +85,8 @@ async function readWords(t: TestContext, lines: readonly string[]): Promise<stri
   const cwd = mkdtempSync(join(tmpdir(), "words-"));
   t.after(() => rmSync(cwd, { recursive: true }));
   writeFileSync(join(cwd, "1:50051"), ""); // matches the glob [::1]:50051
-  mkdirSync(join(cwd, "http:/1:50051/test.Test"), { recursive: true });
-  writeFileSync(join(cwd, "http:/1:50051/test.Test/GetSum"), "");
+  mkdirSync(join(cwd, "http:/1:50051/calls.v1.CallService"), { recursive: true });
+  writeFileSync(join(cwd, "http:/1:50051/calls.v1.CallService/Add"), "");
   return Promise.all(
     lines.map(async (line) => {
       const show = ["grpcurl", "npx", "curl"].map((name) => `${name}() { printf '%s\\0' ${name} "$@"; }`);

@@ -7,15 +7,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Browser, Page as BrowserPage, Locator } from "playwright-core";
-import { routes as ownRoutes } from "../../src/routes.ts";
+import { routes as pageRoutes } from "../../src/routes.ts";
+import type { ServerOptions } from "../../src/server/server.ts";
 import { type Page, readPage } from "../../src/server/site/page.ts";
 import { buildPage } from "../../web/build.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { type OpenPage, openPage, startBrowser } from "./browser.ts";
 import { type RecordedExchange, startRecordingProxy } from "./recording-proxy.ts";
-import { startServer } from "./server.ts";
+import { type RunningServer, startServer } from "./server.ts";
 
-export const GET_SUM = "/test.Test/GetSum";
+export { pageRoutes };
+/** The path of the method that most tests of the page call. */
+export const PROCEDURE = "/test.Test/GetSum";
+/** The full name of the message with its input. */
+export const INPUT = "test.Data";
 /** The message of Chromium on every response that is not a success. */
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
 const TIMEOUT_MS = 240_000;
@@ -35,15 +40,20 @@ export function testInChromium(name: string, tests: readonly PageTest[]): void {
   });
 }
 
+/** Starts a server with the page, and with the service that most tests of the page call. */
+export function startPage(t: TestContext, files: Page, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
+  return startServer(t, { page: files, routes: pageRoutes, ...options });
+}
+
 /** Opens the page of a server through a recording proxy. */
 export async function openRecorded(
   t: TestContext,
   browser: Browser,
   files: Page,
   options = {},
-  { host = "127.0.0.1", routes = ownRoutes } = {},
+  { host = "127.0.0.1", ...more }: Partial<ServerOptions> & { readonly host?: string } = {},
 ): Promise<OpenPage & { exchanges(text: string): RecordedExchange[] }> {
-  const { port } = await startServer(t, { page: files, routes, allowedHosts: [host] });
+  const { port } = await startPage(t, files, { allowedHosts: [host], ...more });
   const proxy = await startRecordingProxy(t, port);
   return { ...(await openPage(t, browser, proxy.url.replace("127.0.0.1", host), options)), exchanges: proxy.exchanges };
 }
@@ -77,7 +87,7 @@ export function find(exchanges: (text: string) => RecordedExchange[], protocol: 
     "connect-binary": "application/proto",
     "grpc-web": "application/grpc-web+proto",
   };
-  const found = exchanges(GET_SUM).find(({ request }) =>
+  const found = exchanges(PROCEDURE).find(({ request }) =>
     protocol === "connect-get"
       ? request.start.startsWith("GET ")
       : request.headers.get("content-type") === type[protocol],

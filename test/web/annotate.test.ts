@@ -8,19 +8,19 @@ import { type DescMessage, fromBinary, type Message, toBinary, toJsonString } fr
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { DataSchema } from "../../gen/service_pb.ts";
 import { bodyParts } from "../../web/annotate/body.ts";
 import { frameParts } from "../../web/annotate/frames.ts";
 import { jsonParts } from "../../web/annotate/json.ts";
 import { messageParts } from "../../web/annotate/message.ts";
 import { type DecodedValue, type Part, valuesIn } from "../../web/annotate/part.ts";
 import { requestTargetParts } from "../../web/annotate/request-target.ts";
+import { AddRequestSchema } from "../gen/calls/v1/calls_pb.ts";
 import { envelope } from "../support/cells.ts";
 import { compile, Outer, Scalars } from "../support/protos.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-message.ts";
 
-const DESCRIPTORS: readonly DescMessage[] = [DataSchema, Scalars, Outer];
+const DESCRIPTORS: readonly DescMessage[] = [AddRequestSchema, Scalars, Outer];
 const RUNS = 300;
 
 for (const desc of DESCRIPTORS) {
@@ -78,7 +78,7 @@ test("a file of descriptors has the values that protobuf-es reads", () => {
 });
 
 test("a message of two numbers is four parts: a tag and a value for each", () => {
-  assert.deepEqual(messageParts(Buffer.from("0801109601", "hex"), DataSchema), [
+  assert.deepEqual(messageParts(Buffer.from("0801109601", "hex"), AddRequestSchema), [
     { start: 0, end: 1, annotation: { kind: "tag", number: 1, wireType: 0, field: "a" }, path: "a" },
     { start: 1, end: 2, annotation: { kind: "value", type: "int32", value: 1 }, path: "a" },
     { start: 2, end: 3, annotation: { kind: "tag", number: 2, wireType: 0, field: "b" }, path: "b" },
@@ -90,14 +90,14 @@ test("fields that the descriptor does not know are read by their wire type", () 
   const random = new Random(4);
   for (let run = 0; run < RUNS; run++) {
     const bytes = toBinary(Scalars, randomMessage(random, Scalars));
-    const parts = messageParts(bytes, { ...DataSchema, fields: [] });
+    const parts = messageParts(bytes, { ...AddRequestSchema, fields: [] });
     assertCovers(parts, bytes.length);
     assert.deepEqual(malformed(parts), []);
   }
 });
 
 test("a field with another wire type than its own is read as an unknown field", () => {
-  const parts = messageParts(Uint8Array.of(0x0a, 1, 0x61), DataSchema);
+  const parts = messageParts(Uint8Array.of(0x0a, 1, 0x61), AddRequestSchema);
   assert.deepEqual(valuesIn(parts), [{ path: "#1", value: Uint8Array.of(0x61) }]);
 });
 
@@ -111,10 +111,10 @@ for (const [name, hex] of [
 ] as const) {
   test(`${name} is malformed`, () => {
     const bytes = Buffer.from(hex, "hex");
-    const parts = messageParts(bytes, DataSchema);
+    const parts = messageParts(bytes, AddRequestSchema);
     assertCovers(parts, bytes.length);
     assert.equal(malformed(parts).length, 1);
-    assert.throws(() => fromBinary(DataSchema, bytes));
+    assert.throws(() => fromBinary(AddRequestSchema, bytes));
   });
 }
 
@@ -133,7 +133,7 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
   const message = Buffer.from("0801", "hex");
   const trailers = envelope(Buffer.from("grpc-status: 0\r\ngrpc-message: a b\r\nx:\r\n"), 0x80);
   const body = Buffer.concat([envelope(message), trailers]);
-  const parts = frameParts(body, DataSchema);
+  const parts = frameParts(body, AddRequestSchema);
   assertCovers(parts, body.length);
   assert.deepEqual(malformed(parts), []);
   assert.deepEqual(
@@ -155,7 +155,7 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
 test("a frame with more fields than a function can have arguments is read as any other", () => {
   const fields = 200_000;
   const body = envelope(Buffer.from("0801".repeat(fields), "hex"));
-  const parts = frameParts(body, DataSchema);
+  const parts = frameParts(body, AddRequestSchema);
   assertCovers(parts, body.length);
   assert.equal(parts.length, 2 + 2 * fields);
   const target = `/a.B/C?encoding=json&message=[${"1,".repeat(fields)}1]`;
@@ -163,7 +163,7 @@ test("a frame with more fields than a function can have arguments is read as any
 });
 
 test("a compressed frame is one part after its prefix", () => {
-  const parts = frameParts(envelope(Buffer.from("xyz"), 1), DataSchema);
+  const parts = frameParts(envelope(Buffer.from("xyz"), 1), AddRequestSchema);
   assert.deepEqual(
     parts.map(({ annotation }) => annotation.kind),
     ["flag", "frame-length", "compressed"],

@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { build } from "esbuild";
-import { SumSchema, Test } from "../../gen/service_pb.ts";
 import type { Routes } from "../../src/server/rpc/options.ts";
-import { getSum } from "../../src/sum.ts";
 import { PROTOCOLS } from "../../web/call/protocol.ts";
+import { AddResponseSchema, CallService } from "../gen/calls/v1/calls_pb.ts";
 import { openPage, startBrowser } from "../support/browser.ts";
+import { addInt32 } from "../support/call-service.ts";
 import { ROOT } from "../support/command.ts";
 import { startServer } from "../support/server.ts";
 
@@ -27,33 +27,33 @@ interface Told {
 /** The script of the other page: call(protocol, a, b, url) returns all that it can read. */
 const SCRIPT = `
   import { ConnectError, createClient } from "@connectrpc/connect";
-  import { SumSchema, Test } from "./gen/service_pb.ts";
+  import { AddResponseSchema, CallService } from "./test/gen/calls/v1/calls_pb.ts";
   import { createTransport } from "./web/call/protocol.ts";
   globalThis.call = async (protocol, a, b, url) => {
-    const client = createClient(Test, createTransport(protocol, url, fetch));
+    const client = createClient(CallService, createTransport(protocol, url, fetch));
     let header = new Headers();
     const onHeader = (headers) => { header = headers; };
     try {
-      const { sum } = await client.getSum({ a, b }, { onHeader, headers: { "x-asked": "1" } });
+      const { sum } = await client.add({ a, b }, { onHeader, headers: { "x-asked": "1" } });
       return { sum, etag: header.get("etag"), mine: header.get("x-mine") };
     } catch (reason) {
       const error = ConnectError.from(reason);
-      const details = error.findDetails(SumSchema).map(({ sum }) => sum);
+      const details = error.findDetails(AddResponseSchema).map(({ sum }) => sum);
       return { code: error.code, message: error.rawMessage, details };
     }
   };`;
 
-/** Routes with a GetSum that sends a header, and a detail in its errors. */
+/** Routes with an Add that sends a header, and a detail in its errors. */
 const routes: Routes = (router) => {
-  router.service(Test, {
-    getSum(request, { requestMethod, responseHeader }) {
+  router.service(CallService, {
+    add(request, { requestMethod, responseHeader }) {
       responseHeader.set("X-Mine", "2");
       if (requestMethod === "GET") responseHeader.set("Cache-Control", "public, max-age=60");
       try {
-        return getSum(request);
+        return { sum: addInt32(request) };
       } catch (reason) {
         const { rawMessage, code } = ConnectError.from(reason);
-        throw new ConnectError(rawMessage, code, undefined, [{ desc: SumSchema, value: { sum: 7 } }]);
+        throw new ConnectError(rawMessage, code, undefined, [{ desc: AddResponseSchema, value: { sum: 7 } }]);
       }
     },
   });
@@ -92,8 +92,8 @@ test("a page on another origin, in Chromium", { timeout: 120_000 }, async (t) =>
     await t.test(`if ${name} is allowed, the page reads nothing, and its call is not made`, async (t) => {
       let calls = 0;
       const counting: Routes = (router) => {
-        router.service(Test, {
-          getSum() {
+        router.service(CallService, {
+          add() {
             calls += 1;
             return {};
           },

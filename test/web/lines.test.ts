@@ -10,9 +10,8 @@ import { openPage } from "../support/browser.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { ENV, ROOT, run } from "../support/command.ts";
 import { findJudge, findPython } from "../support/judge.ts";
-import { type PageTest, testInChromium } from "../support/page-tests.ts";
+import { type PageTest, startPage, testInChromium } from "../support/page-tests.ts";
 import { runPython } from "../support/python.ts";
-import { startServer } from "../support/server.ts";
 
 const SNIPPETS = ["grpcurl", "buf curl", "curl", "Python", "TypeScript"];
 
@@ -20,7 +19,7 @@ testInChromium("the page's lines are pasted", [
   [
     "the commands to paste make the same call, with the numbers and the address of the page",
     async (t, browser, files) => {
-      const { url } = await startServer(t, { page: files });
+      const { url } = await startPage(t, files);
       const { page } = await openPage(t, browser, url);
       assert.equal(await page.getByText("-cacert FILE").count(), 0);
       await runSnippets(t, page, (_, snippet) => ({ snippet }));
@@ -31,7 +30,7 @@ testInChromium("the page's lines are pasted", [
       `over ${mutual ? "mutual " : ""}TLS the lines to paste make the call with what the note beside them adds`,
       async (t, browser, files) => {
         const tls = mutual ? { ...SERVER, clientCa: AUTHORITY.cert } : SERVER;
-        const { url, log } = await startServer(t, { page: files, tls });
+        const { url, log } = await startPage(t, files, { tls });
         const [ca, cert, key] = await writePems(t);
         const clientCertificates = [{ origin: url, certPath: cert, keyPath: key }];
         const { page } = await openPage(t, browser, url, {

@@ -4,8 +4,14 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Page as BrowserPage } from "playwright-core";
 import { openPage } from "../support/browser.ts";
-import { assertOnlyRefused, openRecorded, type PageTest, testInChromium, wholeTable } from "../support/page-tests.ts";
-import { startServer } from "../support/server.ts";
+import {
+  assertOnlyRefused,
+  openRecorded,
+  type PageTest,
+  startPage,
+  testInChromium,
+  wholeTable,
+} from "../support/page-tests.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -15,7 +21,7 @@ testInChromium("the page looks right", [
       (locale): PageTest => [
         `axe finds nothing, in ${locale} on ${colorScheme}, before a call, after it and after an error`,
         async (t, browser, files) => {
-          const { url } = await startServer(t, { page: files });
+          const { url } = await startPage(t, files);
           const { page, takeProblems } = await openPage(t, browser, url, { colorScheme, locale });
           await page.locator(".primary").waitFor();
           await assertAccessible(page);
@@ -54,7 +60,7 @@ testInChromium("the page looks right", [
   [
     "at 360 pixels the call button is at the begin of its line",
     async (t, browser, files) => {
-      const { url } = await startServer(t, { page: files });
+      const { url } = await startPage(t, files);
       const { page } = await openPage(t, browser, url, { viewport: { width: 360, height: 800 } });
       const left = async (selector: string) => (await page.locator(selector).first().boundingBox())?.x;
       assert.equal(await left(".function .primary"), await left(".function .name"));
@@ -63,7 +69,7 @@ testInChromium("the page looks right", [
   [
     "with forced colours, bars, the chosen language and highlighted parts are visible",
     async (t, browser, files) => {
-      const { url } = await startServer(t, { page: files });
+      const { url } = await startPage(t, files);
       const { page } = await openPage(t, browser, url, { forcedColors: "active" });
       await page.locator(".primary").click();
       await wholeTable(page);
@@ -87,7 +93,7 @@ testInChromium("the page looks right", [
   [
     "the page contains the whole chart of the benchmark",
     async (t, browser, files) => {
-      const { url } = await startServer(t, { page: files });
+      const { url } = await startPage(t, files);
       const { page } = await openPage(t, browser, url);
       await page.getByText("All measurements").click();
       const picture = page.getByRole("img", { name: "CPU time of the server per call" });

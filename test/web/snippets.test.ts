@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type DescMethodUnary, type DescService, fromJson } from "@bufbuild/protobuf";
-import { DataSchema, Test } from "../../gen/service_pb.ts";
 import type { Address } from "../../src/server/site/usage.ts";
 import { createSnippets } from "../../web/call/snippets.ts";
+import { AddRequestSchema, CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
 import { findJudge, findPython, PYTHON } from "../support/judge.ts";
 import { compileContract } from "../support/protos.ts";
@@ -82,6 +82,6 @@ test("Python's program sends fields that are Python's keywords, nested messages,
 });
 
 function snippet(name: string, address: Address): string {
-  const snippets = createSnippets(Test.method.getSum, create(DataSchema, { a: 1, b: 2 }), address);
+  const snippets = createSnippets(CallService.method.add, create(AddRequestSchema, { a: 1, b: 2 }), address);
   return snippets.find((each) => each.name === name)?.text ?? "";
 }

@@ -5,7 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
-import { SETTINGS } from "../../src/config.ts";
+import { SETTINGS } from "../../src/program/config.ts";
 import { ROOT } from "../support/command.ts";
 import { anchors, codeSpans, DOCUMENTS, linkTargets } from "../support/markdown.ts";
 

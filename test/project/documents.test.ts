@@ -34,7 +34,7 @@ const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
 /** The ports of the documents. Other servers may use them, so a copy has free ones in their place. */
 const PORTS = ["50051", "50052", "8080", "8081"];
 /** The files of a copy that have these ports. */
-const WITH_PORT = ["src/config.ts", "src/client/arguments.ts", "test/fixtures/post/client.py"];
+const WITH_PORT = ["src/program/config.ts", "src/client/arguments.ts", "test/fixtures/post/client.py"];
 
 const TIMEOUT_MS = 120_000;
 const HANG_MS = 30_000;

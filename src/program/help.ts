@@ -1,10 +1,10 @@
 /** Makes the text that `npm start -- --help` prints. */
 
-import { LIMIT_SETTINGS } from "./cli/limit-settings.ts";
-import type { Setting } from "./cli/setting.ts";
+import { LIMIT_SETTINGS } from "../cli/limit-settings.ts";
+import type { Setting } from "../cli/setting.ts";
+import { LIMIT_GROUPS } from "../server/limits/definition.ts";
+import { LIMITS } from "../server/limits/limits.ts";
 import { SETTINGS } from "./config.ts";
-import { LIMIT_GROUPS } from "./server/limits/definition.ts";
-import { LIMITS } from "./server/limits/limits.ts";
 
 const WIDTH_COLUMNS = 100;
 const INDENT = "      ";

@@ -1,15 +1,15 @@
 /** Reads the settings of the process from its arguments and environment. */
-import { type Flags, readFlags } from "./cli/flags.ts";
-import { LIMIT_SETTINGS, RENAMED_FLAGS, renamedVariables } from "./cli/limit-settings.ts";
-import { flagsTakenByNpm } from "./cli/npm-flags.ts";
-import type { Setting } from "./cli/setting.ts";
-import { DURATION_EXAMPLES, parseDuration } from "./cli/units.ts";
-import { ALLOWED_HOST, allowedHost } from "./server/http/host-check.ts";
-import { defaultLimits } from "./server/limits/defaults.ts";
-import type { Limits } from "./server/limits/limits.ts";
-import { MAX_TIMER_MS } from "./server/limits/process-clock.ts";
-import { RENAMES, renamed } from "./server/limits/renamed-options.ts";
-import { DEFAULT_DELAY_MS, type ShutdownTimes } from "./server/shutdown.ts";
+import { type Flags, readFlags } from "../cli/flags.ts";
+import { LIMIT_SETTINGS, RENAMED_FLAGS, renamedVariables } from "../cli/limit-settings.ts";
+import { flagsTakenByNpm } from "../cli/npm-flags.ts";
+import type { Setting } from "../cli/setting.ts";
+import { DURATION_EXAMPLES, parseDuration } from "../cli/units.ts";
+import { ALLOWED_HOST, allowedHost } from "../server/http/host-check.ts";
+import { defaultLimits } from "../server/limits/defaults.ts";
+import type { Limits } from "../server/limits/limits.ts";
+import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
+import { RENAMES, renamed } from "../server/limits/renamed-options.ts";
+import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
 
 export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   /** If undefined, the delay depends on the address that the server listens on. */

@@ -1,0 +1,172 @@
+/** The program around a server: reads the settings, starts the server and reacts to signals. */
+import { asksFor } from "../cli/flags.ts";
+import { versionLine } from "../cli/version.ts";
+import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
+import { LIMITS, type Limits } from "../server/limits/limits.ts";
+import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
+import { isLocal } from "../server/listener/listen-address.ts";
+import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
+import { createServer, type Server } from "../server/server.ts";
+import type { ServerOptions } from "../server/server-options.ts";
+import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
+import { localAddress } from "../server/site/advertised-address.ts";
+import { readPage } from "../server/site/page.ts";
+import { usageLines } from "../server/site/usage.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { HELP } from "./help.ts";
+
+/** The options of `createServer` that are not settings of the command line, and the folder of the page. */
+export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {
+  /** Folder of the built page, which browsers get at "/" unless the page is turned off. Default: no page. */
+  readonly pageFolder?: string | undefined;
+}
+
+/** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
+const ECHO_MS = 500;
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use; choose another with --port",
+  EACCES: "no permission; ports from 1024 up need none",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  ENOTFOUND: "unknown host name",
+  EAI_AGAIN: "the host name cannot be resolved at the moment",
+};
+
+/**
+ * Runs a server as the program of this process. Reads the settings from the arguments of the process and its environment,
+ * serves the routes, and prints the address and commands to paste. With --help or --version, prints a text instead.
+ *
+ * Returns when the server listens. The server then ends by signals: the first SIGINT or SIGTERM shuts it down, and the
+ * second one exits immediately. With TLS, SIGHUP loads the TLS files again. The exit code is 0 after a complete shutdown,
+ * 1 if listening fails, if calls were cut or at the second signal, and 2 after invalid settings or TLS files.
+ */
+export async function run(options: ProgramOptions): Promise<void> {
+  // The reader of a pipe may end before the server does. Without a listener, the error of the next write would end the process.
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
+  const args = process.argv.slice(2);
+  const asked = asksFor(args);
+  if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
+  try {
+    await serve(options, readConfig(args, process.env));
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
+    throw error;
+  }
+}
+
+async function serve({ pageFolder, ...options }: ProgramOptions, config: Config): Promise<void> {
+  const files = tlsFiles(config);
+  const tls = files && (await readTlsFiles(files));
+  const needsPage = config.page && pageFolder !== undefined;
+  const page = needsPage ? readPage(pageFolder) : undefined;
+  const server = createServer({ ...options, ...config, tls, page });
+  let times: ShutdownTimes | undefined;
+  closeOnSignal(server, () => times);
+  if (files !== undefined) renewTlsOnSignal(server, files);
+  const bound = await server
+    .listen({ host: config.host, port: config.port })
+    .catch((error) => fail(1, listenProblem(config, error)));
+  times = shutdownTimes(config, isLocal(bound));
+  const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
+  const address = { ...reached, needsSchema: !config.reflection };
+  const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
+  console.log(lines.join("\n  "));
+  const lowered = loweredLine(config.limits);
+  if (lowered !== undefined) console.log(lowered);
+  if (needsPage && page === undefined) console.error("no page at /: not built yet; npm run build builds it");
+}
+
+function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
+}
+
+/** Returns a line that names the limits with a default lowered for this process. Returns undefined if none is lowered. */
+function loweredLine(limits: Limits): string | undefined {
+  const lowered = loweredLimits(limits).map((name) => {
+    const { unit } = LIMITS[name];
+    return `${name} ${unit === "bytes" ? mebibytes(limits[name]) : limits[name]}`;
+  });
+  if (lowered.length === 0) return undefined;
+  return `defaults lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)}MiB`;
+}
+
+/**
+ * Reads the TLS files again after each SIGHUP. If a signal arrives while files are being read, they are read once more, so
+ * the newest files are always used. Without TLS, SIGHUP keeps its default action and ends the process.
+ */
+function renewTlsOnSignal(server: Server, files: TlsFiles): void {
+  let reading = false;
+  let requested = false;
+  process.on("SIGHUP", async () => {
+    requested = true;
+    if (reading) return;
+    reading = true;
+    while (requested) {
+      requested = false;
+      await renewTls(server, files);
+    }
+    reading = false;
+  });
+}
+
+async function renewTls(server: Server, files: TlsFiles): Promise<void> {
+  try {
+    const credentials = await readTlsFiles(files);
+    server.renewTls(credentials);
+    console.log(`loaded certificate ${files.cert}, valid until ${validUntil(credentials).toISOString()}`);
+  } catch (error) {
+    console.error(`keep the TLS credentials that were loaded before: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Shuts the server down at the first SIGINT or SIGTERM, and exits at the next one, unless that is an echo of the first
+ * (ECHO_MS). While `getTimes` returns undefined, the server does not listen yet, and the first signal exits immediately.
+ */
+function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined): void {
+  let first: { signal: string; at: number } | undefined;
+  function onSignal(signal: string): void {
+    const times = getTimes();
+    if (times === undefined) process.exit(0);
+    const now = performance.now();
+    if (first === undefined) {
+      first = { signal, at: now };
+      void shutDown(server, times);
+    } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
+  }
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+}
+
+/**
+ * Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or the process does not
+ * end.
+ */
+async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
+  const end = performance.now() + times.delayMs + times.graceMs;
+  if (times.delayMs > 0)
+    console.log(`draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`);
+  // Keeps the process alive for the second arrival of a Ctrl-C, which would kill a process that is already exiting.
+  setTimeout(() => {}, ECHO_MS / 10);
+  const cutCalls = await server.close(times);
+  if (cutCalls > 0) fail(1, `drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
+  const left = end - performance.now();
+  // All calls have ended, but a handler can keep the process alive after its client has disconnected.
+  setTimeout(
+    () => fail(1, `drain: timed out after ${times.graceMs} ms; all calls have ended, but something holds the process`),
+    Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
+  ).unref();
+}
+
+function listenProblem({ host, port }: Config, error: NodeJS.ErrnoException): string {
+  return `listen on ${host} port ${port}: ${LISTEN_PROBLEMS[error.code ?? ""] ?? error.message}`;
+}
+
+function fail(exitCode: number, message: string): never {
+  console.error(message);
+  process.exit(exitCode);
+}

@@ -198,8 +198,6 @@ class NodeExchange implements BodyOwner, NodeRequest {
     this.#response.setHead(head);
     this.#announceClose();
     this.#response.sendHead();
-    // If the handler writes immediately, the head and the first piece are sent together.
-    process.nextTick(() => this.#response.flushHead());
   }
 
   write(piece: Uint8Array): Promise<void> | undefined {

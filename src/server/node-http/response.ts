@@ -14,8 +14,6 @@ export class ResponseWriter {
   readonly #connection: NodeConnection;
   /** Bytes of the response that wait for the client. */
   #queuedBytes = 0;
-  /** True after a call of `write`, `writeWhole` or `end`. Each of them sends the head too. */
-  #hasBody = false;
 
   constructor(res: ServerResponse, connection: NodeConnection) {
     this.#res = res;
@@ -35,16 +33,11 @@ export class ResponseWriter {
 
   /**
    * Begins a response whose body has an unknown length. Over HTTP/1.1, Node sends the head with the first bytes of the
-   * body, unless `flushHead` is called before.
+   * body.
    */
   sendHead(): void {
     this.#res.writeHead(this.#res.statusCode);
     this.#queueHead();
-  }
-
-  /** Sends the head now, if it is not sent yet. */
-  flushHead(): void {
-    if (!this.#hasBody && !this.#res.destroyed) this.#res.flushHeaders();
   }
 
   /**
@@ -53,7 +46,6 @@ export class ResponseWriter {
    * closed.
    */
   write(piece: Uint8Array): Promise<void> | undefined {
-    this.#hasBody = true;
     if (piece.length > PIECE_BYTES) return this.#writeInPieces(piece);
     if (this.#res.write(piece)) return undefined;
     this.#queue(piece.length);
@@ -72,7 +64,6 @@ export class ResponseWriter {
    * closed.
    */
   writeWhole(body: Uint8Array): Promise<void> {
-    this.#hasBody = true;
     if (!this.#res.hasHeader("content-length")) this.#res.setHeader("content-length", body.length);
     this.#queueHead();
     return this.#writeInPieces(body);
@@ -83,7 +74,6 @@ export class ResponseWriter {
    * written already.
    */
   end(body?: string): void {
-    this.#hasBody = true;
     this.#res.end(body, "latin1");
     if (body === undefined) return;
     // The body waits if earlier pipelined responses are not complete, or if the client does not read.

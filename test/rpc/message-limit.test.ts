@@ -9,7 +9,7 @@ import { startServer } from "../support/server.ts";
 const DEFAULT_LIMIT = 4_194_304;
 const LIMIT = 65_536;
 const limits = { messageBytes: LIMIT };
-const PATH = "/calls.v1.CallService/Add";
+const PATH = "/test.Test/GetSum";
 
 for (const cell of CELLS) {
   for (const [encoding, compress] of [

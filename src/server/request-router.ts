@@ -6,13 +6,13 @@ import type { Exchange, Handler } from "./http/exchange.ts";
 import { HostCheck } from "./http/host-check.ts";
 import { respondOptions } from "./http/responses.ts";
 import { isHealthz } from "./services/healthz.ts";
-import { PAGE_FILES, type Page } from "./site/page.ts";
+import { PAGE_FILES } from "./site/page.ts";
 
 export interface RequestRouterOptions {
   /** Responds to "/". */
   readonly home: Handler;
-  /** Serves the paths below PAGE_FILES. If undefined, `calls` responds to these paths too. */
-  readonly page: Page | undefined;
+  /** Responds to the paths below PAGE_FILES. If undefined, `calls` responds to these paths too. */
+  readonly pageFiles: Handler | undefined;
   /** Responds to "/healthz". */
   readonly healthz: Handler;
   /** Responds to every other path except "*". */
@@ -40,7 +40,7 @@ export class RequestRouter {
     if (!this.#hostCheck.passes(exchange)) return;
     const { path } = exchange.request;
     if (isHome(path)) this.#options.home(exchange);
-    else if (this.#isPageFile(path)) this.#options.page?.files(exchange);
+    else if (this.#isPageFile(path)) this.#options.pageFiles?.(exchange);
     else if (isHealthz(path)) this.#options.healthz(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
     else this.#options.calls(exchange);
@@ -52,7 +52,7 @@ export class RequestRouter {
   }
 
   #isPageFile(path: string): boolean {
-    return this.#options.page !== undefined && path.startsWith(PAGE_FILES);
+    return this.#options.pageFiles !== undefined && path.startsWith(PAGE_FILES);
   }
 
   #createHostCheck(allowedHosts: readonly string[] | undefined): HostCheck {

@@ -49,7 +49,10 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
    * Default: "built-in".
    */
   readonly http2?: "built-in" | "node";
-  /** The page that browsers get at "/"; `readPage` reads it. Other clients get text. Default: text for every client. */
+  /**
+   * The page that browsers get at "/"; `readPage` reads it. Other clients get text. The page comes with the schema of the
+   * routes at "/-/schema", for every client, without interceptors. Default: text for every client, and no schema there.
+   */
   readonly page?: Page | undefined;
   /** Turns TLS on, with these credentials in PEM. Default: no TLS. */
   readonly tls?: TlsCredentials | undefined;

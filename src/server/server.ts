@@ -32,6 +32,7 @@ import { createHealthz } from "./services/healthz.ts";
 import { registerOwnServices } from "./services/own-services.ts";
 import { type PartialShutdownTimes, shutDown, shutdownTimes } from "./shutdown.ts";
 import { createHome } from "./site/home.ts";
+import { withSchema } from "./site/schema.ts";
 
 export type { ServerOptions } from "./server-options.ts";
 
@@ -101,6 +102,8 @@ class ConnectServer implements Server {
   readonly #shutdown = new AbortController();
   /** Aborted when the grace time is over. Ends every call. */
   readonly #cutoff = new AbortController();
+  /** The services that the server adds to those of the routes. */
+  readonly #ownServices = new Set<DescService>();
   readonly #router: RequestRouter;
   readonly #port: Port;
   #listening: Promise<BoundAddress> | undefined;
@@ -142,17 +145,16 @@ class ConnectServer implements Server {
     const { interceptors = [], fastPath = true } = this.#options;
     const limits = this.#limits;
     const own = { ...this.#options, health: this.health, watchEnd: this.#watchEnd.signal };
-    const exempt = new Set<DescService>();
     return new Dispatcher({
       routes: (router) => {
         this.#options.routes(router);
-        for (const service of registerOwnServices(router, () => this.services, own)) exempt.add(service);
+        for (const service of registerOwnServices(router, () => this.services, own)) this.#ownServices.add(service);
       },
       defaults: { ...this.#options, interceptors: [...interceptors] },
       messageBytes: limits.messageBytes,
       callsInFlight: limits.callsInFlight,
       compression: limits,
-      isExempt: (service) => exempt.has(service),
+      isExempt: (service) => this.#ownServices.has(service),
       deadlineMs: limits.deadlineMs,
       fastPath,
       log: this.#throttledLog,
@@ -164,9 +166,10 @@ class ConnectServer implements Server {
 
   #createRouter(rpc: Handler): RequestRouter {
     const { page, reflection = true, corsOrigins = [], allowedHosts } = this.#options;
+    const ofRoutes = this.services.filter((service) => !this.#ownServices.has(service));
     return new RequestRouter({
       home: createHome(this.services, () => this.#port.credentials, { page, needsSchema: !reflection }),
-      page,
+      pageFiles: page && withSchema(page.files, ofRoutes),
       healthz: createHealthz(this.health),
       calls: withCors(corsOrigins, withCaching(rpc)),
       allowedHosts,

@@ -1,19 +1,19 @@
-/** Makes copies of the repository with another contract by the steps of the README, and opens their pages. */
+/** Opens the page of a server with another contract, and makes copies of the repository. */
 import assert from "node:assert/strict";
-import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { createRegistry, type DescService } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import type { Routes } from "../../src/server/rpc/options.ts";
-import { type Page, readPage } from "../../src/server/site/page.ts";
+import type { Page } from "../../src/server/site/page.ts";
 import { type OpenPage, openPage } from "./browser.ts";
 import { ROOT, run } from "./command.ts";
+import { compileContract } from "./protos.ts";
 import { startServer } from "./server.ts";
 
 export interface OwnContract {
-  readonly folder: string;
   readonly service: DescService;
   readonly files: Page;
 }
@@ -46,14 +46,25 @@ export async function copyRepository(t: TestContext, ...more: readonly string[])
   return folder;
 }
 
-/** Makes a copy with this contract, and generates and builds it. `service` is the first service of the contract. */
-export async function makeOwn(t: TestContext, contract: string, service: string): Promise<OwnContract> {
-  const folder = await copyRepository(t);
+/** Compiles a contract of one file. `service` is the full name of the service that the page calls. */
+export function compileOwn(t: TestContext, contract: string, service: string, files: Page): OwnContract {
+  return { service: compileContract(t, contract).getService(service) as DescService, files };
+}
+
+/** Returns a folder with the code that is generated from the contract, and with the packages of this repository. */
+export async function generateOwn(t: TestContext, contract: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "own-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await mkdir(join(folder, "proto"));
   await writeFile(join(folder, "proto/service.proto"), contract);
-  const { code, stderr } = await run("npm", ["run", "generate"], { cwd: folder });
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  const plugin = { local: ["node", "node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es"], out: "gen" };
+  const template = { version: "v2", plugins: [{ ...plugin, opt: ["target=ts", "import_extension=ts"] }] };
+  const { code, stderr } = await run("buf", ["generate", "proto", "--template", JSON.stringify(template)], {
+    cwd: folder,
+  });
   assert.equal(code, 0, stderr);
-  const generated = (await import(join(folder, "gen/service_pb.ts"))) as Record<string, DescService>;
-  return { folder, service: generated[service] as DescService, files: readPage(join(folder, "web/dist")) as Page };
+  return folder;
 }
 
 /** Opens the page of a server that serves the service of the contract. */

@@ -1,5 +1,5 @@
 /** Makes one call with Connect's client, and records it. */
-import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethodUnary, Message, Registry } from "@bufbuild/protobuf";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createTransport, type Protocol } from "./protocol.ts";
 import { createRecorder, type ReceivedResponse, type SentRequest } from "./recorder.ts";
@@ -23,11 +23,16 @@ export interface Outcome extends Call {
   readonly response: ReceivedResponse | undefined;
 }
 
+export interface CallOptions {
+  /** The types that a google.protobuf.Any can hold in JSON. */
+  readonly registry: Registry;
+}
+
 /** Makes the call to `origin`. The promise never rejects: an error becomes the `output`. */
-export async function makeCall(call: Call, origin: string): Promise<Outcome> {
+export async function makeCall(call: Call, origin: string, { registry }: CallOptions): Promise<Outcome> {
   const { protocol, method, input, isTruncated } = call;
   const recorder = createRecorder(isTruncated ? truncate : undefined);
-  const client = createClient(method.parent, createTransport(protocol, origin, recorder.fetch));
+  const client = createClient(method.parent, createTransport(protocol, origin, recorder.fetch, registry));
   const start = performance.now();
   const output = await (client[method.localName] as unknown as (input: Message) => Promise<Message>)(input).catch(
     ConnectError.from,

@@ -1,9 +1,8 @@
 /** The protocols that a browser can speak, with the transports of Connect's client. */
-import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethodUnary, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { registry } from "./contract.ts";
 
 export const PROTOCOLS = ["connect-json", "connect-binary", "connect-get", "grpc-web"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
@@ -16,13 +15,21 @@ export const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
   "grpc-web": "gRPC-Web",
 };
 
-/** Creates the transport of a protocol to `baseUrl`. The transport sends requests with `fetch`. */
-export function createTransport(protocol: Protocol, baseUrl: string, fetch: typeof globalThis.fetch): Transport {
+/**
+ * Creates the transport of a protocol to `baseUrl`. The transport sends requests with `fetch`. `registry` has the types
+ * that a google.protobuf.Any can hold in JSON.
+ */
+export function createTransport(
+  protocol: Protocol,
+  baseUrl: string,
+  fetch: typeof globalThis.fetch,
+  registry?: Registry,
+): Transport {
   if (protocol === "grpc-web") return createGrpcWebTransport({ baseUrl, fetch });
   return createConnectTransport({
     baseUrl,
     fetch,
-    jsonOptions: { registry },
+    jsonOptions: registry === undefined ? {} : { registry },
     useBinaryFormat: protocol === "connect-binary",
     useHttpGet: protocol === "connect-get",
   });

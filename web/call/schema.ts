@@ -1,17 +1,26 @@
 /** The schema of the services that the page can call. */
-import { createRegistry, type DescService, type Registry } from "@bufbuild/protobuf";
-import { file_service } from "../../gen/service_pb.ts";
+import { createFileRegistry, type DescService, fromBinary, type Registry } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 export interface Schema {
   /** The services that the server's routes register, in their order. */
   readonly services: readonly DescService[];
-  /** All message types of these services, for google.protobuf.Any in JSON. */
+  /** All types that these services need, for google.protobuf.Any in JSON. */
   readonly registry: Registry;
   /** The comments of the contract: of services, methods, messages, fields, enums and their values, by their full names. */
   readonly comments: ReadonlyMap<string, string>;
 }
 
-/** Loads the schema from the server of the page. Rejects with Error if the server cannot be reached. */
+/** The path of the schema: a google.protobuf.FileDescriptorSet in protobuf's binary format. */
+const PATH = "/-/schema";
+
+/** Loads the schema from the server of the page. Rejects with Error if the server does not respond with a schema. */
 export async function loadSchema(): Promise<Schema> {
-  return { services: file_service.services, registry: createRegistry(file_service), comments: new Map() };
+  const response = await fetch(PATH);
+  if (!response.ok) throw new Error(`load the schema: the server responded with status ${response.status}`);
+  const registry = createFileRegistry(
+    fromBinary(FileDescriptorSetSchema, new Uint8Array(await response.arrayBuffer())),
+  );
+  const services = [...registry.files].flatMap((file) => file.services);
+  return { services, registry, comments: new Map() };
 }

@@ -23,6 +23,10 @@ export interface Texts {
   readonly tryMaximum: string;
   readonly tryTruncated: string;
   readonly leftOut: string;
+  readonly loadingSchema: string;
+  /** Replaces the page if the schema cannot be loaded. */
+  readonly noSchema: string;
+  readonly retry: string;
   /** Replaces the page if the contract does not have a unary method. */
   readonly noMethod: string;
   /** Introduces a problem of the input. The problem itself is a message of the client, in English. */

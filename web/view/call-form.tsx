@@ -1,9 +1,9 @@
 /** The form of a call, which looks like a call in a program: a field for each argument. */
 import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
-import { methods } from "../call/contract.ts";
 import { type FormField, type FormValues, formFields, type Problems } from "../call/input.ts";
 import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useTexts } from "./language.ts";
+import { unaryMethods, useSchema } from "./schema.ts";
 
 export interface CallFormProps {
   readonly method: DescMethodUnary;
@@ -98,6 +98,7 @@ export function CallForm(props: CallFormProps) {
 function MethodName({ method, chooseMethod }: CallFormProps) {
   const texts = useTexts();
   const nameOf = ({ parent, name }: DescMethodUnary) => `${parent.typeName}.${name}`;
+  const methods = unaryMethods(useSchema());
   if (methods.length === 1) return <span class="name">{nameOf(method)}</span>;
   return (
     <select

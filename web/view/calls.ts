@@ -2,6 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { type Call, makeCall, type Outcome } from "../call/call.ts";
 import { isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+import { useSchema } from "./schema.ts";
 
 export interface Calls {
   /** The outcomes of the newest call. The first one is in the chosen protocol. */
@@ -14,6 +15,7 @@ export interface Calls {
 }
 
 export function useCalls(): Calls {
+  const { registry } = useSchema();
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isCalling, setCalling] = useState(false);
   /** The number of the newest call or discard. Outcomes of older calls are ignored. */
@@ -22,7 +24,7 @@ export function useCalls(): Calls {
   async function make(call: Call): Promise<void> {
     newest.current += 1;
     const number = newest.current;
-    const makeIn = (protocol: Protocol) => makeCall({ ...call, protocol }, location.origin);
+    const makeIn = (protocol: Protocol) => makeCall({ ...call, protocol }, location.origin, { registry });
     setCalling(true);
     const outcome = await makeIn(call.protocol);
     if (number !== newest.current) return;

@@ -2,9 +2,9 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { methods } from "../call/contract.ts";
 import { exampleValues, type FormValues, type InputResult, maximumValues, readInput } from "../call/input.ts";
 import { isOffered, type Protocol } from "../call/protocol.ts";
+import type { Schema } from "../call/schema.ts";
 import { CallForm } from "./call-form.tsx";
 import { useCalls } from "./calls.ts";
 import { Comparison } from "./comparison.tsx";
@@ -18,7 +18,9 @@ import {
   TextsContext,
   useTexts,
 } from "./language.ts";
+import { Loading } from "./loading.tsx";
 import { Result } from "./result.tsx";
+import { unaryMethods } from "./schema.ts";
 import { SizeTable } from "./size-table.tsx";
 import { Snippets } from "./snippets.tsx";
 
@@ -139,5 +141,9 @@ function NoMethod() {
   );
 }
 
-const [first] = methods;
-render(first === undefined ? <NoMethod /> : <Page first={first} />, document.body);
+function pageOf(schema: Schema) {
+  const [first] = unaryMethods(schema);
+  return first === undefined ? <NoMethod /> : <Page first={first} />;
+}
+
+render(<Loading>{pageOf}</Loading>, document.body);

@@ -1,12 +1,12 @@
 /** Shows the outcome of a call in a line: the response, or the error. Screen readers announce it. */
-import { type DescMessage, type JsonValue, type Message, toBinary, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type JsonValue, type Message, type Registry, toBinary, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
-import { registry } from "../call/contract.ts";
 import { isBinary } from "../call/protocol.ts";
 import { formatHttpVersion, shorten } from "./format.ts";
 import { useTexts } from "./language.ts";
+import { useSchema } from "./schema.ts";
 
 /** Limits the characters that are shown of a response. */
 const MAX_CHARACTERS = 300;
@@ -23,6 +23,7 @@ export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; i
 function Line({ outcome }: { outcome: Outcome }) {
   const { method, output, milliseconds, request, response, isTruncated } = outcome;
   const texts = useTexts();
+  const { registry } = useSchema();
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   return (
     <>
@@ -33,7 +34,7 @@ function Line({ outcome }: { outcome: Outcome }) {
       ) : (
         <p class="response">
           <span class="unseen">{texts.responseLabel}: </span>
-          {shorten(formatMessage(method.output, output), MAX_CHARACTERS) || texts.emptyResponse}
+          {shorten(formatMessage(method.output, output, registry), MAX_CHARACTERS) || texts.emptyResponse}
         </p>
       )}
       {isTruncated && <p class="note">{hadBytes(outcome) ? texts.truncated : texts.loneTag}</p>}
@@ -59,7 +60,7 @@ function hadBytes({ protocol, method, input }: Outcome): boolean {
  * Returns the message like "sum = 3", including fields with default values. Returns the error's text if JSON cannot
  * represent the message.
  */
-function formatMessage(desc: DescMessage, message: Message): string {
+function formatMessage(desc: DescMessage, message: Message, registry: Registry): string {
   let json: JsonValue;
   try {
     json = toJson(desc, message, { alwaysEmitImplicit: true, registry });

@@ -59,7 +59,10 @@ export async function generateOwn(t: TestContext, contract: string): Promise<str
   await writeFile(join(folder, "proto/service.proto"), contract);
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const plugin = { local: ["node", "node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es"], out: "gen" };
-  const template = { version: "v2", plugins: [{ ...plugin, opt: ["target=ts", "import_extension=ts"] }] };
+  const template = {
+    version: "v2",
+    plugins: [{ ...plugin, opt: ["target=ts", "import_extension=ts", "erasable_syntax=true"] }],
+  };
   const { code, stderr } = await run("buf", ["generate", "proto", "--template", JSON.stringify(template)], {
     cwd: folder,
   });

@@ -200,6 +200,32 @@ const OF_THE_SHOP: readonly OwnTest[] = [
   ],
 ];
 
+const WITHOUT_SCHEMA: OwnTest = [
+  "a page without its schema says so, and loads it at the next try",
+  async (t, browser, own) => {
+    const { page, takeProblems } = await openOwn(t, browser, own, {});
+    for (const [fulfill, problem] of [
+      [undefined, "Failed to fetch"],
+      [{ status: 404 }, "load the schema: the server responded with status 404"],
+      [{ body: "x" }, ""],
+    ] as const) {
+      await page.route("**/-/schema", (route) => (fulfill === undefined ? route.abort() : route.fulfill(fulfill)));
+      await page.reload();
+      const alert = page.getByRole("alert");
+      await alert.waitFor();
+      assert.match(
+        await text(alert),
+        /^The schema of the services could not be loaded\. Is the server still running\? ./,
+      );
+      assert.ok((await text(alert)).endsWith(problem));
+      await page.unroute("**/-/schema");
+      await page.getByRole("button", { name: "Try again" }).click();
+      await page.getByLabel("dishName").waitFor();
+    }
+    for (const each of await takeProblems()) assert.match(each, /^error: Failed to load resource/);
+  },
+];
+
 const OF_THE_ODD: readonly OwnTest[] = [
   [
     "methods are in the order of the file, so that the first one is that of the server's commands",
@@ -351,7 +377,7 @@ function withContract(contract: string, service: string, tests: readonly OwnTest
 }
 
 testInChromium("the page follows the services of the server", [
-  ...withContract(SHOP, "shop.v1.OrderService", OF_THE_SHOP),
+  ...withContract(SHOP, "shop.v1.OrderService", [...OF_THE_SHOP, WITHOUT_SCHEMA]),
   ...withContract(ODD, "odd.v1.OddService", OF_THE_ODD),
   ...withContract(STREAMS, "streams.v1.WatchService", [
     [

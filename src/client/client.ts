@@ -5,8 +5,8 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { Test } from "../../gen/service_pb.ts";
 import { asksFor } from "../cli/flags.ts";
 import { versionLine } from "../cli/version.ts";
+import { retryRefused } from "../server/retry-refused.ts";
 import { type CallArguments, HELP, readArguments } from "./arguments.ts";
-import { retryRefused } from "./retry-refused.ts";
 import { UsageError } from "./usage-error.ts";
 import { printCalls } from "./verbose/verbose.ts";
 

@@ -6,9 +6,9 @@ import { HTTP_VERSIONS, type HttpResponse, type HttpVersion, send } from "../sup
 import { echoRoutes } from "../support/protos.ts";
 import { startServer } from "../support/server.ts";
 
-const SUM = "/test.Test/GetSum?connect=v1&encoding=json&message=";
+const SUM = "/calls.v1.CallService/Add?connect=v1&encoding=json&message=";
 const SUM_OF_3 = `${SUM}%7B%22a%22%3A1%2C%22b%22%3A2%7D`;
-const SUM_OF_3_BINARY = "/test.Test/GetSum?connect=v1&encoding=proto&base64=1&message=CAEQAg";
+const SUM_OF_3_BINARY = "/calls.v1.CallService/Add?connect=v1&encoding=proto&base64=1&message=CAEQAg";
 const SUM_OF_4 = `${SUM}%7B%22a%22%3A2%2C%22b%22%3A2%7D`;
 const SUM_OVER_INT32 = `${SUM}%7B%22a%22%3A2147483647%2C%22b%22%3A1%7D`;
 const SAY = "/fixture.Echo/Say?connect=v1&encoding=json&message=%22%22";
@@ -64,7 +64,11 @@ for (const version of HTTP_VERSIONS) {
   test(`a response to POST has no ETag and no Cache-Control, and ignores conditions, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const headers = { "content-type": "application/json", "if-none-match": "*" };
-    const response = await send(version, authority, { path: "/test.Test/GetSum", headers, body: '{"a":1,"b":2}' });
+    const response = await send(version, authority, {
+      path: "/calls.v1.CallService/Add",
+      headers,
+      body: '{"a":1,"b":2}',
+    });
     assert.deepEqual([response.status, response.body.toString()], [200, '{"sum":3}']);
     assert.deepEqual([response.headers.etag, response.headers["cache-control"]], [undefined, undefined]);
   });
@@ -74,7 +78,7 @@ for (const version of HTTP_VERSIONS) {
     for (const [path, expected] of [
       [SUM_OVER_INT32, 400],
       [`${SUM}%5B`, 400],
-      ["/test.Test/GetSum?connect=v1&encoding=xml&message=", 415],
+      ["/calls.v1.CallService/Add?connect=v1&encoding=xml&message=", 415],
       ["/no.Such/Thing", 404],
       ["/grpc.health.v1.Health/Check", 405],
     ] as const) {

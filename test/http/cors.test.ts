@@ -9,14 +9,14 @@ import { startServer } from "../support/server.ts";
 
 const PAGE = "https://page.example";
 const OTHER = "https://other.example";
-const GET_SUM = "/test.Test/GetSum";
-const GET_SUM_OF_3 = `${GET_SUM}?connect=v1&encoding=json&message=%7B%22a%22%3A1%2C%22b%22%3A2%7D`;
+const ADD = "/calls.v1.CallService/Add";
+const ADD_1_AND_2 = `${ADD}?connect=v1&encoding=json&message=%7B%22a%22%3A1%2C%22b%22%3A2%7D`;
 
 for (const version of HTTP_VERSIONS) {
   test(`a preflight of an allowed origin gets all fields, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [OTHER, PAGE] });
     const asked = "content-type,connect-protocol-version,authorization,x-mine";
-    for (const path of [GET_SUM, "/grpc.health.v1.Health/Watch", "/no.Such/Thing"]) {
+    for (const path of [ADD, "/grpc.health.v1.Health/Watch", "/no.Such/Thing"]) {
       const { status, headers, body } = await send(version, authority, preflight(path, PAGE, asked));
       assert.deepEqual([status, body.length], [204, 0]);
       assert.equal(headers["access-control-allow-origin"], PAGE);
@@ -30,7 +30,7 @@ for (const version of HTTP_VERSIONS) {
 
   test(`a preflight that asks for no header gets no Access-Control-Allow-Headers, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
-    const { headers } = await send(version, authority, preflight(GET_SUM, PAGE));
+    const { headers } = await send(version, authority, preflight(ADD, PAGE));
     assert.equal(headers["access-control-allow-origin"], PAGE);
     assert.equal(headers["access-control-allow-headers"], undefined);
   });
@@ -38,7 +38,7 @@ for (const version of HTTP_VERSIONS) {
   test(`a preflight of any origin is allowed by "*", over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: ["*"] });
     for (const origin of [PAGE, OTHER, "null"]) {
-      const { headers } = await send(version, authority, preflight(GET_SUM, origin));
+      const { headers } = await send(version, authority, preflight(ADD, origin));
       assert.equal(headers["access-control-allow-origin"], "*");
     }
   });
@@ -46,7 +46,7 @@ for (const version of HTTP_VERSIONS) {
   test(`an origin that is not allowed gets no CORS fields, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     for (const origin of [OTHER, "null", `${PAGE}:443`, PAGE.toUpperCase(), `${PAGE}.evil.example`]) {
-      const refused = await send(version, authority, preflight(GET_SUM, origin));
+      const refused = await send(version, authority, preflight(ADD, origin));
       assert.deepEqual([refused.status, allowFields(refused)], [204, []], origin);
       assert.match(String(refused.headers.vary), /^Origin/);
       const answer = await send(version, authority, post("{}", origin));
@@ -57,7 +57,7 @@ for (const version of HTTP_VERSIONS) {
 
   test(`without allowed origins, responses have no CORS fields, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
-    for (const request of [preflight(GET_SUM, PAGE), post("{}", PAGE), post("{", PAGE)]) {
+    for (const request of [preflight(ADD, PAGE), post("{}", PAGE), post("{", PAGE)]) {
       const response = await send(version, authority, request);
       assert.deepEqual([allowFields(response), response.headers.vary], [[], undefined]);
     }
@@ -66,7 +66,7 @@ for (const version of HTTP_VERSIONS) {
   test(`OPTIONS without a preflight gets the methods that the target allows, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     for (const headers of [{ origin: PAGE }, { "access-control-request-method": "POST" }]) {
-      const response = await send(version, authority, { method: "OPTIONS", path: GET_SUM, headers: present(headers) });
+      const response = await send(version, authority, { method: "OPTIONS", path: ADD, headers: present(headers) });
       assert.deepEqual([response.status, response.headers.allow], [204, "POST, GET, OPTIONS"]);
     }
   });
@@ -75,7 +75,7 @@ for (const version of HTTP_VERSIONS) {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
     const plain = await send(version, authority, post("{}"));
     assert.deepEqual([plain.headers.vary, allowFields(plain)], ["Origin", []]);
-    const cached = await send(version, authority, { method: "GET", path: GET_SUM_OF_3 });
+    const cached = await send(version, authority, { method: "GET", path: ADD_1_AND_2 });
     assert.equal(cached.headers.vary, "Accept-Encoding, Origin");
   });
 
@@ -89,7 +89,7 @@ for (const version of HTTP_VERSIONS) {
 
   test(`a cached response and a 304 are readable with their ETag, over ${version}`, async (t) => {
     const { authority } = await startServer(t, { corsOrigins: [PAGE] });
-    const request = { method: "GET", path: GET_SUM_OF_3, headers: { origin: PAGE } };
+    const request = { method: "GET", path: ADD_1_AND_2, headers: { origin: PAGE } };
     const fresh = await send(version, authority, request);
     const condition = { origin: PAGE, "if-none-match": String(fresh.headers.etag) };
     const known = await send(version, authority, { ...request, headers: condition });
@@ -141,7 +141,7 @@ function preflight(path: string, origin: string, headers?: string) {
 }
 
 function post(body: string, origin?: string) {
-  return { path: GET_SUM, headers: present({ "content-type": "application/json", origin }), body };
+  return { path: ADD, headers: present({ "content-type": "application/json", origin }), body };
 }
 
 /** Returns the names of the CORS fields. */

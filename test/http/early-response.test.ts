@@ -11,7 +11,7 @@ import { connectTo } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 
 const SIZE = 1_000_000;
-const HEAD = `POST /test.Test/GetSum HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: ${SIZE}\r\n\r\n`;
+const HEAD = `POST /calls.v1.CallService/Add HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: ${SIZE}\r\n\r\n`;
 
 const TYPES: Readonly<Record<string, string>> = { gRPC: "grpc+", "gRPC-Web": "grpc-web+", Connect: "" };
 
@@ -19,7 +19,7 @@ for (const version of HTTP_VERSIONS) {
   test(`a large request of an unsupported type gets its response, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const headers = { "content-type": "text/plain" };
-    const request = { path: "/test.Test/GetSum", headers, body: Buffer.alloc(SIZE) };
+    const request = { path: "/calls.v1.CallService/Add", headers, body: Buffer.alloc(SIZE) };
     assert.equal((await send(version, authority, request)).status, 415);
   });
 }
@@ -42,13 +42,13 @@ async function answered(http: HttpVersion, authority: string, headers: Record<st
   if (http === "HTTP/1.1") {
     const socket = await connectTo(authority);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`POST /test.Test/GetSum HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n${lines.join("")}\r\n0`);
+    socket.write(`POST /calls.v1.CallService/Add HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n${lines.join("")}\r\n0`);
     const [answer] = await once(socket, "data");
     socket.destroy();
     return Number(/^HTTP\/1\.1 (\d+)/.exec(String(answer))?.[1]);
   }
   const session = http2.connect(`http://${authority}`);
-  const stream = session.request({ ":method": "POST", ":path": "/test.Test/GetSum", ...headers });
+  const stream = session.request({ ":method": "POST", ":path": "/calls.v1.CallService/Add", ...headers });
   stream.on("error", () => {});
   stream.write("0");
   const [{ ":status": status }] = await once(stream, "response");

@@ -4,14 +4,15 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { callRoutes } from "../support/call-service.ts";
 import { CELLS, callIn, envelope } from "../support/cells.ts";
 import { HTTP_VERSIONS, send } from "../support/http.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
 import { connectTo, exchangeBytes, turns } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 
-const GET_SUM = "/test.Test/GetSum";
-const PATHS = ["/", GET_SUM, "/no.Such/Thing"];
+const ADD = "/calls.v1.CallService/Add";
+const PATHS = ["/", ADD, "/no.Such/Thing"];
 
 for (const version of HTTP_VERSIONS) {
   test(`GET / lists the services and commands to call them, over ${version}`, async (t) => {
@@ -20,13 +21,13 @@ for (const version of HTTP_VERSIONS) {
     assert.equal(status, 200);
     assert.equal(headers["content-type"], "text/plain; charset=utf-8");
     const text = body.toString();
-    assert.match(text, /^ {2}test\.Test: GetSum$/m);
+    assert.match(text, /^ {2}calls\.v1\.CallService: Add, Record$/m);
     assert.match(text, /^ {2}grpc\.health\.v1\.Health: Check, /m);
     assert.match(text, /^ {2}grpc\.reflection\.v1\.ServerReflection: /m);
-    const call = `-d '{"a":1,"b":2}' http://${authority}/test.Test/GetSum`;
+    const call = `-d '{"a":1,"b":2}' http://${authority}/calls.v1.CallService/Add`;
     assert.ok(text.includes(`curl -H 'Content-Type: application/json' ${call}`), text);
     assert.ok(text.includes(`npx buf curl --http2-prior-knowledge ${call}`), text);
-    assert.ok(text.includes(`grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
+    assert.ok(text.includes(`grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} calls.v1.CallService/Add`), text);
   });
 
   test(`HEAD / has the header of GET / and no body, over ${version}`, async (t) => {
@@ -37,7 +38,7 @@ for (const version of HTTP_VERSIONS) {
 
   for (const [path, allow] of [
     ["/", "GET, HEAD, OPTIONS"],
-    [GET_SUM, "POST, GET, OPTIONS"],
+    [ADD, "POST, GET, OPTIONS"],
     ["/grpc.health.v1.Health/Check", "POST, OPTIONS"],
   ] as const) {
     test(`a method that ${path} does not allow gets 405 with the allowed methods, over ${version}`, async (t) => {
@@ -55,7 +56,7 @@ for (const version of HTTP_VERSIONS) {
   test(`an unsupported media type of a unary method gets 415 with the supported types, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     for (const type of ["text/plain", "application/xml", "application/connect+proto", "application/grpc-web-text"]) {
-      const request = { path: GET_SUM, headers: { "content-type": type }, body: "" };
+      const request = { path: ADD, headers: { "content-type": type }, body: "" };
       const { status, headers } = await send(version, authority, request);
       assert.equal(status, 415, type);
       assert.equal(
@@ -78,12 +79,12 @@ for (const version of HTTP_VERSIONS) {
 
   test(`each media type in Accept-Post is supported, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
-    const wrong = { path: GET_SUM, headers: { "content-type": "text/plain" }, body: "" };
+    const wrong = { path: ADD, headers: { "content-type": "text/plain" }, body: "" };
     const { headers } = await send(version, authority, wrong);
     for (const type of String(headers["accept-post"]).split(", ")) {
       const message = Buffer.from(type.endsWith("json") ? "{}" : "");
       const body = type.includes("grpc") ? envelope(message) : message;
-      const { status } = await send(version, authority, { path: GET_SUM, headers: { "content-type": type }, body });
+      const { status } = await send(version, authority, { path: ADD, headers: { "content-type": type }, body });
       assert.equal(status, 200, type);
     }
   });
@@ -117,9 +118,9 @@ for (const cell of CELLS) {
   const message = Buffer.from(cell.codec === "json" ? "{}" : "");
 
   test(`an unknown service is unimplemented, and the error names the services, in ${cell.name}`, async (t) => {
-    const { authority } = await startServer(t);
+    const { authority } = await startServer(t, { routes: callRoutes });
     const outcome = await callIn(cell, authority, { path: "/no.Such/Thing", message });
-    const services = "test.Test, grpc.health.v1.Health, grpc.reflection.v1.ServerReflection, ";
+    const services = "calls.v1.CallService, grpc.health.v1.Health, grpc.reflection.v1.ServerReflection, ";
     assert.equal(outcome.code, "unimplemented");
     assert.equal(
       outcome.message,
@@ -186,7 +187,7 @@ test("a request without Host gets 400 over HTTP/1.1, and is served over HTTP/1.0
     ["1.0", 200],
   ]) {
     const headers = `Connection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n`;
-    const request = `POST ${GET_SUM} HTTP/${version}\r\n${headers}\r\n{}`;
+    const request = `POST ${ADD} HTTP/${version}\r\n${headers}\r\n{}`;
     assert.match(await exchangeBytes(authority, request), RegExp(`^HTTP/1\\.1 ${status} `), `HTTP/${version}`);
   }
 });
@@ -235,10 +236,10 @@ test("the commands at / have https for a client behind a TLS proxy", async (t) =
   t.after(() => session.destroy());
   const request = session.request({ ":path": "/", ":scheme": "https" });
   const text = Buffer.concat(await request.toArray()).toString();
-  const call = `-d '{"a":1,"b":2}' https://${authority}/test.Test/GetSum`;
+  const call = `-d '{"a":1,"b":2}' https://${authority}/calls.v1.CallService/Add`;
   assert.ok(text.includes(`  curl -H 'Content-Type: application/json' ${call}`), text);
   assert.ok(text.includes(`  npx buf curl ${call}`), text);
-  assert.ok(text.includes(`  grpcurl -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`), text);
+  assert.ok(text.includes(`  grpcurl -d '{"a":1,"b":2}' ${authority} calls.v1.CallService/Add`), text);
 });
 
 test("the home page is served with a query too", async (t) => {
@@ -254,17 +255,17 @@ test("a request target in absolute form is served, and overrides Host", async (t
     const fields = `Host: ${host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 13`;
     return exchangeBytes(authority, `POST ${target} HTTP/1.1\r\n${fields}\r\n\r\n{"a":1,"b":2}`);
   };
-  assert.match(await call(`http://${authority}${GET_SUM}`, authority), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
-  assert.match(await call(`http://other.example${GET_SUM}?x=1`, authority), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
-  assert.match(await call(`http://${authority}${GET_SUM}`, "["), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
-  assert.match(await call(`http://[${GET_SUM}`, authority), /^HTTP\/1\.1 40[04] /);
+  assert.match(await call(`http://${authority}${ADD}`, authority), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
+  assert.match(await call(`http://other.example${ADD}?x=1`, authority), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
+  assert.match(await call(`http://${authority}${ADD}`, "["), /^HTTP\/1\.1 200 .*\{"sum":3\}$/s);
+  assert.match(await call(`http://[${ADD}`, authority), /^HTTP\/1\.1 40[04] /);
 });
 
 for (const fastPath of [true, false]) {
   test(`a pipelined request that expects 100-continue gets it before its response, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
     const { authority } = await startServer(t, { fastPath });
     const post = (...fields: string[]) =>
-      [`POST ${GET_SUM} HTTP/1.1`, "Host: x", "Content-Type: application/json", "Content-Length: 2", ...fields].join(
+      [`POST ${ADD} HTTP/1.1`, "Host: x", "Content-Type: application/json", "Content-Length: 2", ...fields].join(
         "\r\n",
       );
     const both = `${post()}\r\n\r\n{}${post("Expect: 100-continue", "Connection: close")}\r\n\r\n{}`;
@@ -280,7 +281,7 @@ for (const [what, chunk, status] of [
   test(`${what} gets ${status}`, async (t) => {
     const { authority } = await startServer(t);
     const fields = "Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
-    const answer = await exchangeBytes(authority, `POST ${GET_SUM} HTTP/1.1\r\n${fields}\r\n\r\n`, chunk);
+    const answer = await exchangeBytes(authority, `POST ${ADD} HTTP/1.1\r\n${fields}\r\n\r\n`, chunk);
     assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} .*\r\nConnection: close\r\n`, "s"));
   });
 }
@@ -288,7 +289,7 @@ for (const [what, chunk, status] of [
 test("an invalid chunk after the response gets no second response", async (t) => {
   const { authority } = await startServer(t);
   const fields = "Host: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked";
-  const answers = await exchangeBytes(authority, `POST ${GET_SUM} HTTP/1.1\r\n${fields}\r\n\r\n`, "zz\r\n");
+  const answers = await exchangeBytes(authority, `POST ${ADD} HTTP/1.1\r\n${fields}\r\n\r\n`, "zz\r\n");
   assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 415"]);
 });
 
@@ -296,7 +297,7 @@ for (const version of HTTP_VERSIONS) {
   test(`an unknown expectation is ignored, over ${version}`, async (t) => {
     const { authority } = await startServer(t);
     const headers = { "content-type": "application/json", expect: "x" };
-    const { status, body } = await send(version, authority, { path: GET_SUM, headers, body: Buffer.from('{"a":1}') });
+    const { status, body } = await send(version, authority, { path: ADD, headers, body: Buffer.from('{"a":1}') });
     assert.deepEqual([status, body.toString()], [200, '{"sum":1}']);
   });
 }
@@ -372,7 +373,7 @@ for (const { requestMs, cut } of [
     session.on("error", () => {});
     const stream = session.request({
       ":method": "POST",
-      ":path": "/test.Test/GetSum",
+      ":path": "/calls.v1.CallService/Add",
       "content-type": "application/json",
     });
     stream.on("error", () => {});

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Test } from "../../gen/service_pb.ts";
 import { DEFAULT_LIMITS } from "../../src/server/limits/limits.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { connectTo } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 
@@ -41,9 +41,9 @@ async function failuresAtTheBorder(url: string, serverMs: number, clientMs: numb
   const failures: string[] = [];
   async function callAgain(client: number): Promise<void> {
     const transport = createConnectTransport({ httpVersion: "2", baseUrl: url, idleConnectionTimeoutMs: clientMs });
-    const { getSum } = createClient(Test, transport);
+    const { add } = createClient(CallService, transport);
     for (let round = 0; round < ROUNDS; round++) {
-      await getSum({ a: 1, b: 2 }).catch((error) => failures.push(String(error)));
+      await add({ a: 1, b: 2 }).catch((error) => failures.push(String(error)));
       // The server checks idle connections four times within their idle time.
       await sleep(Math.min(serverMs, clientMs) - 5 + (client / CLIENTS) * (Math.min(serverMs, clientMs) / 4 + 10));
     }

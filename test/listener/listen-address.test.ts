@@ -10,16 +10,20 @@ import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
-import { routes } from "../../src/routes.ts";
 import { peerKey } from "../../src/server/rpc/peer.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
+import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { ROOT, run } from "../support/command.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
 import { findJudge } from "../support/judge.ts";
 import { echoRoutes } from "../support/protos.ts";
 
-const CALL = { path: "/test.Test/GetSum", headers: { "content-type": "application/json" }, body: '{"a":1,"b":2}' };
+const CALL = {
+  path: "/calls.v1.CallService/Add",
+  headers: { "content-type": "application/json" },
+  body: '{"a":1,"b":2}',
+};
 
 interface OnPath {
   readonly server: Server;
@@ -32,7 +36,7 @@ async function listenOnPath(t: TestContext, options: Partial<ServerOptions> = {}
   const folder = await mkdtemp(join(tmpdir(), "listen-"));
   const path = join(folder, "socket");
   const log: string[] = [];
-  const server = createServer({ routes, log: (entry) => log.push(entry), ...options });
+  const server = createServer({ routes: callRoutes, log: (entry) => log.push(entry), ...options });
   t.after(async () => {
     await server.close({ idleMs: 0 });
     await rm(folder, { recursive: true });
@@ -179,7 +183,7 @@ test("a closing server ends all handshakes by a Unix domain socket, but not the 
 });
 
 test("a port without a host is on loopback", async () => {
-  const server = createServer({ routes });
+  const server = createServer({ routes: callRoutes });
   const { address, port } = await server.listen({ port: 0 });
   assert.deepEqual([address, port > 0], ["127.0.0.1", true]);
   await server.close({ idleMs: 0 });
@@ -211,14 +215,14 @@ for (const [address, message] of [
   [{ port: 0, backlog: 5 }, `unknown option "backlog"; ${FORMS}`],
 ] as const) {
   test(`listen refuses ${JSON.stringify(address)}`, async () => {
-    const server = createServer({ routes });
+    const server = createServer({ routes: callRoutes });
     await assert.rejects(server.listen(address as never), { name: "TypeError", message: `listen: ${message}` });
     await server.close();
   });
 }
 
 test("an address that cannot be bound rejects with Node's error", async () => {
-  const server = createServer({ routes });
+  const server = createServer({ routes: callRoutes });
   await assert.rejects(server.listen({ path: "/no/such/folder/socket" }), { code: /^(ENOENT|EACCES)$/ });
   await assert.rejects(server.listen({ fd: 999_999 }), { code: "EINVAL" });
   await server.close();

@@ -10,7 +10,7 @@ import { connectTo, exchangeBytes, turns } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 
 const HTTP1_CALL = Buffer.from(
-  "POST /test.Test/GetSum HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+  "POST /calls.v1.CallService/Add HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
     'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"a":1,"b":2}',
 );
 
@@ -29,7 +29,7 @@ const HTTP2_CALL = Buffer.concat([
     Buffer.concat([
       field(":method", "POST"),
       field(":scheme", "http"),
-      field(":path", "/test.Test/GetSum"),
+      field(":path", "/calls.v1.CallService/Add"),
       field(":authority", "localhost"),
       field("content-type", "application/grpc"),
       field("te", "trailers"),
@@ -39,7 +39,7 @@ const HTTP2_CALL = Buffer.concat([
   frame(GOAWAY, 0, 0, Buffer.alloc(8)), // the client is done, so the server closes after the response
 ]);
 
-/** The response of GetSum: 3. */
+/** The response of Add: 3. */
 const HTTP2_SUM = envelope(Buffer.of(0x08, 3)).toString("latin1");
 
 test("an HTTP/1.1 call is served at every split of its bytes", async (t) => {

@@ -8,8 +8,8 @@ import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
-import { routes } from "../../src/routes.ts";
 import { createServer, type ServerOptions } from "../../src/server/server.ts";
+import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, createAuthority, LOOPBACK, SERVER } from "../support/certificates.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
 import { echoRoutes } from "../support/protos.ts";
@@ -136,11 +136,11 @@ for (const version of HTTP_VERSIONS) {
       ],
     });
     await send(version, url, {
-      path: "/test.Test/GetSum",
+      path: "/calls.v1.CallService/Add",
       headers: { "content-type": "application/json" },
       body: "{}",
     });
-    assert.deepEqual(urls, [`${url}/test.Test/GetSum`]);
+    assert.deepEqual(urls, [`${url}/calls.v1.CallService/Add`]);
   });
 }
 
@@ -408,7 +408,7 @@ for (const [host, loopback] of [
   test(`listening on ${host} without TLS is ${loopback ? "not logged" : "one line in the log"}`, async () => {
     for (const credentials of [undefined, SERVER]) {
       const log: string[] = [];
-      const server = createServer({ routes, tls: credentials, log: (entry) => log.push(entry) });
+      const server = createServer({ routes: callRoutes, tls: credentials, log: (entry) => log.push(entry) });
       const { port } = await server.listen({ host, port: 0 });
       await server.close({ delayMs: 0, idleMs: 0 });
       const line = `listen on ${host} port ${port}: without TLS, so anyone on the network path can read every call`;

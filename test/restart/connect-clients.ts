@@ -4,7 +4,7 @@ import { type Code, ConnectError, createClient, type Interceptor, type Transport
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Test } from "../../gen/service_pb.ts";
-import { retryRefused } from "../../src/client/retry-refused.ts";
+import { retryRefused } from "../../src/server/retry-refused.ts";
 import { CALLERS, type Client, callOnAndOn, type Loss, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 

@@ -9,7 +9,7 @@ import { startServer } from "../support/server.ts";
 const DEFAULT_LIMIT = 4_194_304;
 const LIMIT = 65_536;
 const limits = { messageBytes: LIMIT };
-const PATH = "/test.Test/GetSum";
+const PATH = "/calls.v1.CallService/Add";
 
 for (const cell of CELLS) {
   for (const [encoding, compress] of [

@@ -10,9 +10,9 @@ import { deflateRaw, gzipSync, inflateRaw } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouterOptions, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { SumSchema, Test } from "../../gen/service_pb.ts";
 import type { Routes } from "../../src/server/rpc/options.ts";
 import type { ServerOptions } from "../../src/server/server.ts";
+import { AddResponseSchema, CallService } from "../gen/calls/v1/calls_pb.ts";
 import { CELLS, type Cell, callIn, envelope, isGrpc, makeRequest, readResponse } from "../support/cells.ts";
 import { type HttpRequest, send } from "../support/http.ts";
 import { lasting } from "../support/lasting.ts";
@@ -94,16 +94,17 @@ type Implementation = ServiceImpl<typeof Echo>;
 /** Returns routes of both services with the options at `level`. At the server's level, createServer or the adapter has them. */
 function routesAt(level: Level, options: ConnectRouterOptions, implementation: Partial<Implementation>): Routes {
   const echo = { ...IMPLEMENTATION, ...implementation };
-  const test: ServiceImpl<typeof Test> = {
-    getSum: ({ a, b, $unknown }) => Object.assign(create(SumSchema, { sum: a + b }), { $unknown }),
+  const calls: ServiceImpl<typeof CallService> = {
+    add: ({ a, b, $unknown }) => Object.assign(create(AddResponseSchema, { sum: a + b }), { $unknown }),
+    record: () => ({}),
   };
   return (router) => {
     if (level === "router.rpc") {
       router.rpc(Echo.method.say, echo.say, options).rpc(Echo.method.repeat, echo.repeat, options);
-      router.rpc(Test.method.getSum, test.getSum, options);
+      router.rpc(CallService.method.add, calls.add, options);
     } else {
       const given = level === "router.service" ? options : undefined;
-      router.service(Echo, echo, given).service(Test, test, given);
+      router.service(Echo, echo, given).service(CallService, calls, given);
     }
   };
 }
@@ -143,7 +144,7 @@ function requests(cell: Cell): HttpRequest[] {
     makeRequest(cell, { path: SAY, message: gzipSync(text(JSON.stringify({ length: 3 }))), encoding: "gzip" }),
     makeRequest(cell, say({ error: { code: Code.NotFound, message: "x".repeat(20), details: 1, metadata: "a" } })),
     makeRequest(cell, { ...say({ trailer: [["x-a", "b"]] }), timeout }),
-    makeRequest(cell, { path: "/test.Test/GetSum", message: Buffer.from(sum, "latin1") }),
+    makeRequest(cell, { path: "/calls.v1.CallService/Add", message: Buffer.from(sum, "latin1") }),
     {
       ...plain,
       path: plain.path.replace("connect=v1&", ""),

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Test } from "../../gen/service_pb.ts";
 import { closure, DescriptorIndex } from "../../src/server/services/descriptor-index.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { compile, Echo, Kinds } from "../support/protos.ts";
 
 const index = new DescriptorIndex([Kinds, Echo]);
@@ -89,7 +89,7 @@ test("the closure of a file is the file, and then every import once", () => {
 
 test("the bytes of a file are those of the compiler", () => {
   for (const [service, folder] of [
-    [Test, "proto"],
+    [CallService, "test/proto"],
     [Kinds, "test/fixtures/protos"],
     [Echo, "test/fixtures/protos"],
   ] as const) {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
+import { callRoutes } from "../support/call-service.ts";
 import { turns } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 import { TRANSPORTS } from "../support/transports.ts";
@@ -11,17 +12,17 @@ const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = ServingStatus;
 
 const MOUNTED = [
   "",
+  "calls.v1.CallService",
   "grpc.health.v1.Health",
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",
-  "test.Test",
 ];
 
 for (const { name, tls, create } of TRANSPORTS) {
   async function start(t: TestContext) {
     const abort = new AbortController();
     t.after(() => abort.abort()); // before `close`, which waits until watchers have read to the end
-    const { server, url } = await startServer(t, { tls });
+    const { server, url } = await startServer(t, { tls, routes: callRoutes });
     const client = createClient(Health, create(url));
 
     /** Watches until the end of the test. Returns a function that waits for the next status. */
@@ -39,15 +40,15 @@ for (const { name, tls, create } of TRANSPORTS) {
 
   test(`Check reports the status that was set, by ${name}`, async (t) => {
     const { client, server } = await start(t);
-    server.health.set("test.Test", "not-serving");
+    server.health.set("calls.v1.CallService", "not-serving");
     server.health.set("mine", "serving");
-    assert.equal((await client.check({ service: "test.Test" })).status, NOT_SERVING);
+    assert.equal((await client.check({ service: "calls.v1.CallService" })).status, NOT_SERVING);
     assert.equal((await client.check({ service: "mine" })).status, SERVING);
   });
 
   test(`Check of a service that is unknown is not_found, by ${name}`, async (t) => {
     const { client } = await start(t);
-    for (const service of ["no.Such", "test", "test.Test/GetSum"]) {
+    for (const service of ["no.Such", "calls.v1", "calls.v1.CallService/Add"]) {
       await assert.rejects(client.check({ service }), {
         code: Code.NotFound,
         rawMessage: `check health of "${service}": no such service`,
@@ -57,17 +58,17 @@ for (const { name, tls, create } of TRANSPORTS) {
 
   test(`Watch sends the status immediately and then each change once, by ${name}`, async (t) => {
     const { server, watch } = await start(t);
-    const take = watch("test.Test");
+    const take = watch("calls.v1.CallService");
     assert.equal(await take(), SERVING);
     for (const [status, expected] of [
       ["not-serving", NOT_SERVING],
       ["serving", SERVING],
       ["not-serving", NOT_SERVING],
     ] as const) {
-      server.health.set("test.Test", "serving");
+      server.health.set("calls.v1.CallService", "serving");
       server.health.set("", "not-serving");
-      server.health.set("test.Test", status);
-      server.health.set("test.Test", status);
+      server.health.set("calls.v1.CallService", status);
+      server.health.set("calls.v1.CallService", status);
       assert.equal(await take(), expected);
       server.health.set("", "serving");
     }
@@ -75,15 +76,16 @@ for (const { name, tls, create } of TRANSPORTS) {
 
   test(`Watch sends only the newest status if changes are faster than the client reads, by ${name}`, async (t) => {
     const { server, watch } = await start(t);
-    const take = watch("test.Test");
+    const take = watch("calls.v1.CallService");
     assert.equal(await take(), SERVING);
-    for (const status of ["not-serving", "serving", "not-serving"] as const) server.health.set("test.Test", status);
+    for (const status of ["not-serving", "serving", "not-serving"] as const)
+      server.health.set("calls.v1.CallService", status);
     assert.equal(await take(), NOT_SERVING);
     // Two changes that cancel out are not reported.
-    for (const status of ["serving", "not-serving"] as const) server.health.set("test.Test", status);
+    for (const status of ["serving", "not-serving"] as const) server.health.set("calls.v1.CallService", status);
     const next = take();
     await turns();
-    server.health.set("test.Test", "serving");
+    server.health.set("calls.v1.CallService", "serving");
     assert.equal(await next, SERVING);
   });
 
@@ -109,7 +111,7 @@ for (const { name, tls, create } of TRANSPORTS) {
         stopped.resolve();
       };
     });
-    const take = watch("test.Test");
+    const take = watch("calls.v1.CallService");
     assert.equal(await take(), SERVING);
     const next = take();
     abort.abort();
@@ -119,7 +121,7 @@ for (const { name, tls, create } of TRANSPORTS) {
 
   test(`Watch sends NOT_SERVING and then unavailable when the server closes, by ${name}`, async (t) => {
     const { server, watch } = await start(t);
-    const takeKnown = watch("test.Test");
+    const takeKnown = watch("calls.v1.CallService");
     const takeUnknown = watch("mine");
     assert.deepEqual([await takeKnown(), await takeUnknown()], [SERVING, SERVICE_UNKNOWN]);
     const closed = server.close();
@@ -139,9 +141,9 @@ for (const { name, tls, create } of TRANSPORTS) {
 
   test(`List returns every service with its status, by ${name}`, async (t) => {
     const { client, server } = await start(t);
-    server.health.set("test.Test", "not-serving");
+    server.health.set("calls.v1.CallService", "not-serving");
     const { statuses } = await client.list({});
-    const expected = MOUNTED.map((service) => [service, service === "test.Test" ? NOT_SERVING : SERVING]);
+    const expected = MOUNTED.map((service) => [service, service === "calls.v1.CallService" ? NOT_SERVING : SERVING]);
     assert.deepEqual(
       Object.entries(statuses)
         .map(([service, { status }]) => [service, status])

@@ -27,10 +27,10 @@ for (const version of HTTP_VERSIONS) {
 
   test(`/healthz?service= reports that service, and 404 if it is unknown, over ${version}`, async (t) => {
     const { server, authority } = await startServer(t);
-    server.health.set("test.Test", "not-serving");
+    server.health.set("calls.v1.CallService", "not-serving");
     const statusOf = async (service: string) => (await ask(authority, `/healthz?service=${service}`)).status;
     assert.deepEqual(
-      await Promise.all(["", "test.Test", "grpc.health.v1.Health", "no.Such"].map(statusOf)),
+      await Promise.all(["", "calls.v1.CallService", "grpc.health.v1.Health", "no.Such"].map(statusOf)),
       [200, 503, 200, 404],
     );
   });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
-import { Test } from "../../gen/service_pb.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
 import { startServer } from "../support/server.ts";
@@ -25,7 +25,7 @@ for (const { name, tls, http, create } of TRANSPORTS) {
         const options = { tls, fastPath, interceptors: [authenticating], ...(interceptHealth && { interceptHealth }) };
         const { url } = await startServer(t, options);
         const transport = create(url);
-        await assert.rejects(createClient(Test, transport).getSum({ a: 1, b: 2 }), UNAUTHENTICATED);
+        await assert.rejects(createClient(CallService, transport).add({ a: 1, b: 2 }), UNAUTHENTICATED);
         if (http === "2") {
           const reflection = createClient(ServerReflection, transport).serverReflectionInfo(none());
           await assert.rejects(Array.fromAsync(reflection), UNAUTHENTICATED);
@@ -39,7 +39,10 @@ for (const { name, tls, http, create } of TRANSPORTS) {
           await Promise.all(calls.map((call) => assert.rejects(call as Promise<unknown>, UNAUTHENTICATED)));
         } else {
           const [{ status }, { statuses }, { value }] = await Promise.all(calls);
-          assert.deepEqual([status, statuses["test.Test"]?.status, value?.status], [SERVING, SERVING, SERVING]);
+          assert.deepEqual(
+            [status, statuses["calls.v1.CallService"]?.status, value?.status],
+            [SERVING, SERVING, SERVING],
+          );
         }
         abort.abort();
         await watch.next().catch(() => {});

@@ -10,8 +10,8 @@ import {
   type ServerReflectionResponse,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { routes } from "../../src/routes.ts";
 import { DescriptorIndex } from "../../src/server/services/descriptor-index.ts";
+import { callRoutes } from "../support/call-service.ts";
 import { compile, Kinds } from "../support/protos.ts";
 import { startServer } from "../support/server.ts";
 import { TRANSPORTS } from "../support/transports.ts";
@@ -20,12 +20,12 @@ type Request = MessageInitShape<typeof ServerReflectionRequestSchema>;
 type Query = NonNullable<Request["messageRequest"]>;
 
 /** The descriptor that the compiler generates from the contract. */
-const COMPILED = compile("proto").file.map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file)));
+const COMPILED = compile("test/proto").file.map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file)));
 
 const VERSIONS = { v1: ServerReflection, v1alpha: ServerReflectionAlpha as unknown as typeof ServerReflection };
 
 function fixtureRoutes(router: ConnectRouter): void {
-  routes(router);
+  callRoutes(router);
   router.service(Kinds, {});
 }
 
@@ -53,7 +53,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
         assert.deepEqual(
           answer.service.map(({ name }) => name),
           [
-            "test.Test",
+            "calls.v1.CallService",
             "fixture.Kinds",
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
@@ -83,7 +83,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
 
     test(`a file is sent with the bytes of the compiler, in ${name}`, async (t) => {
       const { url } = await startServer(t, { tls });
-      const answer = await askOne(url, { case: "fileContainingSymbol", value: "test.Test" });
+      const answer = await askOne(url, { case: "fileContainingSymbol", value: "calls.v1.CallService" });
       assert.deepEqual(fileBytes(answer), COMPILED);
     });
 
@@ -141,7 +141,7 @@ for (const { name: transport, tls, create } of TRANSPORTS.filter(({ http }) => h
       const { url } = await startServer(t, { tls });
       const requests: Request[] = [
         { host: "a", messageRequest: { case: "listServices", value: "*" } },
-        { host: "", messageRequest: { case: "fileByFilename", value: "service.proto" } },
+        { host: "", messageRequest: { case: "fileByFilename", value: "calls/v1/calls.proto" } },
         {
           host: "b",
           messageRequest: { case: "fileContainingExtension", value: { containingType: "no.Such", extensionNumber: 7 } },

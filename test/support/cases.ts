@@ -1,7 +1,7 @@
-/** The table of cases: requests to GetSum, and the response that the specification of each protocol requires. */
+/** The table of cases: requests to Add, and the response that the specification of each protocol requires. */
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { DataSchema } from "../../gen/service_pb.ts";
+import { AddRequestSchema } from "../gen/calls/v1/calls_pb.ts";
 import { type Call, type Cell, envelope, isGrpc } from "./cells.ts";
 import type { HttpRequest } from "./http.ts";
 
@@ -163,7 +163,7 @@ interface Texts {
 }
 
 function both(data: { a?: number; b?: number }): Required<Texts> {
-  const proto = Buffer.from(toBinary(DataSchema, create(DataSchema, data))).toString("hex");
+  const proto = Buffer.from(toBinary(AddRequestSchema, create(AddRequestSchema, data))).toString("hex");
   return { proto, json: JSON.stringify(data) };
 }
 

@@ -36,6 +36,8 @@ export async function copyRepository(t: TestContext, ...more: readonly string[])
     "bench/labels.ts",
     "bench/newest.ts",
     "proto",
+    "test/buf.gen.yaml",
+    "test/proto",
     "package.json",
     "buf.yaml",
     "buf.gen.yaml",

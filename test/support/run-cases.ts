@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { codeFromString, codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
-import { SumSchema } from "../../gen/service_pb.ts";
+import { AddResponseSchema } from "../gen/calls/v1/calls_pb.ts";
 import { CASES, type Case, type Expected } from "./cases.ts";
 import { type Cell, callIn, isGrpc, type Outcome } from "./cells.ts";
 
@@ -21,7 +21,7 @@ export async function runCases(
     if (expected === null) continue;
     await t.test(`${each.name}: ${describe(expected)}`, async () => {
       const change: Case["change"] = each.change ?? ((request) => request);
-      const outcome = await callIn(cell, to, { path: "/test.Test/GetSum", ...call }, (request) =>
+      const outcome = await callIn(cell, to, { path: "/calls.v1.CallService/Add", ...call }, (request) =>
         change(request, cell),
       );
       check(cell, outcome, expected);
@@ -38,7 +38,8 @@ function check(cell: Cell, { status, code, message, body }: Outcome, expected: E
   assert.equal(code, wanted, message);
   assert.equal(status, isGrpc(cell) || wanted === "ok" ? 200 : codeToHttpStatus(codeFromString(wanted) as number));
   if ("sum" in expected) {
-    const { sum } = cell.codec === "proto" ? fromBinary(SumSchema, body) : fromJsonString(SumSchema, body.toString());
+    const { sum } =
+      cell.codec === "proto" ? fromBinary(AddResponseSchema, body) : fromJsonString(AddResponseSchema, body.toString());
     assert.equal(sum, expected.sum);
   } else {
     assert.match(message, expected.message ?? /./);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { routes } from "../../src/routes.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
+import { callRoutes } from "./call-service.ts";
 
 export interface RunningServer {
   readonly server: Server;
@@ -24,7 +25,7 @@ const CLOSE_MS = 5_000;
 const HTTP2 = process.env.HTTP2 === "node" ? "node" : "built-in";
 const FAST_PATH = process.env.FAST_PATH !== "off";
 
-/** Starts a server. By default it serves the service, with the default options of `createServer`. */
+/** Starts a server. By default it serves `callRoutes`, with the default options of `createServer`. */
 export async function startServer(
   t: TestContext,
   options: Partial<ServerOptions> = {},
@@ -36,7 +37,10 @@ export async function startServer(
   let saysNode = false;
   const keep = options.log ?? ((entry: string) => (entry.startsWith("limit ") ? limits : log).push(entry));
   const server = createServer({
-    routes,
+    routes(router) {
+      callRoutes(router);
+      routes(router);
+    },
     ...options,
     log(entry) {
       if (entry.startsWith("HTTP/2 is node:http2, which does not enforce every limit")) saysNode = true;

@@ -1,5 +1,4 @@
 /** Encodes and decodes HTTP/2 frames for tests. */
-import { ERROR_NAMES } from "../../../src/client/verbose/http2.ts";
 import type { Field } from "../../../src/server/http/exchange.ts";
 import { Flag, FRAME_HEADER_BYTES, FrameType } from "../../../src/server/http2/frames/types.ts";
 import { HpackDecoder } from "../../../src/server/http2/hpack/decoder.ts";
@@ -122,6 +121,22 @@ export function describeFrame(one: Frame): string {
   }
 }
 
+/** The names of error codes, by number (RFC 9113, 7). */
+const CODES = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+];
+
 function codeName(code: number): string {
-  return ERROR_NAMES[code] ?? String(code);
+  return CODES[code] ?? String(code);
 }

@@ -102,7 +102,7 @@ test("an interceptor may replace the request by a proxy, or by an object with it
     const interceptors = [standIn((one) => new Proxy(one, {})), standIn((one) => Object.create(one))];
     const { authority } = await startServer(t, { fastPath, interceptors });
     const headers = { "content-type": "application/json", "x-a": "b" };
-    const request = { path: "/test.Test/GetSum", headers, body: Buffer.from('{"a":1,"b":2}') };
+    const request = { path: "/calls.v1.CallService/Add", headers, body: Buffer.from('{"a":1,"b":2}') };
     const response = await send("HTTP/2", authority, request);
     const { status, body } = response;
     assert.deepEqual([status, String(body), response.headers["x-b"]], [200, '{"sum":3}', "c"]);

@@ -12,9 +12,9 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import { Test } from "../../gen/service_pb.ts";
-import { retryRefused } from "../../src/client/retry-refused.ts";
-import { routes } from "../../src/routes.ts";
+import { retryRefused } from "../../src/server/retry-refused.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
+import { callRoutes } from "../support/call-service.ts";
 
 const CALLERS = 32;
 const GOAWAY_MS = 250;
@@ -49,7 +49,7 @@ async function callOnAndOn(
   const baseUrl = await listen(t, {
     onSession: (session) => sessions.add(session).size,
     handler: connectNodeAdapter({
-      routes,
+      routes: callRoutes,
       interceptors: [
         (next) => (request) => {
           const call = request.header.get(CALL_HEADER) ?? "";
@@ -59,7 +59,7 @@ async function callOnAndOn(
       ],
     }),
   });
-  const client = createClient(Test, open(baseUrl));
+  const client = createClient(CallService, open(baseUrl));
   const traffic = { goaways: 0, done: 0, lost: [] as string[], wrongRuns: [] as string[] };
   const timer = setInterval(() => {
     traffic.goaways++;
@@ -71,7 +71,7 @@ async function callOnAndOn(
   async function caller(): Promise<void> {
     while (!enough(traffic) && performance.now() < until) {
       const call = String(calls++);
-      const succeeded = await client.getSum({ a: 1, b: 2 }, { headers: { [CALL_HEADER]: call } }).then(
+      const succeeded = await client.add({ a: 1, b: 2 }, { headers: { [CALL_HEADER]: call } }).then(
         ({ sum }) => sum === 3,
         (error) => void traffic.lost.push(String(error)),
       );
@@ -122,8 +122,8 @@ async function callOnce(t: TestContext, end: (stream: ServerHttp2Stream) => void
   });
   const transport = createConnectTransport({ baseUrl, httpVersion: "2", interceptors: [retryRefused] });
   const options = signal === undefined ? {} : { signal };
-  const error = await createClient(Test, transport)
-    .getSum({ a: 1, b: 2 }, options)
+  const error = await createClient(CallService, transport)
+    .add({ a: 1, b: 2 }, options)
     .then(
       () => assert.fail("the call succeeded"),
       (reason) => ConnectError.from(reason),

@@ -2,8 +2,8 @@
  * Builds the page: bundles and compresses its files, and adds a hash of the contents to each name except index.html.
  */
 import { hash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { extname, join } from "node:path";
+import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { extname, join, sep } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { newestResults } from "../bench/newest.ts";
@@ -11,6 +11,9 @@ import { PAGE_FILES } from "../src/server/site/page.ts";
 import { summarize } from "./summary.ts";
 
 const WEB = import.meta.dirname;
+const GENERATED = join(WEB, "../gen");
+/** The folders of the generated code of health and reflection, which the page does not show. */
+const NOT_SHOWN = ["grpc", "health"];
 
 /**
  * Builds the page into the folder, and removes all other files there. A server that reads files meanwhile gets complete
@@ -53,7 +56,7 @@ export async function buildPage(folder: string): Promise<void> {
     jsx: "automatic",
     jsxImportSource: "preact",
     legalComments: "none",
-    define: { BENCHMARK: JSON.stringify(benchmark) },
+    define: { BENCHMARK: JSON.stringify(benchmark), COMMENTS: JSON.stringify(readComments(GENERATED)) },
   });
   const paths = new Map([["icon.svg", writeNamed("icon.svg", readFileSync(join(WEB, "icon.svg")))]]);
   for (const { path, contents } of outputFiles) {
@@ -66,6 +69,17 @@ export async function buildPage(folder: string): Promise<void> {
     Buffer.from(html.replaceAll(/(?<=")(?:page|icon)\.\w+(?=")/g, (name) => paths.get(name) ?? name)),
   );
   for (const name of stale) rmSync(join(folder, name));
+}
+
+/** Returns the comments of all files in the folder of generated code, by the full names of what they describe. */
+function readComments(folder: string): Record<string, string> {
+  return Object.assign(
+    {},
+    ...globSync("**/*_comments.json", { cwd: folder })
+      .filter((path) => !NOT_SHOWN.includes(path.split(sep)[0] as string))
+      .sort()
+      .map((path) => JSON.parse(readFileSync(join(folder, path), "utf8"))),
+  );
 }
 
 if (import.meta.main) await buildPage(join(WEB, "dist"));

@@ -7,9 +7,15 @@ export interface Schema {
   readonly services: readonly DescService[];
   /** All types that these services need, for google.protobuf.Any in JSON. */
   readonly registry: Registry;
-  /** The comments of the contract: of services, methods, messages, fields, enums and their values, by their full names. */
+  /**
+   * The comments of services, methods, messages, fields, oneofs, enums and their values, by their full names. The full
+   * name of an enum value does not contain the enum's name.
+   */
   readonly comments: ReadonlyMap<string, string>;
 }
+
+/** The comments of the contracts that `buf generate` knows. web/build.ts defines COMMENTS when it bundles the page. */
+declare const COMMENTS: Readonly<Record<string, string>>;
 
 /** The path of the schema: a google.protobuf.FileDescriptorSet in protobuf's binary format. */
 const PATH = "/-/schema";
@@ -22,5 +28,5 @@ export async function loadSchema(): Promise<Schema> {
     fromBinary(FileDescriptorSetSchema, new Uint8Array(await response.arrayBuffer())),
   );
   const services = [...registry.files].flatMap((file) => file.services);
-  return { services, registry, comments: new Map() };
+  return { services, registry, comments: new Map(Object.entries(COMMENTS)) };
 }

@@ -34,7 +34,7 @@ const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
 /** The ports of the documents. Other servers may use them, so a copy has free ones in their place. */
 const PORTS = ["50051", "50052", "8080", "8081"];
 /** The files of a copy that have these ports. */
-const WITH_PORT = ["src/program/config.ts", "src/client/arguments.ts", "test/fixtures/post/client.py"];
+const WITH_PORT = ["src/program/config.ts", "src/client/arguments.ts", "test/service/post/client.py"];
 
 const TIMEOUT_MS = 120_000;
 const HANG_MS = 30_000;
@@ -214,7 +214,7 @@ async function check(
   options: Partial<CheckOptions> = {},
 ): Promise<readonly Finding[]> {
   if (!markdown.includes("```")) return [];
-  const folder = await copyRepository(t, "tsconfig.json", "test/fixtures");
+  const folder = await copyRepository(t, "tsconfig.json", "test/fixtures", "test/service/post");
   const free = await freePorts(PORTS.length);
   const withFree = (text: string) =>
     PORTS.reduce((done, port, index) => done.replaceAll(port, free[index] ?? ""), text);

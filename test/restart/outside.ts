@@ -54,7 +54,7 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
     async run(authority, calls, stop) {
       const folder = mkdtempSync(join(tmpdir(), "drill-"));
       try {
-        cpSync(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
+        cpSync(join(ROOT, "test/service/post"), folder, { recursive: true });
         mkdirSync(join(folder, "python_out"), { recursive: true });
         const stubs = await run(PYTHON, ["run_codegen.py"], { cwd: folder });
         if (stubs.code !== 0) throw new Error(`make the post's stubs: ${stubs.stderr}`);

@@ -69,7 +69,7 @@ for (const { name, args, sent, received } of CALLS) {
 
   if (name.startsWith("gRPC with")) continue;
   test(`${args.join(" ") || "without flags"}: over HTTP/1.1 it prints what a proxy saw, and its bytes`, async (t) => {
-    const { port } = await startServer(t);
+    const { port } = await startServer(t, { routes });
     const proxy = await startRecordingProxy(t, port);
     const { code, stdout, stderr } = await client("--url", proxy.url, "--http", "1.1", ...args, "1", "2");
     assert.deepEqual([code, stdout], [0, SUM]);
@@ -87,7 +87,7 @@ for (const { name, args, sent, received } of CALLS) {
 }
 
 test("its count of bytes on the connection is that of a proxy", async (t) => {
-  const { port } = await startServer(t);
+  const { port } = await startServer(t, { routes });
   for (const version of ["1.1", "2"]) {
     const counts = { sent: 0, received: 0 };
     const url = await startCounter(t, port, counts);
@@ -105,7 +105,7 @@ for (const version of ["1.1", "2"]) {
     const folder = await mkdtemp(join(tmpdir(), "verbose-"));
     t.after(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, "ca.pem"), AUTHORITY.cert);
-    const { url } = await startServer(t, { tls: SERVER });
+    const { url } = await startServer(t, { routes, tls: SERVER });
     const { code, stderr } = await client("--url", url, "--http", version, "--ca", join(folder, "ca.pem"));
     assert.equal(code, 0);
     assert.match(stderr, new RegExp(`^\\* TLSv1\\.3, TLS_\\w+, ALPN ${version === "2" ? "h2" : "none"}$`, "m"));
@@ -125,7 +125,7 @@ for (const [protocol, expected] of [
   ["grpcweb", [/^:status: 200$/m, MESSAGE, /^grpc-status: 11$/m]],
 ] as const) {
   test(`it prints an error of ${protocol} as it was received`, async (t) => {
-    const { url } = await startServer(t);
+    const { url } = await startServer(t, { routes });
     const { code, stdout, stderr } = await client("--url", url, "--protocol", protocol, "2147483647", "1");
     assert.deepEqual([code, stdout], [1, ""]);
     for (const each of expected) assert.match(lines(stderr, "<").join("\n"), each);
@@ -176,7 +176,7 @@ test("it prints a call without a response, and nothing if the connection failed"
 });
 
 test("without --verbose stderr is empty", async (t) => {
-  const { url } = await startServer(t);
+  const { url } = await startServer(t, { routes });
   assert.deepEqual(await run("node", ["src/client/client.ts", "--url", url]), { code: 0, stdout: SUM, stderr: "" });
 });
 

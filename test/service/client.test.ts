@@ -6,6 +6,7 @@ import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { routes } from "../../src/routes.ts";
 import { AUTHORITY, LOOPBACK, SERVER, selfSigned } from "../support/certificates.ts";
 import { ROOT, run } from "../support/command.ts";
 import { startServer } from "../support/server.ts";
@@ -37,8 +38,8 @@ const client = (...args: string[]) => run("node", ["src/client/client.ts", ...ar
 const transcript = (sum: number) => `-------------- Get Sum --------------\nReceived sum: sum: ${sum}\n`;
 
 test("without numbers it prints the transcript of the tutorial", async (t) => {
-  const { url } = await startServer(t);
-  const post = await readFile(join(ROOT, "test/fixtures/post/transcript.txt"), "utf8");
+  const { url } = await startServer(t, { routes });
+  const post = await readFile(join(ROOT, "test/service/post/transcript.txt"), "utf8");
   assert.deepEqual(await client("--url", url), { code: 0, stdout: post, stderr: "" });
 });
 
@@ -55,7 +56,7 @@ for (const { args, sum } of [
   { args: ["--timeout", "20000", "--header", "x-one: 1", "--header", "x-two:", "1", "1"], sum: 2 },
 ]) {
   test(`${args.join(" ")} prints ${sum}`, async (t) => {
-    const { url } = await startServer(t);
+    const { url } = await startServer(t, { routes });
     assert.deepEqual(await client("--url", url, ...args), { code: 0, stdout: transcript(sum), stderr: "" });
   });
 }
@@ -145,7 +146,7 @@ for (const { args, message } of [
 
 for (const protocol of ["connect", "grpc", "grpcweb"]) {
   test(`an error over ${protocol} is its code and message on stderr, nothing on stdout, and exit 1`, async (t) => {
-    const { url } = await startServer(t);
+    const { url } = await startServer(t, { routes });
     const stderr = "out_of_range: add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647\n";
     const result = await client("--url", url, "--protocol", protocol, "2147483647", "1");
     assert.deepEqual(result, { code: 1, stdout: "", stderr });
@@ -153,7 +154,7 @@ for (const protocol of ["connect", "grpc", "grpcweb"]) {
 }
 
 test("a call that the server refused before it ran is retried", async (t) => {
-  const { port } = await startServer(t);
+  const { port } = await startServer(t, { routes });
   let streams = 0;
   const proxy = http2.createServer().on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     stream.on("error", () => {});
@@ -173,7 +174,7 @@ test("a call that the server refused before it ran is retried", async (t) => {
 });
 
 test("without a server, it prints the address and the command that starts one, and exits with 1", async (t) => {
-  const { url, server } = await startServer(t);
+  const { url, server } = await startServer(t, { routes });
   await server.close({ graceMs: 1000 });
   const stderr = `call ${url}: cannot connect (ECONNREFUSED); npm start starts a server\n`;
   assert.deepEqual(await client("--url", url), { code: 1, stdout: "", stderr });
@@ -202,13 +203,13 @@ const VARIANTS = [
 
 for (const args of VARIANTS) {
   test(`over TLS, with --ca ${args.join(" ")}, it prints the sum`, async (t) => {
-    const { url } = await startServer(t, { tls: SERVER });
+    const { url } = await startServer(t, { routes, tls: SERVER });
     const result = await client("--url", url, "--ca", CA, ...args, "20", "22");
     assert.deepEqual(result, { code: 0, stdout: transcript(42), stderr: "" });
   });
 
   test(`over mutual TLS, with --cert and --key ${args.join(" ")}, it prints the sum`, async (t) => {
-    const { url } = await startServer(t, { tls: { ...SERVER, clientCa: AUTHORITY.cert } });
+    const { url } = await startServer(t, { routes, tls: { ...SERVER, clientCa: AUTHORITY.cert } });
     const result = await client("--url", url, "--ca", CA, "--cert", CERT, "--key", KEY, ...args, "20", "22");
     assert.deepEqual(result, { code: 0, stdout: transcript(42), stderr: "" });
   });
@@ -267,7 +268,7 @@ for (const { name, tls, scheme = "https", flags = ["--ca", CA], says, logged } o
 ]) {
   for (const http of ["1.1", "2"]) {
     test(`${name} is an error of one line with exit code 1, over HTTP/${http}`, async (t) => {
-      const { authority, log } = await startServer(t, { tls });
+      const { authority, log } = await startServer(t, { routes, tls });
       const url = `${scheme}://${authority}`;
       const { code, stdout, stderr } = await client("--url", url, ...flags, "--http", http);
       assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });

@@ -15,7 +15,7 @@ test("the client prints the same as in the tutorial, on stubs made by the tutori
   assert.equal(started.authority, "127.0.0.1:50051");
   const folder = await mkdtemp(join(tmpdir(), "post-"));
   t.after(() => rm(folder, { recursive: true }));
-  await cp(join(ROOT, "test/fixtures/post"), folder, { recursive: true });
+  await cp(join(ROOT, "test/service/post"), folder, { recursive: true });
   const stubs = join(folder, "python_out");
   await rm(stubs, { recursive: true, force: true });
   await mkdir(stubs);

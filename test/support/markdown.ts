@@ -2,10 +2,15 @@
 import { globSync } from "node:fs";
 import { ROOT } from "./command.ts";
 
-/** The paths of the documents below the root. */
+/** The paths of the documents on the service, below the root. A new service has its own. */
+export const SERVICE_DOCUMENTS: readonly string[] = ["README.md", "docs/extending.md"];
+
+/** The paths of the documents on the server, which hold for every service. */
 export const DOCUMENTS: readonly string[] = [
-  ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
-  ...globSync("docs/*.md", { cwd: ROOT }).sort(),
+  ...["ARCHITECTURE.md", "CONTRIBUTING.md"],
+  ...globSync("docs/*.md", { cwd: ROOT })
+    .filter((name) => !SERVICE_DOCUMENTS.includes(name))
+    .sort(),
 ];
 
 /** A fenced code block. */

@@ -79,7 +79,7 @@ const VALID: Readonly<Record<string, readonly [path: string, service: string, fi
 
 for (const [name, [path, service, file]] of Object.entries(VALID)) {
   test(`the names of ${name}`, () => {
-    assert.deepEqual(readPackage(name), { package: name, first: name.split(".")[0], path, service, file });
+    assert.deepEqual(readPackage(name), { package: name, path, service, file });
   });
 }
 

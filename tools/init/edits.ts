@@ -21,7 +21,7 @@ export function createEdits(names: Names, branch: string, read: (path: string) =
   return texts;
 }
 
-function listEdits({ file, service, first }: Names, branch: string): readonly Edit[] {
+function listEdits({ file, service }: Names, branch: string): readonly Edit[] {
   return [
     ["buf.yaml", /^ {2}except:\n(?: {4}- .*\n)+/gm, ""],
     ["package.json", /"connect-sum"/, `"${file}"`],
@@ -35,15 +35,8 @@ function listEdits({ file, service, first }: Names, branch: string): readonly Ed
       `main.ts, routes.ts  the process runs the routes, which serve the functions of ${file}.ts`,
     ],
     ["ARCHITECTURE.md", /^ {2}client\/ .*\n/m, ""],
-    ["ARCHITECTURE.md", /^\| client\/.*\n/m, ""],
-    ["ARCHITECTURE.md", /^\| routes, sum .*\n/m, row(`routes, ${file}`, `gen/${first}/\\*, connect, protobuf`)],
     ["CONTRIBUTING.md", /^.*(?:own-service|docs\/screenshot).*\n/gm, ""],
     [".ci/run", /^.*own-service.*\n/gm, ""],
     ["tsconfig.json", /, "test\/acceptance\/own-service\/files"/, ""],
   ];
-}
-
-/** Returns a row of the table of imports in ARCHITECTURE.md. */
-function row(files: string, mayImport: string): string {
-  return `| ${files.padEnd(23)} | ${mayImport.padEnd(102)} |\n`;
 }

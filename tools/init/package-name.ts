@@ -4,8 +4,6 @@
 export interface Names {
   /** acme.order_book.v1 */
   readonly package: string;
-  /** acme: the first part, which is a folder in gen/. */
-  readonly first: string;
   /** acme/order_book/v1/order_book: the path of the contract without the ending of its name. */
   readonly path: string;
   /** OrderBookService */
@@ -36,7 +34,6 @@ export function readPackage(name: string): Names | string {
   const pascal = word.replaceAll(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   return {
     package: name,
-    first: parts[0] as string,
     path: `${parts.join("/")}/${word}`,
     service: pascal.endsWith("Service") ? pascal : `${pascal}Service`,
     file,

@@ -14,6 +14,7 @@ import { startProcessIn } from "../../support/process.ts";
 import { createCallers } from "./callers.ts";
 import { createCalls } from "./calls.ts";
 
+/** The contract, the service and its tests. The tests have other names here, so that `npm test` does not run them. */
 const FILES = join(import.meta.dirname, "files");
 const TIMEOUT_MS = 60 * 60_000;
 /** The files that a person touches besides the contract and the service. */
@@ -83,7 +84,9 @@ async function checkGreen(run: Run): Promise<void> {
 
 /** Replaces the contract and the service, as a person would. Returns the other files that changed. */
 async function putContract(clone: string, run: Run): Promise<{ count: number; names: string }> {
-  await cp(FILES, clone, { recursive: true });
+  for (const folder of ["proto", "src"]) await cp(join(FILES, folder), join(clone, folder), { recursive: true });
+  for (const name of ["eliza", "appointments"])
+    await cp(join(FILES, "tests", `${name}.ts`), join(clone, "test/service", `${name}.test.ts`));
   await replace(join(clone, "ARCHITECTURE.md"), "| routes, eliza ", "| routes, appointments, eliza ");
   const readme = join(clone, "README.md");
   await replace(readme, "with one RPC, `Greet`", "with four RPCs");

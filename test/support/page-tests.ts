@@ -62,6 +62,14 @@ export async function choose(page: BrowserPage, protocol: Protocol): Promise<voi
   await page.getByLabel(PROTOCOL_NAMES[protocol]).check();
 }
 
+/** Chooses a method in the list of methods, by a name like "shop.v1.OrderService/Order". */
+export async function chooseMethod(page: BrowserPage, procedure: string): Promise<void> {
+  const toggle = page.getByRole("navigation").getByRole("button");
+  if (await toggle.isVisible()) await toggle.click();
+  await page.locator(`nav a[href="#/${procedure}"]`).click();
+  await page.locator(`nav a[href="#/${procedure}"][aria-current=page]`).waitFor({ state: "attached" });
+}
+
 export async function call(page: BrowserPage, a: number, b: number): Promise<void> {
   await page.getByLabel("a", { exact: true }).fill(String(a));
   await page.getByLabel("b", { exact: true }).fill(String(b));

@@ -6,7 +6,7 @@ import { anyPack, DurationSchema } from "@bufbuild/protobuf/wkt";
 import type { Browser } from "playwright-core";
 import { run } from "../support/command.ts";
 import { compileOwn, generateOwn, type Implementation, type OwnContract, openOwn } from "../support/own-contract.ts";
-import { type PageTest, testInChromium, text, wholeTable } from "../support/page-tests.ts";
+import { chooseMethod, type PageTest, testInChromium, text, wholeTable } from "../support/page-tests.ts";
 
 const SHOP = `
 syntax = "proto3";
@@ -114,11 +114,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
         }),
         cancel: () => ({}),
       });
-      const methods = page.getByLabel("Method");
-      assert.deepEqual(await methods.locator("option").allInnerTexts(), [
-        "shop.v1.OrderService.Order",
-        "shop.v1.OrderService.Cancel",
-      ]);
+      assert.deepEqual(await page.locator("nav .name").allInnerTexts(), ["Order", "Cancel"]);
       assert.ok(await page.getByLabel("Connect GET").isDisabled());
       await page.getByLabel("dishName").fill("O'Kimbap 김밥");
       await page.getByLabel("size").selectOption("SIZE_LARGE");
@@ -142,7 +138,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       const printed = await run("node", ["--input-type=module-typescript", "-"], { cwd: folder, input: program });
       assert.match(printed.stdout, /said: "O'Kimbap 김밥 1 true -7"/, printed.stderr);
 
-      await methods.selectOption("shop.v1.OrderService.Cancel");
+      await chooseMethod(page, "shop.v1.OrderService/Cancel");
       await page.getByLabel("receipt").fill("not base64!");
       assert.match(await text(page.getByRole("alert")), /shop\.v1\.CancelRequest\.receipt/);
       await page.getByLabel("receipt").fill("AQI=");
@@ -172,7 +168,7 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       assert.equal(calls.order, 1);
       const greatest = page.getByRole("button", { name: "The largest numbers" });
       assert.equal(await greatest.count(), 1);
-      await page.getByLabel("Method").selectOption("shop.v1.OrderService.Cancel");
+      await chooseMethod(page, "shop.v1.OrderService/Cancel");
       await page.getByText("so one click calls it in each protocol").waitFor();
       assert.equal(await greatest.count(), 0, "Cancel is given no number");
       await page.getByRole("button", { name: "Call" }).click();
@@ -231,8 +227,9 @@ const OF_THE_ODD: readonly OwnTest[] = [
     "methods are in the order of the file, so that the first one is that of the server's commands",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, {});
-      const options = await page.getByLabel("Method").locator("option").allInnerTexts();
-      assert.deepEqual([options[0], options.at(-1)], ["odd.v1.OddService.Pick", "odd.v1.OddService.PackOther"]);
+      const names = await page.locator("nav .name").allInnerTexts();
+      assert.deepEqual([names[0], names.at(-1)], ["Pick", "PackOther"]);
+      assert.equal(await text(page.locator(".function .name")), "odd.v1.OddService.Pick");
       const lines = await (await fetch(page.url())).text();
       assert.match(lines, /odd\.v1\.OddService\/Pick/);
     },
@@ -268,7 +265,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
         { case: "name", value: "  two spaces  " },
         { case: "id", value: 2 ** 31 - 1 },
       ]);
-      await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
+      await chooseMethod(page, "odd.v1.OddService/Insist");
       await page.getByLabel("reason").fill("");
       assert.match(await text(page.getByRole("alert")), /before it sent anything: .*reason/);
       assert.ok(await call.isDisabled());
@@ -279,7 +276,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     "fields may have the names of members of every object",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { name: (request: object) => request });
-      await page.getByLabel("Method").selectOption("odd.v1.OddService.Name");
+      await chooseMethod(page, "odd.v1.OddService/Name");
       await page.getByLabel("valueOf").selectOption("KIND_OTHER");
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .response", { hasText: "valueOf = KIND_OTHER, constructor = constructor" }).waitFor();
@@ -289,7 +286,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     "NaN and infinity are shown as their names",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { measure: () => ({ ratio: NaN, most: -Infinity }) });
-      await page.getByLabel("Method").selectOption("odd.v1.OddService.Measure");
+      await chooseMethod(page, "odd.v1.OddService/Measure");
       await page.getByLabel("Connect binary").check();
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .response", { hasText: "ratio = NaN, most = -Infinity" }).waitFor();
@@ -302,7 +299,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     async (t, browser, own) => {
       const members = Array.from({ length: 20_000 }, (_, i) => ({ constructor$: `member ${i}` }));
       const { page } = await openOwn(t, browser, own, { list: () => ({ members }) });
-      await page.getByLabel("Method").selectOption("odd.v1.OddService.List");
+      await chooseMethod(page, "odd.v1.OddService/List");
       for (const protocol of ["Connect JSON", "gRPC-Web"]) {
         await page.getByLabel(protocol).check();
         await page.getByRole("button", { name: "Call" }).click();
@@ -321,7 +318,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
     "a message type of protobuf's own is sent with its defaults, and its response is shown",
     async (t, browser, own) => {
       const { page } = await openOwn(t, browser, own, { at: (request: object) => request });
-      await page.getByLabel("Method").selectOption("odd.v1.OddService.At");
+      await chooseMethod(page, "odd.v1.OddService/At");
       await page.getByText("This form leaves out fields that do not fit on a line").waitFor();
       await page.getByRole("button", { name: "Call" }).click();
       await page.locator(".result .response", { hasText: '"1970-01-01T00:00:00Z"' }).waitFor();
@@ -342,7 +339,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
         ["Pack", "Connect binary", / id = 5, @type = type\.googleapis\.com\/odd\.v1\.Choice$/],
         ["PackOther", "gRPC-Web", /google\.protobuf\.Duration.* is not in the type registry/],
       ] as const) {
-        await page.getByLabel("Method").selectOption(`odd.v1.OddService.${method}`);
+        await chooseMethod(page, `odd.v1.OddService/${method}`);
         await page.getByLabel(protocol).check();
         await page.getByRole("button", { name: "Call" }).click();
         await answer.waitFor();
@@ -358,7 +355,7 @@ const OF_THE_ODD: readonly OwnTest[] = [
       await page.getByRole("button", { name: "Call" }).click();
       const result = page.locator(".result");
       await result.getByText("Calling…").waitFor();
-      await page.getByLabel("Method").selectOption("odd.v1.OddService.Insist");
+      await chooseMethod(page, "odd.v1.OddService/Insist");
       await page.getByLabel("reason").waitFor();
       assert.deepEqual([await text(result), await result.getAttribute("aria-busy")], ["", "false"]);
       resolve();
@@ -384,7 +381,7 @@ testInChromium("the page follows the services of the server", [
       "a contract without unary methods has a page that says so",
       async (t, browser, own) => {
         const { page } = await openOwn(t, browser, own, {});
-        await page.getByText("the contract does not define a unary method").waitFor();
+        await page.getByText("the server does not have any of its own").waitFor();
       },
     ],
   ]),

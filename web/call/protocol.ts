@@ -1,5 +1,5 @@
 /** The protocols that a browser can speak, with the transports of Connect's client. */
-import type { DescMethodUnary, Registry } from "@bufbuild/protobuf";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
@@ -41,11 +41,11 @@ export function isBinary(protocol: Protocol): boolean {
 }
 
 /** True if the contract marks the method as free of side effects: additional calls then do no harm. */
-export function isSafe({ idempotency }: DescMethodUnary): boolean {
+export function isSafe({ idempotency }: DescMethod): boolean {
   return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 /** True if the protocol can call the method: GET calls only safe methods. */
-export function isOffered(protocol: Protocol, method: DescMethodUnary): boolean {
+export function isOffered(protocol: Protocol, method: DescMethod): boolean {
   return protocol !== "connect-get" || isSafe(method);
 }

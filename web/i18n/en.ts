@@ -4,10 +4,43 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 export const en: Texts = {
   title: "One call, byte by byte",
   lead: "RPC (remote procedure call) lets a program call a function on another machine. gRPC does this over HTTP/2, with messages in protobuf, a compact binary format. gRPC-Web and Connect do the same in a form that browsers can send. Make a call, and look at each byte of its body and its query.",
+  generalLead:
+    "Choose a method of this server, fill in its input and call it. The page shows the response, and each byte that was sent and received.",
   languageLabel: "Language",
 
+  methodsLabel: "Methods",
+  methodCount: (count) => `Methods (${count})`,
+  searchLabel: "Search methods",
+  found: (count) => (count === 0 ? "No method has this name." : count === 1 ? "1 method" : `${count} methods`),
+  kinds: {
+    unary: "unary",
+    server_streaming: "server stream",
+    client_streaming: "client stream",
+    bidi_streaming: "bidirectional",
+  },
+  deprecated: "deprecated",
+  notCallable:
+    "Browsers cannot call this method, because it sends a stream: fetch sends a whole request before it reads the response. The lines below call it from elsewhere, with this input as the only message of the stream.",
+  linkProblem: {
+    malformed: "The link that opened this page is malformed, so the page shows its first method.",
+    unknown: "The link that opened this page names a method that this server does not have.",
+  },
+  copyLink: "Copy link",
+  linkCopied: "Copied, with this input but without metadata.",
+  linkShown: "The link is in the address bar. The browser did not allow copying.",
+  linkTooLong: "This input is too long for a link.",
+  historyHeading: (count) => `Calls in this tab (${count})`,
+  historyIntro: "Select a call to restore its method, input, protocol and metadata. Nothing is called.",
+  clearHistory: "Clear",
+  metadataHeading: "Metadata and deadline",
+  metadataIntro: "Metadata is sent in headers. It is kept in this tab, and never part of a link.",
+  metadataName: "Name",
+  metadataValue: "Value",
+  addMetadata: "Add metadata",
+  removeMetadata: "Remove",
+  deadlineLabel: "Deadline in milliseconds",
+
   callHeading: "Call",
-  methodLabel: "Method",
   protocolLabel: "Protocol",
   protocols: {
     "connect-json": "JSON in a POST: any HTTP client can send it, and a person can read it.",
@@ -29,7 +62,7 @@ export const en: Texts = {
   loadingSchema: "Loading the schema…",
   noSchema: "The schema of the services could not be loaded. Is the server still running?",
   retry: "Try again",
-  noMethod: "This page makes unary calls, but the contract does not define a unary method.",
+  noMethod: "This page calls the methods of the server, but the server does not have any of its own.",
   onlyRefused: "Rejected by the client before it sent anything",
   responseLabel: "Response",
   emptyResponse: "a message with every field at its default",

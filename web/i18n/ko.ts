@@ -4,10 +4,43 @@ import { type Texts, WIRE_TYPES } from "./texts.ts";
 export const ko: Texts = {
   title: "호출 한 번, 바이트로 보기",
   lead: "RPC는 다른 컴퓨터에 있는 함수를 내 프로그램의 함수처럼 부르는 방법입니다. gRPC는 짧은 바이너리 형식인 protobuf로 메시지를 적어 HTTP/2로 주고받고, gRPC-Web과 Connect는 같은 일을 브라우저에서도 할 수 있게 합니다. 직접 호출해 보고, 그때 오간 본문과 쿼리를 바이트 하나하나까지 살펴보세요.",
+  generalLead:
+    "이 서버의 메서드를 골라 입력값을 채우고 호출해 보세요. 응답과 함께, 오간 데이터를 바이트 하나하나까지 보여 줍니다.",
   languageLabel: "언어",
 
+  methodsLabel: "메서드 목록",
+  methodCount: (count) => `메서드 목록 (${count})`,
+  searchLabel: "메서드 검색",
+  found: (count) => (count === 0 ? "이 이름을 가진 메서드가 없습니다." : `메서드 ${count}개`),
+  kinds: {
+    unary: "단항",
+    server_streaming: "서버 스트림",
+    client_streaming: "클라이언트 스트림",
+    bidi_streaming: "양방향",
+  },
+  deprecated: "사용 중단",
+  notCallable:
+    "이 메서드는 요청을 스트림으로 보내므로 브라우저에서 호출할 수 없습니다. fetch는 요청을 다 보낸 뒤에야 응답을 읽기 때문입니다. 아래 명령과 프로그램을 쓰면 다른 곳에서 호출할 수 있고, 여기 적은 입력값이 스트림의 유일한 메시지가 됩니다.",
+  linkProblem: {
+    malformed: "링크의 형식이 잘못되어 첫 번째 메서드를 보여 줍니다.",
+    unknown: "이 링크가 가리키는 메서드는 이 서버에 없습니다.",
+  },
+  copyLink: "링크 복사",
+  linkCopied: "복사했습니다. 입력값은 들어 있고 메타데이터는 빠져 있습니다.",
+  linkShown: "브라우저가 복사를 허용하지 않았습니다. 링크는 주소창에 있습니다.",
+  linkTooLong: "입력값이 너무 길어 링크에 담을 수 없습니다.",
+  historyHeading: (count) => `이 탭에서 한 호출 (${count})`,
+  historyIntro: "호출을 고르면 그때의 메서드, 입력값, 프로토콜, 메타데이터를 되살립니다. 다시 호출하지는 않습니다.",
+  clearHistory: "모두 지우기",
+  metadataHeading: "메타데이터와 제한 시간",
+  metadataIntro: "메타데이터는 헤더에 담겨 갑니다. 이 탭에만 남고 링크에는 들어가지 않습니다.",
+  metadataName: "이름",
+  metadataValue: "값",
+  addMetadata: "메타데이터 추가",
+  removeMetadata: "삭제",
+  deadlineLabel: "제한 시간(밀리초)",
+
   callHeading: "호출",
-  methodLabel: "메서드",
   protocolLabel: "프로토콜",
   protocols: {
     "connect-json": "POST 본문에 JSON을 담습니다. 어떤 HTTP 클라이언트로도 보낼 수 있고, 사람이 바로 읽을 수 있습니다.",
@@ -29,7 +62,7 @@ export const ko: Texts = {
   loadingSchema: "서비스 명세를 불러오는 중…",
   noSchema: "서비스 명세를 불러오지 못했습니다. 서버가 실행 중인가요?",
   retry: "다시 시도",
-  noMethod: "이 페이지는 단항(unary) 메서드를 호출합니다. 그런데 이 명세에는 단항 메서드가 없습니다.",
+  noMethod: "이 페이지는 서버의 메서드를 호출합니다. 그런데 이 서버에는 자체 메서드가 없습니다.",
   onlyRefused: "클라이언트가 보내기 전에 거절했습니다",
   responseLabel: "응답",
   emptyResponse: "모든 필드가 기본값인 메시지",

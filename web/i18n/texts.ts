@@ -1,16 +1,45 @@
 /** The texts of the page: each language provides them all. */
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Annotation, Expected, Part } from "../annotate/part.ts";
 import type { Benchmark } from "../benchmark.ts";
 import type { Delivery } from "../call/delivery.ts";
+import type { LinkProblem } from "../call/link.ts";
 import type { Protocol } from "../call/protocol.ts";
 
 export interface Texts {
   readonly title: string;
   readonly lead: string;
+  /** Replaces `lead` if the method is not the tutorial's. */
+  readonly generalLead: string;
   readonly languageLabel: string;
 
+  /** Labels the list of methods. */
+  readonly methodsLabel: string;
+  /** The button that opens the list of methods in a narrow window. */
+  readonly methodCount: (count: number) => string;
+  readonly searchLabel: string;
+  readonly found: (count: number) => string;
+  readonly kinds: Readonly<Record<DescMethod["methodKind"], string>>;
+  readonly deprecated: string;
+  /** The reason why a browser cannot call a method that sends a stream. */
+  readonly notCallable: string;
+  readonly linkProblem: Readonly<Record<LinkProblem, string>>;
+  readonly copyLink: string;
+  readonly linkCopied: string;
+  readonly linkShown: string;
+  readonly linkTooLong: string;
+  readonly historyHeading: (count: number) => string;
+  readonly historyIntro: string;
+  readonly clearHistory: string;
+  readonly metadataHeading: string;
+  readonly metadataIntro: string;
+  readonly metadataName: string;
+  readonly metadataValue: string;
+  readonly addMetadata: string;
+  readonly removeMetadata: string;
+  readonly deadlineLabel: string;
+
   readonly callHeading: string;
-  readonly methodLabel: string;
   readonly protocolLabel: string;
   readonly protocols: Readonly<Record<Protocol, string>>;
   /** Shown for a method without side effects. One click calls it in each protocol. */
@@ -27,7 +56,7 @@ export interface Texts {
   /** Replaces the page if the schema cannot be loaded. */
   readonly noSchema: string;
   readonly retry: string;
-  /** Replaces the page if the contract does not have a unary method. */
+  /** Replaces the page if the server does not have a method. */
   readonly noMethod: string;
   /** Introduces a problem of the input. The problem itself is a message of the client, in English. */
   readonly onlyRefused: string;

@@ -3,11 +3,9 @@ import { type DescMethodUnary, ScalarType } from "@bufbuild/protobuf";
 import { type FormField, type FormValues, formFields, type Problems } from "../call/input.ts";
 import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useTexts } from "./language.ts";
-import { unaryMethods, useSchema } from "./schema.ts";
 
 export interface CallFormProps {
   readonly method: DescMethodUnary;
-  readonly chooseMethod: (method: DescMethodUnary) => void;
   readonly values: FormValues;
   readonly setValues: (values: FormValues) => void;
   readonly problems: Problems;
@@ -34,7 +32,9 @@ export function CallForm(props: CallFormProps) {
       }}
     >
       <div class="function">
-        <MethodName {...props} />
+        <span class="name">
+          {method.parent.typeName}.{method.name}
+        </span>
         <span aria-hidden="true">(</span>
         {fields.map((field, index) => (
           <span key={field.jsonName} class="argument">
@@ -92,28 +92,6 @@ export function CallForm(props: CallFormProps) {
         </button>
       </p>
     </form>
-  );
-}
-
-function MethodName({ method, chooseMethod }: CallFormProps) {
-  const texts = useTexts();
-  const nameOf = ({ parent, name }: DescMethodUnary) => `${parent.typeName}.${name}`;
-  const methods = unaryMethods(useSchema());
-  if (methods.length === 1) return <span class="name">{nameOf(method)}</span>;
-  return (
-    <select
-      class="name"
-      aria-label={texts.methodLabel}
-      value={nameOf(method)}
-      onChange={({ currentTarget: { value } }) => {
-        const chosen = methods.find((each) => nameOf(each) === value);
-        if (chosen !== undefined) chooseMethod(chosen);
-      }}
-    >
-      {methods.map((each) => (
-        <option key={nameOf(each)}>{nameOf(each)}</option>
-      ))}
-    </select>
   );
 }
 

@@ -40,6 +40,11 @@ export function formatPart({ start, end, annotation }: Part, bytes: Uint8Array, 
   }
 }
 
+/** Returns a time without its unit, like "3.2" or "250". */
+export function formatMilliseconds(milliseconds: number): string {
+  return milliseconds.toFixed(milliseconds < 10 ? 1 : 0);
+}
+
 /** Returns the HTTP version of an ALPN identifier (RFC 7301). */
 export function formatHttpVersion(alpn: string | undefined): string | undefined {
   return alpn === "h2" ? "HTTP/2" : alpn?.toUpperCase();

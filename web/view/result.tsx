@@ -4,7 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Outcome } from "../call/call.ts";
 import { isBinary } from "../call/protocol.ts";
-import { formatHttpVersion, shorten } from "./format.ts";
+import { formatHttpVersion, formatMilliseconds, shorten } from "./format.ts";
 import { useTexts } from "./language.ts";
 import { useSchema } from "./schema.ts";
 
@@ -24,7 +24,6 @@ function Line({ outcome }: { outcome: Outcome }) {
   const { method, output, milliseconds, request, response, isTruncated } = outcome;
   const texts = useTexts();
   const { registry } = useSchema();
-  const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   return (
     <>
       {output instanceof ConnectError ? (
@@ -42,7 +41,7 @@ function Line({ outcome }: { outcome: Outcome }) {
       <p class="note">
         {response?.delivery === "cache"
           ? texts.delivered.cache
-          : texts.took(time, formatHttpVersion(response?.httpVersion))}
+          : texts.took(formatMilliseconds(milliseconds), formatHttpVersion(response?.httpVersion))}
       </p>
     </>
   );

@@ -1,5 +1,4 @@
 /** Provides the schema of the server to each component. */
-import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Schema } from "../call/schema.ts";
@@ -11,11 +10,4 @@ export function useSchema(): Schema {
   const schema = useContext(SchemaContext);
   if (schema === undefined) throw new Error("use the schema: it is not loaded");
   return schema;
-}
-
-/** Returns the unary methods of all services. `GET /` without the page prints commands that call the first one. */
-export function unaryMethods({ services }: Schema): DescMethodUnary[] {
-  return services
-    .flatMap((service) => service.methods)
-    .filter((method): method is DescMethodUnary => method.methodKind === "unary");
 }

@@ -1,0 +1,191 @@
+/** Tests the choice of a method: the list, its search, keys, links, back and forward. */
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import type { Browser } from "playwright-core";
+import type { Page } from "../../src/server/site/page.ts";
+import { type OpenPage, openPage } from "../support/browser.ts";
+import { type PageTest, startPage, testInChromium, text } from "../support/page-tests.ts";
+import { compileContract } from "../support/protos.ts";
+import { startServer } from "../support/server.ts";
+
+const PACKAGE = "acme.a_package_with_a_name_of_sixty.characters_in_total_or_so.v1";
+/** A contract with more methods than a list without a search has. */
+const MANY = `
+syntax = "proto3";
+package ${PACKAGE};
+
+service FirstService {
+  rpc Say(Text) returns (Text);
+  rpc Greet(Text) returns (Text) {
+    option deprecated = true;
+  }
+  ${Array.from({ length: 5 }, (_, i) => `rpc Do${i}(Text) returns (Text);`).join("\n  ")}
+}
+service SecondService {
+  rpc Say(Text) returns (Text);
+  rpc Find(Number) returns (Number);
+}
+message Text {
+  string text = 1;
+}
+message Number {
+  int32 number = 1;
+}
+`;
+
+testInChromium("the page has a list of methods", [
+  [
+    "methods are grouped by service, and marked with their kind and as deprecated",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files);
+      assert.deepEqual(await page.locator("nav .service").allInnerTexts(), [
+        `${PACKAGE}.FirstService`,
+        `${PACKAGE}.SecondService`,
+      ]);
+      const second = page.getByRole("region", { name: "SecondService" });
+      assert.deepEqual(await second.locator(".name").allInnerTexts(), ["Say", "Find"]);
+      assert.equal(await text(page.getByRole("link", { name: "Greet" })), "Greet unary, deprecated");
+    },
+  ],
+  [
+    "a link chooses a method, the title follows its service, and back and forward work",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files);
+      const heading = page.getByRole("heading", { level: 1 });
+      assert.equal(await text(heading), `${PACKAGE}.FirstService`);
+      await page.getByLabel("text").fill("kept");
+      await page.getByRole("link", { name: "Find" }).click();
+      await page.getByLabel("number").waitFor();
+      assert.equal(await text(heading), `${PACKAGE}.SecondService`);
+      assert.equal(await page.title(), "SecondService");
+      assert.equal(new URL(page.url()).hash, `#/${PACKAGE}.SecondService/Find`);
+      await page.goBack();
+      assert.equal(await page.getByLabel("text").inputValue(), "kept");
+      assert.equal(await text(page.locator("[aria-current=page] .name")), "Say");
+      await page.goForward();
+      await page.getByLabel("number").waitFor();
+      await page.reload();
+      await page.getByLabel("number").waitFor();
+    },
+  ],
+  [
+    "a search finds methods, arrow keys move between them, and Enter chooses one",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files);
+      const search = page.getByRole("searchbox");
+      const focused = page.locator("nav :focus .name");
+      await page.keyboard.press("/");
+      assert.equal(await search.inputValue(), "");
+      await page.keyboard.type("second");
+      await page.locator("nav [role=status]", { hasText: "2 methods" }).waitFor();
+      assert.deepEqual(await page.locator("nav .name").allInnerTexts(), ["Say", "Find"]);
+      for (const [key, expected] of [
+        ["ArrowDown", "Say"],
+        ["ArrowDown", "Find"],
+        ["ArrowDown", "Find"],
+        ["Home", "Say"],
+        ["End", "Find"],
+      ] as const) {
+        await page.keyboard.press(key);
+        assert.equal(await text(focused), expected, key);
+      }
+      await page.keyboard.press("Enter");
+      await page.getByLabel("number").waitFor();
+      await search.fill("GREET");
+      await page.keyboard.press("Enter");
+      await page.locator(".function", { hasText: "FirstService.Greet" }).waitFor();
+      await search.fill("nothing");
+      await page.getByText("No method has this name.").waitFor();
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Escape");
+      assert.equal(await page.locator("nav .name").count(), 9);
+    },
+  ],
+  [
+    "a slash in a field is typed, and Tab passes the list in two steps",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files);
+      await page.getByLabel("text").fill("");
+      await page.keyboard.type("a/b");
+      assert.equal(await page.getByLabel("text").inputValue(), "a/b");
+      await page.getByRole("searchbox").focus();
+      await page.keyboard.press("Tab");
+      assert.equal(await text(page.locator("nav :focus .name")), "Say");
+      await page.keyboard.press("Tab");
+      assert.equal(await page.locator("nav :focus").count(), 0);
+    },
+  ],
+  [
+    "in a narrow window the list is closed until it is asked for, and closes when a method is chosen",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files, { viewport: { width: 360, height: 740 } });
+      const list = page.locator("nav .list");
+      const toggle = page.getByRole("button", { name: "Methods (9)" });
+      assert.ok(await list.isHidden());
+      await toggle.click();
+      assert.equal(await toggle.getAttribute("aria-expanded"), "true");
+      await page.getByRole("link", { name: "Find" }).click();
+      await page.getByLabel("number").waitFor();
+      assert.ok(await list.isHidden());
+      await page.getByRole("heading", { level: 1 }).click();
+      await page.keyboard.press("/");
+      await page.getByRole("searchbox").and(page.locator(":focus")).waitFor();
+      await page.keyboard.press("Escape");
+      await list.waitFor({ state: "hidden" });
+      assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
+    },
+  ],
+  ...(
+    [
+      ["malformed", "#/%"],
+      ["malformed", "#call"],
+      ["names a method that this server does not have", "#/acme.Other/Say"],
+    ] as const
+  ).map(
+    ([problem, fragment]): PageTest => [
+      `the link ${fragment} cannot be followed: the page says so, and works`,
+      async (t, browser, files) => {
+        const { page } = await openMany(t, browser, files, {}, fragment);
+        assert.match(await text(page.getByRole("alert")), new RegExp(problem));
+        await page.getByRole("link", { name: "Find" }).click();
+        await page.getByLabel("number").waitFor();
+        assert.equal(await page.getByRole("alert").count(), 0);
+      },
+    ],
+  ),
+  [
+    "with one method, the page has its name as text, and no list",
+    async (t, browser, files) => {
+      const { url } = await startPage(t, files);
+      const { page } = await openPage(t, browser, url);
+      await page.locator(".function .name").waitFor();
+      assert.equal(await page.getByRole("navigation").count(), 0);
+    },
+  ],
+  [
+    "the tutorial's texts and figures are shown for its service only",
+    async (t, browser, files) => {
+      const many = await openMany(t, browser, files);
+      assert.equal(await many.page.locator(".comparison, .chart").count(), 0);
+      assert.doesNotMatch(await text(many.page.locator("body")), /One call, byte by byte|GetSum|tutorial/);
+      const { url } = await startPage(t, files);
+      const { page } = await openPage(t, browser, url);
+      await page.locator(".comparison").waitFor();
+      await page.getByRole("heading", { name: "One call, byte by byte" }).waitFor();
+    },
+  ],
+]);
+
+/** Opens the page of a server with the two services. */
+async function openMany(t: TestContext, browser: Browser, files: Page, options = {}, fragment = ""): Promise<OpenPage> {
+  const registry = compileContract(t, MANY);
+  const { url } = await startServer(t, {
+    page: files,
+    routes(router) {
+      for (const service of registry.getFile("service.proto")?.services ?? []) router.service(service, {});
+    },
+  });
+  const opened = await openPage(t, browser, `${url}/${fragment}`, options);
+  await opened.page.locator(".function").waitFor();
+  return opened;
+}

@@ -4,10 +4,10 @@
  */
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { Test } from "../gen/service_pb.ts";
+import { CallService } from "../test/gen/calls/v1/calls_pb.ts";
 import { send } from "../test/support/http.ts";
 import { type Cell, STATIC_RESPONSE } from "./cells.ts";
-import { PATH } from "./servers/get-sum.ts";
+import { PATH } from "./servers/add.ts";
 
 /**
  * Returns a function that makes one call, to a service with a new number each time. The returned function rejects if
@@ -20,11 +20,11 @@ export function createCheck({ name, server, wire }: Cell, authority: string): ()
       if (!body.equals(STATIC_RESPONSE)) throw new Error(`check ${name}: the file came as ${body.toString("hex")}`);
     };
   }
-  const client: Client<typeof Test> = createClient(Test, createTransport(wire, `http://${authority}`));
+  const client: Client<typeof CallService> = createClient(CallService, createTransport(wire, `http://${authority}`));
   let a = 0;
   return async () => {
     a += 1;
-    const { sum } = await client.getSum({ a, b: 1000 });
+    const { sum } = await client.add({ a, b: 1000 });
     if (sum !== a + 1000) throw new Error(`check ${name}: ${a} + 1000 came as ${sum}`);
   };
 }

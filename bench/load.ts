@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { makeRequest } from "../test/support/cells.ts";
 import { type Cell, REQUEST, responseBytes } from "./cells.ts";
-import { PATH } from "./servers/get-sum.ts";
+import { PATH } from "./servers/add.ts";
 import { quantile } from "./stats.ts";
 import { BUILT_TOOLS, find, output } from "./toolchain.ts";
 
-const CONTRACT = join(import.meta.dirname, "../proto/service.proto");
+const CONTRACT = join(import.meta.dirname, "../test/proto/calls/v1/calls.proto");
 
 /** The result of a load whose calls all succeeded. */
 export interface Load {
@@ -91,7 +91,17 @@ function h2loadArgs(cell: Cell, authority: string, folder: string): string[] {
 
 function ghzArgs({ connections, streams, deadline }: Cell, calls: number): string[] {
   return [
-    ...["--insecure", "--proto", CONTRACT, "--call", "test.Test.GetSum", "-d", REQUEST.json.toString(), "-O", "json"],
+    ...[
+      "--insecure",
+      "--proto",
+      CONTRACT,
+      "--call",
+      "calls.v1.CallService.Add",
+      "-d",
+      REQUEST.json.toString(),
+      "-O",
+      "json",
+    ],
     ...["--connections", String(connections), "-c", String(connections * streams), "-n", String(calls)],
     ...(deadline ? ["--timeout", "5s"] : []),
   ];

@@ -1,7 +1,8 @@
 /** The servers that are compared, with their versions and the commands that build and start them. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { STATIC_RESPONSE } from "./cells.ts";
+import { PATH } from "./servers/add.ts";
 import { Absent, BUILD, find, output } from "./toolchain.ts";
 
 export interface Peer {
@@ -39,8 +40,8 @@ export const PEERS = {
     command() {
       const out = join(BUILD, "grpcio");
       mkdirSync(out, { recursive: true });
-      const args = [`-I${join(ROOT, "proto")}`, `--python_out=${out}`, `--grpc_python_out=${out}`, "service.proto"];
-      output([python(), "-m", "grpc_tools.protoc", ...args]);
+      const args = [`-I${join(ROOT, "test/proto")}`, `--python_out=${out}`, `--grpc_python_out=${out}`];
+      output([python(), "-m", "grpc_tools.protoc", ...args, "calls/v1/calls.proto"]);
       return ["env", `PYTHONPATH=${out}`, python(), join(FOLDER, "grpcio/server.py")];
     },
   },
@@ -59,8 +60,8 @@ export const PEERS = {
     version: () => output([nghttpd(), "--version"]).replace(/^.*\//, ""),
     command() {
       const folder = join(BUILD, "nghttpd");
-      mkdirSync(join(folder, "test.Test"), { recursive: true });
-      writeFileSync(join(folder, "test.Test/GetSum"), STATIC_RESPONSE);
+      mkdirSync(join(folder, dirname(PATH)), { recursive: true });
+      writeFileSync(join(folder, PATH), STATIC_RESPONSE);
       return [nghttpd(), "--no-tls", "--address=127.0.0.1", `--htdocs=${folder}`, "--trailer=grpc-status: 0", "PORT"];
     },
   },

@@ -9,7 +9,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { send } from "../test/support/http.ts";
 import { REQUEST } from "./cells.ts";
 import { RunningServer } from "./server.ts";
-import { PATH } from "./servers/get-sum.ts";
+import { PATH } from "./servers/add.ts";
 import { type Estimate, estimate } from "./stats.ts";
 
 export interface Start {
@@ -21,7 +21,9 @@ export interface Start {
 }
 
 const ROOT = join(import.meta.dirname, "..");
-const COMMAND = ["sh", "-c", `cd "$0" && ${packageJson.scripts.start} "$@"`, ROOT, "--port", "PORT"];
+/** The command of `npm start` with the tests' service, which stays when the service is replaced. */
+const START = packageJson.scripts.start.replace("src/main.ts", "test/support/main.ts");
+const COMMAND = ["sh", "-c", `cd "$0" && ${START} "$@"`, ROOT, "--port", "PORT"];
 
 /**
  * Measures `pairs` starts, each with a run of the empty script. Before that, starts the server once and ends it

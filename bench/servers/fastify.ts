@@ -1,7 +1,7 @@
-/** Serves GetSum as JSON over HTTP/1.1 on fastify, with the schemas that make fastify fast. */
+/** Serves Add as JSON over HTTP/1.1 on fastify, with the schemas that make fastify fast. */
 import type { AddressInfo } from "node:net";
 import Fastify from "fastify";
-import { PATH } from "./get-sum.ts";
+import { PATH } from "./add.ts";
 import { announce } from "./ready.ts";
 
 const INT32 = { type: "integer", minimum: -(2 ** 31), maximum: 2 ** 31 - 1 };

@@ -1,14 +1,18 @@
-/** Serves GetSum on grpc-js, with protobuf-es as its codec. */
+/** Serves Add on grpc-js, with protobuf-es as its codec. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
-import { type Data, DataSchema, type Sum, SumSchema } from "../../gen/service_pb.ts";
-import { getSum } from "../../src/sum.ts";
-import { PATH, toCallError } from "./get-sum.ts";
+import {
+  type AddRequest,
+  AddRequestSchema,
+  type AddResponse,
+  AddResponseSchema,
+} from "../../test/gen/calls/v1/calls_pb.ts";
+import { add, PATH, toCallError } from "./add.ts";
 import { announce } from "./ready.ts";
 
-const handler: handleUnaryCall<Data, Sum> = ({ request }, callback) => {
+const handler: handleUnaryCall<AddRequest, AddResponse> = ({ request }, callback) => {
   try {
-    callback(null, getSum(request));
+    callback(null, add(request));
   } catch (error) {
     const { code, rawMessage: details } = toCallError(error);
     callback({ code: code as number, details });
@@ -18,17 +22,17 @@ const handler: handleUnaryCall<Data, Sum> = ({ request }, callback) => {
 const server = new Server();
 server.addService(
   {
-    getSum: {
+    add: {
       path: PATH,
       requestStream: false,
       responseStream: false,
-      requestSerialize: (data: Data) => Buffer.from(toBinary(DataSchema, data)),
-      requestDeserialize: (bytes: Buffer) => fromBinary(DataSchema, bytes),
-      responseSerialize: (sum: Sum) => Buffer.from(toBinary(SumSchema, sum)),
-      responseDeserialize: (bytes: Buffer) => fromBinary(SumSchema, bytes),
+      requestSerialize: (request: AddRequest) => Buffer.from(toBinary(AddRequestSchema, request)),
+      requestDeserialize: (bytes: Buffer) => fromBinary(AddRequestSchema, bytes),
+      responseSerialize: (response: AddResponse) => Buffer.from(toBinary(AddResponseSchema, response)),
+      responseDeserialize: (bytes: Buffer) => fromBinary(AddResponseSchema, bytes),
     },
   },
-  { getSum: handler },
+  { add: handler },
 );
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;

@@ -1,6 +1,6 @@
-/** Serves GetSum on node:http with the least code: Connect's unary protocol, in proto and JSON. */
+/** Serves Add on node:http with the least code: Connect's unary protocol, in proto and JSON. */
 import { createServer } from "node:http";
-import { CODECS, errorJson, PATH, toCallError } from "./get-sum.ts";
+import { CODECS, errorJson, PATH, toCallError } from "./add.ts";
 import { listen } from "./ready.ts";
 
 const server = createServer((req, res) => {

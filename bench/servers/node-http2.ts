@@ -1,6 +1,6 @@
-/** Serves GetSum on node:http2 with the least code: gRPC, and Connect's unary protocol, in proto and JSON. */
+/** Serves Add on node:http2 with the least code: gRPC, and Connect's unary protocol, in proto and JSON. */
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import { CODECS, errorJson, PATH, toCallError } from "./get-sum.ts";
+import { CODECS, errorJson, PATH, toCallError } from "./add.ts";
 import { listen } from "./ready.ts";
 
 const server = createServer();

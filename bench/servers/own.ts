@@ -1,13 +1,13 @@
 /**
- * Serves GetSum on this project's server, with the default options of `createServer`. Each argument changes one thing.
+ * Serves Add on this project's server, with the default options of `createServer`. Each argument changes one thing.
  */
 import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
-import { Test } from "../../gen/service_pb.ts";
-import { routes } from "../../src/routes.ts";
 import { LIMIT_NAMES, LIMITS, type Limits } from "../../src/server/limits/limits.ts";
 import { createServer } from "../../src/server/server.ts";
-import { getSum } from "../../src/sum.ts";
+import { CallService } from "../../test/gen/calls/v1/calls_pb.ts";
+import { callRoutes } from "../../test/support/call-service.ts";
+import { add } from "./add.ts";
 import { announce } from "./ready.ts";
 
 const { values } = parseArgs({
@@ -21,10 +21,10 @@ const { values } = parseArgs({
 });
 
 function asyncRoutes(router: ConnectRouter): void {
-  router.service(Test, {
-    async getSum(request) {
+  router.service(CallService, {
+    async add(request) {
       await null;
-      return getSum(request);
+      return add(request);
     },
   });
 }
@@ -39,7 +39,7 @@ const OFF = Object.fromEntries(
 ) as unknown as Limits;
 
 const server = createServer({
-  routes: values.async ? asyncRoutes : routes,
+  routes: values.async ? asyncRoutes : callRoutes,
   http2: values.http2 === "node" ? "node" : "built-in",
   fastPath: !values["no-fast-path"],
   interceptors: values.interceptor ? [readHeader] : [],

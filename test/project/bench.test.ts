@@ -10,7 +10,7 @@ import { estimateMinutes, readPlan } from "../../bench/plan.ts";
 import { report } from "../../bench/report.ts";
 import { type CellResult, judge, type Results } from "../../bench/results.ts";
 import { estimate, quantile } from "../../bench/stats.ts";
-import { Test } from "../../gen/service_pb.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { startServer } from "../support/server.ts";
 
 test("the median of an even number of values lies between the middle two", () => {
@@ -114,7 +114,7 @@ test("the response that each round decodes is checked in every protocol that is 
 
 test("a wrong sum is rejected", async (t) => {
   const { authority } = await startServer(t, {
-    routes: (router) => router.service(Test, { getSum: ({ a, b }) => ({ sum: a - b }) }),
+    routes: (router) => router.service(CallService, { add: ({ a, b }) => ({ sum: a - b }) }),
   });
   await assert.rejects(createCheck(cellOf("this server"), authority)(), /1 \+ 1000 came as -999/);
 });

@@ -1,8 +1,8 @@
 //! Generates code from the contract.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = "../../../proto";
+    let folder = "../../../test/proto";
     println!("cargo:rerun-if-changed={folder}");
-    let descriptors = protox::compile(["service.proto"], [folder])?;
+    let descriptors = protox::compile(["calls/v1/calls.proto"], [folder])?;
     tonic_prost_build::configure()
         .build_client(false)
         .compile_fds(descriptors)?;

@@ -1,4 +1,4 @@
-// Command connect serves GetSum on connect-go over net/http. It prints its port when it is ready.
+// Command connect serves Add on connect-go over net/http. It prints its port when it is ready.
 package main
 
 import (
@@ -7,26 +7,28 @@ import (
 
 	"connectrpc.com/connect"
 
-	"bench/gen"
-	"bench/gen/genconnect"
-	"bench/sum"
+	"bench/add"
+	calls "bench/gen/calls/v1"
+	"bench/gen/calls/v1/callsv1connect"
 )
 
-type service struct{}
+type service struct {
+	callsv1connect.UnimplementedCallServiceHandler
+}
 
-func (service) GetSum(_ context.Context, request *connect.Request[gen.Data]) (*connect.Response[gen.Sum], error) {
-	result, err := sum.Add(request.Msg.A, request.Msg.B)
+func (service) Add(_ context.Context, request *connect.Request[calls.AddRequest]) (*connect.Response[calls.AddResponse], error) {
+	sum, err := add.Int32(request.Msg.A, request.Msg.B)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeOutOfRange, err)
 	}
-	return connect.NewResponse(&gen.Sum{Sum: result}), nil
+	return connect.NewResponse(&calls.AddResponse{Sum: sum}), nil
 }
 
 func main() {
 	mux := http.NewServeMux()
-	mux.Handle(genconnect.NewTestHandler(service{}))
+	mux.Handle(callsv1connect.NewCallServiceHandler(service{}))
 	server := &http.Server{Handler: mux, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
-	sum.Serve(server.Serve)
+	add.Serve(server.Serve)
 }

@@ -1,4 +1,4 @@
-// Command grpc serves GetSum on grpc-go. It prints its port when it is ready.
+// Command grpc serves Add on grpc-go. It prints its port when it is ready.
 package main
 
 import (
@@ -8,22 +8,24 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"bench/gen"
-	"bench/sum"
+	"bench/add"
+	calls "bench/gen/calls/v1"
 )
 
-type service struct{ gen.UnimplementedTestServer }
+type service struct {
+	calls.UnimplementedCallServiceServer
+}
 
-func (service) GetSum(_ context.Context, data *gen.Data) (*gen.Sum, error) {
-	result, err := sum.Add(data.A, data.B)
+func (service) Add(_ context.Context, request *calls.AddRequest) (*calls.AddResponse, error) {
+	sum, err := add.Int32(request.A, request.B)
 	if err != nil {
 		return nil, status.Error(codes.OutOfRange, err.Error())
 	}
-	return &gen.Sum{Sum: result}, nil
+	return &calls.AddResponse{Sum: sum}, nil
 }
 
 func main() {
 	server := grpc.NewServer()
-	gen.RegisterTestServer(server, service{})
-	sum.Serve(server.Serve)
+	calls.RegisterCallServiceServer(server, service{})
+	add.Serve(server.Serve)
 }

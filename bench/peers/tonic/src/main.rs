@@ -1,28 +1,32 @@
-//! Serves GetSum on tonic. Prints its port when it is ready.
+//! Serves Add on tonic. Prints its port when it is ready.
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic::{Request, Response, Status};
 
 mod contract {
-    tonic::include_proto!("test");
+    tonic::include_proto!("calls.v1");
 }
 use contract::{
-    Data, Sum,
-    test_server::{Test, TestServer},
+    AddRequest, AddResponse, RecordRequest, RecordResponse,
+    call_service_server::{CallService, CallServiceServer},
 };
 
 struct Service;
 
 #[tonic::async_trait]
-impl Test for Service {
-    async fn get_sum(&self, request: Request<Data>) -> Result<Response<Sum>, Status> {
-        let Data { a, b } = request.into_inner();
+impl CallService for Service {
+    async fn add(&self, request: Request<AddRequest>) -> Result<Response<AddResponse>, Status> {
+        let AddRequest { a, b } = request.into_inner();
         match a.checked_add(b) {
-            Some(sum) => Ok(Response::new(Sum { sum })),
+            Some(sum) => Ok(Response::new(AddResponse { sum })),
             None => Err(Status::out_of_range(format!(
                 "add {a} and {b}: the sum is outside int32"
             ))),
         }
+    }
+
+    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        Err(Status::unimplemented("Record"))
     }
 }
 
@@ -31,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
     Server::builder()
-        .add_service(TestServer::new(Service))
+        .add_service(CallServiceServer::new(Service))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
         .await?;
     Ok(())

@@ -1,5 +1,5 @@
-// Package sum has the parts that both Go servers share: the addition and the listener.
-package sum
+// Package add has the parts that both Go servers share: the addition and the listener.
+package add
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"net"
 )
 
-// Add returns a + b, or an error if the sum is outside int32.
-func Add(a, b int32) (int32, error) {
+// Int32 returns a + b, or an error if the sum is outside int32.
+func Int32(a, b int32) (int32, error) {
 	sum := int64(a) + int64(b)
 	if sum < math.MinInt32 || sum > math.MaxInt32 {
 		return 0, fmt.Errorf("add %d and %d: %d is outside int32", a, b, sum)

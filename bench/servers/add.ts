@@ -1,18 +1,27 @@
-/** GetSum from bytes to bytes, for servers without a Connect library: protobuf-es around the service's own function. */
-import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+/** Add from bytes to bytes, for servers without a Connect library: protobuf-es around the function of the tests' service. */
+import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
-import { getSum } from "../../src/sum.ts";
+import {
+  type AddRequest,
+  AddRequestSchema,
+  type AddResponse,
+  AddResponseSchema,
+} from "../../test/gen/calls/v1/calls_pb.ts";
+import { addInt32 } from "../../test/support/call-service.ts";
 
-export const PATH = "/test.Test/GetSum";
+export const PATH = "/calls.v1.CallService/Add";
 
 /** The implementation in each codec, from the encoded request message to the encoded response message. */
 export const CODECS = {
-  proto: (message: Buffer) => toBinary(SumSchema, getSum(fromBinary(DataSchema, message))),
+  proto: (message: Buffer) => toBinary(AddResponseSchema, add(fromBinary(AddRequestSchema, message))),
   json: (message: Buffer) =>
-    Buffer.from(toJsonString(SumSchema, getSum(fromJsonString(DataSchema, message.toString())))),
+    Buffer.from(toJsonString(AddResponseSchema, add(fromJsonString(AddRequestSchema, message.toString())))),
 };
+
+export function add(request: AddRequest): AddResponse {
+  return create(AddResponseSchema, { sum: addInt32(request) });
+}
 
 /** Returns a ConnectError unchanged. Any other error means that the message cannot be decoded. */
 export function toCallError(error: unknown): ConnectError {

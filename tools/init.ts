@@ -93,6 +93,7 @@ function newFiles(values: Names & { readonly branch: string }): Record<string, s
     [`src/${values.file}.ts`]: fill("service.ts"),
     "src/routes.ts": fill("routes.ts"),
     [`test/service/${values.file}.test.ts`]: fill("service.test.ts"),
+    "test/service/documents.test.ts": fill("documents.test.ts"),
     "README.md": fill("README.md"),
   };
 }

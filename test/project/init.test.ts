@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { readPackage } from "../../tools/init/package-name.ts";
-import { type Result, ROOT, run } from "../support/command.ts";
+import { ENV, type Result, ROOT, run } from "../support/command.ts";
 
 /** A repository with one commit. The tests that use it leave it without changes. */
 const REPOSITORY = await makeRepository();
@@ -159,6 +159,47 @@ test("after a step that fails, the commands of the message bring the repository 
   assert.equal(await git(folder, "status", "--porcelain", "--ignored"), "!! node_modules\n");
   assert.equal(await git(folder, "diff", "HEAD"), "");
 });
+
+test("the repository that it makes has a service that is tested, and nothing of the tutorial", async (t) => {
+  const folder = await makeRepository();
+  t.after(() => rm(folder, { recursive: true }));
+  const { code, stdout, stderr } = await init(folder, "acme.order_book.v1");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /: OrderBookService of acme\.order_book\.v1\nnext: npm run test:service && git add --all/);
+
+  const { name, scripts } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  assert.equal(name, "order-book");
+  assert.equal(scripts.breaking, "buf breaking --against '.git#branch=main'");
+  for (const script of ["client", "init"]) assert.ok(!(script in scripts), script);
+  await git(folder, "add", "--all");
+  const documents = ["*.md", ".ci", "*.json", "*.yaml", "src", "tools"];
+  assert.equal(
+    await find(folder, "connect-sum|GetSum|test\\.Test|/own-service/|docs/screenshot|extending\\.md", documents),
+    "",
+  );
+  assert.equal(await find(folder, "src/(client|sum)|tools/init|gen/service_pb", documents), "");
+
+  const tests = [
+    "test/service/order-book.test.ts",
+    "test/project/layers.test.ts",
+    "test/project/document-names.test.ts",
+  ];
+  for (const [command, ...args] of [
+    ["tools/node.sh", "--test", ...tests],
+    ["buf", "lint"],
+    ["buf", "format", "--diff", "--exit-code"],
+  ] as const) {
+    const result = await run(command, args, { cwd: folder, env: { ...ENV, NODE_TEST_CONTEXT: undefined } });
+    assert.equal(result.code, 0, `${command} ${args.join(" ")}\n${result.stdout}${result.stderr}`);
+  }
+});
+
+/** Returns the lines of tracked files that match, with their files. */
+async function find(folder: string, pattern: string, paths: readonly string[]): Promise<string> {
+  const { code, stdout } = await run("git", ["grep", "-nE", pattern, "--", ...paths], { cwd: folder });
+  assert.ok(code === 0 || code === 1);
+  return stdout;
+}
 
 test("a second time, and without the tutorial's contract, it is refused", async (t) => {
   const folder = await makeRepository();

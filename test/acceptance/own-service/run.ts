@@ -87,7 +87,6 @@ async function putContract(clone: string, run: Run): Promise<{ count: number; na
   for (const folder of ["proto", "src"]) await cp(join(FILES, folder), join(clone, folder), { recursive: true });
   for (const name of ["eliza", "appointments"])
     await cp(join(FILES, "tests", `${name}.ts`), join(clone, "test/service", `${name}.test.ts`));
-  await replace(join(clone, "ARCHITECTURE.md"), "| routes, eliza ", "| routes, appointments, eliza ");
   const readme = join(clone, "README.md");
   await replace(readme, "with one RPC, `Greet`", "with four RPCs");
   await replace(readme, "Hello, Ada!", "Hello, how are you");

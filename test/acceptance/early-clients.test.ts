@@ -13,15 +13,15 @@ import { startServer } from "../support/server.ts";
 /** Requests of each case and size. */
 const TRIES = 8;
 const LARGE = 5_000_000;
-const GET_SUM = "/test.Test/GetSum";
+const ADD = "/calls.v1.CallService/Add";
 const JSON_TYPE = "application/json";
 
 const CASES = [
   { what: "404", path: "/no.Such/Method", method: "POST", contentType: JSON_TYPE, status: "404", least: 0 },
-  { what: "405", path: GET_SUM, method: "PUT", contentType: JSON_TYPE, status: "405", least: 0 },
-  { what: "415", path: GET_SUM, method: "POST", contentType: "text/plain", status: "415", least: 0 },
+  { what: "405", path: ADD, method: "PUT", contentType: JSON_TYPE, status: "405", least: 0 },
+  { what: "415", path: ADD, method: "POST", contentType: "text/plain", status: "415", least: 0 },
   // resource_exhausted in Connect
-  { what: "429", path: GET_SUM, method: "POST", contentType: JSON_TYPE, status: "429", least: 65_537 },
+  { what: "429", path: ADD, method: "POST", contentType: JSON_TYPE, status: "429", least: 65_537 },
 ] as const;
 
 for (const { name, tls, find } of EARLY_CLIENTS) {
@@ -47,7 +47,7 @@ test("curl without a content type gets an error that asks for one, over TLS", as
   if (curl === undefined) return;
   const { url } = await startServer(t, { tls: SERVER });
   for (let i = 0; i < 4 * TRIES; i++) {
-    const { code, stdout, stderr } = await run(curl, ["-skSi", "-d", '{"a":1,"b":2}', url + GET_SUM]);
+    const { code, stdout, stderr } = await run(curl, ["-skSi", "-d", '{"a":1,"b":2}', url + ADD]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^HTTP\/2 415 /);
   }

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { SERVER } from "../support/certificates.ts";
 import { run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
-import { startProcess } from "../support/process.ts";
+import { startMain } from "../support/process.ts";
 
 /**
  * The case that fails on a port without TLS. Its invalid preface, "INVALID CONNECTION PREFACE", is not HTTP/2, so the
@@ -24,7 +24,7 @@ for (const tls of [false, true]) {
     const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
     await Promise.all([writeFile(cert, SERVER.cert), writeFile(key, SERVER.key)]);
     const settings = tls ? ["--tls-cert", cert, "--tls-key", key] : [];
-    const { authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...settings);
+    const { authority } = await startMain(t, ...settings);
     const { port } = new URL(`http://${authority}`);
     const flags = ["--strict", "-p", port, ...(tls ? ["--tls", "--insecure"] : [])];
     const { stdout } = await run(command, [...flags, "generic", "http2", "hpack"], { timeout: 60_000 });

@@ -1,4 +1,4 @@
-/** Tests GetSum in every protocol, codec and HTTP version, with and without TLS. */
+/** Tests a unary call in every protocol, codec and HTTP version, with and without TLS. */
 import { test } from "node:test";
 import { CELLS, TLS_CELLS } from "../support/cells.ts";
 import { runCases } from "../support/run-cases.ts";

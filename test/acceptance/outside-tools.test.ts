@@ -6,7 +6,13 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
-import { type Data, DataSchema, type Sum, SumSchema, Test } from "../../gen/service_pb.ts";
+import {
+  type AddRequest,
+  AddRequestSchema,
+  type AddResponse,
+  AddResponseSchema,
+  CallService,
+} from "../gen/calls/v1/calls_pb.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { run } from "../support/command.ts";
 import { findJudge, findPython } from "../support/judge.ts";
@@ -28,83 +34,99 @@ const BUF = ["buf"];
 const CURL = ["curl"];
 const PYTHON = ["python3"];
 const JSON_TYPE = "-H content-type:application/json";
-const GET = "URL/test.Test/GetSum?encoding=json&message={%22a%22:1,%22b%22:2}";
+const GET = "URL/calls.v1.CallService/Add?encoding=json&message={%22a%22:1,%22b%22:2}";
 const SUM_3 = /"sum": ?3/;
 
 const TRIALS: readonly Trial[] = [
   {
     tool: GRPCURL,
     args: "-plaintext HOST list",
-    says: /^grpc\.health\.v1\.Health\ngrpc\.reflection[\s\S]*\ntest\.Test\n$/,
+    says: /^calls\.v1\.CallService\ngrpc\.health\.v1\.Health\ngrpc\.reflection/,
   },
-  { tool: GRPCURL, args: "-plaintext HOST list test.Test", says: /^test\.Test\.GetSum\n$/ },
   {
     tool: GRPCURL,
-    args: "-plaintext HOST describe test.Test",
-    says: /rpc GetSum \( \.test\.Data \) returns \( \.test\.Sum \)/,
+    args: "-plaintext HOST list calls.v1.CallService",
+    says: /^calls\.v1\.CallService\.Add\ncalls\.v1\.CallService\.Record\n$/,
   },
-  { tool: GRPCURL, args: "-plaintext HOST describe test.Test.GetSum", says: /^test\.Test\.GetSum is a method/ },
-  { tool: GRPCURL, args: "-plaintext HOST describe test.Data", says: /int32 a = 1;\n {2}int32 b = 2;/ },
-  { tool: GRPCURL, args: '-plaintext -d {"a":1,"b":2} HOST test.Test/GetSum', says: SUM_3 },
-  { tool: GRPCURL, args: "-plaintext -d @ HOST test.Test/GetSum", input: '{"a":-1,"b":4}', says: SUM_3 },
-  { tool: GRPCURL, args: '-plaintext -max-time 20 -d {"a":1,"b":2} HOST test.Test/GetSum', says: SUM_3 },
   {
     tool: GRPCURL,
-    args: '-plaintext -import-path proto -proto service.proto -d {"a":1,"b":2} HOST test.Test/GetSum',
+    args: "-plaintext HOST describe calls.v1.CallService",
+    says: /rpc Add \( \.calls\.v1\.AddRequest \) returns \( \.calls\.v1\.AddResponse \)/,
+  },
+  {
+    tool: GRPCURL,
+    args: "-plaintext HOST describe calls.v1.CallService.Add",
+    says: /^calls\.v1\.CallService\.Add is a method/,
+  },
+  { tool: GRPCURL, args: "-plaintext HOST describe calls.v1.AddRequest", says: /int32 a = 1;[\s\S]*int32 b = 2;/ },
+  { tool: GRPCURL, args: '-plaintext -d {"a":1,"b":2} HOST calls.v1.CallService/Add', says: SUM_3 },
+  { tool: GRPCURL, args: "-plaintext -d @ HOST calls.v1.CallService/Add", input: '{"a":-1,"b":4}', says: SUM_3 },
+  { tool: GRPCURL, args: '-plaintext -max-time 20 -d {"a":1,"b":2} HOST calls.v1.CallService/Add', says: SUM_3 },
+  {
+    tool: GRPCURL,
+    args: '-plaintext -import-path test/proto -proto calls/v1/calls.proto -d {"a":1,"b":2} HOST calls.v1.CallService/Add',
     says: SUM_3,
   },
   {
     tool: GRPCURL,
-    args: '-plaintext -d {"a":2147483647,"b":1} HOST test.Test/GetSum',
+    args: '-plaintext -d {"a":2147483647,"b":1} HOST calls.v1.CallService/Add',
     code: 64 + 11, // grpcurl adds gRPC's code
     says: /Code: OutOfRange\n\s*Message: add 2147483647 and 1: 2147483648 is outside int32/,
   },
-  { tool: GRPCURL, args: '-plaintext -d {"service":"test.Test"} HOST grpc.health.v1.Health/Check', says: /SERVING/ },
+  {
+    tool: GRPCURL,
+    args: '-plaintext -d {"service":"calls.v1.CallService"} HOST grpc.health.v1.Health/Check',
+    says: /SERVING/,
+  },
 
   { tool: PROBE, args: "-addr HOST", says: /status: SERVING/ },
-  { tool: PROBE, args: "-addr HOST -service test.Test", says: /status: SERVING/ },
+  { tool: PROBE, args: "-addr HOST -service calls.v1.CallService", says: /status: SERVING/ },
   { tool: PROBE, args: "-addr HOST -service nope", code: 3, says: /no such service/ },
 
   ...["grpc", "grpcweb", "connect"].flatMap((protocol): Trial[] => [
     {
       tool: BUF,
-      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":1,"b":2} URL/calls.v1.CallService/Add`,
       says: SUM_3,
     },
     {
       tool: BUF,
-      args: `curl --http2-prior-knowledge --protocol ${protocol} --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} --schema test/proto -d {"a":1,"b":2} URL/calls.v1.CallService/Add`,
       says: SUM_3,
     },
     {
       tool: BUF,
-      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":2147483647,"b":1} URL/test.Test/GetSum`,
+      args: `curl --http2-prior-knowledge --protocol ${protocol} -d {"a":2147483647,"b":1} URL/calls.v1.CallService/Add`,
       code: 11 << 3, // buf curl shifts the code by three bits
       says: /"code": "out_of_range"[\s\S]*"message": "add 2147483647 and 1/,
     },
     {
       tool: BUF,
       args: `curl --http2-prior-knowledge --protocol ${protocol} --list-methods URL`,
-      says: /^test\.Test\/GetSum$/m,
+      says: /^calls\.v1\.CallService\/Add$/m,
     },
     ...["grpc-v1", "grpc-v1alpha"].map(
       (reflection): Trial => ({
         tool: BUF,
-        args: `curl --http2-prior-knowledge --protocol ${protocol} --reflect-protocol ${reflection} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+        args: `curl --http2-prior-knowledge --protocol ${protocol} --reflect-protocol ${reflection} -d {"a":1,"b":2} URL/calls.v1.CallService/Add`,
         says: SUM_3,
       }),
     ),
   ]),
-  { tool: BUF, args: 'curl --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum', says: SUM_3 }, // over HTTP/1.1
-  { tool: BUF, args: 'curl --protocol grpcweb --schema proto -d {"a":1,"b":2} URL/test.Test/GetSum', says: SUM_3 },
+  { tool: BUF, args: 'curl --schema test/proto -d {"a":1,"b":2} URL/calls.v1.CallService/Add', says: SUM_3 }, // over HTTP/1.1
+  {
+    tool: BUF,
+    args: 'curl --protocol grpcweb --schema test/proto -d {"a":1,"b":2} URL/calls.v1.CallService/Add',
+    says: SUM_3,
+  },
 
   ...["--http1.0", "--http1.1", "--http2", "--http2-prior-knowledge"].flatMap((version): Trial[] => [
-    { tool: CURL, args: `-sS ${version} ${JSON_TYPE} -d {"a":1,"b":2} URL/test.Test/GetSum`, says: SUM_3 },
+    { tool: CURL, args: `-sS ${version} ${JSON_TYPE} -d {"a":1,"b":2} URL/calls.v1.CallService/Add`, says: SUM_3 },
     { tool: CURL, args: `-sSg ${version} ${GET}`, says: SUM_3 },
-    { tool: CURL, args: `-sS ${version} URL`, says: /test\.Test: GetSum[\s\S]*grpcurl -plaintext/ },
+    { tool: CURL, args: `-sS ${version} URL`, says: /calls\.v1\.CallService: Add, Record[\s\S]*grpcurl -plaintext/ },
     {
       tool: CURL,
-      args: `-sS ${version} --fail-with-body ${JSON_TYPE} -d {"a":2147483647,"b":1} URL/test.Test/GetSum`,
+      args: `-sS ${version} --fail-with-body ${JSON_TYPE} -d {"a":2147483647,"b":1} URL/calls.v1.CallService/Add`,
       code: 22,
       says: /"code":"out_of_range"/,
     },
@@ -130,9 +152,9 @@ interface TlsTrial extends Trial {
 
 /** The trials over TLS. CA, CERT and KEY stand for the paths of PEM files. */
 const TLS_TRIALS: readonly TlsTrial[] = [
-  ...["list", '-d {"a":1,"b":2} HOST test.Test/GetSum'].map((call): TlsTrial => {
+  ...["list", '-d {"a":1,"b":2} HOST calls.v1.CallService/Add'].map((call): TlsTrial => {
     const words = call.includes("HOST") ? call : `HOST ${call}`;
-    const says = call.includes("HOST") ? SUM_3 : /^test\.Test$/m;
+    const says = call.includes("HOST") ? SUM_3 : /^calls\.v1\.CallService$/m;
     return { tool: GRPCURL, args: `-cacert CA -cert CERT -key KEY ${words}`, identity: "-cert CERT -key KEY", says };
   }),
   {
@@ -144,13 +166,13 @@ const TLS_TRIALS: readonly TlsTrial[] = [
   ...["grpc", "grpcweb", "connect"].map(
     (protocol): TlsTrial => ({
       tool: BUF,
-      args: `curl --cacert CA --cert CERT --key KEY --protocol ${protocol} -d {"a":1,"b":2} URL/test.Test/GetSum`,
+      args: `curl --cacert CA --cert CERT --key KEY --protocol ${protocol} -d {"a":1,"b":2} URL/calls.v1.CallService/Add`,
       identity: "--cert CERT --key KEY",
       says: SUM_3,
     }),
   ),
   ...["--http1.0", "--http1.1", "--http2", "--tls-max 1.2"].flatMap((version) =>
-    [`${JSON_TYPE} -d {"a":1,"b":2} URL/test.Test/GetSum`, `-g ${GET}`].map(
+    [`${JSON_TYPE} -d {"a":1,"b":2} URL/calls.v1.CallService/Add`, `-g ${GET}`].map(
       (call): TlsTrial => ({
         tool: CURL,
         args: `-sS ${version} --cacert CA --cert CERT --key KEY ${call}`,
@@ -215,12 +237,12 @@ test("grpcurl -max-time ends a call that takes longer with DeadlineExceeded", as
   if (command === undefined) return;
   const { authority } = await startServer(t, {
     routes: (router) =>
-      router.service(Test, {
-        getSum: (_, { signal }) =>
+      router.service(CallService, {
+        add: (_, { signal }) =>
           new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
       }),
   });
-  const result = await run(command, ["-plaintext", "-max-time", "0.5", authority, "test.Test/GetSum"]);
+  const result = await run(command, ["-plaintext", "-max-time", "0.5", authority, "calls.v1.CallService/Add"]);
   assert.match(result.stderr, /DeadlineExceeded/);
   assert.equal(result.code, 64 + 4);
 });
@@ -237,21 +259,21 @@ for (const how of ["plain", "over TLS", "over mutual TLS"] as const) {
         : credentials.createSsl(Buffer.from(AUTHORITY.cert), ...(identity as [Buffer | null, Buffer | null]));
     const client = new Client(`localhost:${port}`, channel);
     t.after(() => client.close());
-    assert.equal((await getSum(client, { a: 1, b: 2 })).sum, 3);
-    const error: ServiceError = await getSum(client, { a: 2147483647, b: 1 }).catch((reason) => reason);
+    assert.equal((await add(client, { a: 1, b: 2 })).sum, 3);
+    const error: ServiceError = await add(client, { a: 2147483647, b: 1 }).catch((reason) => reason);
     assert.equal(error.code, 11);
     assert.equal(error.details, "add 2147483647 and 1: 2147483648 is outside int32, -2147483648 to 2147483647");
   });
 }
 
-function getSum(client: Client, data: Omit<Data, "$typeName">): Promise<Sum> {
+function add(client: Client, data: Omit<AddRequest, "$typeName">): Promise<AddResponse> {
   return new Promise((resolve, reject) =>
     client.makeUnaryRequest(
-      "/test.Test/GetSum",
-      (message: Data) => Buffer.from(toBinary(DataSchema, message)),
-      (bytes) => fromBinary(SumSchema, bytes),
-      { $typeName: "test.Data", ...data },
-      (error, sum) => (error === null ? resolve(sum as Sum) : reject(error)),
+      "/calls.v1.CallService/Add",
+      (message: AddRequest) => Buffer.from(toBinary(AddRequestSchema, message)),
+      (bytes) => fromBinary(AddResponseSchema, bytes),
+      { $typeName: "calls.v1.AddRequest", ...data },
+      (error, sum) => (error === null ? resolve(sum as AddResponse) : reject(error)),
     ),
   );
 }

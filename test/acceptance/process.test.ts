@@ -8,20 +8,19 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
-import { ENV, ROOT, run } from "../support/command.ts";
-import { killGroup, startProcess } from "../support/process.ts";
+import { ROOT } from "../support/command.ts";
+import { killGroup, MAIN, runMain, startMain, startProcess } from "../support/process.ts";
 
-const main = (...args: string[]) => run("node", ["src/main.ts", ...args]);
-const withEnv = (env: Record<string, string>, ...args: string[]) =>
-  run("node", ["src/main.ts", ...args], { env: { ...ENV, ...env } });
+const main = (...args: string[]) => runMain(args);
+const withEnv = (env: Record<string, string>, ...args: string[]) => runMain(args, env);
 
 test("a ready server prints its address, and a command for each of grpcurl, buf curl and curl", async (t) => {
-  const { stdout, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
+  const { stdout, authority } = await startMain(t);
   assert.match(authority, /^127\.0\.0\.1:[1-9]\d*$/);
-  const url = `http://${authority}/test.Test/GetSum`;
+  const url = `http://${authority}/calls.v1.CallService/Add`;
   assert.deepEqual(stdout().split("\n"), [
     `listening on http://${authority}`,
-    `  grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} test.Test/GetSum`,
+    `  grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} calls.v1.CallService/Add`,
     `  npx buf curl --http2-prior-knowledge -d '{"a":1,"b":2}' ${url}`,
     `  curl -H 'Content-Type: application/json' -d '{"a":1,"b":2}' ${url}`,
     "",
@@ -33,7 +32,7 @@ for (const { host, shown } of [
   { host: "localhost", shown: /^(127\.0\.0\.1|\[::1\]):/ },
 ]) {
   test(`on ${host} it shows an address that a client on this machine can use`, async (t) => {
-    const { authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--host", host);
+    const { authority } = await startMain(t, "--host", host);
     assert.match(authority, shown);
   });
 }
@@ -113,7 +112,7 @@ test("an origin must have the scheme http or https", async () => {
 });
 
 test("an IPv6 address may be in brackets, as in a URL", async (t) => {
-  const { authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--host", "[::1]");
+  const { authority } = await startMain(t, "--host", "[::1]");
   assert.match(authority, /^\[::1\]:\d+$/);
   for (const host of ["[::1", "[a]", "[]"]) {
     const { code, stderr } = await main("--host", host);
@@ -149,7 +148,7 @@ test("an address of another machine is an error of one line with exit code 1", a
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  for (const command of ["node src/main.ts", "npm start --"]) {
+  for (const command of [`node ${MAIN}`, "npm start --"]) {
     test(`${signal} to ${command} stops it with exit 0 and leaves no process behind`, async (t) => {
       const [program = "", ...args] = command.split(" ");
       const { child, exit } = await startProcess(t, program, ...args, "--port", "0");
@@ -168,12 +167,16 @@ test("^C, which reaches npm and the server and then the server again from npm, s
 });
 
 test("the first signal waits for a call in flight, and a second one ends the process with exit code 1", async (t) => {
-  const { child, exit, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
+  const { child, exit, authority } = await startMain(t);
   const session = http2.connect(`http://${authority}`);
   session.on("error", () => {});
   t.after(() => session.destroy());
   await once(session, "connect");
-  const call = session.request({ ":method": "POST", ":path": "/test.Test/GetSum", "content-type": "application/json" });
+  const call = session.request({
+    ":method": "POST",
+    ":path": "/calls.v1.CallService/Add",
+    "content-type": "application/json",
+  });
   call.on("error", () => {});
   call.write("{");
   await new Promise<void>((resolve) => session.ping(() => resolve())); // the call is there
@@ -184,7 +187,7 @@ test("the first signal waits for a call in flight, and a second one ends the pro
 });
 
 test("a server keeps running when the reader of its output has gone", async (t) => {
-  const { child, exit, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0");
+  const { child, exit, authority } = await startMain(t);
   for (const output of [child.stdout, child.stderr]) output?.destroy();
   for (let i = 0; i < 3; i++) {
     // TLS to the plain port, which is worth a line a second.
@@ -205,7 +208,7 @@ test("a server keeps running when the reader of its output has gone", async (t) 
 
 test("the maximum of each time limit is within the maximum of Node's timers", async (t) => {
   const flags = Object.values(LIMIT_SETTINGS).flatMap(({ flag }) => [`--${flag}`, String(2 ** 31 - 1)]);
-  const { child, exit, authority, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...flags);
+  const { child, exit, authority, stderr } = await startMain(t, ...flags);
   await (await fetch(`http://${authority}/`)).text();
   child.kill("SIGTERM");
   assert.equal(await exit, 0);

@@ -9,10 +9,10 @@ import { after, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { AUTHORITY, type Certified, LOOPBACK, SERVER, selfSigned } from "../support/certificates.ts";
-import { ENV, run } from "../support/command.ts";
+import { run } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import { findJudge } from "../support/judge.ts";
-import { type RunningProcess, startProcess } from "../support/process.ts";
+import { MAIN, type RunningProcess, runMain, startMain, startProcess } from "../support/process.ts";
 
 const FOLDER = await mkdtemp(join(tmpdir(), "tls with a space and a 'quote'-"));
 after(() => rm(FOLDER, { recursive: true }));
@@ -53,8 +53,7 @@ const OLD_CHAIN = await file("old-chain.pem", SERVER.cert + OLD.cert);
 const CUT_CAS = await file("cut-cas.pem", AUTHORITY.cert + OLD.cert.slice(0, 200));
 const BOTH_CAS = await file("both-cas.pem", OLD.cert + AUTHORITY.cert);
 
-const main = (...args: string[]) => run("node", ["src/main.ts", "--port", "0", ...args]);
-const start = (t: TestContext, ...args: string[]) => startProcess(t, "node", "src/main.ts", "--port", "0", ...args);
+const main = (...args: string[]) => runMain(["--port", "0", ...args]);
 
 for (const [args, sentence] of [
   [["--tls-cert", CERT], "--tls-key: must be given with --tls-cert"],
@@ -118,13 +117,12 @@ test("a certificate that the process may not read is an error with exit code 2",
 });
 
 test("the files may be named in the environment", async () => {
-  const env = { ...ENV, TLS_CERT: CERT, TLS_KEY: ABSENT };
-  const { code, stderr } = await run("node", ["src/main.ts"], { env });
+  const { code, stderr } = await runMain([], { TLS_CERT: CERT, TLS_KEY: ABSENT });
   assert.deepEqual([code, stderr], [2, `read key ${ABSENT}: the file does not exist\n`]);
 });
 
 test("an expired client authority is accepted beside a valid one", async (t) => {
-  const { authority } = await start(t, "--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", BOTH_CAS);
+  const { authority } = await startMain(t, "--tls-cert", CERT, "--tls-key", KEY, "--tls-client-ca", BOTH_CAS);
   assert.match(authority, /:\d+$/);
 });
 
@@ -147,7 +145,7 @@ for (const [name, certified, host] of [
       const cert = await file(`${name}.pem`, certified.cert);
       const key = await file(`${name}-key.pem`, certified.key);
       const clientCa = mutual ? ["--tls-client-ca", CA] : [];
-      const { authority, stdout } = await start(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
+      const { authority, stdout } = await startMain(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
       const [first, ...lines] = stdout().trim().split("\n  ");
       assert.equal(first, `listening on https://${authority}`);
       assert.equal(authority.replace(/:\d+$/, ""), host);
@@ -169,7 +167,7 @@ for (const [name, certified, ca] of [
       const cert = await file(`${name} home.pem`, certified.cert);
       const key = await file(`${name} home-key.pem`, certified.key);
       const clientCa = mutual ? ["--tls-client-ca", CA] : [];
-      const { authority } = await start(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
+      const { authority } = await startMain(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
       const home = await homeOf(authority, certified.cert + AUTHORITY.cert);
       const lines = home.split("\n").filter((line) => /^ {2}(grpcurl|npx buf curl|curl) /.test(line));
       assert.equal(lines.length, 3);
@@ -192,7 +190,7 @@ for (const [name, certified, ca] of [
 
 test("SIGHUP loads new files, and no connection is dropped", async (t) => {
   const [cert, key] = await serverFiles("renewed", SERVER);
-  const server = await start(t, "--tls-cert", cert, "--tls-key", key);
+  const server = await startMain(t, "--tls-cert", cert, "--tls-key", key);
   const session = http2.connect(`https://${server.authority}`, { ca: AUTHORITY.cert });
   t.after(() => session.destroy());
   const call = () =>
@@ -215,7 +213,7 @@ test("SIGHUP loads new files, and no connection is dropped", async (t) => {
 
 test("after SIGHUP with a bad file the old certificate stays, and the log names the file and the reason", async (t) => {
   const [cert, key] = await serverFiles("spoiled", SERVER);
-  const server = await start(t, "--tls-cert", cert, "--tls-key", key);
+  const server = await startMain(t, "--tls-cert", cert, "--tls-key", key);
   await writeFile(key, OTHER.key);
   server.child.kill("SIGHUP");
   const kept = "keep the TLS credentials that were loaded before:";
@@ -240,7 +238,7 @@ async function pipe(name: string): Promise<string> {
 
 test("a certificate is read from a pipe, in one part or two", onPosix, async (t) => {
   const cert = await pipe("cert.fifo");
-  const started = start(t, "--tls-cert", cert, "--tls-key", KEY);
+  const started = startMain(t, "--tls-cert", cert, "--tls-key", KEY);
   const writer = await open(cert, "w");
   await writer.write(SERVER.cert.slice(0, 100));
   await sleep(200);
@@ -251,7 +249,7 @@ test("a certificate is read from a pipe, in one part or two", onPosix, async (t)
 
 test("a certificate is read from a shell's <(command)", onPosix, async (t) => {
   if ((await run("bash", ["-c", "true"])).code !== 0) return t.skip("bash is not installed");
-  const command = `exec node src/main.ts --port 0 --tls-cert <(cat '${CERT.replaceAll("'", "'\\''")}') --tls-key "$1"`;
+  const command = `exec node ${MAIN} --port 0 --tls-cert <(cat '${CERT.replaceAll("'", "'\\''")}') --tls-key "$1"`;
   const server = await startProcess(t, "bash", "-c", command, "bash", KEY);
   assert.equal(await subject(server), "the tests' server");
   // The pipe cannot be read a second time.
@@ -278,7 +276,7 @@ test(
   onPosix,
   async (t) => {
     const [cert, key] = await serverFiles("waited", SERVER);
-    const server = await start(t, "--tls-cert", cert, "--tls-key", key);
+    const server = await startMain(t, "--tls-cert", cert, "--tls-key", key);
     await pipe("waited.pem");
     server.child.kill("SIGHUP");
     await sleep(500); // the reading has begun
@@ -299,13 +297,13 @@ test(
 );
 
 test("without TLS, SIGHUP ends the process, which is the default of every process", async (t) => {
-  const { child, exit } = await start(t);
+  const { child, exit } = await startMain(t);
   child.kill("SIGHUP");
   assert.equal(await exit, "SIGHUP");
 });
 
 test("listening beyond loopback without TLS prints one line on stderr", async (t) => {
-  const { stderr } = await start(t, "--host", "0.0.0.0");
+  const { stderr } = await startMain(t, "--host", "0.0.0.0");
   await printed(
     stderr,
     /^listen on 0\.0\.0\.0 port \d+: without TLS, so anyone on the network path can read every call$/m,

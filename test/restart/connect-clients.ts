@@ -3,8 +3,8 @@ import { Agent } from "node:http";
 import { type Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Test } from "../../gen/service_pb.ts";
 import { retryRefused } from "../../src/server/retry-refused.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { CALLERS, type Client, callOnAndOn, type Loss, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
@@ -64,10 +64,10 @@ function client(name: string, open: Open, { mayLose, note, slow = false }: Optio
     mustSpan: slow,
     async run(authority, calls, stop) {
       const { transport, close } = open(`http://${authority}`);
-      const { getSum } = createClient(Test, transport);
+      const { add } = createClient(CallService, transport);
       const call = async (): Promise<void> => {
         const headers: Record<string, string> = slow ? { [DELAY_HEADER]: String(slowness()) } : {};
-        const { sum } = await getSum({ a: 1, b: 2 }, { headers }).catch((error) => {
+        const { sum } = await add({ a: 1, b: 2 }, { headers }).catch((error) => {
           throw new Error(describe(error));
         });
         if (sum !== 3) throw new Error(`the sum was ${sum}`);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer } from "../../src/server/server.ts";
 import { shutdownTimes } from "../../src/server/shutdown.ts";
-import { startProcess } from "../support/process.ts";
+import { startMain } from "../support/process.ts";
 
 /** A time between both cases: the delay is 5 s. */
 const SOON_MS = 3_500;
@@ -39,7 +39,7 @@ for (const { flags, delayed } of [
   { flags: [], delayed: false },
 ]) {
   test(`the process ${delayed ? "runs until its delay is over, and ends at once by a second signal" : "ends soon"}, with flags ${flags.join(" ")}`, async (t) => {
-    const { child, exit, authority, stdout } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...flags);
+    const { child, exit, authority, stdout } = await startMain(t, ...flags);
     child.kill("SIGTERM");
     assert.equal(await Promise.race([exit, sleep(SOON_MS, "runs")]), delayed ? "runs" : 0);
     const line = "draining: accepts connections for 5000 ms more; a second signal ends the process at once\n";

@@ -7,7 +7,7 @@ import { type Client, callOnAndOn } from "./client.ts";
 /** The longest time that a connection is open before its request. */
 const MOST_AHEAD_MS = 100;
 const REQUEST = {
-  path: "/test.Test/GetSum",
+  path: "/calls.v1.CallService/Add",
   headers: { "content-type": "application/json" },
   body: '{"a":1,"b":2}',
 };
@@ -17,11 +17,11 @@ export const EARLY_CLIENTS: readonly Client[] = HTTP_VERSIONS.map((version) => (
   note: `each up to ${MOST_AHEAD_MS} ms before its one call`,
   mustSpan: true,
   async run(authority, calls, stop) {
-    await callOnAndOn(() => getSum(version, authority), calls, stop);
+    await callOnAndOn(() => add(version, authority), calls, stop);
   },
 }));
 
-async function getSum(version: HttpVersion, authority: string): Promise<void> {
+async function add(version: HttpVersion, authority: string): Promise<void> {
   const socket = await connectTo(authority);
   await sleep(Math.random() * MOST_AHEAD_MS);
   const { status, body } = await send(version, authority, REQUEST, { createConnection: () => socket });

@@ -5,12 +5,12 @@ export const FETCH: Client = {
   name: "JSON over HTTP/1.1, fetch",
   mustSpan: false,
   async run(authority, calls, stop) {
-    await callOnAndOn(() => getSum(authority), calls, stop);
+    await callOnAndOn(() => add(authority), calls, stop);
   },
 };
 
-async function getSum(authority: string): Promise<void> {
-  const response = await fetch(`http://${authority}/test.Test/GetSum`, {
+async function add(authority: string): Promise<void> {
+  const response = await fetch(`http://${authority}/calls.v1.CallService/Add`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: '{"a":1,"b":2}',

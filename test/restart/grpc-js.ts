@@ -6,13 +6,13 @@ import {
   HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/health/v1/health_pb.ts";
-import { DataSchema, SumSchema } from "../../gen/service_pb.ts";
+import { AddRequestSchema, AddResponseSchema } from "../gen/calls/v1/calls_pb.ts";
 import { type Client, callOnAndOn, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
 /** Longer than one server runs. */
 const WATCH_MS = 60_000;
-const NUMBERS = Buffer.from(toBinary(DataSchema, { $typeName: "test.Data", a: 1, b: 2 }));
+const NUMBERS = Buffer.from(toBinary(AddRequestSchema, { $typeName: "calls.v1.AddRequest", a: 1, b: 2 }));
 const SERVER = Buffer.from(
   toBinary(HealthCheckRequestSchema, { $typeName: "grpc.health.v1.HealthCheckRequest", service: "" }),
 );
@@ -29,20 +29,20 @@ function unary(name: string, slow = false): Client {
     mustSpan: slow,
     async run(authority, calls, stop) {
       const channel = openChannel(authority);
-      await callOnAndOn(() => getSum(channel, slow), calls, stop);
+      await callOnAndOn(() => add(channel, slow), calls, stop);
       channel.close();
     },
   };
 }
 
-function getSum(channel: Channel, slow: boolean): Promise<void> {
+function add(channel: Channel, slow: boolean): Promise<void> {
   const metadata = new Metadata();
   if (slow) metadata.set(DELAY_HEADER, String(slowness()));
   return new Promise((resolve, reject) =>
     channel.makeUnaryRequest(
-      "/test.Test/GetSum",
+      "/calls.v1.CallService/Add",
       (bytes: Buffer) => bytes,
-      (bytes) => fromBinary(SumSchema, bytes).sum,
+      (bytes) => fromBinary(AddResponseSchema, bytes).sum,
       NUMBERS,
       metadata,
       (error, sum) => {

@@ -29,7 +29,7 @@ export const HEEDLESS: Client = {
 /** Makes calls on one connection until it is closed, or `stop` is aborted. Calls without a response are lost. */
 async function useUp(authority: string, calls: Calls, stop: AbortSignal): Promise<void> {
   const request = [
-    "POST /test.Test/GetSum HTTP/1.1",
+    "POST /calls.v1.CallService/Add HTTP/1.1",
     `Host: ${authority}`,
     "Content-Type: application/json",
     `Content-Length: ${BODY.length}`,

@@ -6,7 +6,7 @@ export interface Options {
   readonly restarts: number;
   /** The signal that ends a server. --kill selects SIGKILL, which shows that the drill can fail. */
   readonly signal: NodeJS.Signals;
-  /** Arguments for src/main.ts. */
+  /** Arguments for slow-main.ts. */
   readonly serverArgs: readonly string[];
 }
 

@@ -1,18 +1,14 @@
 /** Clients that are programs: ghz and grpcurl, in Go, and Python's grpcio. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { ENV, ROOT, run } from "../support/command.ts";
-import { findProgram } from "../support/judge.ts";
-import type { Calls } from "./calls.ts";
+import { findProgram, PYTHON } from "../support/judge.ts";
 import { CALL_MS, type Client } from "./client.ts";
 
-const PYTHON = process.env.PYTHON ?? "python3";
 const NUMBERS = '{"a":1,"b":2}';
-const CONTRACT = ["-import-path", "proto", "-proto", "service.proto"];
+const CONTRACT = "test/proto/calls/v1/calls.proto";
 
 export const OUTSIDE_CLIENTS: readonly Client[] = [
   {
@@ -21,7 +17,7 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
     mustSpan: false,
     async run(authority, calls, stop) {
       const load = ["-c", "8", "--connections", "4", "--rps", "400", "--duration", "1h", "--timeout", `${CALL_MS}ms`];
-      const what = ["--insecure", "--proto", "proto/service.proto", "--call", "test.Test.GetSum", "-d", NUMBERS];
+      const what = ["--insecure", "--proto", CONTRACT, "--call", "calls.v1.CallService.Add", "-d", NUMBERS];
       const child = start("ghz", [...what, ...load, "-O", "json", authority]);
       let stoppedAt = Number.POSITIVE_INFINITY;
       stop.addEventListener("abort", () => {
@@ -52,15 +48,10 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
     absent: absent(PYTHON) ?? absentModule(),
     mustSpan: false,
     async run(authority, calls, stop) {
-      const folder = mkdtempSync(join(tmpdir(), "drill-"));
-      try {
-        cpSync(join(ROOT, "test/service/post"), folder, { recursive: true });
-        mkdirSync(join(folder, "python_out"), { recursive: true });
-        const stubs = await run(PYTHON, ["run_codegen.py"], { cwd: folder });
-        if (stubs.code !== 0) throw new Error(`make the post's stubs: ${stubs.stderr}`);
-        await callByGrpcio(authority, join(folder, "python_out"), calls, stop);
-      } finally {
-        rmSync(folder, { recursive: true });
+      const child = start(PYTHON, [join(import.meta.dirname, "grpcio.py"), authority]);
+      stop.addEventListener("abort", () => child.stdin.end());
+      for (const [begin, ms, failure] of JSON.parse(await output(child)) as [number, number, string | null][]) {
+        calls.add(begin, ms, failure ?? undefined);
       }
     },
   },
@@ -76,23 +67,15 @@ interface GhzCall {
 
 async function callByGrpcurl(authority: string): Promise<void> {
   const { code, stdout, stderr } = await run("grpcurl", [
-    ...["-plaintext", ...CONTRACT, "-d", NUMBERS],
-    ...[authority, "test.Test/GetSum"],
+    ...["-plaintext", "-proto", CONTRACT, "-d", NUMBERS],
+    ...[authority, "calls.v1.CallService/Add"],
   ]);
   if (code !== 0 || !/"sum": 3/.test(stdout)) throw new Error(`exit ${code}: ${stderr.trim().replaceAll(/\s+/g, " ")}`);
 }
 
-async function callByGrpcio(authority: string, stubs: string, calls: Calls, stop: AbortSignal): Promise<void> {
-  const child = start(PYTHON, [join(import.meta.dirname, "grpcio.py"), authority], { ...ENV, PYTHONPATH: stubs });
-  stop.addEventListener("abort", () => child.stdin.end());
-  for (const [begin, ms, failure] of JSON.parse(await output(child)) as [number, number, string | null][]) {
-    calls.add(begin, ms, failure ?? undefined);
-  }
-}
-
 /** Starts a program, which is killed when this process exits. */
-function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = ENV): ChildProcessWithoutNullStreams {
-  const child = spawn(command, args, { cwd: ROOT, env, stdio: "pipe" });
+function start(command: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+  const child = spawn(command, args, { cwd: ROOT, env: ENV, stdio: "pipe" });
   const kill = (): void => void child.kill("SIGKILL");
   process.on("exit", kill);
   child.on("close", () => process.off("exit", kill));
@@ -113,6 +96,6 @@ function absent(program: string): string | undefined {
 }
 
 function absentModule(): string | undefined {
-  const { status } = spawnSync(PYTHON, ["-c", "import grpc, grpc_tools"], { stdio: "ignore" });
-  return status === 0 ? undefined : `${PYTHON} has no grpcio-tools; PYTHON may name another`;
+  const { status } = spawnSync(PYTHON, ["-c", "import grpc"], { stdio: "ignore" });
+  return status === 0 ? undefined : `${PYTHON} has no grpcio; PYTHON may name another`;
 }

@@ -29,7 +29,7 @@ export class Servers {
   readonly #args: readonly string[];
   #current: RunningServer | undefined;
 
-  /** `args` are arguments of src/main.ts, without --port. */
+  /** `args` are arguments of slow-main.ts, without --port. */
   constructor(forwarder: Forwarder, args: readonly string[]) {
     this.#forwarder = forwarder;
     this.#args = args;
@@ -55,7 +55,7 @@ export class Servers {
   }
 
   async #start(): Promise<RunningServer> {
-    const command = ["--import", "./test/restart/slow.ts", "src/main.ts", "--port", "0", ...this.#args];
+    const command = ["test/restart/slow-main.ts", "--port", "0", ...this.#args];
     const child = spawn(process.execPath, command, { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.on("exit", kill);

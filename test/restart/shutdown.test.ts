@@ -13,7 +13,7 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/h
 import { createServer } from "../../src/server/server.ts";
 import { CELLS, callIn } from "../support/cells.ts";
 import { ENV, ROOT } from "../support/command.ts";
-import { startProcess } from "../support/process.ts";
+import { MAIN, startMain, startProcess } from "../support/process.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
 import { connectTo } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
@@ -175,12 +175,12 @@ test("abortMs before the end of the grace time handlers are told to stop, and ma
 });
 
 test("a process whose time to drain runs out logs the number of lost calls, and exits with 1", async (t) => {
-  const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100", "--drain-idle-ms", "10"];
-  const { child, exit, authority, stderr } = await startProcess(t, "node", "src/main.ts", ...flags);
+  const flags = ["--grace-ms", "200", "--abort-ms", "100", "--drain-idle-ms", "10"];
+  const { child, exit, authority, stderr } = await startMain(t, ...flags);
   const socket = await connectTo(authority);
   socket.on("error", () => {});
   socket.write(
-    "POST /test.Test/GetSum HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    "POST /calls.v1.CallService/Add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
   );
   await sleep(100); // it is there
   child.kill("SIGTERM");
@@ -191,14 +191,14 @@ test("a process whose time to drain runs out logs the number of lost calls, and 
 test("a timer, like one of a handler without a caller, keeps the process until the end of the grace time", async (t) => {
   const handler = "data:text/javascript,setInterval(() => {}, 60_000)";
   const flags = ["--port", "0", "--grace-ms", "200", "--abort-ms", "100"];
-  const { child, exit, stderr } = await startProcess(t, "node", "--import", handler, "src/main.ts", ...flags);
+  const { child, exit, stderr } = await startProcess(t, "node", "--import", handler, MAIN, ...flags);
   child.kill("SIGTERM");
   assert.equal(await exit, 1);
   assert.match(stderr(), /^drain: timed out after 200 ms; all calls have ended, but something holds the process$/m);
 });
 
 test("without connections the exit code is 0, even with the shortest grace time", async (t) => {
-  const { child, exit, stderr } = await startProcess(t, "node", "src/main.ts", "--port", "0", "--grace-ms", "0");
+  const { child, exit, stderr } = await startMain(t, "--grace-ms", "0");
   child.kill("SIGTERM");
   assert.equal(await exit, 0);
   assert.doesNotMatch(stderr(), /drain|Warning/);
@@ -207,7 +207,7 @@ test("without connections the exit code is 0, even with the shortest grace time"
 test("a signal before the server listens ends it at once with exit code 0", async (t) => {
   const slow = `data:text/javascript,import dns from "node:dns"; dns.lookup = () => console.log("looking it up");
     setInterval(() => {}, 60_000)`;
-  const child = spawn(process.execPath, ["--import", slow, "src/main.ts", "--port", "0"], { cwd: ROOT, env: ENV });
+  const child = spawn(process.execPath, ["--import", slow, MAIN, "--port", "0"], { cwd: ROOT, env: ENV });
   t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
   child.kill("SIGTERM");

@@ -1,8 +1,11 @@
-/** Runs the service as a process, as a user starts it, and ends it with the test. */
+/** Runs a server as a process, as a user starts it, and ends it with the test. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
-import { ENV, programPath, ROOT } from "./command.ts";
+import { ENV, programPath, type Result, ROOT, run } from "./command.ts";
+
+/** The program of tests that need a process: src/main.ts with the routes of the tests. */
+export const MAIN = "test/support/main.ts";
 
 export interface RunningProcess {
   readonly child: ChildProcess;
@@ -13,6 +16,16 @@ export interface RunningProcess {
   readonly authority: string;
   /** Resolves with the exit code, or the signal that ended the process. */
   readonly exit: Promise<number | NodeJS.Signals>;
+}
+
+/** Runs MAIN until it exits. */
+export function runMain(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
+  return run("node", [MAIN, ...args], { env: { ...ENV, ...env } });
+}
+
+/** Starts MAIN on a free port, and waits until it listens. */
+export function startMain(t: TestContext, ...flags: readonly string[]): Promise<RunningProcess> {
+  return startProcess(t, "node", MAIN, "--port", "0", ...flags);
 }
 
 /** Starts the command in the repository. */

@@ -133,16 +133,16 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
   const message = Buffer.from("0801", "hex");
   const trailers = envelope(Buffer.from("grpc-status: 0\r\ngrpc-message: a b\r\nx:\r\n"), 0x80);
   const body = Buffer.concat([envelope(message), trailers]);
-  const parts = frameParts(body, AddRequestSchema);
+  const parts = frameParts(body, (content) => messageParts(content, AddRequestSchema));
   assertCovers(parts, body.length);
   assert.deepEqual(malformed(parts), []);
   assert.deepEqual(
     parts
       .filter(({ annotation }) => annotation.kind === "flag")
-      .map(({ start, annotation }) => [start, "trailers" in annotation && annotation.trailers]),
+      .map(({ start, annotation }) => [start, "content" in annotation && annotation.content]),
     [
-      [0, false],
-      [7, true],
+      [0, "message"],
+      [7, "trailers"],
     ],
   );
   assert.deepEqual(valuesIn(parts), [
@@ -155,15 +155,41 @@ test("a body of gRPC-Web is frames: messages, and trailers line by line", () => 
 test("a frame with more fields than a function can have arguments is read as any other", () => {
   const fields = 200_000;
   const body = envelope(Buffer.from("0801".repeat(fields), "hex"));
-  const parts = frameParts(body, AddRequestSchema);
+  const parts = frameParts(body, (content) => messageParts(content, AddRequestSchema));
   assertCovers(parts, body.length);
   assert.equal(parts.length, 2 + 2 * fields);
   const target = `/a.B/C?encoding=json&message=[${"1,".repeat(fields)}1]`;
   assertCovers(requestTargetParts(target), target.length);
 });
 
+test("a body of a Connect stream is frames: messages, and the end of the stream in JSON", () => {
+  const end = Buffer.from('{"error":{"code":"aborted"},"metadata":{"x":["1"]}}');
+  for (const [contentType, message] of [
+    ["application/connect+json", Buffer.from('{"a":1}')],
+    ["application/connect+proto; charset=x", Buffer.from("0801", "hex")],
+  ] as const) {
+    const body = Buffer.concat([envelope(message), envelope(end, 0x02)]);
+    const parts = bodyParts(contentType, body, AddRequestSchema);
+    assertCovers(parts, body.length);
+    assert.deepEqual(malformed(parts), []);
+    const flags = parts.filter(({ annotation }) => annotation.kind === "flag");
+    assert.deepEqual(
+      flags.map(({ annotation }) => "content" in annotation && annotation.content),
+      ["message", "end-stream"],
+    );
+    assert.deepEqual(valuesIn(parts), [
+      { path: "a", value: 1 },
+      { path: "error.code", value: "aborted" },
+      { path: "metadata.x[0]", value: "1" },
+    ]);
+    for (let bytes = 0; bytes < body.length; bytes++) {
+      assertCovers(bodyParts(contentType, body.subarray(0, bytes), AddRequestSchema), bytes);
+    }
+  }
+});
+
 test("a compressed frame is one part after its prefix", () => {
-  const parts = frameParts(envelope(Buffer.from("xyz"), 1), AddRequestSchema);
+  const parts = frameParts(envelope(Buffer.from("xyz"), 1), () => []);
   assert.deepEqual(
     parts.map(({ annotation }) => annotation.kind),
     ["flag", "frame-length", "compressed"],

@@ -1,33 +1,47 @@
-/** Annotates a body of gRPC or gRPC-Web: frames of a flag, a length, and a message or trailers (PROTOCOL-HTTP2, PROTOCOL-WEB). */
-import type { DescMessage } from "@bufbuild/protobuf";
-import { messageParts } from "./message.ts";
-import { type Part, shift } from "./part.ts";
+/**
+ * Annotates a body of frames: a flag, a length and a content (gRPC's PROTOCOL-HTTP2 and PROTOCOL-WEB; Connect protocol,
+ * "Streaming RPCs"). The content is a message, trailers of gRPC-Web, or the EndStreamResponse of Connect.
+ */
+import { jsonParts } from "./json.ts";
+import { type FrameContent, type Part, shift } from "./part.ts";
 
 /** Size of the flag (1 byte) and the length (4 bytes) before a frame's content. */
 export const FRAME_PREFIX_BYTES = 5;
 const COMPRESSED = 0x01;
+const END_STREAM = 0x02;
 const TRAILERS = 0x80;
 
-/** Returns the parts of the body. Bytes that cannot be read become a malformed part. Throws nothing. */
-export function frameParts(body: Uint8Array, message: DescMessage): Part[] {
+/** True if the frame is the last one of a stream: trailers, or an EndStreamResponse. */
+export function isEnd(frame: Uint8Array): boolean {
+  return contentOf(frame[0] as number) !== "message";
+}
+
+/**
+ * Returns the parts of the body. `contentParts` returns the parts of a message. Bytes that cannot be read become a
+ * malformed part. Throws nothing.
+ */
+export function frameParts(body: Uint8Array, contentParts: (content: Uint8Array) => Part[]): Part[] {
   let parts: Part[] = [];
   for (let start = 0; start < body.length; ) {
     const contentStart = start + FRAME_PREFIX_BYTES;
     if (contentStart > body.length) return [...parts, malformedRest(body, start)];
     const flags = body[start] as number;
     const bytes = new DataView(body.buffer, body.byteOffset + start + 1, 4).getUint32(0);
-    const [compressed, trailers] = [(flags & COMPRESSED) !== 0, (flags & TRAILERS) !== 0];
-    parts.push({ start, end: start + 1, annotation: { kind: "flag", compressed, trailers } });
+    const [compressed, content] = [(flags & COMPRESSED) !== 0, contentOf(flags)];
+    parts.push({ start, end: start + 1, annotation: { kind: "flag", compressed, content } });
     parts.push({ start: start + 1, end: contentStart, annotation: { kind: "frame-length", bytes } });
     const end = contentStart + bytes;
     if (end > body.length) return [...parts, malformedRest(body, contentStart)];
-    const content = body.subarray(contentStart, end);
-    if (compressed && bytes > 0) parts.push({ start: contentStart, end, annotation: { kind: "compressed" } });
-    else if (trailers) parts = [...parts, ...shift(trailerParts(content), contentStart)];
-    else if (!compressed) parts = [...parts, ...shift(messageParts(content, message), contentStart)];
+    const readParts = { message: contentParts, trailers: trailerParts, "end-stream": jsonParts }[content];
+    if (!compressed) parts = [...parts, ...shift(readParts(body.subarray(contentStart, end)), contentStart)];
+    else if (bytes > 0) parts.push({ start: contentStart, end, annotation: { kind: "compressed" } });
     start = end;
   }
   return parts;
+}
+
+function contentOf(flags: number): FrameContent {
+  return (flags & TRAILERS) !== 0 ? "trailers" : (flags & END_STREAM) !== 0 ? "end-stream" : "message";
 }
 
 function malformedRest(body: Uint8Array, start: number): Part {

@@ -26,8 +26,8 @@ export type Annotation =
   | { readonly kind: "space" }
   | { readonly kind: "key"; readonly name: string }
   | { readonly kind: "literal"; readonly value: Value }
-  // gRPC's frames
-  | { readonly kind: "flag"; readonly compressed: boolean; readonly trailers: boolean }
+  // frames of gRPC, and of streams of Connect
+  | { readonly kind: "flag"; readonly compressed: boolean; readonly content: FrameContent }
   | { readonly kind: "frame-length"; readonly bytes: number }
   | { readonly kind: "compressed" }
   | { readonly kind: "trailer-name"; readonly name: string }
@@ -41,6 +41,9 @@ export type Annotation =
   // any format
   | { readonly kind: "opaque" }
   | { readonly kind: "malformed"; readonly expected: Expected };
+
+/** The content of a frame: a message, the trailers of gRPC-Web, or the EndStreamResponse of Connect. */
+export type FrameContent = "message" | "trailers" | "end-stream";
 
 export type Value = string | number | bigint | boolean | null | Uint8Array;
 

@@ -2,8 +2,9 @@
 import { bodyParts } from "../annotate/body.ts";
 import type { Part } from "../annotate/part.ts";
 import { requestTargetParts } from "../annotate/request-target.ts";
-import type { Outcome } from "./call.ts";
+import type { Outcome, StreamOutcome } from "./call.ts";
 import type { Header, ReceivedResponse, SentRequest } from "./recorder.ts";
+import type { ReceivedEnvelope } from "./stream-recorder.ts";
 
 /** Returns the parts of the target and the body that were sent. */
 export function requestParts({ method }: Outcome, request: SentRequest): { target: Part[]; body: Part[] } {
@@ -16,6 +17,11 @@ export function requestParts({ method }: Outcome, request: SentRequest): { targe
 /** Returns the parts of the response's body. */
 export function responseParts({ method }: Outcome, response: ReceivedResponse): Part[] {
   return bodyParts(contentType(response.headers), response.body, method.output);
+}
+
+/** Returns the parts of an envelope of a stream. */
+export function envelopeParts({ method, response }: StreamOutcome, { bytes }: ReceivedEnvelope): Part[] {
+  return bodyParts(contentType(response?.headers ?? []), bytes, method.output);
 }
 
 function contentType(headers: readonly Header[]): string {

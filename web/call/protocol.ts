@@ -45,7 +45,7 @@ export function isSafe({ idempotency }: DescMethod): boolean {
   return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
-/** True if the protocol can call the method: GET calls only safe methods. */
+/** True if the protocol can call the method: GET calls only safe unary methods. */
 export function isOffered(protocol: Protocol, method: DescMethod): boolean {
-  return protocol !== "connect-get" || isSafe(method);
+  return protocol !== "connect-get" || (method.methodKind === "unary" && isSafe(method));
 }

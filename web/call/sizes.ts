@@ -4,7 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { FRAME_PREFIX_BYTES } from "../annotate/frames.ts";
 import type { Part } from "../annotate/part.ts";
-import type { Outcome } from "./call.ts";
+import type { UnaryOutcome } from "./call.ts";
 import { requestParts, responseParts } from "./parts.ts";
 import type { ReceivedResponse, SentRequest } from "./recorder.ts";
 import { truncateMessage } from "./truncate.ts";
@@ -17,7 +17,7 @@ export interface Size {
 }
 
 /** Returns the size of the sent body and query, without the path. */
-export function requestSize(outcome: Outcome, request: SentRequest): Size {
+export function requestSize(outcome: UnaryOutcome, request: SentRequest): Size {
   const { target, body } = requestParts(outcome, request);
   return sizeOf([...target.filter(({ annotation }) => annotation.kind !== "procedure"), ...body]);
 }
@@ -26,19 +26,19 @@ export function requestSize(outcome: Outcome, request: SentRequest): Size {
  * Returns the size of the response. All bytes of an error are framing: Connect sends it in the body, gRPC-Web in the
  * trailers.
  */
-export function responseSize(outcome: Outcome, response: ReceivedResponse): Size {
+export function responseSize(outcome: UnaryOutcome, response: ReceivedResponse): Size {
   const { message, framing } = sizeOf(responseParts(outcome, response));
   return response.status === 200 ? { message, framing } : { message: 0, framing: message + framing };
 }
 
 /** Encodes the input as a gRPC frame. It cannot be recorded, since browsers cannot send gRPC. */
-export function grpcFrame({ method, input, isTruncated }: Outcome): Uint8Array {
+export function grpcFrame({ method, input, isTruncated }: UnaryOutcome): Uint8Array {
   const message = toBinary(method.input, input);
   return encodeEnvelope(0, isTruncated ? truncateMessage(message) : message);
 }
 
 /** Returns the sizes of the call in gRPC. Input and output have one frame each; an error does not have a frame. */
-export function grpcSizes(outcome: Outcome): { request: Size; response: Size } {
+export function grpcSizes(outcome: UnaryOutcome): { request: Size; response: Size } {
   const { method, output } = outcome;
   const request = { message: grpcFrame(outcome).length - FRAME_PREFIX_BYTES, framing: FRAME_PREFIX_BYTES };
   if (output instanceof ConnectError) return { request, response: { message: 0, framing: 0 } };

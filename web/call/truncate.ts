@@ -1,5 +1,6 @@
 /** Cuts off the end of a request's message, to show how the server rejects it. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { isEnveloped } from "../annotate/body.ts";
 import { FRAME_PREFIX_BYTES } from "../annotate/frames.ts";
 import type { SentRequest } from "./recorder.ts";
 
@@ -15,7 +16,7 @@ export function truncateMessage(message: Uint8Array<ArrayBuffer>): Uint8Array<Ar
 export function truncate(request: SentRequest): SentRequest {
   const { method, target, headers, body } = request;
   if (method === "GET") return { ...request, target: truncateQuery(target) };
-  const isFramed = headers.some(([name, value]) => name === "content-type" && value.includes("grpc"));
+  const isFramed = headers.some(([name, value]) => name === "content-type" && isEnveloped(value));
   const message = truncateMessage(body.subarray(isFramed ? FRAME_PREFIX_BYTES : 0));
   return { ...request, body: isFramed ? new Uint8Array(encodeEnvelope(0, message)) : message };
 }

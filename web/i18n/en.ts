@@ -104,12 +104,14 @@ export const en: Texts = {
     space: () => "White space, which JSON ignores.",
     key: ({ name }) => `The name ${name}, spelled out each time.`,
     literal: ({ value }) => `Value: ${JSON.stringify(value)}, as text.`,
-    flag: ({ compressed, trailers }) =>
-      trailers
+    flag: ({ compressed, content }) =>
+      content === "trailers"
         ? "Flag 128: trailers follow in the body, because browsers hide HTTP trailers."
-        : compressed
-          ? "Flag 1: a compressed message follows."
-          : "Flag 0: an uncompressed message follows.",
+        : content === "end-stream"
+          ? "Flag 2: the end of the stream follows, with trailers and any error in JSON."
+          : compressed
+            ? "Flag 1: a compressed message follows."
+            : "Flag 0: an uncompressed message follows.",
     "frame-length": ({ bytes }) =>
       `Length of the frame in four bytes, big-endian: ${bytes === 1 ? "1 byte follows" : `${bytes} bytes follow`}.`,
     compressed: () => "A compressed message.",

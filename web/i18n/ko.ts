@@ -106,12 +106,14 @@ export const ko: Texts = {
     space: () => "공백입니다. JSON에서는 아무 뜻이 없습니다.",
     key: ({ name }) => `이름 ${name}. JSON에서는 매번 이름을 그대로 적습니다.`,
     literal: ({ value }) => `값: ${JSON.stringify(value)}. 텍스트로 적혀 있습니다.`,
-    flag: ({ compressed, trailers }) =>
-      trailers
+    flag: ({ compressed, content }) =>
+      content === "trailers"
         ? "플래그 128: 트레일러가 이어집니다. 브라우저가 HTTP 트레일러를 숨기기 때문에 본문에 담습니다."
-        : compressed
-          ? "플래그 1: 압축된 메시지가 이어집니다."
-          : "플래그 0: 압축하지 않은 메시지가 이어집니다.",
+        : content === "end-stream"
+          ? "플래그 2: 스트림의 끝이 이어집니다. 트레일러와 오류를 JSON으로 담습니다."
+          : compressed
+            ? "플래그 1: 압축된 메시지가 이어집니다."
+            : "플래그 0: 압축하지 않은 메시지가 이어집니다.",
     "frame-length": ({ bytes }) => `프레임 길이. 4바이트 빅 엔디언이며, 뒤에 ${bytes}바이트가 이어집니다.`,
     compressed: () => "압축된 메시지입니다.",
     "trailer-name": ({ name }) => `트레일러 이름: ${name}.`,

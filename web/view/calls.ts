@@ -1,16 +1,22 @@
 /** The state of the page's calls: the outcomes of the newest call, at most one for each protocol. */
 import { useRef, useState } from "preact/hooks";
-import { type Call, makeCall, type Outcome } from "../call/call.ts";
-import { isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+import { type Call, isStream, makeCall, type Outcome } from "../call/call.ts";
+import { isOffered, isSafe, PROTOCOLS, type Protocol } from "../call/protocol.ts";
 import { useSchema } from "./schema.ts";
 
 export interface Calls {
-  /** The outcomes of the newest call. The first one is in the chosen protocol. */
+  /** The outcomes of the newest call. The first one is in the chosen protocol. That of a stream grows until its end. */
   readonly outcomes: readonly Outcome[];
   readonly isCalling: boolean;
-  /** Makes the call. If its method is safe and a response came, makes it in the other protocols too, for their sizes. */
-  readonly make: (call: Call) => Promise<void>;
-  /** Discards the outcomes, and the later outcomes of a call that is in flight. */
+  /**
+   * Makes the call. If its method is unary and safe and a response came, makes it in the other protocols too, for their
+   * sizes. Resolves with the outcome in the chosen protocol, before the other calls; or with undefined if the call was
+   * discarded.
+   */
+  readonly make: (call: Call) => Promise<Outcome | undefined>;
+  /** Ends the call that is in flight, and keeps its outcome. */
+  readonly stop: () => void;
+  /** Discards the outcomes, and ends the call that is in flight. */
   readonly discard: () => void;
 }
 
@@ -18,28 +24,65 @@ export function useCalls(): Calls {
   const { registry } = useSchema();
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isCalling, setCalling] = useState(false);
-  /** The number of the newest call or discard. Outcomes of older calls are ignored. */
-  const newest = useRef(0);
+  /** Ends the newest call. Outcomes of older calls are ignored. */
+  const newest = useRef(new AbortController());
 
-  async function make(call: Call): Promise<void> {
-    newest.current += 1;
-    const number = newest.current;
-    const makeIn = (protocol: Protocol) => makeCall({ ...call, protocol }, location.origin, { registry });
+  /** Starts to ignore the call before, and ends it. Returns the controller of the next call. */
+  function begin(): AbortController {
+    const before = newest.current;
+    newest.current = new AbortController();
+    before.abort();
+    return newest.current;
+  }
+
+  async function make(call: Call): Promise<Outcome | undefined> {
+    const controller = begin();
+    const { signal } = controller;
+    const isNewest = () => controller === newest.current;
+    const progress = oncePerFrame((outcome: Outcome) => {
+      if (isNewest()) setOutcomes([outcome]);
+    });
+    const makeIn = (protocol: Protocol) =>
+      makeCall({ ...call, protocol }, location.origin, { registry, signal, onProgress: progress.add });
     setCalling(true);
     const outcome = await makeIn(call.protocol);
-    if (number !== newest.current) return;
+    progress.cancel();
+    if (!isNewest()) return undefined;
     setCalling(false);
     setOutcomes([outcome]);
-    if (outcome.response === undefined || !isSafe(call.method)) return;
-    const others = await Promise.all(PROTOCOLS.filter((each) => each !== call.protocol).map(makeIn));
-    if (number === newest.current) setOutcomes([outcome, ...others]);
+    if (!isStream(outcome) && outcome.response !== undefined && isSafe(call.method)) void makeOthers(outcome);
+    return outcome;
+
+    async function makeOthers(first: Outcome): Promise<void> {
+      const protocols = PROTOCOLS.filter((each) => each !== call.protocol && isOffered(each, call.method));
+      const others = await Promise.all(protocols.map(makeIn));
+      if (isNewest()) setOutcomes([first, ...others]);
+    }
   }
 
   function discard(): void {
-    newest.current += 1;
+    begin();
     setCalling(false);
     setOutcomes([]);
   }
 
-  return { outcomes, isCalling, make, discard };
+  return { outcomes, isCalling, make, stop: () => newest.current.abort(), discard };
+}
+
+/** Returns a function that calls `show` before the next frame is drawn, with the newest value that was added. */
+function oncePerFrame<T>(show: (value: T) => void): { add(value: T): void; cancel(): void } {
+  let newest: T;
+  let frame: number | undefined;
+  return {
+    add(value) {
+      newest = value;
+      frame ??= requestAnimationFrame(() => {
+        frame = undefined;
+        show(newest);
+      });
+    },
+    cancel() {
+      if (frame !== undefined) cancelAnimationFrame(frame);
+    },
+  };
 }

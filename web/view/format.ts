@@ -30,7 +30,7 @@ export function formatPart({ start, end, annotation }: Part, bytes: Uint8Array, 
     case "group-end":
       return "}";
     case "flag":
-      return annotation.trailers ? "trailers" : "message";
+      return annotation.content;
     case "compressed":
       return "…";
     case "malformed":

@@ -1,6 +1,7 @@
 /** The main part of the page: the form of a method's call, the result, its bytes and sizes, and text to paste. */
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { useEffect, useMemo } from "preact/hooks";
+import { isStream, type UnaryOutcome } from "../call/call.ts";
 import { type FormValues, type InputResult, maximumValues, readInput } from "../call/input.ts";
 import { CallForm } from "./call-form.tsx";
 import { useCalls } from "./calls.ts";
@@ -24,10 +25,14 @@ export function Main({ request, language }: { request: Request; language: Langua
   const maxima = maximumValues(method.input, values);
   // Large views are rendered only when an outcome or the language changes, not after each key press.
   const exchange = useMemo(() => outcome?.request && <Exchange outcome={outcome} />, [outcome]);
-  const sizes = useMemo(() => <SizeTable outcomes={outcomes} />, [outcomes]);
+  const sizes = useMemo(
+    () => <SizeTable outcomes={outcomes.filter((each): each is UnaryOutcome => !isStream(each))} />,
+    [outcomes],
+  );
 
   function call(read: InputResult, isTruncated = false): void {
-    if ("message" in read) void make({ protocol, method, input: read.message, isTruncated });
+    if ("message" in read)
+      void make({ protocol, method, input: read.message, headers: [], timeoutMs: undefined, isTruncated });
   }
 
   function callMaximum(maxima: FormValues): void {

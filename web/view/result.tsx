@@ -2,7 +2,7 @@
 import { type DescMessage, type JsonValue, type Message, type Registry, toBinary, toJson } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { Outcome } from "../call/call.ts";
+import { isStream, isUnanswered, type Outcome, type UnaryOutcome } from "../call/call.ts";
 import { isBinary } from "../call/protocol.ts";
 import { formatHttpVersion, formatMilliseconds, shorten } from "./format.ts";
 import { useTexts } from "./language.ts";
@@ -15,13 +15,13 @@ export function Result({ outcome, isCalling }: { outcome: Outcome | undefined; i
   const texts = useTexts();
   return (
     <div class="result" role="status" aria-busy={isCalling}>
-      {isCalling ? <p class="note">{texts.calling}</p> : outcome && <Line outcome={outcome} />}
+      {isCalling ? <p class="note">{texts.calling}</p> : outcome && !isStream(outcome) && <Line outcome={outcome} />}
     </div>
   );
 }
 
-function Line({ outcome }: { outcome: Outcome }) {
-  const { method, output, milliseconds, request, response, isTruncated } = outcome;
+function Line({ outcome }: { outcome: UnaryOutcome }) {
+  const { method, output, milliseconds, response, isTruncated } = outcome;
   const texts = useTexts();
   const { registry } = useSchema();
   return (
@@ -37,7 +37,7 @@ function Line({ outcome }: { outcome: Outcome }) {
         </p>
       )}
       {isTruncated && <p class="note">{hadBytes(outcome) ? texts.truncated : texts.loneTag}</p>}
-      {request !== undefined && response === undefined && <p class="note">{texts.noResponse}</p>}
+      {isUnanswered(outcome) && <p class="note">{texts.noResponse}</p>}
       <p class="note">
         {response?.delivery === "cache"
           ? texts.delivered.cache
@@ -51,7 +51,7 @@ function Line({ outcome }: { outcome: Outcome }) {
  * True if the encoded message was not empty before its truncation. Protobuf's binary format encodes a message with only
  * defaults in zero bytes.
  */
-function hadBytes({ protocol, method, input }: Outcome): boolean {
+function hadBytes({ protocol, method, input }: UnaryOutcome): boolean {
   return !isBinary(protocol) || toBinary(method.input, input).length > 0;
 }
 

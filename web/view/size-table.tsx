@@ -1,6 +1,7 @@
 /** Compares the sizes of a call in each protocol, and in gRPC itself. */
 import { frameParts } from "../annotate/frames.ts";
-import type { Outcome } from "../call/call.ts";
+import { messageParts } from "../annotate/message.ts";
+import type { UnaryOutcome } from "../call/call.ts";
 import { PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
 import type { ReceivedResponse } from "../call/recorder.ts";
 import { grpcFrame, grpcSizes, requestSize, responseSize, type Size } from "../call/sizes.ts";
@@ -16,7 +17,7 @@ interface Row {
 }
 
 /** Shows a row for each outcome that has a response, and a row for gRPC. */
-export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
+export function SizeTable({ outcomes }: { outcomes: readonly UnaryOutcome[] }) {
   const texts = useTexts();
   const rows = rowsOf(outcomes);
   const [first] = outcomes;
@@ -56,7 +57,11 @@ export function SizeTable({ outcomes }: { outcomes: readonly Outcome[] }) {
       </p>
       <p class="note">{texts.grpcNote}</p>
       <h3>{texts.grpcFrame}</h3>
-      <Bytes label={texts.grpcFrame} bytes={frame} parts={frameParts(frame, first.method.input)} />
+      <Bytes
+        label={texts.grpcFrame}
+        bytes={frame}
+        parts={frameParts(frame, (content) => messageParts(content, first.method.input))}
+      />
     </>
   );
 }
@@ -78,7 +83,7 @@ function SizeCell({ size: { message, framing }, most }: { size: Size; most: numb
   );
 }
 
-function rowsOf(outcomes: readonly Outcome[]): Row[] {
+function rowsOf(outcomes: readonly UnaryOutcome[]): Row[] {
   const measured = PROTOCOLS.flatMap((protocol): Row[] => {
     const outcome = outcomes.find((each) => each.protocol === protocol);
     if (outcome?.request === undefined || outcome.response === undefined) return [];

@@ -1,6 +1,7 @@
 /** Tests npm run dev: it restarts after each kind of save, generates and builds before, and leaves no process. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { globSync } from "node:fs";
+import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,7 +29,7 @@ test("each save restarts the server, however the file is saved and as often", as
   let restarts = 1;
   for (const [name, save] of Object.entries(SAVES)) {
     for (const error of ["first", "second"]) {
-      const path = join(folder, "src/sum.ts");
+      const path = join(folder, "src/main.ts");
       const source = (await readFile(path, "utf8")).replace(/$/, `// saved ${name}: ${error}\n`);
       await save(path, source);
       await listens(t, dev, ++restarts);
@@ -44,11 +45,11 @@ test("git checkout restarts it, with folders that come and go, and it serves the
     await git(folder, "add", "src");
     await git(folder, "commit", "-m", "one");
     await git(folder, "checkout", "-b", "two");
-    await mkdir(join(folder, "src/numbers"));
-    await git(folder, "mv", "src/sum.ts", "src/numbers/sum.ts");
-    await replace(join(folder, "src/numbers/sum.ts"), "../gen", "../../gen");
-    await replace(join(folder, "src/routes.ts"), "./sum.ts", "./numbers/sum.ts");
-    await git(folder, "commit", "-a", "-m", "two");
+    await mkdir(join(folder, "src/added"));
+    await writeFile(join(folder, "src/added/branch.ts"), 'console.log("branch two");\n');
+    await replace(join(folder, "src/main.ts"), "import", 'import "./added/branch.ts";\nimport');
+    await git(folder, "add", "src");
+    await git(folder, "commit", "-m", "two");
     await git(folder, "checkout", "one");
   });
   for (const [restarts, branch] of [
@@ -58,22 +59,25 @@ test("git checkout restarts it, with folders that come and go, and it serves the
   ] as const) {
     await git(folder, "checkout", branch);
     await listens(t, dev, restarts);
+    assert.equal(dev.stdout().trimEnd().split("listening").at(-2)?.includes("branch two\n"), branch === "two");
   }
-  await replace(join(folder, "src/numbers/sum.ts"), "/** ", "/** In a new folder: ");
+  await appendFile(join(folder, "src/added/branch.ts"), "// in a new folder\n");
   await listens(t, dev, 5);
 });
 
 test("a changed contract is generated before the restart", async (t) => {
   const { folder, dev } = await startDev(t);
-  const proto = join(folder, "proto/service.proto");
-  await SAVES["by renaming a new file over it"]?.(proto, (await readFile(proto, "utf8")).replace("int32 b = 2;", ""));
+  const [name = ""] = contracts(folder);
+  const proto = join(folder, "proto", name);
+  await SAVES["by renaming a new file over it"]?.(proto, `${await readFile(proto, "utf8")}\nmessage Added {}\n`);
   await listens(t, dev, 2);
-  assert.doesNotMatch(await readFile(join(folder, "gen/service_pb.ts"), "utf8"), /int32 b = 2/);
+  assert.match(await readFile(join(folder, "gen", name.replace(".proto", "_pb.ts")), "utf8"), /AddedSchema/);
 });
 
 test("a contract that is broken leaves the server as it is", async (t) => {
   const { folder, dev } = await startDev(t);
-  await replace(join(folder, "proto/service.proto"), "syntax", "sintax");
+  const [name = ""] = contracts(folder);
+  await appendFile(join(folder, "proto", name), "\nmassage Broken {}\n");
   await until(t, () => /npm run generate failed/.test(dev.stderr()));
   assert.equal((await fetch(`http://${dev.authority}/`)).status, 200);
 });
@@ -100,7 +104,7 @@ for (const { name, send } of [
 ]) {
   test(`${name} stops it with exit 0 and leaves no process behind`, async (t) => {
     const { folder, dev } = await startDev(t);
-    await replace(join(folder, "src/sum.ts"), "/** ", "/** After a restart: ");
+    await appendFile(join(folder, "src/routes.ts"), "// after a restart\n");
     await listens(t, dev, 2);
     send(dev);
     assert.equal(await dev.exit, 0);
@@ -118,6 +122,9 @@ async function startDev(
   const dev = await startProcessIn(t, folder, ENV, "npm", "run", "dev", "--", "--port", "0");
   return { folder, dev };
 }
+
+/** Returns the paths of the contracts below proto/. */
+const contracts = (folder: string): string[] => globSync("**/*.proto", { cwd: join(folder, "proto") });
 
 const starts = ({ stdout }: RunningProcess): number => stdout().match(/^listening on /gm)?.length ?? 0;
 

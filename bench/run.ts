@@ -13,6 +13,7 @@ import { type Round, warmUp } from "./rounds.ts";
 import { type Cores, divideCores, RunningServer } from "./server.ts";
 import { measureStart, type Start } from "./start.ts";
 import { type Estimate, estimate } from "./stats.ts";
+import { writeSummary } from "./summary.ts";
 import { Absent, output } from "./toolchain.ts";
 import { countBytes } from "./wire-bytes.ts";
 
@@ -75,7 +76,9 @@ async function main(): Promise<void> {
     memory,
     ...(start && { start }),
   };
-  console.log(`\n${report(results)}\n\nwritten to ${write(results, plan.whole)}`);
+  const path = write(results, plan.whole);
+  console.log(`\n${report(results)}\n\nwritten to ${path}`);
+  if (plan.whole) writeSummary(path);
 }
 
 function planOrExit(): Plan | undefined {

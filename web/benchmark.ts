@@ -1,6 +1,6 @@
 /**
- * The benchmark figures on the page, from the newest whole run. web/build.ts defines BENCHMARK when it bundles the
- * page.
+ * The benchmark figures on the page, from the newest whole run. The benchmark writes them to bench/results/page.json.
+ * web/build.ts defines BENCHMARK when it bundles the page.
  */
 
 export interface Benchmark {
@@ -19,7 +19,10 @@ export interface Benchmark {
   readonly rows: readonly Row[];
   /** The powers of ten, in microseconds, that the chart's axis marks. */
   readonly ticks: readonly number[];
-  /** The path of the run's own chart, which the page shows when the user opens it. */
+  /**
+   * The run's own chart, which the page shows when the user opens it. In page.json, the name of a file in the same
+   * folder; on the page, the path from which the server serves it.
+   */
   readonly chart: string;
 }
 
@@ -42,6 +45,7 @@ export interface Row {
   readonly cpuMicroseconds: number;
 }
 
-declare const BENCHMARK: Benchmark;
+declare const BENCHMARK: Benchmark | undefined;
 
-export const benchmark: Benchmark = BENCHMARK;
+/** The figures; undefined if the repository does not have the benchmark. */
+export const benchmark: Benchmark | undefined = BENCHMARK;

@@ -2,24 +2,25 @@
  * Builds the page: bundles and compresses its files, and adds a hash of the contents to each name except index.html.
  */
 import { hash } from "node:crypto";
-import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join, sep } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { newestResults } from "../bench/newest.ts";
 import { PAGE_FILES } from "../src/server/site/page.ts";
-import { summarize } from "./summary.ts";
+import type { Benchmark } from "./benchmark.ts";
 
 const WEB = import.meta.dirname;
+/** The results of the benchmark. A repository may be without them. */
+const RESULTS = join(WEB, "../bench/results");
 const GENERATED = join(WEB, "../gen");
 /** The folders of the generated code of health and reflection, which the page does not show. */
 const NOT_SHOWN = ["grpc", "health"];
 
 /**
  * Builds the page into the folder, and removes all other files there. A server that reads files meanwhile gets complete
- * ones.
+ * ones. `results` is the folder of page.json; without that file, the page has no figures of the benchmark.
  */
-export async function buildPage(folder: string): Promise<void> {
+export async function buildPage(folder: string, results = RESULTS): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const stale = new Set(readdirSync(folder));
 
@@ -42,9 +43,14 @@ export async function buildPage(folder: string): Promise<void> {
     return `${PAGE_FILES}${name}`;
   }
 
-  const results = newestResults();
-  const chart = writeNamed("chart.svg", readFileSync(results.replace(/json$/, "svg")));
-  const benchmark = summarize(JSON.parse(readFileSync(results, "utf8")), chart);
+  /** Writes the chart of the benchmark. Returns the figures with the path of the chart; undefined without results. */
+  function writeBenchmark(): Benchmark | undefined {
+    const path = join(results, "page.json");
+    if (!existsSync(path)) return undefined;
+    const figures: Benchmark = JSON.parse(readFileSync(path, "utf8"));
+    return { ...figures, chart: writeNamed("chart.svg", readFileSync(join(results, figures.chart))) };
+  }
+
   const { outputFiles } = await build({
     entryPoints: ["view/page.tsx", "page.css"].map((name) => join(WEB, name)),
     outdir: folder,
@@ -56,7 +62,10 @@ export async function buildPage(folder: string): Promise<void> {
     jsx: "automatic",
     jsxImportSource: "preact",
     legalComments: "none",
-    define: { BENCHMARK: JSON.stringify(benchmark), COMMENTS: JSON.stringify(readComments(GENERATED)) },
+    define: {
+      BENCHMARK: JSON.stringify(writeBenchmark()) ?? "undefined",
+      COMMENTS: JSON.stringify(readComments(GENERATED)),
+    },
   });
   const paths = new Map([["icon.svg", writeNamed("icon.svg", readFileSync(join(WEB, "icon.svg")))]]);
   for (const { path, contents } of outputFiles) {

@@ -13,6 +13,7 @@ import { type Page, readPage } from "../../src/server/site/page.ts";
 import { buildPage } from "../../web/build.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { type OpenPage, openPage, startBrowser } from "./browser.ts";
+import { ROOT } from "./command.ts";
 import { type RecordedExchange, startRecordingProxy } from "./recording-proxy.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
@@ -24,6 +25,8 @@ export const INPUT = "test.Data";
 /** The message of Chromium on every response that is not a success. */
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
 const TIMEOUT_MS = 240_000;
+/** Results of the benchmark, so that the page's tests need none of bench/. */
+const RESULTS = join(ROOT, "test/fixtures/benchmark");
 
 export type PageTest = readonly [name: string, body: (t: TestContext, browser: Browser, files: Page) => Promise<void>];
 
@@ -32,12 +35,17 @@ export function testInChromium(name: string, tests: readonly PageTest[]): void {
   test(`${name}, in Chromium`, { timeout: TIMEOUT_MS }, async (t) => {
     const browser = await startBrowser(t);
     if (browser === undefined) return;
-    const folder = mkdtempSync(join(tmpdir(), "page-"));
-    t.after(() => rmSync(folder, { recursive: true }));
-    await buildPage(folder);
-    const files = readPage(folder) as Page;
+    const files = await buildFiles(t, RESULTS);
     for (const [name, body] of tests) await t.test(name, (t) => body(t, browser, files));
   });
+}
+
+/** Builds the page, with the results of the benchmark that the folder has. */
+export async function buildFiles(t: TestContext, results: string): Promise<Page> {
+  const folder = mkdtempSync(join(tmpdir(), "page-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  await buildPage(folder, results);
+  return readPage(folder) as Page;
 }
 
 /** Starts a server with the page, and with the service that most tests of the page call. */

@@ -6,6 +6,7 @@ import type { Page as BrowserPage } from "playwright-core";
 import { openPage } from "../support/browser.ts";
 import {
   assertOnlyRefused,
+  buildFiles,
   openRecorded,
   type PageTest,
   startPage,
@@ -102,6 +103,15 @@ testInChromium("the page looks right", [
       const width =
         "document.querySelector('.chart img').decode().then(() => document.querySelector('.chart img').naturalWidth)";
       assert.equal(await page.evaluate(width), 840);
+    },
+  ],
+  [
+    "a repository without the benchmark has a page without figures",
+    async (t, browser) => {
+      const { url } = await startPage(t, await buildFiles(t, "/does-not-exist"));
+      const { page } = await openPage(t, browser, url);
+      await page.getByRole("button", { name: "Call" }).waitFor();
+      assert.equal(await page.locator("#cost, .comparison, .chart").count(), 0);
     },
   ],
 ]);

@@ -1,8 +1,14 @@
 /** Shows the tutorial's comparison of gRPC with JSON over HTTP, for this server and with figures of the benchmark. */
-import { benchmark } from "../benchmark.ts";
+import type { Benchmark } from "../benchmark.ts";
 import { type Language, useTexts } from "./language.ts";
 
-export function Comparison({ contract, language }: { contract: string; language: Language }) {
+interface Props {
+  readonly contract: string;
+  readonly benchmark: Benchmark;
+  readonly language: Language;
+}
+
+export function Comparison({ contract, benchmark, language }: Props) {
   const texts = useTexts();
   const number = (value: number) => value.toLocaleString(language);
   return (
@@ -26,12 +32,12 @@ export function Comparison({ contract, language }: { contract: string; language:
           ))}
         </tbody>
       </table>
-      <Chart />
+      <Chart benchmark={benchmark} />
     </>
   );
 }
 
-function Chart() {
+function Chart({ benchmark }: { benchmark: Benchmark }) {
   const texts = useTexts();
   const { rows, ticks, chart } = benchmark;
   const [start = 1, end = 10] = [ticks[0], ticks.at(-1)];

@@ -1,6 +1,7 @@
 /** The main part of the page: the form of a method's call, the result, its bytes and sizes, and text to paste. */
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { useEffect, useMemo } from "preact/hooks";
+import { benchmark } from "../benchmark.ts";
 import { isStream, type UnaryOutcome } from "../call/call.ts";
 import { type FormValues, type InputResult, maximumValues, readInput } from "../call/input.ts";
 import { CallForm } from "./call-form.tsx";
@@ -75,10 +76,10 @@ export function Main({ request, language }: { request: Request; language: Langua
           <Snippets method={method} input={input.message} />
         </section>
       )}
-      {isTutorial(method.parent) && (
+      {isTutorial(method.parent) && benchmark !== undefined && (
         <section aria-labelledby="cost">
           <h2 id="cost">{texts.costHeading}</h2>
-          <Comparison contract={`${method.parent.file.name}.proto`} language={language} />
+          <Comparison {...{ benchmark, language }} contract={`${method.parent.file.name}.proto`} />
         </section>
       )}
     </main>

@@ -1,12 +1,12 @@
 /** Tests the summary of the benchmark on the page: the figures of the newest whole run, without absent servers. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { newestResults } from "../../bench/newest.ts";
-import type { CellResult, Results } from "../../bench/results.ts";
-import { summarize } from "../../web/summary.ts";
+import { newestResults } from "../newest.ts";
+import type { CellResult, Results } from "../results.ts";
+import { readSummary, summarize } from "../summary.ts";
 
 const OWN_GRPC = "this server: gRPC proto over HTTP/2, 64 x 1";
 const COMMITTED: Results = JSON.parse(readFileSync(newestResults(), "utf8"));
@@ -28,17 +28,24 @@ test("a folder with only partial runs is an error", (t) => {
   assert.throws(() => newestResults(folder), /no results of a whole run/);
 });
 
+test("the page's file of figures is that of the newest results: tools/node.sh bench/summary.ts writes it", () => {
+  const path = newestResults();
+  const written = JSON.parse(readFileSync(join(dirname(path), "page.json"), "utf8"));
+  assert.deepEqual(written, readSummary(path));
+  assert.ok(existsSync(join(dirname(path), written.chart)));
+});
+
 test("calls per second are measured, not derived from the CPU time per call", () => {
   const cells = changeCell(OWN_GRPC, (cell) => ({ ...cell, callsPerSecond: 12_345 }));
   assert.equal(summarize({ ...COMMITTED, cells }, "").grpc.callsPerSecond, 12_345);
 });
 
-test("without measured calls per second the page is not built", () => {
+test("measured calls per second must not be missing", () => {
   const cells = changeCell(OWN_GRPC, ({ callsPerSecond: _, ...cell }) => cell);
   assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /"this server: gRPC proto over HTTP\/2, 64 x 1" has no/);
 });
 
-test("without a figure of this server the page is not built", () => {
+test("a figure of this server must not be missing", () => {
   const cells = COMMITTED.cells.filter(({ name }) => name !== OWN_GRPC);
   assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /the results have no "this server: gRPC/);
 });

@@ -1,17 +1,17 @@
 /** Tests the benchmark: medians and intervals, the output of h2load and ghz, limits, and the chart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cell as cellOf, type ProtocolName } from "../../bench/cells.ts";
-import { chart } from "../../bench/chart.ts";
-import { createCheck } from "../../bench/check.ts";
-import { COMPARISONS } from "../../bench/comparisons.ts";
-import { parseGhz, parseGhzLatency, parseH2load, parseLog } from "../../bench/load.ts";
-import { estimateMinutes, readPlan } from "../../bench/plan.ts";
-import { report } from "../../bench/report.ts";
-import { type CellResult, judge, type Results } from "../../bench/results.ts";
-import { estimate, quantile } from "../../bench/stats.ts";
-import { CallService } from "../gen/calls/v1/calls_pb.ts";
-import { startServer } from "../support/server.ts";
+import { CallService } from "../../test/gen/calls/v1/calls_pb.ts";
+import { startServer } from "../../test/support/server.ts";
+import { cell as cellOf, type ProtocolName } from "../cells.ts";
+import { chart } from "../chart.ts";
+import { createCheck } from "../check.ts";
+import { COMPARISONS } from "../comparisons.ts";
+import { parseGhz, parseGhzLatency, parseH2load, parseLog } from "../load.ts";
+import { estimateMinutes, readPlan } from "../plan.ts";
+import { report } from "../report.ts";
+import { type CellResult, judge, type Results } from "../results.ts";
+import { estimate, quantile } from "../stats.ts";
 
 test("the median of an even number of values lies between the middle two", () => {
   assert.equal(estimate([4, 1, 3, 2]).median, 2.5);

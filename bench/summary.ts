@@ -1,9 +1,13 @@
 /**
  * Summarizes a run of the benchmark for the page: a few figures of this server, and the CPU time of several servers.
+ * As a program, `tools/node.sh bench/summary.ts` writes the summary of the newest run again.
  */
-import { powersOf10, protocolOf } from "../bench/labels.ts";
-import type { CellResult, Results } from "../bench/results.ts";
-import type { Benchmark, Figures, Row } from "./benchmark.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Benchmark, Figures, Row } from "../web/benchmark.ts";
+import { powersOf10, protocolOf } from "./labels.ts";
+import { newestResults } from "./newest.ts";
+import type { CellResult, Results } from "./results.ts";
 
 const GRPC = "gRPC proto over HTTP/2";
 const JSON_1 = "Connect json over HTTP/1.1";
@@ -23,7 +27,20 @@ const ROWS: readonly (readonly [server: string, wire: string])[] = [
 ];
 
 /**
- * Returns the run's figures. `chart` is the path of the run's chart. Leaves out a server that was absent in the run.
+ * Writes page.json, from which the page is built, beside the results of a whole run. `path` is that of the results.
+ * Throws if a figure of this server is missing.
+ */
+export function writeSummary(path: string): void {
+  writeFileSync(join(dirname(path), "page.json"), `${JSON.stringify(readSummary(path), undefined, 1)}\n`);
+}
+
+/** Returns the summary of these results. Throws if a figure of this server is missing. */
+export function readSummary(path: string): Benchmark {
+  return summarize(JSON.parse(readFileSync(path, "utf8")), basename(path).replace(/json$/, "svg"));
+}
+
+/**
+ * Returns the run's figures. `chart` is the name of the run's chart. Leaves out a server that was absent in the run.
  * Throws if a figure of this server is missing.
  */
 export function summarize({ date, machine, cells }: Results, chart: string): Benchmark {
@@ -56,3 +73,5 @@ function figures(cells: readonly CellResult[], name: string): Figures {
     throw new Error(`summarize the benchmark: "${name}" has no calls per second, since the server's core was not busy`);
   return { callsPerSecond, requestBytes: Math.round(bytes.request), responseBytes: Math.round(bytes.answer) };
 }
+
+if (import.meta.main) writeSummary(newestResults());

@@ -12,7 +12,6 @@ import {
   choose,
   find,
   hexOf,
-  INPUT,
   openRecorded,
   type PageTest,
   PROCEDURE,
@@ -129,8 +128,7 @@ testInChromium("the page calls", [
       const { page, exchanges } = await openRecorded(t, browser, files);
       for (const value of ["3000000000", "1.5", "two"]) {
         await page.getByLabel("a", { exact: true }).fill(value);
-        assert.match(await text(page.getByRole("alert")), /^Rejected by the client before it sent anything: .*/);
-        assert.ok((await text(page.getByRole("alert"))).includes(`${INPUT}.a`));
+        assert.match(await text(page.getByRole("alert")), /^Rejected by the client before it sent anything: a .*int32/);
         assert.ok(await page.getByRole("button", { name: "Call" }).isDisabled());
         await page.getByLabel("a", { exact: true }).press("Enter");
       }

@@ -51,7 +51,6 @@ export interface Texts {
   readonly tryLabel: string;
   readonly tryMaximum: string;
   readonly tryTruncated: string;
-  readonly leftOut: string;
   readonly loadingSchema: string;
   /** Replaces the page if the schema cannot be loaded. */
   readonly noSchema: string;
@@ -68,6 +67,8 @@ export interface Texts {
   /** Replaces `truncated` if the message was empty. */
   readonly loneTag: string;
   readonly noResponse: string;
+
+  readonly input: InputTexts;
 
   readonly exchangeHeading: string;
   readonly exchangeIntro: string;
@@ -132,6 +133,34 @@ export interface Texts {
   readonly wholeChart: string;
 
   readonly footer: string;
+}
+
+/** The texts of the input. A name is the name of a field and of those around it. */
+export interface InputTexts {
+  readonly json: string;
+  readonly editor: string;
+  readonly form: string;
+  readonly format: string;
+  readonly line: (line: number) => string;
+  readonly outdated: string;
+  readonly tooLarge: (limit: number) => string;
+  /** Introduces members of the message that the form does not have, such as extensions. */
+  readonly onlyInJson: (names: string) => string;
+  readonly notSet: string;
+  readonly required: string;
+  readonly set: string;
+  readonly setOf: (name: string) => string;
+  readonly unset: string;
+  readonly unsetOf: (name: string) => string;
+  readonly add: string;
+  readonly addTo: (name: string) => string;
+  readonly remove: string;
+  readonly removeOf: (name: string) => string;
+  readonly item: (list: string, number: number) => string;
+  readonly keyOf: (map: string, number: number) => string;
+  readonly entry: (map: string, key: string) => string;
+  readonly now: string;
+  readonly nowFor: (name: string) => string;
 }
 
 export interface Facts {

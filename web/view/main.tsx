@@ -3,7 +3,8 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { useEffect, useMemo } from "preact/hooks";
 import { benchmark } from "../benchmark.ts";
 import { isStream, type UnaryOutcome } from "../call/call.ts";
-import { type FormValues, type InputResult, maximumValues, readInput } from "../call/input.ts";
+import { type Draft, maximumDraft } from "../call/draft.ts";
+import { type InputResult, readDraft } from "../call/read-draft.ts";
 import { CallForm } from "./call-form.tsx";
 import { useCalls } from "./calls.ts";
 import { Comparison } from "./comparison.tsx";
@@ -12,18 +13,22 @@ import { isTutorial } from "./header.tsx";
 import { type Language, useTexts } from "./language.ts";
 import type { Request } from "./request.ts";
 import { Result } from "./result.tsx";
+import { useSchema } from "./schema.ts";
 import { SizeTable } from "./size-table.tsx";
 import { Snippets } from "./snippets.tsx";
 
+const NO_PROBLEMS = new Map();
+
 export function Main({ request, language }: { request: Request; language: Language }) {
   const texts = useTexts();
-  const { linkProblem, values, setValues, protocol, setProtocol } = request;
+  const { registry } = useSchema();
+  const { linkProblem, draft, setDraft, protocol, setProtocol } = request;
   const method = request.method as DescMethodUnary;
   const { outcomes, isCalling, make, discard } = useCalls();
   useEffect(discard, [method]);
   const [outcome] = outcomes;
-  const input = useMemo(() => readInput(method.input, values), [method, values]);
-  const maxima = maximumValues(method.input, values);
+  const input = useMemo(() => readDraft(method.input, draft, registry), [method, draft, registry]);
+  const maxima = maximumDraft(method.input, draft);
   // Large views are rendered only when an outcome or the language changes, not after each key press.
   const exchange = useMemo(() => outcome?.request && <Exchange outcome={outcome} />, [outcome]);
   const sizes = useMemo(
@@ -36,9 +41,9 @@ export function Main({ request, language }: { request: Request; language: Langua
       void make({ protocol, method, input: read.message, headers: [], timeoutMs: undefined, isTruncated });
   }
 
-  function callMaximum(maxima: FormValues): void {
-    setValues(maxima);
-    call(readInput(method.input, maxima));
+  function callMaximum(maxima: Draft): void {
+    setDraft(maxima);
+    call(readDraft(method.input, maxima, registry));
   }
 
   return (
@@ -53,8 +58,8 @@ export function Main({ request, language }: { request: Request; language: Langua
           {texts.callHeading}
         </h2>
         <CallForm
-          {...{ method, values, setValues, protocol }}
-          problems={"problems" in input ? input.problems : new Map()}
+          {...{ method, draft, setDraft, protocol }}
+          problems={"problems" in input ? input.problems : NO_PROBLEMS}
           chooseProtocol={setProtocol}
           call={() => call(input)}
           callMaximum={maxima && (() => callMaximum(maxima))}

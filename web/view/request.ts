@@ -4,7 +4,7 @@
  */
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { exampleValues, type FormValues } from "../call/input.ts";
+import { type Draft, exampleDraft } from "../call/draft.ts";
 import { type LinkProblem, parseLink } from "../call/link.ts";
 import { procedureOf } from "../call/methods.ts";
 import { isOffered, type Protocol } from "../call/protocol.ts";
@@ -14,8 +14,8 @@ export interface Request {
   /** Undefined if the page was opened without a link, or with one that can be followed. */
   readonly linkProblem: LinkProblem | undefined;
   /** The input of the method. Each method keeps its own. */
-  readonly values: FormValues;
-  readonly setValues: (values: FormValues) => void;
+  readonly draft: Draft;
+  readonly setDraft: (draft: Draft) => void;
   /** The protocol that the user chose, or Connect JSON if that cannot call the method. */
   readonly protocol: Protocol;
   readonly setProtocol: (protocol: Protocol) => void;
@@ -27,15 +27,15 @@ export function useRequest(services: readonly DescService[], first: DescMethod):
   const link = useMemo(() => parseLink(fragment, services), [fragment, services]);
   const [linkProblem, { method }] =
     typeof link === "string" ? [link, { method: first }] : [undefined, link ?? { method: first }];
-  const [inputs, setInputs] = useState<ReadonlyMap<string, FormValues>>(new Map());
+  const [inputs, setInputs] = useState<ReadonlyMap<string, Draft>>(new Map());
   const [wanted, setProtocol] = useState<Protocol>("connect-json");
   const procedure = procedureOf(method);
-  const example = useMemo(() => exampleValues(method.input), [method]);
+  const example = useMemo(() => exampleDraft(method.input), [method]);
   return {
     method,
     linkProblem,
-    values: inputs.get(procedure) ?? example,
-    setValues: (values) => setInputs((before) => new Map(before).set(procedure, values)),
+    draft: inputs.get(procedure) ?? example,
+    setDraft: (draft) => setInputs((before) => new Map(before).set(procedure, draft)),
     protocol: isOffered(wanted, method) ? wanted : "connect-json",
     setProtocol,
   };

@@ -74,6 +74,11 @@ export const en: Texts = {
   loneTag: "The encoded message was empty, so the page added a tag without a value.",
   noResponse: "No response came. Is the server still running? Start it, and call again.",
 
+  stop: "Stop",
+  stopped: "You stopped the call.",
+  received: (messages, bytes) => `${countOf(messages, "message")}, ${countOf(bytes, "byte")}`,
+  receivedSoFar: (messages, bytes) => `${countOf(messages, "message")} so far, ${countOf(bytes, "byte")}`,
+
   input: {
     json: "JSON",
     editor: "Message as JSON",
@@ -165,6 +170,14 @@ export const en: Texts = {
     trailer: "a trailer",
   },
 
+  endedBefore: "The call ended before a response came.",
+  messages: (count) => `Body, ${countOf(count, "message")}`,
+  messageLabel: (number) => `Message ${number}`,
+  omitted: (messages, bytes) =>
+    `${countOf(messages, "message")} with ${countOf(bytes, "byte")} came here. This page keeps the first and the newest messages.`,
+  endOfStream: "End of the stream",
+  restOfStream: "Bytes after the last complete message",
+
   sizesHeading: "The same call, protocol by protocol",
   sizesIntro: "Bytes of body and query, as this page has just sent and received them, without headers.",
   protocol: "Protocol",
@@ -223,6 +236,10 @@ export const en: Texts = {
 
   footer: "This page comes from the server that it calls. It sends no request to any other host.",
 };
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
   if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {

@@ -75,6 +75,11 @@ export const ko: Texts = {
   loneTag: "클라이언트가 만든 메시지가 비어 있어서, 뒤에 값이 없는 태그를 덧붙여 보냈습니다.",
   noResponse: "응답이 없습니다. 서버가 실행 중인가요? 서버를 켠 다음 다시 호출해 보세요.",
 
+  stop: "멈추기",
+  stopped: "호출을 멈췄습니다.",
+  received: (messages, bytes) => `메시지 ${messages}개, ${bytes}바이트`,
+  receivedSoFar: (messages, bytes) => `지금까지 메시지 ${messages}개, ${bytes}바이트`,
+
   input: {
     json: "JSON",
     editor: "JSON으로 쓴 메시지",
@@ -166,6 +171,14 @@ export const ko: Texts = {
     frame: "온전한 프레임이",
     trailer: "트레일러가",
   },
+
+  endedBefore: "응답이 오기 전에 호출이 끝났습니다.",
+  messages: (count) => `본문: 메시지 ${count}개`,
+  messageLabel: (number) => `메시지 ${number}`,
+  omitted: (messages, bytes) =>
+    `여기에 메시지 ${messages}개, ${bytes}바이트가 더 왔습니다. 이 페이지는 처음과 가장 최근의 메시지만 간직합니다.`,
+  endOfStream: "스트림의 끝",
+  restOfStream: "마지막으로 온전한 메시지 뒤의 바이트",
 
   sizesHeading: "같은 호출, 프로토콜별 크기",
   sizesIntro: "이 페이지가 방금 주고받은 본문과 쿼리의 바이트 수입니다. 헤더는 포함하지 않았습니다.",

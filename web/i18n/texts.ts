@@ -68,6 +68,13 @@ export interface Texts {
   readonly loneTag: string;
   readonly noResponse: string;
 
+  readonly stop: string;
+  /** Shown after the user stopped a call. */
+  readonly stopped: string;
+  /** The messages of a stream: all of them, and those so far. */
+  readonly received: (messages: number, bytes: number) => string;
+  readonly receivedSoFar: (messages: number, bytes: number) => string;
+
   readonly input: InputTexts;
 
   readonly exchangeHeading: string;
@@ -93,6 +100,17 @@ export interface Texts {
     readonly [K in Annotation["kind"]]: (annotation: Extract<Annotation, { kind: K }>, part: Part) => string;
   };
   readonly expected: Readonly<Record<Expected, string>>;
+
+  /** Replaces the response of a call that the user or the deadline ended. */
+  readonly endedBefore: string;
+  /** The heading of the messages of a stream. */
+  readonly messages: (count: number) => string;
+  readonly messageLabel: (number: number) => string;
+  /** Stands for the messages of a stream that the page does not keep. */
+  readonly omitted: (messages: number, bytes: number) => string;
+  readonly endOfStream: string;
+  /** The heading of bytes after the last complete message. */
+  readonly restOfStream: string;
 
   readonly sizesHeading: string;
   readonly sizesIntro: string;

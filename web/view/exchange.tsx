@@ -1,10 +1,12 @@
 /** Shows a request and its response, as they were recorded. */
-import type { Outcome } from "../call/call.ts";
+import { useMemo } from "preact/hooks";
+import { isStream, isUnanswered, type Outcome } from "../call/call.ts";
 import { requestParts, responseParts } from "../call/parts.ts";
 import type { Header, ReceivedResponse, SentRequest } from "../call/recorder.ts";
 import { Bytes } from "./bytes.tsx";
 import { formatHttpVersion } from "./format.ts";
 import { useTexts } from "./language.ts";
+import { Stream } from "./stream.tsx";
 
 /** Returns the names of headers that browsers add to a request without showing them to scripts (Fetch). */
 function hiddenHeaders({ method }: SentRequest, httpVersion: string | undefined): string[] {
@@ -19,17 +21,22 @@ function hiddenHeaders({ method }: SentRequest, httpVersion: string | undefined)
 export function Exchange({ outcome }: { outcome: Outcome }) {
   const texts = useTexts();
   const { request, response } = outcome;
+  // The request stays the same while the messages of a stream arrive.
+  const sent = useMemo(
+    () => request && <RequestView outcome={outcome} request={request} />,
+    [request, response?.httpVersion],
+  );
   return (
     <>
       <p>{texts.exchangeIntro}</p>
       <div class="exchange">
-        {request && <RequestView outcome={outcome} request={request} />}
+        {sent}
         {response ? (
           <ResponseView outcome={outcome} response={response} />
         ) : (
           <article aria-label={texts.response}>
             <h3>{texts.response}</h3>
-            <p class="note">{texts.noResponse}</p>
+            <p class="note">{isUnanswered(outcome) ? texts.noResponse : texts.endedBefore}</p>
           </article>
         )}
       </div>
@@ -87,13 +94,17 @@ function ResponseView({ outcome, response }: { outcome: Outcome; response: Recei
         <>
           <h4>{texts.body(body.length)}</h4>
           {isDecoded && <p class="note">{texts.decoded}</p>}
-          {outcome.protocol === "connect-binary" && status !== 200 && <p class="note">{texts.errorInJson}</p>}
+          {outcome.protocol === "connect-binary" && !isStream(outcome) && status !== 200 && (
+            <p class="note">{texts.errorInJson}</p>
+          )}
           <Bytes
             label={`${texts.response}: ${texts.body(body.length)}`}
             bytes={body}
             parts={responseParts(outcome, response)}
           />
         </>
+      ) : isStream(outcome) ? (
+        <Stream outcome={outcome} />
       ) : (
         <p class="note">{texts.noBody}</p>
       )}

@@ -1,4 +1,5 @@
-/** Formats bytes, decoded values and HTTP versions as the page shows them. */
+/** Formats bytes, decoded values, messages and HTTP versions as the page shows them. */
+import { type DescMessage, type JsonValue, type Message, type Registry, toJson } from "@bufbuild/protobuf";
 import type { Part, Value } from "../annotate/part.ts";
 
 /** Returns the text, cut to `maxLength` characters. */
@@ -48,6 +49,23 @@ export function formatMilliseconds(milliseconds: number): string {
 /** Returns the HTTP version of an ALPN identifier (RFC 7301). */
 export function formatHttpVersion(alpn: string | undefined): string | undefined {
   return alpn === "h2" ? "HTTP/2" : alpn?.toUpperCase();
+}
+
+/**
+ * Returns the message like "sum = 3", including fields with default values. Returns the error's text if JSON cannot
+ * represent the message.
+ */
+export function formatMessage(desc: DescMessage, message: Message, registry: Registry): string {
+  let json: JsonValue;
+  try {
+    json = toJson(desc, message, { alwaysEmitImplicit: true, registry });
+  } catch (error) {
+    return (error as Error).message; // an Any has a type that the contract does not have
+  }
+  if (json === null || typeof json !== "object" || Array.isArray(json)) return JSON.stringify(json);
+  return Object.entries(json)
+    .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(", ");
 }
 
 /** Returns the text of the bytes, with control characters, spaces and bytes that are not UTF-8 made visible. */

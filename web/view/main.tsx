@@ -24,7 +24,7 @@ export function Main({ request, language }: { request: Request; language: Langua
   const { registry } = useSchema();
   const { linkProblem, draft, setDraft, protocol, setProtocol } = request;
   const method = request.method as DescMethodUnary;
-  const { outcomes, isCalling, make, discard } = useCalls();
+  const { outcomes, isCalling, make, stop, discard } = useCalls();
   useEffect(discard, [method]);
   const [outcome] = outcomes;
   const input = useMemo(() => readDraft(method.input, draft, registry), [method, draft, registry]);
@@ -65,7 +65,7 @@ export function Main({ request, language }: { request: Request; language: Langua
           callMaximum={maxima && (() => callMaximum(maxima))}
           callTruncated={() => call(input, true)}
         />
-        <Result outcome={outcome} isCalling={isCalling} />
+        <Result {...{ outcome, isCalling, stop }} />
       </section>
       <section aria-labelledby="exchange">
         <h2 id="exchange">{texts.exchangeHeading}</h2>

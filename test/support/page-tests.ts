@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Browser, Page as BrowserPage, Locator } from "playwright-core";
-import { routes as pageRoutes } from "../../src/routes.ts";
 import type { ServerOptions } from "../../src/server/server.ts";
 import { type Page, readPage } from "../../src/server/site/page.ts";
 import { buildPage } from "../../web/build.ts";
@@ -17,11 +16,10 @@ import { ROOT } from "./command.ts";
 import { type RecordedExchange, startRecordingProxy } from "./recording-proxy.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
-export { pageRoutes };
 /** The path of the method that most tests of the page call. */
-export const PROCEDURE = "/test.Test/GetSum";
+export const PROCEDURE = "/calls.v1.CallService/Add";
 /** The full name of the message with its input. */
-export const INPUT = "test.Data";
+export const INPUT = "calls.v1.AddRequest";
 /** The message of Chromium on every response that is not a success. */
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
 const TIMEOUT_MS = 240_000;
@@ -48,9 +46,9 @@ export async function buildFiles(t: TestContext, results: string): Promise<Page>
   return readPage(folder) as Page;
 }
 
-/** Starts a server with the page, and with the service that most tests of the page call. */
+/** Starts a server with the page. */
 export function startPage(t: TestContext, files: Page, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  return startServer(t, { page: files, routes: pageRoutes, ...options });
+  return startServer(t, { page: files, ...options });
 }
 
 /** Opens the page of a server through a recording proxy. */

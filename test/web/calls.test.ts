@@ -5,6 +5,7 @@ import type { Page as BrowserPage } from "playwright-core";
 import { createServer } from "../../src/server/server.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { openPage, PLAIN_HOST } from "../support/browser.ts";
+import { callRoutes } from "../support/call-service.ts";
 import { SERVER } from "../support/certificates.ts";
 import {
   assertOnlyRefused,
@@ -15,7 +16,6 @@ import {
   openRecorded,
   type PageTest,
   PROCEDURE,
-  pageRoutes,
   startPage,
   testInChromium,
   text,
@@ -170,7 +170,7 @@ testInChromium("the page calls", [
       assert.match(await text(page.getByLabel("Request", { exact: true })), new RegExp(`POST ${PROCEDURE}`));
       await page.getByText("No response came, so the sizes cannot be compared.").waitFor();
       assert.match((await takeProblems()).join(), /^error: Failed to load resource: net::ERR_CONNECTION_REFUSED$/);
-      const again = createServer({ routes: pageRoutes, page: files });
+      const again = createServer({ routes: callRoutes, page: files });
       await again.listen({ host: "127.0.0.1", port });
       t.after(() => again.close({ idleMs: 0 }));
       await call(page, 2, 3);

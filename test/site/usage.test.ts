@@ -4,10 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { type DescService, fromJsonString } from "@bufbuild/protobuf";
 import { hostOf } from "../../src/server/http/authority.ts";
-import { type Address, shellLines, usageLines, withPort } from "../../src/server/site/usage.ts";
+import { type Address, shellCommands, usageLines, withPort } from "../../src/server/site/usage.ts";
 import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
+import { compileContract } from "../support/protos.ts";
 
 const PROCEDURE = "calls.v1.CallService/Add";
 const JSON_TYPE = ["-H", "Content-Type: application/json"];
@@ -26,6 +28,49 @@ const HOSTILE = [
   "[::1]:50051",
   "[::1]:80",
 ];
+
+const KINDS_OF_SERVICES = `
+syntax = "proto3";
+package kinds.v1;
+service Streams {
+  rpc Send(stream Message) returns (Message);
+  rpc Watch(Message) returns (stream Message);
+}
+service Mixed {
+  rpc Watch(Message) returns (stream Message);
+  rpc Get(Message) returns (Message);
+}
+service None {}
+message Message {
+  string text = 1;
+}
+`;
+
+const TYPES = [
+  ...[
+    "Any",
+    "Duration",
+    "Empty",
+    "FieldMask",
+    "Struct",
+    "Value",
+    "ListValue",
+    "Timestamp",
+    "DoubleValue",
+    "FloatValue",
+  ],
+  ...["Int64Value", "UInt64Value", "Int32Value", "UInt32Value", "BoolValue", "StringValue", "BytesValue"],
+];
+
+/** Has a method for each of protobuf's own types. */
+const OWN_TYPES = `
+syntax = "proto3";
+package own.v1;
+${["any", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers"].map((name) => `import "google/protobuf/${name}.proto";`).join("\n")}
+service Own {
+${TYPES.map((name) => `rpc Get${name}(google.protobuf.${name}) returns (google.protobuf.Empty);`).join("\n")}
+}
+`;
 
 for (const authority of HOSTILE) {
   test(`a shell reads the lines as intended with the authority ${authority}`, async (t) => {
@@ -72,8 +117,38 @@ for (const [scheme, authority, target] of [
 
 test("a message with every special character of a shell is one word", async (t) => {
   const json = JSON.stringify({ text: 'it\'s $(id) `id` "$HOME" \\ !x & ; *' });
-  const words = await readWords(t, shellLines(CallService.method.add, json, { scheme: "http", authority: "a:1" }));
+  const commands = shellCommands(CallService.method.add, [json], { scheme: "http", authority: "a:1" });
+  const words = await readWords(
+    t,
+    commands.map(({ text }) => text),
+  );
   for (const line of words) assert.equal(line[line.indexOf("-d") + 1], json);
+});
+
+test("the lines call the first unary method, or the first method of a server without one", (t) => {
+  const registry = compileContract(t, KINDS_OF_SERVICES);
+  for (const [names, procedure] of [
+    [["Streams", "Mixed"], "Mixed/Get"],
+    [["Mixed"], "Mixed/Get"],
+    [["Streams"], "Streams/Send"],
+    [["None"], undefined],
+  ] as const) {
+    const services = names.map((name) => registry.getService(`kinds.v1.${name}`) as DescService);
+    const lines = usageLines(services, { scheme: "http", authority: "a:1" });
+    assert.equal(lines.length, procedure === undefined ? 0 : 3);
+    for (const line of lines) assert.ok(line.includes(`kinds.v1.${procedure}`), line);
+  }
+});
+
+test("the example of every type of protobuf's own is valid JSON of the type", (t) => {
+  const registry = compileContract(t, OWN_TYPES);
+  const { methods } = registry.getService("own.v1.Own") as DescService;
+  assert.equal(methods.length, TYPES.length);
+  for (const method of methods) {
+    const [line = ""] = usageLines([{ ...method.parent, methods: [method] }], { scheme: "http", authority: "a:1" });
+    const [, quoted, bare] = / -d (?:'(.*)'|(\S+)) a:1 /.exec(line) ?? [];
+    assert.doesNotThrow(() => fromJsonString(method.input, String(quoted ?? bare)), line);
+  }
 });
 
 function wordsOf(t: TestContext, address: Address): Promise<string[][]> {

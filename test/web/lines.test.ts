@@ -1,6 +1,5 @@
 /** Runs the commands that the page has to paste, on a port without TLS and with TLS. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +7,10 @@ import type { TestContext } from "node:test";
 import type { Page as BrowserPage } from "playwright-core";
 import { openPage } from "../support/browser.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
-import { ENV, ROOT, run } from "../support/command.ts";
+import { ENV, run } from "../support/command.ts";
 import { findJudge, findPython } from "../support/judge.ts";
 import { type PageTest, startPage, testInChromium } from "../support/page-tests.ts";
-import { runPython } from "../support/python.ts";
+import { makeWorkspace, runPython, runTypeScript } from "../support/programs.ts";
 
 const SNIPPETS = ["grpcurl", "buf curl", "curl", "Python", "TypeScript"];
 
@@ -72,6 +71,7 @@ async function runSnippets(
   change: (name: string, snippet: string) => { readonly snippet: string; readonly env?: NodeJS.ProcessEnv },
   names: readonly string[] = SNIPPETS,
 ): Promise<void> {
+  const cwd = await makeWorkspace(t, "test/proto");
   await page.getByLabel("a", { exact: true }).fill("20");
   await page.getByLabel("b", { exact: true }).fill("22");
   for (const name of names) {
@@ -81,7 +81,7 @@ async function runSnippets(
         .locator("pre")
         .textContent();
       const { snippet, env } = change(name, String(text));
-      const result = await runSnippet(t, name, snippet, { ...ENV, ...env });
+      const result = await runSnippet(t, name, snippet, cwd, { ...ENV, ...env });
       if (result === undefined) return;
       assert.deepEqual([result.code, result.stderr], [0, ""]);
       assert.match(result.stdout, /sum"?: ?42\b/);
@@ -90,16 +90,15 @@ async function runSnippets(
 }
 
 /** Returns undefined if the command is skipped without its tool. */
-async function runSnippet(t: TestContext, name: string, snippet: string, env: NodeJS.ProcessEnv) {
-  if (name === "TypeScript") return run("node", ["--input-type=module-typescript", "-"], { input: snippet, env });
+async function runSnippet(t: TestContext, name: string, snippet: string, cwd: string, env: NodeJS.ProcessEnv) {
+  if (name === "TypeScript") return runTypeScript(snippet, cwd, env);
   if (name !== "Python") {
     const [program = ""] = name.split(" ");
     if (findJudge(t, program) === undefined) return undefined;
     return run("sh", ["-c", snippet.replace(/^curl/, "curl -s")], { env });
   }
   const python = await findPython(t, "grpc", "grpc_tools");
-  if (python === undefined) return undefined;
-  return runPython(t, python, snippet, { contract: readFileSync(join(ROOT, "proto/service.proto"), "utf8"), env });
+  return python === undefined ? undefined : runPython(python, snippet, cwd, env);
 }
 
 /** Writes the files of the tests' authority, and of a client's certificate. */

@@ -13,7 +13,7 @@ export function Snippets({ method, input }: { method: DescMethodUnary; input: Me
       <p>{texts.snippetsIntro}</p>
       {scheme === "https" && <p class="note">{texts.snippetsOverTls}</p>}
       <div class="snippets">
-        {createSnippets(method, input, address).map((snippet) => (
+        {createSnippets(method, [input], address).map((snippet) => (
           <SnippetView key={snippet.name} {...snippet} />
         ))}
       </div>

@@ -10,6 +10,7 @@ import { type Address, shellCommands, usageLines, withPort } from "../../src/ser
 import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
 import { compileContract } from "../support/protos.ts";
+import { startServer } from "../support/server.ts";
 
 const PROCEDURE = "calls.v1.CallService/Add";
 const JSON_TYPE = ["-H", "Content-Type: application/json"];
@@ -138,6 +139,16 @@ test("the lines call the first unary method, or the first method of a server wit
     assert.equal(lines.length, procedure === undefined ? 0 : 3);
     for (const line of lines) assert.ok(line.includes(`kinds.v1.${procedure}`), line);
   }
+});
+
+test("the text of a server with only streams calls one of them, and not its health", async (t) => {
+  const { url } = await startServer(t, {
+    routes: (router) =>
+      void router.service(compileContract(t, KINDS_OF_SERVICES).getService("kinds.v1.Streams") as DescService, {}),
+  });
+  const text = await (await fetch(url)).text();
+  assert.match(text, /grpc\.health\.v1\.Health: Check, /);
+  assert.match(text, /^ {2}grpcurl .* kinds\.v1\.Streams\/Send$/m);
 });
 
 test("the example of every type of protobuf's own is valid JSON of the type", (t) => {

@@ -36,11 +36,13 @@ export interface ShellCommand {
 
 /**
  * Returns one command for each tool, to call a method of `services`: the first unary method, or the first method if
- * none is unary. Returns [] if the services do not have methods.
+ * none is unary. Calls health and reflection only on a server without other methods. Returns [] if the services do not
+ * have methods.
  */
 export function usageLines(services: readonly DescService[], address: Address): string[] {
   const methods = services.flatMap((service) => service.methods);
-  const method = methods.find(({ methodKind }) => methodKind === "unary") ?? methods[0];
+  const own = methods.filter(({ parent }) => !/^grpc\.(health|reflection)\./.test(parent.typeName));
+  const method = own.find(({ methodKind }) => methodKind === "unary") ?? own[0] ?? methods[0];
   if (method === undefined) return [];
   const example = JSON.stringify(exampleJson(method.input));
   return shellCommands(method, [example], address).map(({ text }) => text);

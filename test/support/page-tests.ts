@@ -12,6 +12,7 @@ import { type Page, readPage } from "../../src/server/site/page.ts";
 import { buildPage } from "../../web/build.ts";
 import { PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../../web/call/protocol.ts";
 import { type OpenPage, openPage, startBrowser } from "./browser.ts";
+import { callRoutes } from "./call-service.ts";
 import { ROOT } from "./command.ts";
 import { type RecordedExchange, startRecordingProxy } from "./recording-proxy.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -48,7 +49,7 @@ export async function buildFiles(t: TestContext, results: string): Promise<Page>
 
 /** Starts a server with the page. */
 export function startPage(t: TestContext, files: Page, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  return startServer(t, { page: files, ...options });
+  return startServer(t, { page: files, routes: callRoutes, ...options });
 }
 
 /** Opens the page of a server through a recording proxy. */

@@ -6,7 +6,6 @@ import type { Page as BrowserPage } from "playwright-core";
 import { openPage } from "../support/browser.ts";
 import {
   assertOnlyRefused,
-  buildFiles,
   openRecorded,
   type PageTest,
   startPage,
@@ -78,7 +77,7 @@ testInChromium("the page looks right", [
       const colorOf = (selector: string, property: string): Promise<unknown> =>
         page.evaluate(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
       const card = await colorOf("table", "backgroundColor");
-      for (const bar of [".sizes .bar .message", ".sizes .bar .framing", ".chart .dot", ".chart .own .dot"]) {
+      for (const bar of [".sizes .bar .message", ".sizes .bar .framing"]) {
         assert.notEqual(await colorOf(bar, "backgroundColor"), card, bar);
       }
       await page.keyboard.press("ArrowRight"); // away from the brace, which belongs to no value
@@ -89,29 +88,6 @@ testInChromium("the page looks right", [
       ] as const) {
         assert.notEqual(await colorOf(is, "borderTopColor"), await colorOf(isNot, "borderTopColor"), is);
       }
-    },
-  ],
-  [
-    "the page contains the whole chart of the benchmark",
-    async (t, browser, files) => {
-      const { url } = await startPage(t, files);
-      const { page } = await openPage(t, browser, url);
-      await page.getByText("All measurements").click();
-      const picture = page.getByRole("img", { name: "CPU time of the server per call" });
-      await picture.scrollIntoViewIfNeeded();
-      await picture.and(page.locator("img[src$='.svg']")).waitFor();
-      const width =
-        "document.querySelector('.chart img').decode().then(() => document.querySelector('.chart img').naturalWidth)";
-      assert.equal(await page.evaluate(width), 840);
-    },
-  ],
-  [
-    "a repository without the benchmark has a page without figures",
-    async (t, browser) => {
-      const { url } = await startPage(t, await buildFiles(t, "/does-not-exist"));
-      const { page } = await openPage(t, browser, url);
-      await page.getByRole("button", { name: "Call" }).waitFor();
-      assert.equal(await page.locator("#cost, .comparison, .chart").count(), 0);
     },
   ],
 ]);

@@ -1,10 +1,11 @@
 /** Tests the choice of a method: the list, its search, keys, links, back and forward. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import type { DescService } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import type { Page } from "../../src/server/site/page.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
-import { type PageTest, startPage, testInChromium, text } from "../support/page-tests.ts";
+import { type PageTest, testInChromium, text } from "../support/page-tests.ts";
 import { compileContract } from "../support/protos.ts";
 import { startServer } from "../support/server.ts";
 
@@ -31,6 +32,15 @@ message Text {
 message Number {
   int32 number = 1;
 }
+`;
+
+const ONE = `
+syntax = "proto3";
+package one.v1;
+service OneService {
+  rpc Say(Text) returns (Text);
+}
+message Text {}
 `;
 
 testInChromium("the page has a list of methods", [
@@ -156,22 +166,11 @@ testInChromium("the page has a list of methods", [
   [
     "with one method, the page has its name as text, and no list",
     async (t, browser, files) => {
-      const { url } = await startPage(t, files);
+      const one = compileContract(t, ONE).getService("one.v1.OneService") as DescService;
+      const { url } = await startServer(t, { page: files, routes: (router) => void router.service(one, {}) });
       const { page } = await openPage(t, browser, url);
       await page.locator(".function .name").waitFor();
       assert.equal(await page.getByRole("navigation").count(), 0);
-    },
-  ],
-  [
-    "the tutorial's texts and figures are shown for its service only",
-    async (t, browser, files) => {
-      const many = await openMany(t, browser, files);
-      assert.equal(await many.page.locator(".comparison, .chart").count(), 0);
-      assert.doesNotMatch(await text(many.page.locator("body")), /One call, byte by byte|GetSum|tutorial/);
-      const { url } = await startPage(t, files);
-      const { page } = await openPage(t, browser, url);
-      await page.locator(".comparison").waitFor();
-      await page.getByRole("heading", { name: "One call, byte by byte" }).waitFor();
     },
   ],
 ]);

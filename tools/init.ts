@@ -24,7 +24,6 @@ const REMOVED = [
   "docs/screenshot.ts",
   "tools/init.ts",
   "tools/init",
-  "test/project/init.test.ts",
   "test/acceptance/own-service",
 ];
 /** The tutorial's contract. Without it, the program has run before. */

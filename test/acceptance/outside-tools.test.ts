@@ -41,7 +41,7 @@ const TRIALS: readonly Trial[] = [
   {
     tool: GRPCURL,
     args: "-plaintext HOST list",
-    says: /^calls\.v1\.CallService\ngrpc\.health\.v1\.Health\ngrpc\.reflection/,
+    says: /^calls\.v1\.CallService\ngrpc\.health\.v1\.Health\ngrpc\.reflection/m,
   },
   {
     tool: GRPCURL,

@@ -4,7 +4,7 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { routes } from "../../src/routes.ts";
+import { callRoutes } from "../support/call-service.ts";
 import type { Expected } from "../support/cases.ts";
 import { CELLS, type Cell, isGrpc } from "../support/cells.ts";
 import { runCases } from "../support/run-cases.ts";
@@ -44,7 +44,7 @@ for (const cell of CELLS.filter(({ http }) => http === "HTTP/2")) {
 }
 
 async function startPlainConnect(t: TestContext): Promise<string> {
-  const server = http2.createServer(connectNodeAdapter({ routes })).listen(0, "127.0.0.1");
+  const server = http2.createServer(connectNodeAdapter({ routes: callRoutes })).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -14,7 +14,7 @@ import tls from "node:tls";
 import { Flag } from "../../src/server/http2/frames/types.ts";
 import { data, describeFrame, HANDSHAKE, headers, splitFrames } from "../http2/support/frames.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
-import { startProcess } from "../support/process.ts";
+import { MAIN, startProcess } from "../support/process.ts";
 import { connectTo } from "../support/raw.ts";
 
 /** Milliseconds of each timeout, and milliseconds for which the process is stopped. */
@@ -24,7 +24,7 @@ const NAMES = ["first-bytes", "handshake", "settings", "headers", "request", "id
 /** node:http2 has none of these timeouts on HTTP/2. */
 const FLAGS = ["--http2", "built-in", ...NAMES.flatMap((name) => [`--${name}-ms`, String(LIMIT_MS)])];
 
-const PATH = "/test.Test/GetSum";
+const PATH = "/calls.v1.CallService/Add";
 const BODY = '{"a":1,"b":2}';
 const HTTP1 = `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n`;
 const HTTP2 = headers(
@@ -132,7 +132,7 @@ const skip = process.platform === "win32" && "Windows has no SIGSTOP";
 test("peers that send while the process is stopped are served, and connections of silent ones are closed", {
   skip,
 }, async (t) => {
-  const { child, authority } = await startProcess(t, "node", "src/main.ts", "--port", "0", ...FLAGS);
+  const { child, authority } = await startProcess(t, "node", MAIN, "--port", "0", ...FLAGS);
   const connectAll = () =>
     Promise.all(
       Object.entries(PEERS).map(async ([name, peer]) => {
@@ -166,7 +166,7 @@ test("a TLS handshake goes on after the process was stopped", { skip }, async (t
   const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
   await Promise.all([writeFile(cert, SERVER.cert), writeFile(key, SERVER.key)]);
   const args = ["--port", "0", ...FLAGS, "--tls-cert", cert, "--tls-key", key];
-  const { child, authority } = await startProcess(t, "node", "src/main.ts", ...args);
+  const { child, authority } = await startProcess(t, "node", MAIN, ...args);
   const peers = await Promise.all([shakeHalf(t, authority), shakeHalf(t, authority)]);
   await sleep(200);
   const [first, silent] = peers as [HalfShaken, HalfShaken];

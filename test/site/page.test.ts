@@ -9,7 +9,7 @@ import { quality } from "../../src/server/site/file.ts";
 import { type Page, readPage } from "../../src/server/site/page.ts";
 import { ROOT, run } from "../support/command.ts";
 import { HTTP_VERSIONS, type HttpResponse, send } from "../support/http.ts";
-import { startProcess } from "../support/process.ts";
+import { MAIN, startProcess } from "../support/process.ts";
 import { startServer } from "../support/server.ts";
 
 const HTML = "<!doctype html><title>x</title>";
@@ -169,7 +169,7 @@ test("without a built page, the output names the command, and every client gets 
 });
 
 test("an invalid value of --page is an error that names the valid ones", async () => {
-  const { code, stderr } = await run("node", ["src/main.ts", "--page", "yes"]);
+  const { code, stderr } = await run("node", [MAIN, "--page", "yes"]);
   assert.deepEqual([code, stderr], [2, '--page: "yes" must be on or off\n']);
 });
 

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { send } from "../test/support/http.ts";
+import { MAIN } from "../test/support/process.ts";
 import { REQUEST } from "./cells.ts";
 import { RunningServer } from "./server.ts";
 import { PATH } from "./servers/add.ts";
@@ -22,7 +23,7 @@ export interface Start {
 
 const ROOT = join(import.meta.dirname, "..");
 /** The command of `npm start` with the tests' service, which stays when the service is replaced. */
-const START = packageJson.scripts.start.replace("src/main.ts", "test/support/main.ts");
+const START = packageJson.scripts.start.replace("src/main.ts", MAIN);
 const COMMAND = ["sh", "-c", `cd "$0" && ${START} "$@"`, ROOT, "--port", "PORT"];
 
 /**

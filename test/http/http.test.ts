@@ -4,7 +4,6 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { callRoutes } from "../support/call-service.ts";
 import { CELLS, callIn, envelope } from "../support/cells.ts";
 import { HTTP_VERSIONS, send } from "../support/http.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
@@ -118,7 +117,7 @@ for (const cell of CELLS) {
   const message = Buffer.from(cell.codec === "json" ? "{}" : "");
 
   test(`an unknown service is unimplemented, and the error names the services, in ${cell.name}`, async (t) => {
-    const { authority } = await startServer(t, { routes: callRoutes });
+    const { authority } = await startServer(t);
     const outcome = await callIn(cell, authority, { path: "/no.Such/Thing", message });
     const services = "calls.v1.CallService, grpc.health.v1.Health, grpc.reflection.v1.ServerReflection, ";
     assert.equal(outcome.code, "unimplemented");

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "../../gen/health/v1/health_pb.ts";
-import { callRoutes } from "../support/call-service.ts";
 import { turns } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 import { TRANSPORTS } from "../support/transports.ts";
@@ -22,7 +21,7 @@ for (const { name, tls, create } of TRANSPORTS) {
   async function start(t: TestContext) {
     const abort = new AbortController();
     t.after(() => abort.abort()); // before `close`, which waits until watchers have read to the end
-    const { server, url } = await startServer(t, { tls, routes: callRoutes });
+    const { server, url } = await startServer(t, { tls });
     const client = createClient(Health, create(url));
 
     /** Watches until the end of the test. Returns a function that waits for the next status. */

@@ -5,7 +5,6 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { callRoutes } from "../support/call-service.ts";
 import { run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
 import { startProcess } from "../support/process.ts";
@@ -13,7 +12,7 @@ import { startServer } from "../support/server.ts";
 
 for (const reflection of [false, true]) {
   test(`reflection is ${reflection ? "served" : "unimplemented, and has no health"} with reflection ${reflection}`, async (t) => {
-    const { server, url } = await startServer(t, { reflection, routes: callRoutes });
+    const { server, url } = await startServer(t, { reflection });
     const transport = createGrpcTransport({ baseUrl: url });
     for (const service of [ServerReflection, ServerReflectionAlpha as unknown as typeof ServerReflection]) {
       const answers = Array.fromAsync(createClient(service, transport).serverReflectionInfo(none()));

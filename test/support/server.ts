@@ -1,7 +1,6 @@
 /** Starts the server of a test: on a free port, and closed with the test, which fails if closing hangs. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { routes } from "../../src/routes.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "./call-service.ts";
 
@@ -37,10 +36,7 @@ export async function startServer(
   let saysNode = false;
   const keep = options.log ?? ((entry: string) => (entry.startsWith("limit ") ? limits : log).push(entry));
   const server = createServer({
-    routes(router) {
-      callRoutes(router);
-      routes(router);
-    },
+    routes: callRoutes,
     ...options,
     log(entry) {
       if (entry.startsWith("HTTP/2 is node:http2, which does not enforce every limit")) saysNode = true;

@@ -19,8 +19,9 @@ const NOT_SHOWN = ["grpc", "health"];
 /**
  * Builds the page into the folder, and removes all other files there. A server that reads files meanwhile gets complete
  * ones. `results` is the folder of page.json; without that file, the page has no figures of the benchmark.
+ * `generated` is the folder of the generated code, with the comments of the contracts.
  */
-export async function buildPage(folder: string, results = RESULTS): Promise<void> {
+export async function buildPage(folder: string, results = RESULTS, generated = GENERATED): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const stale = new Set(readdirSync(folder));
 
@@ -64,7 +65,7 @@ export async function buildPage(folder: string, results = RESULTS): Promise<void
     legalComments: "none",
     define: {
       BENCHMARK: JSON.stringify(writeBenchmark()) ?? "undefined",
-      COMMENTS: JSON.stringify(readComments(GENERATED)),
+      COMMENTS: JSON.stringify(readComments(generated)),
     },
   });
   const paths = new Map([["icon.svg", writeNamed("icon.svg", readFileSync(join(WEB, "icon.svg")))]]);

@@ -2,7 +2,8 @@
  * Runs tests of the page in Chromium, with one browser and one build per test file, and steps that many tests share.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -23,6 +24,7 @@ export const PROCEDURE = "/calls.v1.CallService/Add";
 export const INPUT = "calls.v1.AddRequest";
 /** The message of Chromium on every response that is not a success. */
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TIMEOUT_MS = 240_000;
 /** Results of the benchmark, so that the page's tests need none of bench/. */
 const RESULTS = join(ROOT, "test/fixtures/benchmark");
@@ -39,11 +41,14 @@ export function testInChromium(name: string, tests: readonly PageTest[]): void {
   });
 }
 
-/** Builds the page, with the results of the benchmark that the folder has. */
-export async function buildFiles(t: TestContext, results: string): Promise<Page> {
+/**
+ * Builds the page, with the results of the benchmark that the folder has. `generated` is a folder with comments of
+ * contracts.
+ */
+export async function buildFiles(t: TestContext, results: string, generated?: string): Promise<Page> {
   const folder = mkdtempSync(join(tmpdir(), "page-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  await buildPage(folder, results);
+  await buildPage(folder, results, generated);
   return readPage(folder) as Page;
 }
 
@@ -119,4 +124,12 @@ export function assertOnlyRefused(problems: readonly string[]): void {
 /** Returns the bytes that a view of bytes shows. */
 export async function hexOf(parts: Locator): Promise<Buffer> {
   return Buffer.from((await parts.locator(".hex").allInnerTexts()).join("").replaceAll(/\s/g, ""), "hex");
+}
+
+/** Asserts that axe finds nothing. */
+export async function assertAccessible(page: BrowserPage): Promise<void> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join(" "))))`);
+  assert.deepEqual(found, []);
 }

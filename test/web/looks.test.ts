@@ -1,10 +1,8 @@
 /** Tests the appearance of the page: accessibility with axe, narrow and wide windows, and images. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { Page as BrowserPage } from "playwright-core";
 import { openPage } from "../support/browser.ts";
 import {
+  assertAccessible,
   assertOnlyRefused,
   openRecorded,
   type PageTest,
@@ -12,8 +10,6 @@ import {
   testInChromium,
   wholeTable,
 } from "../support/page-tests.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 testInChromium("the page looks right", [
   ...(["light", "dark"] as const).flatMap((colorScheme) =>
@@ -91,10 +87,3 @@ testInChromium("the page looks right", [
     },
   ],
 ]);
-
-async function assertAccessible(page: BrowserPage): Promise<void> {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(`axe.run().then(({ violations }) =>
-    violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary].join(" "))))`);
-  assert.deepEqual(found, []);
-}

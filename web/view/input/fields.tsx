@@ -108,7 +108,8 @@ function Singular(props: SingularProps) {
           <div class="body">
             <Control
               type={field}
-              {...{ value, place, set, canUnset }}
+              {...{ value, place, set }}
+              canUnset={canUnset && field.message === undefined}
               isImplicit={isImplicit(field)}
               isLabelled
               hasComment={commentOf(comments, field) !== undefined}

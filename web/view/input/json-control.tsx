@@ -43,5 +43,6 @@ function readText(text: string): Json {
 
 /** Returns the text that `readText` reads as the value. */
 function writeText(value: Json): string {
-  return typeof value === "string" && readText(value) === value ? value : formatJson(value);
+  const isPlain = typeof value === "string" && readText(value) === value && !value.includes("\r"); // a textarea drops it
+  return isPlain ? value : formatJson(value);
 }

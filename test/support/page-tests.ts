@@ -20,8 +20,6 @@ import { type RunningServer, startServer } from "./server.ts";
 
 /** The path of the method that most tests of the page call. */
 export const PROCEDURE = "/calls.v1.CallService/Add";
-/** The full name of the message with its input. */
-export const INPUT = "calls.v1.AddRequest";
 /** The message of Chromium on every response that is not a success. */
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 400/;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");

@@ -91,7 +91,7 @@ test("a file that is in two rows is a problem", () => {
 test("imports of every form are read", () => {
   const source = `
     import a from "node:net";
-    import { type B } from "../../gen/service_pb.ts";
+    import { type B } from "../../gen/health/v1/health_pb.ts";
     import type {
       C,
     } from "./c.ts";
@@ -99,7 +99,7 @@ test("imports of every form are read", () => {
     export { d } from "../d.ts";
     await import("@bufbuild/protobuf/wkt");
   `;
-  const names = ["node", "gen/service_pb", "server/c", "connect-node", "d", "protobuf"];
+  const names = ["node", "gen/health/v1/health_pb", "server/c", "connect-node", "d", "protobuf"];
   assert.deepEqual(importsOf("src/server/x.ts", source), names);
 });
 

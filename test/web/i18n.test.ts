@@ -43,10 +43,6 @@ test("the explanation of a JSON name fits names in an error, too, which are not 
   assert.equal(explain(ko, part), "이름 code. JSON에서는 매번 이름을 그대로 적습니다.");
 });
 
-test("the figures of the comparison are named as those of GetSum, with any contract", () => {
-  for (const { costIntro } of [en, ko]) assert.match(costIntro, /GetSum/);
-});
-
 test("the page explains gRPC and trailers to beginners", () => {
   for (const { lead, protocols } of [en, ko]) {
     for (const term of ["RPC", "gRPC", "HTTP/2", "protobuf", "gRPC-Web", "Connect"])

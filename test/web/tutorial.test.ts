@@ -1,9 +1,11 @@
 /** Tests the texts and figures that the page has for the service of the tutorial only. */
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Browser } from "playwright-core";
 import type { Page } from "../../src/server/site/page.ts";
+import { en } from "../../web/i18n/en.ts";
+import { ko } from "../../web/i18n/ko.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { buildFiles, startPage, testInChromium, text } from "../support/page-tests.ts";
 import { compileContract } from "../support/protos.ts";
@@ -22,6 +24,10 @@ message Sum {
   int32 sum = 1;
 }
 `;
+
+test("the figures of the comparison are named as those of GetSum", () => {
+  for (const { costIntro } of [en, ko]) assert.match(costIntro, /GetSum/);
+});
 
 testInChromium("the page of the tutorial", [
   [

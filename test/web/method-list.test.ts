@@ -25,6 +25,9 @@ service FirstService {
 service SecondService {
   rpc Say(Text) returns (Text);
   rpc Find(Number) returns (Number);
+  rpc Watch(Text) returns (stream Text);
+  rpc Join(stream Text) returns (Text);
+  rpc Chat(stream Text) returns (stream Text);
 }
 message Text {
   string text = 1;
@@ -53,7 +56,14 @@ testInChromium("the page has a list of methods", [
         `${PACKAGE}.SecondService`,
       ]);
       const second = page.getByRole("region", { name: "SecondService" });
-      assert.deepEqual(await second.locator(".name").allInnerTexts(), ["Say", "Find"]);
+      assert.deepEqual(await second.locator(".name").allInnerTexts(), ["Say", "Find", "Watch", "Join", "Chat"]);
+      assert.deepEqual(await second.locator(".note").allInnerTexts(), [
+        "unary",
+        "unary",
+        "server stream",
+        "client stream",
+        "bidirectional",
+      ]);
       assert.equal(await text(page.getByRole("link", { name: "Greet" })), "Greet unary, deprecated");
     },
   ],
@@ -63,19 +73,19 @@ testInChromium("the page has a list of methods", [
       const { page } = await openMany(t, browser, files);
       const heading = page.getByRole("heading", { level: 1 });
       assert.equal(await text(heading), `${PACKAGE}.FirstService`);
-      await page.getByLabel("text").fill("kept");
+      await page.getByLabel("text", { exact: true }).fill("kept");
       await page.getByRole("link", { name: "Find" }).click();
-      await page.getByLabel("number").waitFor();
+      await page.getByLabel("number", { exact: true }).waitFor();
       assert.equal(await text(heading), `${PACKAGE}.SecondService`);
       assert.equal(await page.title(), "SecondService");
       assert.equal(new URL(page.url()).hash, `#/${PACKAGE}.SecondService/Find`);
       await page.goBack();
-      assert.equal(await page.getByLabel("text").inputValue(), "kept");
+      assert.equal(await page.getByLabel("text", { exact: true }).inputValue(), "kept");
       assert.equal(await text(page.locator("[aria-current=page] .name")), "Say");
       await page.goForward();
-      await page.getByLabel("number").waitFor();
+      await page.getByLabel("number", { exact: true }).waitFor();
       await page.reload();
-      await page.getByLabel("number").waitFor();
+      await page.getByLabel("number", { exact: true }).waitFor();
     },
   ],
   [
@@ -87,20 +97,23 @@ testInChromium("the page has a list of methods", [
       await page.keyboard.press("/");
       assert.equal(await search.inputValue(), "");
       await page.keyboard.type("second");
-      await page.locator("nav [role=status]", { hasText: "2 methods" }).waitFor();
-      assert.deepEqual(await page.locator("nav .name").allInnerTexts(), ["Say", "Find"]);
+      await page.locator("nav [role=status]", { hasText: "5 methods" }).waitFor();
+      assert.deepEqual(await page.locator("nav .name").allInnerTexts(), ["Say", "Find", "Watch", "Join", "Chat"]);
       for (const [key, expected] of [
         ["ArrowDown", "Say"],
         ["ArrowDown", "Find"],
-        ["ArrowDown", "Find"],
+        ["ArrowUp", "Say"],
+        ["ArrowUp", "Say"],
+        ["End", "Chat"],
+        ["ArrowDown", "Chat"],
         ["Home", "Say"],
-        ["End", "Find"],
+        ["ArrowDown", "Find"],
       ] as const) {
         await page.keyboard.press(key);
         assert.equal(await text(focused), expected, key);
       }
       await page.keyboard.press("Enter");
-      await page.getByLabel("number").waitFor();
+      await page.getByLabel("number", { exact: true }).waitFor();
       await search.fill("GREET");
       await page.keyboard.press("Enter");
       await page.locator(".function", { hasText: "FirstService.Greet" }).waitFor();
@@ -108,16 +121,16 @@ testInChromium("the page has a list of methods", [
       await page.getByText("No method has this name.").waitFor();
       await page.keyboard.press("Enter");
       await page.keyboard.press("Escape");
-      assert.equal(await page.locator("nav .name").count(), 9);
+      assert.equal(await page.locator("nav .name").count(), 12);
     },
   ],
   [
     "a slash in a field is typed, and Tab passes the list in two steps",
     async (t, browser, files) => {
       const { page } = await openMany(t, browser, files);
-      await page.getByLabel("text").fill("");
+      await page.getByLabel("text", { exact: true }).fill("");
       await page.keyboard.type("a/b");
-      assert.equal(await page.getByLabel("text").inputValue(), "a/b");
+      assert.equal(await page.getByLabel("text", { exact: true }).inputValue(), "a/b");
       await page.getByRole("searchbox").focus();
       await page.keyboard.press("Tab");
       assert.equal(await text(page.locator("nav :focus .name")), "Say");
@@ -125,17 +138,34 @@ testInChromium("the page has a list of methods", [
       assert.equal(await page.locator("nav :focus").count(), 0);
     },
   ],
+  ...["Join", "Chat"].map(
+    (name): PageTest => [
+      `the page says why a browser cannot call ${name}, and has lines to paste with its input`,
+      async (t, browser, files) => {
+        const { page } = await openMany(t, browser, files, {}, `#/${PACKAGE}.SecondService/${name}`);
+        await page.getByText("Browsers cannot call this method, because it sends a stream").waitFor();
+        assert.equal(await page.getByRole("button", { name: "Call", exact: true }).count(), 0);
+        assert.equal(await page.locator("[name=protocol], .result, #exchange, #sizes").count(), 0);
+        await page.getByLabel("text", { exact: true }).fill("one message");
+        await page.keyboard.press("Enter");
+        await page.keyboard.press("Control+Enter");
+        const lines = await page.locator(".snippets pre").allInnerTexts();
+        assert.ok(lines.some((line) => line.startsWith("grpcurl ") && line.includes("one message")));
+        assert.equal(await page.locator(".history").count(), 0);
+      },
+    ],
+  ),
   [
     "in a narrow window the list is closed until it is asked for, and closes when a method is chosen",
     async (t, browser, files) => {
       const { page } = await openMany(t, browser, files, { viewport: { width: 360, height: 740 } });
       const list = page.locator("nav .list");
-      const toggle = page.getByRole("button", { name: "Methods (9)" });
+      const toggle = page.getByRole("button", { name: "Methods (12)" });
       assert.ok(await list.isHidden());
       await toggle.click();
       assert.equal(await toggle.getAttribute("aria-expanded"), "true");
       await page.getByRole("link", { name: "Find" }).click();
-      await page.getByLabel("number").waitFor();
+      await page.getByLabel("number", { exact: true }).waitFor();
       assert.ok(await list.isHidden());
       await page.getByRole("heading", { level: 1 }).click();
       await page.keyboard.press("/");
@@ -158,7 +188,7 @@ testInChromium("the page has a list of methods", [
         const { page } = await openMany(t, browser, files, {}, fragment);
         assert.match(await text(page.getByRole("alert")), new RegExp(problem));
         await page.getByRole("link", { name: "Find" }).click();
-        await page.getByLabel("number").waitFor();
+        await page.getByLabel("number", { exact: true }).waitFor();
         assert.equal(await page.getByRole("alert").count(), 0);
       },
     ],

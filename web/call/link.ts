@@ -38,3 +38,8 @@ export function parseLink(fragment: string, services: readonly DescService[]): L
     return "malformed";
   }
 }
+
+/** Removes the white space between the tokens of a text in JSON. */
+export function compactJson(json: string): string {
+  return json.replaceAll(/("(?:[^"\\]|\\.)*")|\s+/g, "$1");
+}

@@ -45,10 +45,3 @@ export function searchMethods(services: readonly DescService[], query: string): 
     return methods.length === 0 ? [] : [{ service, methods }];
   });
 }
-
-/** Returns the services with their unary methods, which are those that the page can call. */
-export function unaryServices(services: readonly DescService[]): DescService[] {
-  return services
-    .map((service) => ({ ...service, methods: service.methods.filter(({ methodKind }) => methodKind === "unary") }))
-    .filter(({ methods }) => methods.length > 0);
-}

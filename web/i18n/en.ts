@@ -1,4 +1,5 @@
 /** The texts of the page in English. */
+import type { MetadataProblem } from "../call/metadata.ts";
 import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const en: Texts = {
@@ -22,9 +23,11 @@ export const en: Texts = {
   notCallable:
     "Browsers cannot call this method, because it sends a stream: fetch sends a whole request before it reads the response. The lines below call it from elsewhere, with this input as the only message of the stream.",
   linkProblem: {
-    malformed: "The link that opened this page is malformed, so the page shows its first method.",
-    unknown: "The link that opened this page names a method that this server does not have.",
+    malformed: "This link is malformed, so the page shows its first method.",
+    unknown: "This link names a method that this server does not have.",
   },
+  keyCalls: "calls",
+  keyStops: "stops",
   copyLink: "Copy link",
   linkCopied: "Copied, with this input but without metadata.",
   linkShown: "The link is in the address bar. The browser did not allow copying.",
@@ -38,7 +41,10 @@ export const en: Texts = {
   metadataValue: "Value",
   addMetadata: "Add metadata",
   removeMetadata: "Remove",
+  metadataRow: (number) => `Metadata ${number}`,
+  metadataProblem: (name, problem) => `Metadata "${name}": ${METADATA_PROBLEMS[problem]}.`,
   deadlineLabel: "Deadline in milliseconds",
+  deadlineProblem: (maximum) => `The deadline must be a whole number of milliseconds from 1 to ${maximum}, or empty.`,
 
   callHeading: "Call",
   protocolLabel: "Protocol",
@@ -240,6 +246,14 @@ export const en: Texts = {
 function countOf(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+const METADATA_PROBLEMS: Readonly<Record<MetadataProblem, string>> = {
+  name: "a name has only letters, digits, and the characters - _ and .",
+  protocol: "the protocol sets this header itself",
+  browser: "browsers do not let a page set this header",
+  value: "a value has only printable ASCII characters",
+  binary: "the value of a name that ends in -bin must be Base64",
+};
 
 function aboutValue(type: string, value: unknown, bytes: number): string {
   if (/^(int32|int64|enum)$/.test(type) && Number(value) < 0) {

@@ -1,4 +1,5 @@
 /** The texts of the page in Korean. */
+import type { MetadataProblem } from "../call/metadata.ts";
 import { type Texts, WIRE_TYPES } from "./texts.ts";
 
 export const ko: Texts = {
@@ -25,6 +26,8 @@ export const ko: Texts = {
     malformed: "링크의 형식이 잘못되어 첫 번째 메서드를 보여 줍니다.",
     unknown: "이 링크가 가리키는 메서드는 이 서버에 없습니다.",
   },
+  keyCalls: "호출",
+  keyStops: "중단",
   copyLink: "링크 복사",
   linkCopied: "복사했습니다. 입력값은 들어 있고 메타데이터는 빠져 있습니다.",
   linkShown: "브라우저가 복사를 허용하지 않았습니다. 링크는 주소창에 있습니다.",
@@ -38,7 +41,10 @@ export const ko: Texts = {
   metadataValue: "값",
   addMetadata: "메타데이터 추가",
   removeMetadata: "삭제",
+  metadataRow: (number) => `메타데이터 ${number}`,
+  metadataProblem: (name, problem) => `메타데이터 "${name}": ${METADATA_PROBLEMS[problem]}`,
   deadlineLabel: "제한 시간(밀리초)",
+  deadlineProblem: (maximum) => `제한 시간은 1부터 ${maximum}까지의 정수로 적거나 비워 두세요.`,
 
   callHeading: "호출",
   protocolLabel: "프로토콜",
@@ -238,6 +244,14 @@ export const ko: Texts = {
 
   footer:
     "호출에 응답하는 바로 그 서버가, 미리 만들어 둔 파일로 보여 주는 페이지입니다. 다른 곳에는 아무것도 요청하지 않습니다.",
+};
+
+const METADATA_PROBLEMS: Readonly<Record<MetadataProblem, string>> = {
+  name: "이름에는 영문자, 숫자, -, _, .만 쓸 수 있습니다.",
+  protocol: "프로토콜이 직접 정하는 헤더입니다.",
+  browser: "브라우저가 페이지에 허용하지 않는 헤더입니다.",
+  value: "값에는 화면에 보이는 ASCII 문자만 쓸 수 있습니다.",
+  binary: "이름이 -bin으로 끝나면 값은 Base64여야 합니다.",
 };
 
 function aboutValue(type: string, value: unknown, bytes: number): string {

@@ -4,6 +4,7 @@ import type { Annotation, Expected, Part } from "../annotate/part.ts";
 import type { Benchmark } from "../benchmark.ts";
 import type { Delivery } from "../call/delivery.ts";
 import type { LinkProblem } from "../call/link.ts";
+import type { MetadataProblem } from "../call/metadata.ts";
 import type { Protocol } from "../call/protocol.ts";
 
 export interface Texts {
@@ -24,6 +25,9 @@ export interface Texts {
   /** The reason why a browser cannot call a method that sends a stream. */
   readonly notCallable: string;
   readonly linkProblem: Readonly<Record<LinkProblem, string>>;
+  /** Follow the names of keys. */
+  readonly keyCalls: string;
+  readonly keyStops: string;
   readonly copyLink: string;
   readonly linkCopied: string;
   readonly linkShown: string;
@@ -37,7 +41,10 @@ export interface Texts {
   readonly metadataValue: string;
   readonly addMetadata: string;
   readonly removeMetadata: string;
+  readonly metadataRow: (number: number) => string;
+  readonly metadataProblem: (name: string, problem: MetadataProblem) => string;
   readonly deadlineLabel: string;
+  readonly deadlineProblem: (maximum: number) => string;
 
   readonly callHeading: string;
   readonly protocolLabel: string;

@@ -1,30 +1,30 @@
-/** The form of a call, which looks like a call in a program: a field for each argument. */
-import type { DescMethodUnary } from "@bufbuild/protobuf";
-import type { Draft } from "../call/draft.ts";
-import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS, type Protocol } from "../call/protocol.ts";
+/** The form of a call: the input, the protocol, metadata, and buttons that call. */
+import { isCallable } from "../call/methods.ts";
+import { isOffered, isSafe, PROTOCOL_NAMES, PROTOCOLS } from "../call/protocol.ts";
 import type { Problems } from "../call/read-draft.ts";
+import type { Caller } from "./caller.ts";
+import { Comment } from "./comment.tsx";
+import { CopyLink } from "./copy-link.tsx";
 import { Input } from "./input/input.tsx";
+import { KeyHints } from "./keys.tsx";
 import { useTexts } from "./language.ts";
+import type { Metadata } from "./metadata.ts";
+import { MetadataFields } from "./metadata-fields.tsx";
+import type { Request } from "./request.ts";
+import { useSchema } from "./schema.ts";
 
 export interface CallFormProps {
-  readonly method: DescMethodUnary;
-  readonly draft: Draft;
-  readonly setDraft: (draft: Draft) => void;
-  readonly problems: Problems;
-  readonly protocol: Protocol;
-  readonly chooseProtocol: (protocol: Protocol) => void;
-  readonly call: () => void;
-  /** Calls with the maximum in each integer field. Undefined if no field can get its maximum. */
-  readonly callMaximum: (() => void) | undefined;
-  /** Calls with the encoded message truncated. */
-  readonly callTruncated: () => void;
+  readonly request: Request;
+  readonly metadata: Metadata;
+  readonly caller: Caller;
 }
 
-export function CallForm(props: CallFormProps) {
-  const { method, draft, setDraft, problems, protocol, chooseProtocol, call, callMaximum, callTruncated } = props;
-  const texts = useTexts();
-  const isInvalid = problems.size > 0;
+const NO_PROBLEMS: Problems = new Map();
 
+export function CallForm({ request, metadata, caller }: CallFormProps) {
+  const { method, draft, setDraft } = request;
+  const { input, canCall, call } = caller;
+  const texts = useTexts();
   return (
     <form
       onSubmit={(event) => {
@@ -32,52 +32,96 @@ export function CallForm(props: CallFormProps) {
         call();
       }}
     >
+      <MethodNotes request={request} />
       <Input
         key={method}
-        {...{ desc: method.input, draft, setDraft, problems }}
+        desc={method.input}
+        {...{ draft, setDraft }}
+        problems={"problems" in input ? input.problems : NO_PROBLEMS}
         head={
           <span class="name">
             {method.parent.typeName}.{method.name}
           </span>
         }
         action={
-          <button type="submit" class="primary" disabled={isInvalid}>
-            {texts.call}
-          </button>
+          isCallable(method) && (
+            <>
+              <button type="submit" class="primary" disabled={!canCall} aria-keyshortcuts="Control+Enter Meta+Enter">
+                {texts.call}
+              </button>
+              <KeyHints />
+            </>
+          )
         }
       />
-      <fieldset class="protocols">
-        <legend class="unseen">{texts.protocolLabel}</legend>
-        <div class="choices">
-          {PROTOCOLS.map((each) => (
-            <label key={each}>
-              <input
-                type="radio"
-                name="protocol"
-                value={each}
-                checked={each === protocol}
-                disabled={!isOffered(each, method)}
-                onChange={() => chooseProtocol(each)}
-              />
-              {PROTOCOL_NAMES[each]}
-            </label>
-          ))}
-        </div>
-        <p class="note">
-          {texts.protocols[protocol]} {isSafe(method) ? texts.calledInEach : texts.calledOnce}
-        </p>
-      </fieldset>
-      <p class="tries">
-        <span>{texts.tryLabel}</span>
-        {callMaximum && (
-          <button type="button" onClick={callMaximum}>
-            {texts.tryMaximum}
-          </button>
-        )}
-        <button type="button" onClick={callTruncated} disabled={isInvalid}>
-          {texts.tryTruncated}
-        </button>
-      </p>
+      {isCallable(method) ? <Protocols request={request} /> : <p class="note streams">{texts.notCallable}</p>}
+      <MetadataFields metadata={metadata} />
+      <div class="foot">
+        {isCallable(method) && <Tries caller={caller} />}
+        <CopyLink method={method} draft={draft} />
+      </div>
     </form>
+  );
+}
+
+/** The comment of the method, and its kind if that is not unary. */
+function MethodNotes({ request: { method } }: { request: Request }) {
+  const texts = useTexts();
+  const { comments } = useSchema();
+  const { parent, name, methodKind, deprecated } = method;
+  const notes = [
+    ...(methodKind === "unary" ? [] : [texts.kinds[methodKind]]),
+    ...(deprecated ? [texts.deprecated] : []),
+  ];
+  return (
+    <>
+      <Comment text={comments.get(`${parent.typeName}.${name}`)} />
+      {notes.length > 0 && <p class="kind note">{notes.join(", ")}</p>}
+    </>
+  );
+}
+
+function Protocols({ request: { method, protocol, setProtocol } }: { request: Request }) {
+  const texts = useTexts();
+  const isUnary = method.methodKind === "unary";
+  return (
+    <fieldset class="protocols">
+      <legend class="unseen">{texts.protocolLabel}</legend>
+      <div class="choices">
+        {PROTOCOLS.map((each) => (
+          <label key={each}>
+            <input
+              type="radio"
+              name="protocol"
+              value={each}
+              checked={each === protocol}
+              disabled={!isOffered(each, method)}
+              onChange={() => setProtocol(each)}
+            />
+            {PROTOCOL_NAMES[each]}
+          </label>
+        ))}
+      </div>
+      <p class="note">
+        {texts.protocols[protocol]} {isUnary && (isSafe(method) ? texts.calledInEach : texts.calledOnce)}
+      </p>
+    </fieldset>
+  );
+}
+
+function Tries({ caller: { canCall, callMaximum, callTruncated } }: { caller: Caller }) {
+  const texts = useTexts();
+  return (
+    <p class="tries">
+      <span>{texts.tryLabel}</span>
+      {callMaximum && (
+        <button type="button" onClick={callMaximum}>
+          {texts.tryMaximum}
+        </button>
+      )}
+      <button type="button" onClick={callTruncated} disabled={!canCall}>
+        {texts.tryTruncated}
+      </button>
+    </p>
   );
 }

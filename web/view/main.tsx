@@ -1,49 +1,39 @@
 /** The main part of the page: the form of a method's call, the result, its bytes and sizes, and text to paste. */
-import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { useEffect, useMemo } from "preact/hooks";
 import { benchmark } from "../benchmark.ts";
 import { isStream, type UnaryOutcome } from "../call/call.ts";
-import { type Draft, maximumDraft } from "../call/draft.ts";
-import { type InputResult, readDraft } from "../call/read-draft.ts";
+import type { HistoryEntry } from "../call/history.ts";
+import { isCallable } from "../call/methods.ts";
 import { CallForm } from "./call-form.tsx";
-import { useCalls } from "./calls.ts";
+import { useCaller } from "./caller.ts";
+import { type Calls, useCalls } from "./calls.ts";
 import { Comparison } from "./comparison.tsx";
 import { Exchange } from "./exchange.tsx";
 import { isTutorial } from "./header.tsx";
+import { useHistory } from "./history.ts";
+import { HistoryList } from "./history-list.tsx";
+import { useKeys } from "./keys.tsx";
 import { type Language, useTexts } from "./language.ts";
+import { useMetadata } from "./metadata.ts";
 import type { Request } from "./request.ts";
 import { Result } from "./result.tsx";
-import { useSchema } from "./schema.ts";
 import { SizeTable } from "./size-table.tsx";
 import { Snippets } from "./snippets.tsx";
 
-const NO_PROBLEMS = new Map();
-
 export function Main({ request, language }: { request: Request; language: Language }) {
   const texts = useTexts();
-  const { registry } = useSchema();
-  const { linkProblem, draft, setDraft, protocol, setProtocol } = request;
-  const method = request.method as DescMethodUnary;
-  const { outcomes, isCalling, make, stop, discard } = useCalls();
-  useEffect(discard, [method]);
-  const [outcome] = outcomes;
-  const input = useMemo(() => readDraft(method.input, draft, registry), [method, draft, registry]);
-  const maxima = maximumDraft(method.input, draft);
-  // Large views are rendered only when an outcome or the language changes, not after each key press.
-  const exchange = useMemo(() => outcome?.request && <Exchange outcome={outcome} />, [outcome]);
-  const sizes = useMemo(
-    () => <SizeTable outcomes={outcomes.filter((each): each is UnaryOutcome => !isStream(each))} />,
-    [outcomes],
-  );
+  const { method, linkProblem } = request;
+  const calls = useCalls();
+  const history = useHistory();
+  const metadata = useMetadata();
+  const caller = useCaller(request, metadata, calls, history);
+  useEffect(calls.discard, [method]);
+  useKeys({ call: caller.call, stop: calls.isCalling ? calls.stop : undefined });
 
-  function call(read: InputResult, isTruncated = false): void {
-    if ("message" in read)
-      void make({ protocol, method, input: read.message, headers: [], timeoutMs: undefined, isTruncated });
-  }
-
-  function callMaximum(maxima: Draft): void {
-    setDraft(maxima);
-    call(readDraft(method.input, maxima, registry));
+  function restore(entry: HistoryEntry): void {
+    calls.discard();
+    request.restore(entry);
+    metadata.setTyped(entry.metadata);
   }
 
   return (
@@ -57,28 +47,15 @@ export function Main({ request, language }: { request: Request; language: Langua
         <h2 id="call" class="unseen">
           {texts.callHeading}
         </h2>
-        <CallForm
-          {...{ method, draft, setDraft, protocol }}
-          problems={"problems" in input ? input.problems : NO_PROBLEMS}
-          chooseProtocol={setProtocol}
-          call={() => call(input)}
-          callMaximum={maxima && (() => callMaximum(maxima))}
-          callTruncated={() => call(input, true)}
-        />
-        <Result {...{ outcome, isCalling, stop }} />
+        <CallForm {...{ request, metadata, caller }} />
+        {isCallable(method) && <Result outcome={calls.outcomes[0]} isCalling={calls.isCalling} stop={calls.stop} />}
+        <HistoryList {...{ history, restore, language }} />
       </section>
-      <section aria-labelledby="exchange">
-        <h2 id="exchange">{texts.exchangeHeading}</h2>
-        {exchange ?? <p class="pending">{texts.nothingYet}</p>}
-      </section>
-      <section aria-labelledby="sizes">
-        <h2 id="sizes">{texts.sizesHeading}</h2>
-        {sizes}
-      </section>
-      {"message" in input && (
+      {isCallable(method) && <Recorded calls={calls} isUnary={method.methodKind === "unary"} />}
+      {"message" in caller.input && (
         <section aria-labelledby="snippets">
           <h2 id="snippets">{texts.snippetsHeading}</h2>
-          <Snippets method={method} input={input.message} />
+          <Snippets method={method} input={caller.input.message} metadata={metadata} />
         </section>
       )}
       {isTutorial(method.parent) && benchmark !== undefined && (
@@ -88,5 +65,31 @@ export function Main({ request, language }: { request: Request; language: Langua
         </section>
       )}
     </main>
+  );
+}
+
+/** The bytes of the newest call and, for a unary one, its sizes in each protocol. */
+function Recorded({ calls: { outcomes }, isUnary }: { calls: Calls; isUnary: boolean }) {
+  const texts = useTexts();
+  const [outcome] = outcomes;
+  // Large views are rendered only when an outcome or the language changes, not after each key press.
+  const exchange = useMemo(() => outcome?.request && <Exchange outcome={outcome} />, [outcome]);
+  const sizes = useMemo(
+    () => <SizeTable outcomes={outcomes.filter((each): each is UnaryOutcome => !isStream(each))} />,
+    [outcomes],
+  );
+  return (
+    <>
+      <section aria-labelledby="exchange">
+        <h2 id="exchange">{texts.exchangeHeading}</h2>
+        {exchange ?? <p class="pending">{texts.nothingYet}</p>}
+      </section>
+      {isUnary && (
+        <section aria-labelledby="sizes">
+          <h2 id="sizes">{texts.sizesHeading}</h2>
+          {sizes}
+        </section>
+      )}
+    </>
   );
 }

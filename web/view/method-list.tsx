@@ -3,7 +3,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatLink } from "../call/link.ts";
 import { procedureOf, searchMethods } from "../call/methods.ts";
-import { isTyping } from "./keys.ts";
+import { isTyping } from "./keys.tsx";
 import { useTexts } from "./language.ts";
 
 /** The number of methods above which the list has a search. */

@@ -1,8 +1,8 @@
 /** The page: a method, a form for its call, the result, its bytes and sizes, and the same call as text to paste. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { render } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { firstMethod, unaryServices } from "../call/methods.ts";
+import { useEffect, useState } from "preact/hooks";
+import { firstMethod } from "../call/methods.ts";
 import type { Schema } from "../call/schema.ts";
 import { Header, isTutorial } from "./header.tsx";
 import { type Language, preferredLanguage, storeLanguage, TEXTS, TextsContext } from "./language.ts";
@@ -13,8 +13,7 @@ import { useRequest } from "./request.ts";
 import { useSchema } from "./schema.ts";
 
 function Page({ first }: { first: DescMethod }) {
-  const schema = useSchema();
-  const services = useMemo(() => unaryServices(schema.services), [schema]);
+  const { services } = useSchema();
   const [language, setLanguage] = useState<Language>(preferredLanguage);
   const request = useRequest(services, first);
   const service = request.method.parent;
@@ -53,7 +52,7 @@ function NoMethod() {
 }
 
 function pageOf({ services }: Schema) {
-  const first = firstMethod(unaryServices(services));
+  const first = firstMethod(services);
   return first === undefined ? <NoMethod /> : <Page first={first} />;
 }
 

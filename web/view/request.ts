@@ -4,8 +4,9 @@
  */
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Draft, exampleDraft } from "../call/draft.ts";
-import { type LinkProblem, parseLink } from "../call/link.ts";
+import { type Draft, draftOfJson, draftOfText, exampleDraft } from "../call/draft.ts";
+import type { HistoryEntry } from "../call/history.ts";
+import { formatLink, type LinkProblem, parseLink } from "../call/link.ts";
 import { procedureOf } from "../call/methods.ts";
 import { isOffered, type Protocol } from "../call/protocol.ts";
 
@@ -19,35 +20,60 @@ export interface Request {
   /** The protocol that the user chose, or Connect JSON if that cannot call the method. */
   readonly protocol: Protocol;
   readonly setProtocol: (protocol: Protocol) => void;
+  /** Restores method, input and protocol. */
+  readonly restore: (entry: HistoryEntry) => void;
 }
+
+/** The inputs that were changed, by the procedures of their methods. */
+type Drafts = ReadonlyMap<string, Draft>;
 
 /** Returns the request of the page. `first` is the method of an address without a link that can be followed. */
 export function useRequest(services: readonly DescService[], first: DescMethod): Request {
-  const fragment = useFragment();
-  const link = useMemo(() => parseLink(fragment, services), [fragment, services]);
-  const [linkProblem, { method }] =
-    typeof link === "string" ? [link, { method: first }] : [undefined, link ?? { method: first }];
-  const [inputs, setInputs] = useState<ReadonlyMap<string, Draft>>(new Map());
+  const [fragment, setFragment] = useState(location.hash);
+  const [drafts, setDrafts] = useState<Drafts>(() => withLinked(new Map(), services));
   const [wanted, setProtocol] = useState<Protocol>("connect-json");
-  const procedure = procedureOf(method);
+  useEffect(() => {
+    function follow(): void {
+      setDrafts((before) => withLinked(before, services));
+      setFragment(location.hash);
+    }
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, [services]);
+
+  const link = useMemo(() => parseLink(fragment, services), [fragment, services]);
+  const method = typeof link === "object" ? link.method : first;
   const example = useMemo(() => exampleDraft(method.input), [method]);
+
+  function keep(procedure: string, draft: Draft): void {
+    setDrafts((before) => new Map(before).set(procedure, draft));
+  }
+
   return {
     method,
-    linkProblem,
-    draft: inputs.get(procedure) ?? example,
-    setDraft: (draft) => setInputs((before) => new Map(before).set(procedure, draft)),
+    linkProblem: typeof link === "string" ? link : undefined,
+    draft: drafts.get(procedureOf(method)) ?? example,
+    setDraft(draft) {
+      keep(procedureOf(method), draft);
+      // An input in the address would be another one than that of the page.
+      if (location.hash.includes("?")) history.replaceState(null, "", formatLink({ method, input: undefined }));
+    },
     protocol: isOffered(wanted, method) ? wanted : "connect-json",
     setProtocol,
+    restore({ procedure, input, protocol }) {
+      keep(procedure, draftOfText(input));
+      setProtocol(protocol);
+      if (procedure === procedureOf(method)) return;
+      history.pushState(null, "", `#/${procedure}`);
+      setFragment(location.hash);
+    },
   };
 }
 
-/** Returns the fragment of the address, which changes when the user follows a link or goes back. */
-function useFragment(): string {
-  const [fragment, setFragment] = useState(location.hash);
-  useEffect(() => {
-    const read = () => setFragment(location.hash);
-    addEventListener("hashchange", read);
-    return () => removeEventListener("hashchange", read);
-  }, []);
-  return fragment;
+/** Returns the drafts with the input of the page's address, if it has one. */
+function withLinked(drafts: Drafts, services: readonly DescService[]): Drafts {
+  const link = parseLink(location.hash, services);
+  if (typeof link !== "object" || link.input === undefined) return drafts;
+  const draft = draftOfText(link.input);
+  return new Map(drafts).set(procedureOf(link.method), draft.error === undefined ? draftOfJson(draft.json) : draft);
 }

@@ -1,11 +1,20 @@
 /** Shows the same call as text to paste, with a button that copies it. */
-import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { useState } from "preact/hooks";
 import { createSnippets, type Snippet } from "../call/snippets.ts";
 import { useTexts } from "./language.ts";
+import type { Metadata } from "./metadata.ts";
+import { useSchema } from "./schema.ts";
 
-export function Snippets({ method, input }: { method: DescMethodUnary; input: Message }) {
+export interface SnippetsProps {
+  readonly method: DescMethod;
+  readonly input: Message;
+  readonly metadata: Metadata;
+}
+
+export function Snippets({ method, input, metadata: { headers, timeoutMs } }: SnippetsProps) {
   const texts = useTexts();
+  const { registry } = useSchema();
   const scheme = location.protocol === "https:" ? "https" : "http";
   const address = { scheme, authority: location.host } as const;
   return (
@@ -13,7 +22,7 @@ export function Snippets({ method, input }: { method: DescMethodUnary; input: Me
       <p>{texts.snippetsIntro}</p>
       {scheme === "https" && <p class="note">{texts.snippetsOverTls}</p>}
       <div class="snippets">
-        {createSnippets(method, [input], address).map((snippet) => (
+        {createSnippets(method, [input], address, { headers, timeoutMs, registry }).map((snippet) => (
           <SnippetView key={snippet.name} {...snippet} />
         ))}
       </div>

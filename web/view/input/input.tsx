@@ -37,20 +37,11 @@ export function Input(props: InputProps) {
   const Layout = fitsLine(desc) ? Line : Sides;
   return (
     <InputContext.Provider value={state}>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the button that calls */}
-      <div class="input" onKeyDown={submitByKey}>
+      <div class="input">
         <Layout {...props} />
       </div>
     </InputContext.Provider>
   );
-}
-
-/** Submits the form by Ctrl+Enter or Cmd+Enter in any control, also in those that take more than one line. */
-function submitByKey(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
-  event.preventDefault();
-  event.stopPropagation();
-  event.currentTarget.closest("form")?.requestSubmit();
 }
 
 function Line({ desc, draft, setDraft, problems, head, action }: InputProps) {

@@ -1,5 +1,6 @@
 /** Keys that work anywhere in the page. */
 import { useEffect, useRef } from "preact/hooks";
+import { useTexts } from "./language.ts";
 
 export interface Keys {
   /** Calls the method. */
@@ -24,6 +25,17 @@ export function useKeys(keys: Keys): void {
     addEventListener("keydown", onKeyDown);
     return () => removeEventListener("keydown", onKeyDown);
   }, []);
+}
+
+/** Tells the keys that call and stop, on devices with a pointer, which usually have a keyboard. */
+export function KeyHints() {
+  const texts = useTexts();
+  const isMac = navigator.userAgent.includes("Mac");
+  return (
+    <span class="keys note">
+      <kbd>{isMac ? "⌘+Enter" : "Ctrl+Enter"}</kbd> {texts.keyCalls}, <kbd>Esc</kbd> {texts.keyStops}
+    </span>
+  );
 }
 
 /** True if the key goes to an element in which the user types. */

@@ -37,6 +37,13 @@ for (const [address, target] of ADDRESSES) {
   });
 }
 
+test("a binary header that is not in base64 is text in the program", () => {
+  const input = create(AddRequestSchema);
+  const options = { headers: [["x-bin", "it's not"]] } as const;
+  const snippets = createSnippets(CallService.method.add, [input], { scheme: "http", authority: "a:1" }, options);
+  assert.match(snippets.find(({ name }) => name === "Python")?.text ?? "", /metadata=\[\("x-bin", b"it's not"\)\]/);
+});
+
 function snippet(name: string, address: Address): string {
   const snippets = createSnippets(CallService.method.add, [create(AddRequestSchema, { a: 1, b: 2 })], address);
   return snippets.find((each) => each.name === name)?.text ?? "";

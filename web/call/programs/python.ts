@@ -1,6 +1,7 @@
 /** Formats a call as a Python program for grpcio. */
 import { type DescEnum, type DescField, type DescFile, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { withPort } from "../../../src/server/site/usage.ts";
 import { group, indent, numberText, type ProgramCall, unpack } from "./program.ts";
@@ -65,8 +66,13 @@ function settings({ headers = [], timeoutMs }: ProgramCall): string[] {
   ];
 }
 
+/** Returns the bytes of a value in base64, or those of its text if it is not in base64. */
 function fromBase64(value: string): Uint8Array {
-  return Uint8Array.from(atob(value.replaceAll(/[\s=]/g, "")), (character) => character.charCodeAt(0));
+  try {
+    return base64Decode(value);
+  } catch {
+    return new TextEncoder().encode(value);
+  }
 }
 
 function messageText(message: ReflectMessage, modules: Modules, call: ProgramCall): string {
@@ -166,7 +172,7 @@ function createModules(): Modules {
     addFile(file);
     const path = `${file.name.replaceAll("-", "_").replaceAll("/", ".")}${suffix}`;
     const short = path.slice(path.lastIndexOf(".") + 1);
-    const isTaken = names.entries().some(([other, name]) => name === short && other !== path);
+    const isTaken = [...names].some(([other, name]) => name === short && other !== path);
     const name = names.get(path) ?? (isTaken || !isName(short) ? `_${path.replaceAll(/\W/g, "_")}` : short);
     names.set(path, name);
     return name;

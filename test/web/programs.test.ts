@@ -18,6 +18,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { createSnippets, type Snippet } from "../../web/call/snippets.ts";
+import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { type Result, ROOT, run } from "../support/command.ts";
 import { findJudge, findPython } from "../support/judge.ts";
 import { makeWorkspace, runPython, runTypeScript } from "../support/programs.ts";
@@ -151,6 +152,22 @@ test("snippets make the call that they were made of", { timeout: 300_000 }, asyn
   });
 });
 
+test("commands for a bidirectional stream make the call over TLS", async (t) => {
+  const received: Received = { messages: [], contexts: [] };
+  const authority = await startRecorder(t, received, { tls: SERVER });
+  const cwd = await makeWorkspace(t, PROTOS);
+  await writeFile(join(cwd, "ca.pem"), AUTHORITY.cert);
+  const inputs = [1, 2].map((int32Value) => fromJson(Everything, { int32Value }));
+  const address = { scheme: "https", authority, ca: "ca.pem" } as const;
+  for (const { name, text } of createSnippets(service.method.chat as DescMethod, inputs, address)) {
+    if (name === "Python" || name === "TypeScript") continue;
+    const result = await runSnippet(t, name, text, cwd);
+    if (result === undefined) continue;
+    assert.deepEqual([result.code, result.stderr], [0, ""], text);
+    assert.equal(received.messages.splice(0).length, 2, text);
+  }
+});
+
 test("a message without a form in JSON has programs, but no commands", () => {
   const method = service.method.stamp as DescMethod;
   const input = create(method.input, { seconds: 10n ** 15n } as Record<string, unknown>);
@@ -162,7 +179,7 @@ test("a message without a form in JSON has programs, but no commands", () => {
 });
 
 /** Starts a server that keeps all messages that it receives. Returns its authority. */
-async function startRecorder(t: TestContext, { messages, contexts }: Received): Promise<string> {
+async function startRecorder(t: TestContext, { messages, contexts }: Received, options = {}): Promise<string> {
   function one(message: Message, context: HandlerContext): object {
     messages.push(message);
     contexts.push(context);
@@ -186,6 +203,7 @@ async function startRecorder(t: TestContext, { messages, contexts }: Received): 
   };
   const { authority } = await startServer(t, {
     routes: (router) => void router.service(service, implementation as object, { jsonOptions: { registry } }),
+    ...options,
   });
   return authority;
 }

@@ -10,6 +10,7 @@ import type { Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { RENAMES, renamed } from "../server/limits/renamed-options.ts";
 import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
+import type { PageSetting } from "./page.ts";
 
 export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   /** If undefined, the delay depends on the address that the server listens on. */
@@ -26,8 +27,8 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly allowedHosts: readonly string[] | undefined;
   /** The HTTP/2 implementation: this server's own or node:http2. */
   readonly http2: "built-in" | "node";
-  /** True if browsers get a page at "/". */
-  readonly page: boolean;
+  /** The addresses on which browsers get a page at "/". */
+  readonly page: PageSetting;
   /** True if gRPC reflection is served. */
   readonly reflection: boolean;
   readonly limits: Limits;
@@ -126,11 +127,11 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
   page: {
     flag: "page",
     env: "PAGE",
-    takes: "on|off",
-    default: "on",
-    help: "serve the page to browsers at /; --no-page turns it off",
-    allowed: "on or off",
-    parse: parseSwitch,
+    takes: "on|off|loopback",
+    default: "loopback",
+    help: "serve the page to browsers at /. loopback serves it only when listening on loopback. The page shows the schema, and makes calls with the credentials of the browser; --no-page turns it off",
+    allowed: "on, off or loopback",
+    parse: (text) => (text === "on" || text === "off" || text === "loopback" ? text : undefined),
   },
   reflection: {
     flag: "reflection",

@@ -1,23 +1,24 @@
 /** The program around a server: reads the settings, starts the server and reacts to signals. */
+import { lookup } from "node:dns/promises";
 import { asksFor } from "../cli/flags.ts";
 import { versionLine } from "../cli/version.ts";
 import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
 import { LIMITS, type Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
-import { isLocal } from "../server/listener/listen-address.ts";
+import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
 import { createServer, type Server } from "../server/server.ts";
 import type { ServerOptions } from "../server/server-options.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
-import { readPage } from "../server/site/page.ts";
 import { usageLines } from "../server/site/usage.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { HELP } from "./help.ts";
+import { choosePage } from "./page.ts";
 
 /** The options of `createServer` that are not settings of the command line, and the folder of the page. */
 export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {
-  /** Folder of the built page, which browsers get at "/" unless the page is turned off. Default: no page. */
+  /** Folder of the built page, which browsers get at "/" as the setting --page says. Default: no page. */
   readonly pageFolder?: string | undefined;
 }
 
@@ -57,15 +58,15 @@ export async function run(options: ProgramOptions): Promise<void> {
 async function serve({ pageFolder, ...options }: ProgramOptions, config: Config): Promise<void> {
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
-  const needsPage = config.page && pageFolder !== undefined;
-  const page = needsPage ? readPage(pageFolder) : undefined;
+  const failToListen = (error: NodeJS.ErrnoException) => fail(1, listenProblem(config, error));
+  // The address is known before the server is created, so no connection sees a page that is then left out.
+  const { address: host } = await lookup(config.host).catch(failToListen);
+  const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
   const server = createServer({ ...options, ...config, tls, page });
   let times: ShutdownTimes | undefined;
   closeOnSignal(server, () => times);
   if (files !== undefined) renewTlsOnSignal(server, files);
-  const bound = await server
-    .listen({ host: config.host, port: config.port })
-    .catch((error) => fail(1, listenProblem(config, error)));
+  const bound = await server.listen({ host, port: config.port }).catch(failToListen);
   times = shutdownTimes(config, isLocal(bound));
   const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const address = { ...reached, needsSchema: !config.reflection };
@@ -73,7 +74,8 @@ async function serve({ pageFolder, ...options }: ProgramOptions, config: Config)
   console.log(lines.join("\n  "));
   const lowered = loweredLine(config.limits);
   if (lowered !== undefined) console.log(lowered);
-  if (needsPage && page === undefined) console.error("no page at /: not built yet; npm run build builds it");
+  if (missing === "beyond loopback") console.log("no page at /: listening beyond loopback; --page on serves it there");
+  if (missing === "not built") console.error("no page at /: not built yet; npm run build builds it");
 }
 
 function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {

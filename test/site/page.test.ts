@@ -1,20 +1,15 @@
 /** Tests the files of the page over HTTP: which clients get them, in which coding, and with which headers. */
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { quality } from "../../src/server/site/file.ts";
 import { type Page, readPage } from "../../src/server/site/page.ts";
-import { ROOT, run } from "../support/command.ts";
 import { HTTP_VERSIONS, type HttpResponse, send } from "../support/http.ts";
-import { MAIN, startProcess } from "../support/process.ts";
+import { BROWSER, makePageFolder, SCRIPT } from "../support/page-folder.ts";
 import { startServer } from "../support/server.ts";
-
-const HTML = "<!doctype html><title>x</title>";
-const SCRIPT = "console.log(1);\n".repeat(50);
-const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 for (const version of HTTP_VERSIONS) {
   test(`GET / is the page for clients that prefer HTML to text, over ${version}`, async (t) => {
@@ -141,73 +136,7 @@ test("the exact range decides before the wider ones, and an invalid weight is 0"
   }
 });
 
-for (const [name, args, env] of [
-  ["--no-page", ["--no-page"], {}],
-  ["--page off", ["--page", "off"], {}],
-  ["PAGE=off", [], { PAGE: "off" }],
-] as const) {
-  test(`${name} serves no page, and prints nothing about it`, async (t) => {
-    const { stdout, authority } = await startCopy(t, { isBuilt: true }, args, env);
-    const home = await send("HTTP/1.1", authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
-    assert.equal(home.headers["content-type"], "text/plain; charset=utf-8");
-    assert.doesNotMatch(stdout(), /page/);
-  });
-}
-
-test("a page that was built is served, from any working directory", async (t) => {
-  const { stdout, authority } = await startCopy(t, { isBuilt: true });
-  const home = await send("HTTP/1.1", authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
-  assert.equal(home.body.toString(), HTML);
-  assert.doesNotMatch(stdout(), /page/);
-});
-
-test("without a built page, the output names the command, and every client gets text", async (t) => {
-  const { stdout, authority } = await startCopy(t, { isBuilt: false });
-  const home = await send("HTTP/1.1", authority, { method: "GET", path: "/", headers: { accept: BROWSER } });
-  assert.equal(home.headers["content-type"], "text/plain; charset=utf-8");
-  assert.match(stdout(), /^no page at \/: not built yet; npm run build builds it$/m);
-});
-
-test("an invalid value of --page is an error that names the valid ones", async () => {
-  const { code, stderr } = await run("node", [MAIN, "--page", "yes"]);
-  assert.deepEqual([code, stderr], [2, '--page: "yes" must be on or off\n']);
-});
-
 /** Returns a page of two files, from a folder that has another file, too. */
 async function makePage(t: TestContext): Promise<Page> {
-  const folder = await mkdtemp(join(tmpdir(), "page-"));
-  t.after(() => rm(folder, { recursive: true }));
-  await writeFiles(folder);
-  return readPage(folder) as Page;
-}
-
-async function writeFiles(folder: string): Promise<void> {
-  for (const [name, text] of [
-    ["index.html", HTML],
-    ["page-1.js", SCRIPT],
-  ] as const) {
-    await writeFile(join(folder, name), text);
-    await writeFile(join(folder, `${name}.br`), brotliCompressSync(text));
-    await writeFile(join(folder, `${name}.gz`), gzipSync(text));
-  }
-  await writeFile(join(folder, "notes.txt"), "not of the page");
-}
-
-/** Starts a copy of the service, with or without a page. Its stderr is in stdout. */
-async function startCopy(t: TestContext, { isBuilt }: { isBuilt: boolean }, args: readonly string[] = [], env = {}) {
-  const folder = await mkdtemp(join(tmpdir(), "service-"));
-  t.after(() => rm(folder, { recursive: true }));
-  for (const name of ["src", "gen", "package.json"]) {
-    await cp(join(ROOT, name), join(folder, name), { recursive: true });
-  }
-  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  if (isBuilt) {
-    await mkdir(join(folder, "web/dist"), { recursive: true });
-    await writeFiles(join(folder, "web/dist"));
-  }
-  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const command = [...settings, "exec node", `${folder}/src/main.ts`, "--port 0", ...args].join(" ");
-  const started = await startProcess(t, "sh", "-c", `${command} 2>&1`);
-  await send("HTTP/1.1", started.authority, { method: "GET", path: "/" }); // so that all output of the start is there
-  return started;
+  return readPage(await makePageFolder(t)) as Page;
 }

@@ -53,9 +53,14 @@ export function nameOf({ port, path, fd }: NodeListenOptions): string {
   return port !== undefined ? `port ${port}` : path !== undefined ? show(path) : `file descriptor ${fd}`;
 }
 
-/** True for a Unix domain socket or a loopback address (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+/** True for a Unix domain socket or a loopback address. */
 export function isLocal(bound: BoundAddress): boolean {
-  return typeof bound === "string" || /^(::ffff:)?127\.|^::1$/.test(bound.address);
+  return typeof bound === "string" || isLoopback(bound.address);
+}
+
+/** True for a loopback address, such as "127.0.0.1" (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+export function isLoopback(address: string): boolean {
+  return /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
 function isWhole(value: unknown, max: number): value is number {

@@ -7,8 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { flagsTakenByNpm } from "../../src/cli/npm-flags.ts";
-import { ENV, run } from "../support/command.ts";
-import { startServer } from "../support/server.ts";
+import { run } from "../support/command.ts";
 
 const FOLDER = await mkdtemp(join(tmpdir(), "npmrc-"));
 after(() => rm(FOLDER, { recursive: true }));
@@ -63,27 +62,6 @@ test("a comment, a longer name or a missing file does not hide a flag", async ()
       taken({ npm_config_json: "true", npm_config_userconfig: path }),
       `--json: ${SENTENCE}npm start -- --json`,
     );
-});
-
-test("npm run client --json 1 2 is refused, and with -- before the flag it prints the sum", async (t) => {
-  const { url } = await startServer(t);
-  const wrong = await run("npm", ["run", "client", "--json", "1", "2"]);
-  assert.equal(wrong.code, 2);
-  assert.ok(wrong.stderr.includes(`--json: ${SENTENCE}npm run client -- --json\n`), wrong.stderr);
-  const right = await run("npm", ["run", "client", "--", "--url", url, "--json", "1", "2"]);
-  assert.equal(right.code, 0);
-  assert.match(right.stdout, /sum: 3\n$/);
-});
-
-test("a user's .npmrc that sets json for npm does not stop the client", async (t) => {
-  const { url } = await startServer(t);
-  const npmrc = join(FOLDER, "user");
-  await writeFile(npmrc, "json=true\n");
-  const { code, stdout } = await run("npm", ["run", "client", "--", "--url", url, "1", "2"], {
-    env: { ...ENV, npm_config_userconfig: npmrc },
-  });
-  assert.equal(code, 0);
-  assert.match(stdout, /sum: 3\n$/);
 });
 
 test("npm start with a flag before -- does not start the server with other settings", async () => {

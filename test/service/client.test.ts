@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { routes } from "../../src/routes.ts";
 import { AUTHORITY, LOOPBACK, SERVER, selfSigned } from "../support/certificates.ts";
-import { ROOT, run } from "../support/command.ts";
+import { ENV, ROOT, run } from "../support/command.ts";
 import { startServer } from "../support/server.ts";
 
 const FOLDER = await mkdtemp(join(tmpdir(), "client-"));
@@ -298,4 +298,25 @@ test("--help names every flag and exits 0", async () => {
   assert.equal(code, 0);
   for (const flag of ["url", "protocol", "json", "get", "http", "timeout", "header", "ca", "cert", "key"])
     assert.match(stdout, RegExp(`--${flag}\\b`));
+});
+
+test("npm run client --json 1 2 is refused, and with -- before the flag it prints the sum", async (t) => {
+  const { url } = await startServer(t, { routes });
+  const wrong = await run("npm", ["run", "client", "--json", "1", "2"]);
+  assert.equal(wrong.code, 2);
+  const sentence = "--json: taken by npm as its own; put flags after --, as in: npm run client -- --json\n";
+  assert.ok(wrong.stderr.includes(sentence), wrong.stderr);
+  const right = await run("npm", ["run", "client", "--", "--url", url, "--json", "1", "2"]);
+  assert.equal(right.code, 0);
+  assert.match(right.stdout, /sum: 3\n$/);
+});
+
+test("a user's .npmrc that sets json for npm does not stop the client", async (t) => {
+  const { url } = await startServer(t, { routes });
+  const npmrc = await file("npmrc", "json=true\n");
+  const { code, stdout } = await run("npm", ["run", "client", "--", "--url", url, "1", "2"], {
+    env: { ...ENV, npm_config_userconfig: npmrc },
+  });
+  assert.equal(code, 0);
+  assert.match(stdout, /sum: 3\n$/);
 });

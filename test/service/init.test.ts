@@ -174,7 +174,11 @@ test("the repository that it makes has a service that is tested, and nothing of 
   await git(folder, "add", "--all");
   const documents = ["*.md", ".ci", "*.json", "*.yaml", "src", "tools"];
   assert.equal(
-    await find(folder, "connect-sum|GetSum|test\\.Test|/own-service/|docs/screenshot|extending\\.md", documents),
+    await find(
+      folder,
+      "connect-sum|GetSum|test\\.Test|/own-service/|own_service|docs/screenshot|extending\\.md",
+      documents,
+    ),
     "",
   );
   assert.equal(await find(folder, "src/(client|sum)|tools/init|gen/service_pb", documents), "");
@@ -186,6 +190,7 @@ test("the repository that it makes has a service that is tested, and nothing of 
   ];
   for (const [command, ...args] of [
     ["tools/node.sh", "--test", ...tests],
+    ["bash", "-n", ".ci/run"],
     ["buf", "lint"],
     ["buf", "format", "--diff", "--exit-code"],
   ] as const) {

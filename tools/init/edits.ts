@@ -37,7 +37,7 @@ function listEdits({ file, service }: Names, branch: string): readonly Edit[] {
     ["ARCHITECTURE.md", /^ {2}client\/ .*\n/m, ""],
     ["CONTRIBUTING.md", /^.*(?:own-service|docs\/screenshot).*\n/gm, ""],
     ["CONTRIBUTING.md", /(?<=compares the contract with )the tutorial's(?= )/, `the one on ${branch}`],
-    [".ci/run", /^.*own-service.*\n/gm, ""],
+    [".ci/run", /^.*own[-_]service.*\n/gm, ""],
     ["tsconfig.json", /, "test\/acceptance\/own-service\/files"/, ""],
   ];
 }

@@ -1,18 +1,20 @@
 /**
  * Makes the repository of another service, as README.md says under "Make it yours", with a realistic contract in place of
  * the first one. Checks that it is green, and calls every method: `tools/node.sh test/acceptance/own-service/run.ts`. With
- * `--all`, runs all tests there.
+ * `--all`, runs all tests there. With `--folder FOLDER`, leaves it in FOLDER/clone.
  */
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { parseArgs } from "node:util";
 import type { DescService } from "@bufbuild/protobuf";
 import { ROOT, run as runProgram } from "../../support/command.ts";
 import { startProcessIn } from "../../support/process.ts";
 import { createCallers } from "./callers.ts";
 import { createCalls } from "./calls.ts";
+import { callFromPage } from "./page.ts";
 
 /** The contract, the service and its tests. The tests have other names here, so that `npm test` does not run them. */
 const FILES = join(import.meta.dirname, "files");
@@ -21,10 +23,10 @@ const TIMEOUT_MS = 60 * 60_000;
 const MAX_TOUCHED = 8;
 const CONTRACT_AND_SERVICE = /^(?:proto|gen)\/|^src\/(?:eliza|appointments)\.ts$/;
 
-/** The tests that could depend on the contract. The others start the server with contracts of their own. */
-const TESTS = ["service", "web", "site", "project", "cli", "services", "acceptance"].map(
-  (folder) => `test/${folder}/**/*.test.ts`,
-);
+/** The tests that could depend on the contract. The others call contracts of their own. */
+const TESTS = ["test/{service,web,site,project,cli}/**/*.test.ts", "test/acceptance/*process.test.ts"];
+
+const { values: OPTIONS } = parseArgs({ options: { all: { type: "boolean" }, folder: { type: "string" } } });
 
 const PROGRAM_PATH = (process.env.PATH ?? "").split(delimiter).filter((path) => !path.includes("node_modules"));
 const USER = { NAME: "test", EMAIL: "test@example.com" };
@@ -42,8 +44,8 @@ const ENV: NodeJS.ProcessEnv = {
 
 test("the repository of another service", { timeout: TIMEOUT_MS }, async (t) => {
   const started = performance.now();
-  const folder = await mkdtemp(join(tmpdir(), "own-service-"));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = OPTIONS.folder ?? (await mkdtemp(join(tmpdir(), "own-service-")));
+  if (OPTIONS.folder === undefined) t.after(() => rm(folder, { recursive: true }));
   const clone = join(folder, "clone");
   const run = (command: string, code = 0): Promise<string> => runIn(clone, command, code);
 
@@ -67,7 +69,7 @@ test("the repository of another service", { timeout: TIMEOUT_MS }, async (t) => 
 
   await checkCalls(t, clone);
   await checkWithoutBenchmark(clone);
-  await run(process.argv.includes("--all") ? "npm test" : `tools/node.sh --test --test-timeout=60000 ${quoted(TESTS)}`);
+  await run(OPTIONS.all ? "npm test" : `tools/node.sh --test --test-timeout=60000 ${quoted(TESTS)}`);
   assert.equal(await run("git status --porcelain"), "");
   t.diagnostic(`minutes in all: ${minutesSince(started)}`);
 });
@@ -117,6 +119,7 @@ async function checkCalls(t: TestContext, clone: string): Promise<void> {
     }
     t.diagnostic(`called each method by ${name}`);
   }
+  await callFromPage(t, `http://${authority}/`, createCalls(callers.length + 1));
   child.kill("SIGTERM");
   assert.equal(await exit, 0);
 }

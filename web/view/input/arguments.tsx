@@ -59,7 +59,7 @@ export function Comments({ desc }: { desc: DescMessage }) {
     return (
       comment && (
         <p key={field.number} class="note about">
-          <code>{field.jsonName}</code> <TypeOf field={field} />{" "}
+          <code>{field.jsonName}</code> <TypeOf of={field} />{" "}
           <span id={`${placeOfField(ROOT, field).id}-comment`}>{comment}</span>
         </p>
       )

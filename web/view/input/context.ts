@@ -1,5 +1,5 @@
 /** The state that all controls of an input share, and the place of each control. */
-import type { DescField } from "@bufbuild/protobuf";
+import type { DescField, DescOneof } from "@bufbuild/protobuf";
 import { createContext, type RefObject } from "preact";
 import { useContext, useEffect, useRef } from "preact/hooks";
 import type { FoundMember } from "../../call/edits.ts";
@@ -43,6 +43,15 @@ export function placeOfField({ name, path, id, label }: Place, field: DescField,
   };
 }
 
+export function placeOfOneof({ name, path, id, label }: Place, oneof: DescOneof): Place {
+  return {
+    name: nameOf.field(name, oneof.name),
+    path,
+    id: `${id}-${oneof.localName}-choice`,
+    label: label === "" ? oneof.name : `${label}: ${oneof.name}`,
+  };
+}
+
 export function placeOfItem({ name, path, id, label }: Place, index: number, texts: Texts): Place {
   return {
     name: nameOf.item(name, index),
@@ -61,8 +70,11 @@ export function placeOfEntry({ name, path, id, label }: Place, index: number, ke
   };
 }
 
-/** Returns the comment of the contract on the field. */
-export function commentOf(comments: InputState["comments"], { parent, name }: DescField): string | undefined {
+/** Returns the comment of the contract on the field or oneof. */
+export function commentOf(
+  comments: InputState["comments"],
+  { parent, name }: DescField | DescOneof,
+): string | undefined {
   return comments.get(`${parent.typeName}.${name}`);
 }
 

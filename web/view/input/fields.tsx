@@ -5,7 +5,16 @@ import { isImplicit } from "../../call/draft.ts";
 import { chooseMember, findMember, initialValue, isKeyOf, membersOf, setField } from "../../call/edits.ts";
 import { isList, type Json, JsonObject } from "../../call/json.ts";
 import { useTexts } from "../language.ts";
-import { CONTROLS, commentOf, type Focus, type Place, placeOfField, useFocus, useInput } from "./context.ts";
+import {
+  CONTROLS,
+  commentOf,
+  type Focus,
+  type Place,
+  placeOfField,
+  placeOfOneof,
+  useFocus,
+  useInput,
+} from "./context.ts";
 import { Control, isSingle } from "./control.tsx";
 import { Head, ProblemOf } from "./head.tsx";
 import { type Element, Entries, Items } from "./items.tsx";
@@ -104,7 +113,7 @@ function Singular(props: SingularProps) {
         />
       ) : (
         <div class="field">
-          <Head {...{ field, place, toggle }} isLabel />
+          <Head of={field} {...{ place, toggle }} control={place.id} />
           <div class="body">
             <Control
               type={field}
@@ -155,9 +164,14 @@ interface GroupProps {
 
 /** A field that contains controls of its own. */
 function Group({ field, place, toggle, body, isWide = false }: GroupProps) {
+  const { comments } = useInput();
   return (
-    <fieldset class={isWide ? "group wide" : "group"} aria-label={place.label}>
-      <Head {...{ field, place, toggle }} />
+    <fieldset
+      class={isWide ? "group wide" : "group"}
+      aria-label={place.label}
+      aria-describedby={commentOf(comments, field) && `${place.id}-comment`}
+    >
+      <Head of={field} {...{ place, toggle }} />
       <ProblemOf place={place} />
       {body && <div class="body">{body}</div>}
     </fieldset>
@@ -169,30 +183,26 @@ interface OneofProps extends FieldsProps {
 }
 
 /** A choice of the member, and the members that are set: one, or more if the JSON is wrong. */
-function Oneof({ desc, json, place, oneof }: OneofProps) {
+function Oneof({ desc, json, place: parent, oneof }: OneofProps) {
   const texts = useTexts();
-  const { edit } = useInput();
+  const { comments, edit } = useInput();
   const { container, focusNext } = useFocus();
   const isSet = oneof.fields.filter((field) => findMember(json, field) !== undefined);
-  const id = `${place.id}-${oneof.localName}-choice`;
-  const prefix = place.label === "" ? "" : `${place.label}: `;
+  const place = placeOfOneof(parent, oneof);
   function choose(name: string): void {
     const chosen = oneof.fields.find((field) => field.name === name);
-    edit(place.path, (message) => chooseMember(message, desc, oneof, chosen));
-    focusNext(`#${CSS.escape(id)}`);
+    edit(parent.path, (message) => chooseMember(message, desc, oneof, chosen));
+    focusNext(`#${CSS.escape(place.id)}`);
   }
   return (
     <div ref={container} class="oneof wide">
-      <div class="head">
-        <label for={id}>
-          {prefix !== "" && <span class="unseen">{prefix}</span>}
-          {oneof.name}
-        </label>{" "}
-        <span class="type" lang="en">
-          oneof
-        </span>
-      </div>
-      <select id={id} value={isSet[0]?.name ?? ""} onChange={({ currentTarget: { value } }) => choose(value)}>
+      <Head of={oneof} place={place} control={place.id} />
+      <select
+        id={place.id}
+        aria-describedby={commentOf(comments, oneof) && `${place.id}-comment`}
+        value={isSet[0]?.name ?? ""}
+        onChange={({ currentTarget: { value } }) => choose(value)}
+      >
         <option value="">{texts.input.notSet}</option>
         {oneof.fields.map(({ name, jsonName }) => (
           <option key={name} value={name}>
@@ -201,7 +211,7 @@ function Oneof({ desc, json, place, oneof }: OneofProps) {
         ))}
       </select>
       {isSet.map((field) => (
-        <Field key={field.number} {...{ desc, json, place, field }} />
+        <Field key={field.number} {...{ desc, json, field }} place={parent} />
       ))}
     </div>
   );

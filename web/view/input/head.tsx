@@ -1,5 +1,5 @@
 /** The name, type, comment and problem of a value. */
-import type { DescField } from "@bufbuild/protobuf";
+import type { DescField, DescOneof } from "@bufbuild/protobuf";
 import type { ComponentChildren } from "preact";
 import { isRequired } from "../../call/draft.ts";
 import { scalarName } from "../../call/scalars.ts";
@@ -8,25 +8,28 @@ import { useTexts } from "../language.ts";
 import { commentOf, type Place, useInput } from "./context.ts";
 
 interface HeadProps {
-  readonly field: DescField;
+  /** The field or oneof. */
+  readonly of: DescField | DescOneof;
   readonly place: Place;
+  /** The identifier of the control that the name labels. Undefined if there are several. */
+  readonly control?: string;
   readonly toggle?: ComponentChildren;
-  readonly isLabel?: boolean;
 }
 
-export function Head({ field, place, toggle, isLabel = false }: HeadProps) {
-  const { comments } = useInput();
-  const comment = commentOf(comments, field);
-  const prefix = place.label.slice(0, -field.jsonName.length);
+export function Head({ of, place, control, toggle }: HeadProps) {
+  const comment = commentOf(useInput().comments, of);
+  const shown = of.kind === "field" ? of.jsonName : of.name;
+  const prefix = place.label.slice(0, -shown.length);
   const name = (
     <>
       {prefix !== "" && <span class="unseen">{prefix}</span>}
-      {field.jsonName}
+      {shown}
     </>
   );
   return (
     <div class="head">
-      {isLabel ? <label for={place.id}>{name}</label> : <span class="label">{name}</span>} <TypeOf field={field} />
+      {control === undefined ? <span class="label">{name}</span> : <label for={control}>{name}</label>}{" "}
+      <TypeOf of={of} />
       {toggle}
       {comment !== undefined && (
         <div class="note" id={`${place.id}-comment`}>
@@ -37,12 +40,12 @@ export function Head({ field, place, toggle, isLabel = false }: HeadProps) {
   );
 }
 
-export function TypeOf({ field }: { field: DescField }) {
+export function TypeOf({ of }: { of: DescField | DescOneof }) {
   const texts = useTexts();
   return (
-    <span class="type" lang="en">
-      {typeName(field)}
-      {isRequired(field) && <span lang={undefined}> {texts.input.required}</span>}
+    <span class="type">
+      <span lang="en">{of.kind === "field" ? typeName(of) : "oneof"}</span>
+      {of.kind === "field" && isRequired(of) && ` ${texts.input.required}`}
     </span>
   );
 }

@@ -1,6 +1,7 @@
 /** Tests the appearance of the page: accessibility with axe, narrow and wide windows, and images. */
 import assert from "node:assert/strict";
 import { openPage } from "../support/browser.ts";
+import { openMany, PACKAGE } from "../support/many-methods.ts";
 import {
   assertAccessible,
   assertOnlyRefused,
@@ -35,6 +36,41 @@ testInChromium("the page looks right", [
         },
       ],
     ),
+  ),
+  ...(
+    [
+      { locale: "en", colorScheme: "light", width: 360 },
+      { locale: "ko", colorScheme: "dark", width: 800 },
+      { locale: "en", colorScheme: "dark", width: 1400 },
+    ] as const
+  ).map(
+    ({ locale, colorScheme, width }): PageTest => [
+      `with many methods, axe finds nothing and nothing is too wide, in ${locale} on ${colorScheme} at ${width} pixels`,
+      async (t, browser, files) => {
+        const options = { locale, colorScheme, viewport: { width, height: 800 } };
+        const { page } = await openMany(t, browser, files, options, `#/${PACKAGE}.SecondService/Watch`);
+        const assertLooks = async () => {
+          await assertAccessible(page);
+          assert.equal(await page.evaluate("document.documentElement.scrollWidth"), width);
+        };
+        await page.locator(".primary").click();
+        await page.locator(".stop").waitFor();
+        await page.locator(".exchange").waitFor();
+        await page.keyboard.press("Escape");
+        await page.locator(".history summary").click();
+        await page.locator(".metadata summary").click();
+        await page.locator("#deadline").fill("late");
+        await assertLooks();
+        await page.keyboard.press("Tab"); // out of the field
+        await page.locator("h1").click();
+        await page.keyboard.press("/");
+        await page.keyboard.type("chat");
+        await assertLooks();
+        await page.keyboard.press("Enter");
+        await page.locator(".streams").waitFor();
+        await assertLooks();
+      },
+    ],
   ),
   ...[360, 800, 1400].map(
     (width): PageTest => [

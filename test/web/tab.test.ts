@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Page as BrowserPage } from "playwright-core";
 import { openPage } from "../support/browser.ts";
+import { openMany, PACKAGE } from "../support/many-methods.ts";
 import {
   assertOnlyRefused,
   call,
@@ -193,6 +194,20 @@ testInChromium("the page remembers", [
         await wholeTable(page);
         assert.equal(posts().length, index + 1, `${key} in ${place}`);
       }
+    },
+  ],
+  [
+    "Escape stops a stream, and the history has it",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files, {}, `#/${PACKAGE}.SecondService/Watch`);
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("Control+Enter");
+      await page.locator(".result .response", { hasText: /^[3-9] messages/ }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.locator(".result", { hasText: "stopped" }).waitFor();
+      assert.equal(await page.locator(".stop").count(), 0);
+      await page.locator(".history summary").click();
+      assert.match(await text(page.locator(".history li")), / Watch canceled /);
     },
   ],
 ]);

@@ -34,8 +34,9 @@ export function MethodList({ services, chosen }: MethodListProps) {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
     if (total <= SEARCH_ABOVE) return;
     event.preventDefault();
+    search.current?.focus();
     setOpen(true);
-    setTimeout(() => search.current?.focus()); // after the list is rendered, in a narrow window
+    setTimeout(() => search.current?.focus()); // in a narrow window it was hidden until now
   }
 
   function onKeyDown(event: KeyboardEvent): void {

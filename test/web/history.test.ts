@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { addEntry, type HistoryEntry, parseEntries, parseMetadata } from "../../web/call/history.ts";
 
 const ENTRY: HistoryEntry = {
-  procedure: "test.Test/GetSum",
+  procedure: "calls.v1.CallService/Add",
   input: '{"a": 1}',
   protocol: "grpc-web",
   metadata: { rows: [["x-key", "1"]], deadline: "" },

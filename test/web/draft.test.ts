@@ -297,6 +297,11 @@ test("the place of a problem is found in the text", () => {
   assert.deepEqual(places, ['"x"', '"y"']);
 });
 
+test("a place is missing in a text over the limits, which a form can make", () => {
+  assert.equal(offsetOf(" ".repeat(1_000_001), [0]), 1_000_001);
+  assert.equal(offsetOf("[".repeat(300), [0, 0]), 2);
+});
+
 test("messages nested up to protobuf's limit are read, and one level more is a problem", () => {
   const nested = (levels: number) => `${'{"inner":'.repeat(levels)}{}${"}".repeat(levels)}`;
   assert.ok("message" in read(Scalars, nested(99)));

@@ -420,7 +420,7 @@ testInChromium("the input of a method", [
       const { page, received, editor, call } = await open(t, browser, files);
       const dishes = Array.from({ length: 5_000 }, (_, i) => ({ dish: `dish ${i}` }));
       await editor.fill(JSON.stringify({ dishes }));
-      await page.getByText("The form shows messages of less than 1000 values").waitFor();
+      await page.getByText("The form shows messages of fewer than 500 values").waitFor();
       await call.click();
       await nextResponse(page, 1);
       assert.deepEqual(received, [{ dishes }]);

@@ -55,10 +55,14 @@ export function parseJson(text: string): Json {
   return new Parser(text).parse();
 }
 
-/** Returns the offset of the value at `path` in a valid text. Returns the length of the text if the value is missing. */
+/** Returns the offset of the value at `path`. Returns the length of the text if it does not have the value. */
 export function offsetOf(text: string, path: Path): number {
   const parser = new Parser(text, path);
-  parser.parse();
+  try {
+    parser.parse();
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error; // the form can make a text that is longer than the limit
+  }
   return parser.found ?? text.length;
 }
 

@@ -92,7 +92,7 @@ export const en: Texts = {
     format: "Format",
     line: (line) => `line ${line}`,
     outdated: "The text in the editor is not valid JSON. The form shows the newest valid value, and cannot change it.",
-    tooLarge: (limit) => `The form shows messages of less than ${limit} values. Edit this one as JSON.`,
+    tooLarge: (limit) => `The form shows messages of fewer than ${limit} values. Edit this one as JSON.`,
     onlyInJson: (names) => `Only in the JSON: ${names}`,
     notSet: "not set",
     required: "required",

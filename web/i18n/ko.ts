@@ -103,7 +103,7 @@ export const ko: Texts = {
     unset: "해제",
     unsetOf: (name) => `${name} 해제`,
     add: "추가",
-    addTo: (name) => `${name} 추가`,
+    addTo: (name) => `${name}에 추가`,
     remove: "삭제",
     removeOf: (name) => `${name} 삭제`,
     item: (list, number) => `${list}, ${number}번째 항목`,

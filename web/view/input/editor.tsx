@@ -26,7 +26,6 @@ export function Editor({ draft, setDraft, problems }: EditorProps) {
     <div class="editor">
       <textarea
         ref={area}
-        lang="en"
         aria-label={texts.input.editor}
         aria-invalid={problems.size > 0}
         aria-describedby={problems.size > 0 ? "editor-problems" : undefined}

@@ -4,16 +4,17 @@ import { hasCustomJsonRepresentation } from "@bufbuild/protobuf/wkt";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { type Draft, draftOfJson } from "../../call/draft.ts";
-import { editAt } from "../../call/edits.ts";
+import { editAt, isKeyOf } from "../../call/edits.ts";
 import { countValues, type Json } from "../../call/json.ts";
 import type { Problems } from "../../call/read-draft.ts";
 import { useTexts } from "../language.ts";
 import { useSchema } from "../schema.ts";
 import { Arguments, Comments, fitsLine } from "./arguments.tsx";
-import { InputContext, type InputState, ROOT, useInput } from "./context.ts";
+import { InputContext, type InputState, placeOfField, ROOT, useInput } from "./context.ts";
 import { Control } from "./control.tsx";
 import { Editor } from "./editor.tsx";
 import { Fields } from "./fields.tsx";
+import { ProblemOf } from "./head.tsx";
 
 export interface InputProps {
   readonly desc: DescMessage;
@@ -55,7 +56,7 @@ function Line({ desc, draft, setDraft, problems, head, action }: InputProps) {
       </div>
       <Comments desc={desc} />
       {[...problems].map(([name, { message }]) => (
-        <p key={name} class="problem" id={name === "" ? undefined : `${ROOT.id}-${name}-problem`} role="alert">
+        <p key={name} class="problem" id={problemId(desc, name)} role="alert">
           {texts.onlyRefused}: <NamedProblem name={name} message={message} />
         </p>
       ))}
@@ -66,6 +67,12 @@ function Line({ desc, draft, setDraft, problems, head, action }: InputProps) {
       </details>
     </>
   );
+}
+
+/** Returns the identifier by which the control of the field names its problem. Undefined if `name` is not a field. */
+function problemId({ fields }: DescMessage, name: string): string | undefined {
+  const field = fields.find((each) => isKeyOf(name, each));
+  return field && `${placeOfField(ROOT, field).id}-problem`;
 }
 
 function Sides({ desc, draft, setDraft, problems, head, action }: InputProps) {
@@ -105,7 +112,7 @@ function NamedProblem({ name, message }: { name: string; message: string }) {
 }
 
 /** Limits the values of a message that the form shows. All of them are rendered after each key press. */
-const MAX_VALUES = 1_000;
+const MAX_VALUES = 500;
 
 function Form({ desc, draft: { json } }: Pick<InputProps, "desc" | "draft">) {
   const texts = useTexts();
@@ -126,6 +133,7 @@ function Whole({ desc, json }: { desc: DescMessage; json: Json }) {
         set={(changed) => edit([], (json) => changed ?? json)}
         canUnset={false}
       />
+      <ProblemOf place={ROOT} />
     </div>
   );
 }

@@ -88,6 +88,15 @@ export async function call(page: BrowserPage, a: number, b: number): Promise<voi
   await wholeTable(page);
 }
 
+/** The tools and languages for which the page has text to paste. */
+export const TOOLS = ["grpcurl", "buf curl", "curl", "Python", "TypeScript"] as const;
+
+/** Chooses the tool or language, and returns its text to paste. */
+export async function snippet(page: BrowserPage, name: string): Promise<string> {
+  await page.getByRole("radio", { name, exact: true }).check();
+  return String(await page.locator(".snippets pre").textContent());
+}
+
 /** Waits until all protocols were called for the table of sizes. */
 export async function wholeTable(page: BrowserPage): Promise<void> {
   await page.locator(".sizes tbody tr").nth(PROTOCOLS.length).waitFor();

@@ -16,7 +16,9 @@ import {
   openRecorded,
   type PageTest,
   PROCEDURE,
+  snippet,
   startPage,
+  TOOLS,
   testInChromium,
   text,
   wholeTable,
@@ -189,8 +191,8 @@ testInChromium("the page calls", [
         assert.equal(await text(page.getByLabel("Response", { exact: true }).locator(".start")), "HTTP/2 200");
         assert.match(await text(page.locator(".headers .hidden dt")), /^User-Agent, .*Sec-\*/);
       }
-      for (const line of await page.locator(".snippets pre").allInnerTexts()) {
-        assert.match(line, /https:\/\/|^grpcurl (?!-plaintext)|secure_channel/);
+      for (const name of TOOLS) {
+        assert.match(await snippet(page, name), /https:\/\/|^grpcurl (?!-plaintext)|secure_channel/);
       }
       // Chromium refuses the certificate before it overlooks that.
       for (const entry of log.splice(0)) assert.match(entry, /it does not trust this server's certificate/);

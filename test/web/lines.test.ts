@@ -9,10 +9,8 @@ import { openPage } from "../support/browser.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { ENV, run } from "../support/command.ts";
 import { findJudge, findPython } from "../support/judge.ts";
-import { type PageTest, startPage, testInChromium } from "../support/page-tests.ts";
+import { type PageTest, snippet, startPage, TOOLS, testInChromium } from "../support/page-tests.ts";
 import { makeWorkspace, runPython, runTypeScript } from "../support/programs.ts";
-
-const SNIPPETS = ["grpcurl", "buf curl", "curl", "Python", "TypeScript"];
 
 testInChromium("the page's lines are pasted", [
   [
@@ -38,7 +36,7 @@ testInChromium("the page's lines are pasted", [
         });
         const note = String(await page.getByText("-cacert FILE").textContent());
         const isProgram = (name: string): boolean => name === "Python" || name === "TypeScript";
-        const names = mutual ? SNIPPETS.filter((name) => !isProgram(name)) : SNIPPETS;
+        const names = mutual ? TOOLS.filter((name) => !isProgram(name)) : TOOLS;
         await runSnippets(
           t,
           page,
@@ -69,19 +67,15 @@ async function runSnippets(
   t: TestContext,
   page: BrowserPage,
   change: (name: string, snippet: string) => { readonly snippet: string; readonly env?: NodeJS.ProcessEnv },
-  names: readonly string[] = SNIPPETS,
+  names: readonly string[] = TOOLS,
 ): Promise<void> {
   const cwd = await makeWorkspace(t, "test/proto");
   await page.getByLabel("a", { exact: true }).fill("20");
   await page.getByLabel("b", { exact: true }).fill("22");
   for (const name of names) {
     await t.test(name, async (t) => {
-      const text = await page
-        .locator(".snippets figure", { has: page.locator(`figcaption b:text-is("${name}")`) })
-        .locator("pre")
-        .textContent();
-      const { snippet, env } = change(name, String(text));
-      const result = await runSnippet(t, name, snippet, cwd, { ...ENV, ...env });
+      const changed = change(name, await snippet(page, name));
+      const result = await runSnippet(t, name, changed.snippet, cwd, { ...ENV, ...changed.env });
       if (result === undefined) return;
       assert.deepEqual([result.code, result.stderr], [0, ""]);
       assert.match(result.stdout, /sum"?: ?42\b/);

@@ -7,7 +7,7 @@ import type { Browser } from "playwright-core";
 import { openPage } from "../support/browser.ts";
 import { run } from "../support/command.ts";
 import { compileOwn, generateOwn, type Implementation, type OwnContract, openOwn } from "../support/own-contract.ts";
-import { chooseMethod, type PageTest, testInChromium, text, wholeTable } from "../support/page-tests.ts";
+import { chooseMethod, type PageTest, snippet, testInChromium, text, wholeTable } from "../support/page-tests.ts";
 import { startServer } from "../support/server.ts";
 
 const SHOP = `
@@ -123,9 +123,9 @@ const OF_THE_SHOP: readonly OwnTest[] = [
           protocol,
         );
       }
-      const curl = String(await page.locator(".snippets pre", { hasText: /^curl / }).textContent());
+      const curl = await snippet(page, "curl");
       assert.deepEqual(JSON.parse((await run("sh", ["-c", curl])).stdout), { said: "O'Kimbap 김밥 1 true -7 no egg" });
-      const program = String(await page.locator(".snippets pre", { hasText: /^import \{ createClient/ }).textContent());
+      const program = await snippet(page, "TypeScript");
       const folder = await generateOwn(t, SHOP);
       const printed = await run("node", ["--input-type=module-typescript", "-"], { cwd: folder, input: program });
       assert.match(printed.stdout, /said: "O'Kimbap 김밥 1 true -7/, printed.stderr);

@@ -9,6 +9,7 @@ import {
   choose,
   openRecorded,
   PROCEDURE,
+  snippet,
   startPage,
   testInChromium,
   text,
@@ -82,6 +83,21 @@ testInChromium("the page remembers", [
       ] satisfies Parameters<typeof testInChromium>[1][number],
   ),
   [
+    "the chosen tool stays chosen after an invalid input, and when the page is loaded again",
+    async (t, browser, files) => {
+      const { url } = await startPage(t, files);
+      const { page } = await openPage(t, browser, url);
+      assert.match(await snippet(page, "Python"), /^# mkdir/);
+      await page.getByLabel("a", { exact: true }).fill("x");
+      await page.locator(".snippets").waitFor({ state: "detached" });
+      await page.getByLabel("a", { exact: true }).fill("7");
+      await page.locator(".snippets pre", { hasText: "a=7" }).waitFor();
+      await page.reload();
+      await page.locator(".snippets pre", { hasText: "# mkdir" }).waitFor();
+      assert.equal(await page.locator(".snippets figure").count(), 1);
+    },
+  ],
+  [
     "metadata and deadline are sent in each protocol, and are in the snippets",
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);
@@ -97,7 +113,7 @@ testInChromium("the page remembers", [
           /^5000m?$/,
         );
       }
-      assert.match(await text(page.locator(".snippets pre", { hasText: /^curl / })), /x-key: a b/i);
+      assert.match(await snippet(page, "curl"), /x-key: a b/i);
       assert.match(await text(page.locator(".metadata summary")), /x-key, 5000 ms$/);
     },
   ],

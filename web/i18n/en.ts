@@ -208,6 +208,8 @@ export const en: Texts = {
   notCopied: "Not copied",
   pythonNote: "in the repository's folder, with grpcio-tools; first run the command in its first line",
   typescriptNote: "in the repository's folder, with Node 22.18 or later",
+  toolLabel: "Tool or language",
+  curlStreamNote: "a character in front of a received message is the last byte of its length",
   repositoryNote: "in the repository's folder",
 
   costHeading: "What gRPC costs, or gains",

@@ -210,6 +210,8 @@ export const ko: Texts = {
   notCopied: "복사하지 못함",
   pythonNote: "grpcio-tools가 필요합니다. 저장소 폴더에서 첫 줄의 명령을 먼저 실행하세요",
   typescriptNote: "저장소 폴더에서 Node 22.18 이상으로 실행하세요",
+  toolLabel: "도구 또는 언어",
+  curlStreamNote: "받은 메시지 바로 앞에 글자가 하나 보이면 메시지 길이의 마지막 바이트입니다",
   repositoryNote: "저장소 폴더에서 실행하세요",
 
   costHeading: "gRPC로 바꾸면 무엇이 달라질까",

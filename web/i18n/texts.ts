@@ -145,6 +145,8 @@ export interface Texts {
   readonly notCopied: string;
   readonly pythonNote: string;
   readonly typescriptNote: string;
+  readonly toolLabel: string;
+  readonly curlStreamNote: string;
   readonly repositoryNote: string;
 
   readonly costHeading: string;

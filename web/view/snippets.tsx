@@ -1,10 +1,13 @@
-/** Shows the same call as text to paste, with a button that copies it. */
+/** Shows the same call as text to paste for the chosen tool or language, with a button that copies it. */
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { useState } from "preact/hooks";
 import { createSnippets, type Snippet } from "../call/snippets.ts";
 import { useTexts } from "./language.ts";
 import type { Metadata } from "./metadata.ts";
 import { useSchema } from "./schema.ts";
+import { readSession, writeSession } from "./session.ts";
+
+const STORAGE_KEY = "tool";
 
 export interface SnippetsProps {
   readonly method: DescMethod;
@@ -17,36 +20,51 @@ export function Snippets({ method, input, metadata: { headers, timeoutMs } }: Sn
   const { registry } = useSchema();
   const scheme = location.protocol === "https:" ? "https" : "http";
   const address = { scheme, authority: location.host } as const;
+  const snippets = createSnippets(method, [input], address, { headers, timeoutMs, registry });
+  const [chosen, setChosen] = useState(() => readSession(STORAGE_KEY));
+  const shown = snippets.find(({ name }) => name === chosen) ?? (snippets[0] as Snippet);
+
+  function choose(name: Snippet["name"]): void {
+    writeSession(STORAGE_KEY, name);
+    setChosen(name);
+  }
+
   return (
     <>
       <p>{texts.snippetsIntro}</p>
       {scheme === "https" && <p class="note">{texts.snippetsOverTls}</p>}
-      <div class="snippets">
-        {createSnippets(method, [input], address, { headers, timeoutMs, registry }).map((snippet) => (
-          <SnippetView key={snippet.name} {...snippet} />
-        ))}
-      </div>
+      <fieldset class="snippets">
+        <legend class="unseen">{texts.toolLabel}</legend>
+        <div class="choices">
+          {snippets.map(({ name }) => (
+            <label key={name}>
+              <input type="radio" name="tool" checked={name === shown.name} onChange={() => choose(name)} />
+              {name}
+            </label>
+          ))}
+        </div>
+        <SnippetView key={shown.name} {...shown} isStream={method.methodKind !== "unary"} />
+      </fieldset>
     </>
   );
 }
 
-function SnippetView({ name, text }: Snippet) {
+function SnippetView({ name, text, isStream }: Snippet & { readonly isStream: boolean }) {
   const texts = useTexts();
   /** The text that the newest click tried to copy, and the outcome. */
   const [tried, setTried] = useState<{ readonly text: string; readonly outcome: "copied" | "notCopied" }>();
   const outcome = tried?.text === text ? tried.outcome : undefined;
   const notes: Partial<Record<Snippet["name"], string>> = {
     "buf curl": texts.repositoryNote,
+    ...(isStream && { curl: texts.curlStreamNote }),
     Python: texts.pythonNote,
     TypeScript: texts.typescriptNote,
   };
   const note = notes[name];
   return (
-    <figure class={text.includes("\n") ? "program" : undefined}>
+    <figure>
       <figcaption>
-        <span>
-          <b>{name}</b> {note && <span class="note">{note}</span>}
-        </span>
+        <span class="note">{note}</span>
         {/* Browsers have a clipboard only on pages that came over TLS or from loopback. */}
         {navigator.clipboard && (
           <button

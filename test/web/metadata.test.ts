@@ -1,7 +1,11 @@
 /** Tests the metadata and the deadline that a user types: headers to send, or the problem of each row. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { type MetadataProblem, readMetadata, readTimeout } from "../../web/call/metadata.ts";
+import { startBrowser } from "../support/browser.ts";
 
 test("rows of metadata become headers, in their order, without empty rows", () => {
   assert.deepEqual(
@@ -55,6 +59,36 @@ test("each invalid row has a problem, and then nothing can be sent", () => {
       ["x-good", "2"],
     ]);
     assert.deepEqual(read, { problems: new Map([[1, problem]]) }, `${name}: ${value}`);
+  }
+});
+
+/** Names that look like each other, of which browsers send some. */
+const NAMES =
+  "accept accept-charset accept-encoding accept-language access-control-request-headers access-control-request-method " +
+  "authorization cache-control connection content-length cookie cookie2 date dnt expect forwarded from host keep-alive " +
+  "origin pragma priority proxy-x range referer sec-x set-cookie te trailer transfer-encoding upgrade user-agent via " +
+  "width x-forwarded-for x-http-method x-http-method-override x-method-override x-sec-x";
+
+test("the names that browsers are said to ignore are those that Chromium does not send", async (t) => {
+  const browser = await startBrowser(t);
+  if (browser === undefined) return;
+  const server = http.createServer((request, response) => {
+    const sent = request.rawHeaders.filter((_, i) => i % 2 === 0 && request.rawHeaders[i + 1] === "probe");
+    response.setHeader("content-type", "text/plain").end(String(sent));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  for (const name of NAMES.split(" ")) {
+    const call = `fetch("/", { method: "POST", body: "x", headers: { "${name}": "probe" } }).then((each) => each.text())`;
+    const isSent = ((await page.evaluate(call)) as string).toLowerCase() === name;
+    const read = readMetadata([[name, "probe"]]);
+    const problem = "problems" in read ? read.problems.get(0) : undefined;
+    assert.equal(problem, isSent ? undefined : "browser", name);
   }
 });
 

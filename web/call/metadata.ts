@@ -40,9 +40,12 @@ function problemOf(name: string, value: string): MetadataProblem | undefined {
 /** Matches the names of headers that the protocols reserve or set (PROTOCOL-HTTP2; Connect protocol). */
 const OF_PROTOCOL = /^(grpc-.*|connect-.*|content-type|content-encoding|x-grpc-web|x-user-agent)$/;
 
-/** Matches the names that fetch ignores or refuses (Fetch, "forbidden request-header"). */
+/**
+ * Matches the names that browsers ignore (Fetch, "forbidden request-header"). Chromium ignores User-Agent too, which Fetch
+ * allows.
+ */
 const OF_BROWSER =
-  /^(proxy-.*|sec-.*|accept-(charset|encoding)|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|via)$/;
+  /^(proxy-.*|sec-.*|accept-(charset|encoding)|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|set-cookie|te|trailer|transfer-encoding|upgrade|user-agent|via)$/;
 
 /** True for Base64 with or without padding (RFC 4648, 4). */
 function isBase64(text: string): boolean {

@@ -3,10 +3,8 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import type { Page } from "playwright-core";
 import { openPage, startBrowser } from "../../support/browser.ts";
+import { snippet, TOOLS } from "../../support/page-tests.ts";
 import type { MethodCall } from "./calls.ts";
-
-/** The names of the lines to paste for a method that browsers cannot call. */
-const LINES = ["grpcurl", "buf curl", "Python", "TypeScript"];
 
 /** Calls each method that a browser can call. Checks that the page explains the others, and has lines to paste for them. */
 export async function callFromPage(t: TestContext, url: string, calls: readonly MethodCall[]): Promise<void> {
@@ -49,11 +47,8 @@ async function readLines(page: Page, { method }: MethodCall): Promise<void> {
     .first()
     .waitFor();
   assert.equal(await page.getByRole("button", { name: "Call", exact: true }).count(), 0, method);
-  const lines = await page.locator(".snippets figure").allInnerTexts();
-  for (const name of LINES) {
-    const text = lines.find((each) => each.startsWith(name));
-    assert.ok(text?.includes(method.split("/")[1] as string), `${method} has no lines for ${name}`);
-  }
+  const name = new RegExp(method.split("/")[1] as string, "i");
+  for (const tool of TOOLS) assert.match(await snippet(page, tool), name);
 }
 
 /** Returns the first text in a value of JSON that begins with a capital letter, or "". */

@@ -113,16 +113,20 @@ function change(written: Readonly<Record<string, string>>): void {
       mkdirSync(dirname(join(ROOT, path)), { recursive: true });
       writeFileSync(join(ROOT, path), text);
     }
-    for (const script of ["generate", "format"]) {
-      const { status, error } = spawnSync("npm", ["run", "--silent", script], { cwd: ROOT, stdio: "inherit" });
-      if (status !== 0) throw error ?? new Error(`npm run ${script} ended with ${status}`);
-    }
+    runProgram("npm", "run", "--silent", "generate");
+    runProgram("npx", "biome", "check", "--write", "--files-ignore-unknown=true", ...Object.keys(written));
   } catch (error) {
     const { message } = error as Error;
     throw new Refusal(
       `${message}; this brings the repository back: git restore --staged --worktree . && git clean -fd`,
     );
   }
+}
+
+/** Runs a program with the output of this one. Throws if it fails. */
+function runProgram(command: string, ...args: string[]): void {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: "inherit" });
+  if (status !== 0) throw error ?? new Error(`${[command, ...args].join(" ")} ended with ${status}`);
 }
 
 /** Returns the branch that is checked out, or main. */

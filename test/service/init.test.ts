@@ -8,6 +8,9 @@ import { after, type TestContext, test } from "node:test";
 import { readPackage } from "../../tools/init/package-name.ts";
 import { ENV, type Result, ROOT, run } from "../support/command.ts";
 
+/** It generates code, builds the page and formats, which takes long on a busy machine. */
+const TIMEOUT_MS = 240_000;
+
 /** A repository with one commit. The tests that use it leave it without changes. */
 const REPOSITORY = await makeRepository();
 after(() => rm(REPOSITORY, { recursive: true }));
@@ -153,23 +156,31 @@ test("after a step that fails, the commands of the message bring the repository 
   await commit(folder);
   const { code, stderr } = await init(folder, "acme.eliza.v1");
   assert.equal(code, 1);
-  const [, commands = ""] = /^init: npm run generate ended with 1; .* back: (.*)$/m.exec(stderr) ?? [];
+  const [, commands = ""] = /^init: npm run --silent generate ended with 1; .* back: (.*)$/m.exec(stderr) ?? [];
   assert.match(await git(folder, "status", "--porcelain"), /^D {2}src\/sum\.ts$/m);
   assert.equal((await run("sh", ["-c", commands], { cwd: folder })).code, 0, commands);
   assert.equal(await git(folder, "status", "--porcelain", "--ignored"), "!! node_modules\n");
   assert.equal(await git(folder, "diff", "HEAD"), "");
 });
 
-test("the repository that it makes has a service that is tested, and nothing of the tutorial", async (t) => {
+test("the repository that it makes has a tested service and nothing of the tutorial", {
+  timeout: TIMEOUT_MS,
+}, async (t) => {
   const folder = await makeRepository();
   t.after(() => rm(folder, { recursive: true }));
+  await git(folder, "checkout", "--quiet", "-b", "trunk");
   const { code, stdout, stderr } = await init(folder, "acme.order_book.v1");
   assert.equal(code, 0, stderr);
   assert.match(stdout, /: OrderBookService of acme\.order_book\.v1\nnext: npm run test:service && git add --all/);
 
   const { name, scripts } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
   assert.equal(name, "order-book");
-  assert.equal(scripts.breaking, "buf breaking --against '.git#branch=main'");
+  assert.equal(scripts.breaking, "buf breaking --against '.git#branch=trunk'");
+  for (const document of ["README.md", "CONTRIBUTING.md"])
+    assert.match(
+      await readFile(join(folder, document), "utf8"),
+      /compares the contract with the one .*on (?:the branch )?trunk/,
+    );
   for (const script of ["client", "init"]) assert.ok(!(script in scripts), script);
   await git(folder, "add", "--all");
   const documents = ["*.md", ".ci", "*.json", "*.yaml", "src", "tools"];
@@ -221,7 +232,7 @@ function assertRefused({ code, stdout, stderr }: Result, problem: RegExp): void 
 
 /** Runs the program of a folder. */
 function init(folder: string, ...args: string[]): Promise<Result> {
-  return run("tools/node.sh", ["tools/init.ts", ...args], { cwd: folder });
+  return run("tools/node.sh", ["tools/init.ts", ...args], { cwd: folder, timeout: TIMEOUT_MS });
 }
 
 /** Makes a repository of the files of this one, without its history. Its branch is main. */

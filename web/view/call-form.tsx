@@ -10,6 +10,7 @@ import { KeyHints } from "./keys.tsx";
 import { useTexts } from "./language.ts";
 import type { Metadata } from "./metadata.ts";
 import { MetadataFields } from "./metadata-fields.tsx";
+import { Name } from "./name.tsx";
 import type { Request } from "./request.ts";
 import { useSchema } from "./schema.ts";
 
@@ -40,7 +41,7 @@ export function CallForm({ request, metadata, caller }: CallFormProps) {
         problems={"problems" in input ? input.problems : NO_PROBLEMS}
         head={
           <span class="name">
-            {method.parent.typeName}.{method.name}
+            <Name text={`${method.parent.typeName}.${method.name}`} />
           </span>
         }
         action={

@@ -2,6 +2,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Comment } from "./comment.tsx";
 import { LANGUAGES, type Language, useTexts } from "./language.ts";
+import { Name } from "./name.tsx";
 import { useSchema } from "./schema.ts";
 
 /** The service of the tutorial, for which the page has texts and figures of its own. */
@@ -32,8 +33,10 @@ export function Header({ service, language, chooseLanguage }: HeaderProps) {
       ) : (
         <>
           <h1>
-            <span class="package">{typeName.slice(0, -name.length)}</span>
-            {name}
+            <span class="package">
+              <Name text={typeName.slice(0, -name.length)} />
+            </span>
+            <Name text={name} />
           </h1>
           <Comment text={comments.get(typeName)} />
           <p class="lead">{texts.generalLead}</p>

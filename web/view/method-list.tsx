@@ -5,6 +5,7 @@ import { formatLink } from "../call/link.ts";
 import { procedureOf, searchMethods } from "../call/methods.ts";
 import { isTyping } from "./keys.tsx";
 import { useTexts } from "./language.ts";
+import { Name } from "./name.tsx";
 
 /** The number of methods above which the list has a search. */
 const SEARCH_ABOVE = 8;
@@ -99,9 +100,13 @@ function ServiceName({ service: { name, typeName, deprecated } }: { service: Des
   const texts = useTexts();
   return (
     <p class="service" title={typeName}>
-      <span class="package">{typeName.slice(0, -name.length)}</span>
-      <b>{name}</b>
-      {deprecated && <span class="badge">{texts.deprecated}</span>}
+      <span class="package">
+        <Name text={typeName.slice(0, -name.length)} />
+      </span>
+      <b>
+        <Name text={name} />
+      </b>
+      {deprecated && <span class="note"> {texts.deprecated}</span>}
     </p>
   );
 }
@@ -123,7 +128,9 @@ function MethodLink({ method, isChosen, isTabStop }: MethodLinkProps) {
         aria-current={isChosen ? "page" : undefined}
         tabIndex={isTabStop ? 0 : -1}
       >
-        <span class={method.deprecated ? "name deprecated" : "name"}>{method.name}</span>{" "}
+        <span class={method.deprecated ? "name deprecated" : "name"}>
+          <Name text={method.name} />
+        </span>{" "}
         <span class="note">
           {texts.kinds[method.methodKind]}
           {method.deprecated && `, ${texts.deprecated}`}

@@ -11,6 +11,8 @@ import { StreamCount } from "./stream-count.tsx";
 
 /** Limits the characters that are shown of a response. */
 const MAX_CHARACTERS = 300;
+/** The characters above which a response is shown in smaller letters. */
+const LONG_CHARACTERS = 60;
 
 export interface ResultProps {
   readonly outcome: Outcome | undefined;
@@ -64,10 +66,11 @@ function Lines({ outcome }: { outcome: Outcome }) {
 function Response({ desc, message }: { desc: DescMessage; message: Message }) {
   const texts = useTexts();
   const { registry } = useSchema();
+  const line = shorten(formatMessage(desc, message, registry), MAX_CHARACTERS) || texts.emptyResponse;
   return (
-    <p class="response">
+    <p class={line.length > LONG_CHARACTERS ? "response long" : "response"}>
       <span class="unseen">{texts.responseLabel}: </span>
-      {shorten(formatMessage(desc, message, registry), MAX_CHARACTERS) || texts.emptyResponse}
+      {line}
     </p>
   );
 }

@@ -8,6 +8,7 @@ import { commentOf, placeOfField, ROOT, useInput } from "./context.ts";
 import { Control } from "./control.tsx";
 import { TypeOf } from "./head.tsx";
 
+const MAX_NAME_LENGTH = 20;
 const MAX_ARGUMENTS = 4;
 
 /** True if the control of the field can unset it, without another button. */
@@ -18,7 +19,10 @@ function hasUnset({ fieldKind, scalar }: DescField): boolean {
 /** True if the message has only a few fields, each of a scalar type or an enum. */
 export function fitsLine(desc: DescMessage): boolean {
   if (hasCustomJsonRepresentation(desc) || desc.fields.length > MAX_ARGUMENTS) return false;
-  return desc.fields.every((field) => field.oneof === undefined && (hasUnset(field) || isImplicit(field)));
+  return desc.fields.every(
+    (field) =>
+      field.jsonName.length <= MAX_NAME_LENGTH && field.oneof === undefined && (hasUnset(field) || isImplicit(field)),
+  );
 }
 
 export function Arguments({ desc, draft: { json, error } }: { desc: DescMessage; draft: Draft }) {

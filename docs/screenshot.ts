@@ -16,8 +16,9 @@ const MARGIN = 16;
 /** Time for the browser to finish the work of the previous call, which would delay the next one. */
 const SETTLE_MS = 500;
 
-/** Styles of the picture: they hide explanations, headers and errors to try. */
-const LEFT_OUT = `.lead, .languages, form .note, .tries, section > h2 + p, article h4:has(+ .headers), .headers { display: none }
+/** Styles of the picture: they hide explanations, headers, errors to try, and parts that are folded. */
+const LEFT_OUT = `.lead, .languages, form .note, form .comment, form .json, .metadata, .foot, .history, section > h2 + p,
+  article h4:has(+ .headers), .headers { display: none }
   h1 { margin-block-end: 1.25rem } h2 { margin-block-start: 1.5rem } .exchange { grid-template-columns: 1fr 1fr }`;
 
 async function main(): Promise<void> {

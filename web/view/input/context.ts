@@ -1,7 +1,7 @@
 /** The state that all controls of an input share, and the place of each control. */
 import type { DescField, DescOneof } from "@bufbuild/protobuf";
 import { createContext, type RefObject } from "preact";
-import { useContext, useEffect, useRef } from "preact/hooks";
+import { useContext, useLayoutEffect, useRef } from "preact/hooks";
 import type { FoundMember } from "../../call/edits.ts";
 import type { Json, Path } from "../../call/json.ts";
 import { nameOf, type Problems } from "../../call/read-draft.ts";
@@ -88,7 +88,7 @@ export interface Focus {
 export function useFocus(): Focus {
   const container = useRef<HTMLDivElement>(null);
   const wanted = useRef<string[]>([]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     for (const selector of wanted.current.splice(0)) {
       const found = container.current?.querySelector<HTMLElement>(selector);
       if (!found) continue;

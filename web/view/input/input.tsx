@@ -130,7 +130,7 @@ function Whole({ desc, json }: { desc: DescMessage; json: Json }) {
         type={{ scalar: undefined, enum: undefined, message: desc }}
         value={json}
         place={{ ...ROOT, label: desc.name }}
-        set={(changed) => edit([], (json) => changed ?? json)}
+        set={(changed) => edit([], (json) => (changed === undefined ? json : changed))}
         canUnset={false}
       />
       <ProblemOf place={ROOT} />

@@ -119,11 +119,11 @@ function Message({ outcome, envelope, isTabStop }: RowProps) {
         <summary tabIndex={isTabStop ? 0 : -1} data-number={number}>
           <span class="number">{number}</span>{" "}
           {message instanceof Error ? (
-            <span class="error" lang="en">
+            <span class="line error" lang="en">
               {shorten(message.message, MAX_CHARACTERS)}
             </span>
           ) : (
-            <span class="value">
+            <span class="line">
               {shorten(formatMessage(outcome.method.output, message, registry), MAX_CHARACTERS) || texts.emptyResponse}
             </span>
           )}{" "}

@@ -213,6 +213,26 @@ testInChromium("the page remembers", [
     },
   ],
   [
+    "the history restores a method that is not shown, and back leads to the one before",
+    async (t, browser, files) => {
+      const { page } = await openMany(t, browser, files);
+      const name = page.locator(".function .name");
+      await page.getByLabel("text", { exact: true }).fill("first");
+      await page.getByRole("button", { name: "Call", exact: true }).click();
+      await page.locator(".result .response", { hasText: "text = first" }).waitFor();
+      await page.getByLabel("text", { exact: true }).fill("second");
+      await page.getByRole("link", { name: "Find" }).click();
+      await page.getByLabel("number", { exact: true }).waitFor();
+      await page.locator(".history summary").click();
+      await page.locator(".history li button").click();
+      assert.equal(await page.getByLabel("text", { exact: true }).inputValue(), "first");
+      assert.match(await text(name), /FirstService\.Say$/);
+      assert.match(page.url(), /FirstService\/Say$/);
+      await page.goBack();
+      await page.getByLabel("number", { exact: true }).waitFor();
+    },
+  ],
+  [
     "Escape stops a stream, and the history has it",
     async (t, browser, files) => {
       const { page } = await openMany(t, browser, files, {}, `#/${PACKAGE}.SecondService/Watch`);

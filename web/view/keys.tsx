@@ -15,10 +15,11 @@ export function useKeys(keys: Keys): void {
   newest.current = keys;
   useEffect(() => {
     function onKeyDown(event: KeyboardEvent): void {
-      if (event.defaultPrevented || event.isComposing || event.repeat) return;
+      if (event.defaultPrevented || event.isComposing) return;
       const { call, stop } = newest.current;
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) call();
-      else if (event.key === "Escape" && stop !== undefined) stop();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        if (!event.repeat) call();
+      } else if (event.key === "Escape" && stop !== undefined) stop();
       else return;
       event.preventDefault(); // Enter would also submit the form, press the button that has the focus or open a link
     }

@@ -47,17 +47,15 @@ export function useRequest(services: readonly DescService[], first: DescMethod):
 
   function keep(procedure: string, draft: Draft): void {
     setDrafts((before) => new Map(before).set(procedure, draft));
+    // An input in the address would be another one than that of the page.
+    if (location.hash.includes("?")) history.replaceState(null, "", formatLink({ method, input: undefined }));
   }
 
   return {
     method,
     linkProblem: typeof link === "string" ? link : undefined,
     draft: drafts.get(procedureOf(method)) ?? example,
-    setDraft(draft) {
-      keep(procedureOf(method), draft);
-      // An input in the address would be another one than that of the page.
-      if (location.hash.includes("?")) history.replaceState(null, "", formatLink({ method, input: undefined }));
-    },
+    setDraft: (draft) => keep(procedureOf(method), draft),
     protocol: isOffered(wanted, method) ? wanted : "connect-json",
     setProtocol,
     restore({ procedure, input, protocol }) {

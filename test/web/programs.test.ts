@@ -69,7 +69,7 @@ const DELIMITED: JsonValue = { other: { inner: { group: { yes: true } } } };
 const WELL_KNOWN: JsonValue = {
   time: "2026-01-02T03:04:05.000000006Z",
   duration: "-1.5s",
-  struct: { ["__proto__"]: { a: [1, null, true, "b"] }, "c d": -0.5 },
+  struct: { ["__proto__"]: { a: [1, null, true, "b"] }, "c d": -0.5, e: -0, f: 1e21, g: "Infinity", h: {} },
   value: { a: [{}] },
   list: [null, "a", [1]],
   mask: "a,b.cD",

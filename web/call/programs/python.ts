@@ -1,5 +1,13 @@
 /** Formats a call as a Python program for grpcio. */
-import { type DescEnum, type DescField, type DescFile, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescField,
+  type DescFile,
+  type DescMessage,
+  type JsonValue,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { Any } from "@bufbuild/protobuf/wkt";
@@ -12,6 +20,8 @@ interface Modules {
   messages(file: DescFile): string;
   /** Returns the name of the module with the stubs of the file's services. */
   stubs(file: DescFile): string;
+  /** Returns the name of protobuf's module that converts JSON. */
+  jsonFormat(): string;
   /** The statements that import the modules that were named so far. */
   readonly imports: readonly string[];
   /** The paths of the named files and of all files that they import, except protobuf's own. */
@@ -78,6 +88,10 @@ function fromBase64(value: string): Uint8Array {
 function messageText(message: ReflectMessage, modules: Modules, call: ProgramCall): string {
   const { desc } = message;
   if (desc.typeName === "google.protobuf.Any") return anyText(message, modules, call);
+  const json = jsonOf(message);
+  if (json !== undefined) {
+    return list(`${modules.jsonFormat()}.ParseDict(`, [jsonText(json), `${typeName(desc, modules)}()`], ")");
+  }
   const fields = message.fields
     .filter((field) => message.isSet(field))
     .map((field) => {
@@ -95,6 +109,24 @@ function anyText(any: ReflectMessage, modules: Modules, call: ProgramCall): stri
       ? bytesText(value)
       : `${messageText(reflect(inner.desc, inner.message), modules, call)}.SerializeToString()`;
   return list(`${typeName(any.desc, modules)}(`, [`type_url=${text(typeUrl)}`, `value=${bytes}`], ")");
+}
+
+/** Returns the JSON of a google.protobuf.Struct, Value or ListValue. Returns undefined for other messages. */
+function jsonOf({ desc, message }: ReflectMessage): JsonValue | undefined {
+  if (desc.file.name !== "google/protobuf/struct") return undefined;
+  try {
+    return toJson(desc, message);
+  } catch {
+    return undefined; // JSON has neither NaN nor a Value without its kind
+  }
+}
+
+function jsonText(json: JsonValue): string {
+  if (json === null) return "None";
+  if (Array.isArray(json)) return list("[", json.map(jsonText), "]");
+  if (typeof json !== "object") return scalarText(json, ScalarType.DOUBLE);
+  const entries = Object.entries(json).map(([name, value]) => `${text(name)}: ${jsonText(value)}`);
+  return list("{", entries, "}");
 }
 
 function fieldText(message: ReflectMessage, field: DescField, modules: Modules, call: ProgramCall): string {
@@ -180,6 +212,10 @@ function createModules(): Modules {
   return {
     messages: (file) => nameOf(file, "_pb2"),
     stubs: (file) => nameOf(file, "_pb2_grpc"),
+    jsonFormat() {
+      names.set("google.protobuf.json_format", "json_format");
+      return "json_format";
+    },
     get imports() {
       return Array.from(names, ([path, name]) => {
         if (!path.split(".").every(isName)) return `${name} = importlib.import_module(${text(path)})`;

@@ -9,6 +9,7 @@ import type { Routes } from "../../src/server/rpc/options.ts";
 import { PROTOCOL_NAMES } from "../../web/call/protocol.ts";
 import { openPage } from "../support/browser.ts";
 import { envelope } from "../support/cells.ts";
+import { SERVER } from "../support/certificates.ts";
 import {
   assertAccessible,
   choose,
@@ -99,6 +100,24 @@ testInChromium("the page shows streams", [
       assert.doesNotMatch(await text(page.locator("main")), /Is the server still running/);
       await page.waitForTimeout(100);
       assert.equal(await page.locator(".messages summary").count(), rows);
+    },
+  ],
+  [
+    "over TLS a stream uses HTTP/2, in every protocol, and a stop ends it on the server",
+    async (t, browser, files) => {
+      let ended = 0;
+      const { url, log } = await startServer(t, { page: files, routes: endless(5, () => ended++), tls: SERVER });
+      const { page } = await openPage(t, browser, url, { ignoreHTTPSErrors: true });
+      for (const [i, protocol] of STREAMING.entries()) {
+        await callRepeat(page, protocol);
+        await page.locator(".messages summary").nth(3).waitFor();
+        await page.getByRole("button", { name: "Stop" }).click();
+        await page.getByText("You stopped the call.").waitFor();
+        assert.match(await text(page.locator(".result")), / ms, HTTP\/2$/);
+        while (ended <= i) await sleep(10);
+      }
+      // Chromium refuses the certificate before it overlooks that.
+      for (const entry of log.splice(0)) assert.match(entry, /it does not trust this server's certificate/);
     },
   ],
   [

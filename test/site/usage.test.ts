@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type DescService, fromJsonString } from "@bufbuild/protobuf";
+import { type DescMessage, type DescService, fromJsonString } from "@bufbuild/protobuf";
 import { hostOf } from "../../src/server/http/authority.ts";
-import { type Address, shellCommands, usageLines, withPort } from "../../src/server/site/usage.ts";
+import { type Address, exampleOf, shellCommands, usageLines, withPort } from "../../src/server/site/usage.ts";
 import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
 import { compileContract } from "../support/protos.ts";
@@ -64,6 +64,24 @@ const TYPES = [
 ];
 
 /** Has a method for each of protobuf's own types. */
+const NESTED = `
+syntax = "proto3";
+package nested.v1;
+import "google/protobuf/timestamp.proto";
+message Outer {
+  string name = 1;
+  Middle middle = 2;
+  Outer self = 3;
+  google.protobuf.Timestamp time = 4;
+  Bare bare = 5;
+  int32 count = 6;
+}
+message Middle { Inner inner = 1; Outer outer = 2; repeated Inner list = 3; int32 size = 4; }
+message Inner { bool is_last = 1; Deep deep = 2; }
+message Deep { string left_out = 1; }
+message Bare {}
+`;
+
 const OWN_TYPES = `
 syntax = "proto3";
 package own.v1;
@@ -160,6 +178,12 @@ test("the example of every type of protobuf's own is valid JSON of the type", (t
     const [, quoted, bare] = / -d (?:'(.*)'|(\S+)) a:1 /.exec(line) ?? [];
     assert.doesNotThrow(() => fromJsonString(method.input, String(quoted ?? bare)), line);
   }
+});
+
+test("an example has the messages inside, but none inside a message of its own type", (t) => {
+  const registry = compileContract(t, NESTED);
+  const example = exampleOf(registry.getMessage("nested.v1.Outer") as DescMessage);
+  assert.deepEqual(example, { name: "name", middle: { size: 1, inner: { isLast: true } }, count: 1 });
 });
 
 function wordsOf(t: TestContext, address: Address): Promise<string[][]> {

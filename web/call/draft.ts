@@ -1,6 +1,6 @@
 /** The draft of a message: a text in JSON, which a form and an editor change. */
 import type { DescField, DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { exampleOf } from "../../src/server/site/usage.ts";
+import { type Example, exampleOf } from "../../src/server/site/usage.ts";
 import { findMember, initialMessage, initialValue, setField } from "./edits.ts";
 import { formatJson, type Json, JsonError, parseJson } from "./json.ts";
 import { isNumeric, largestOf, numberOfText } from "./scalars.ts";
@@ -37,19 +37,20 @@ export function exampleDraft(desc: DescMessage): Draft {
 /** Limits the levels of required messages in an example: a message can require itself, which cannot be sent. */
 const MAX_REQUIRED = 8;
 
-function exampleJson(desc: DescMessage, levels: number): Json {
+function exampleJson(desc: DescMessage, levels: number, example: Example = exampleOf(desc)): Json {
   if (desc.typeName.startsWith("google.protobuf.")) return initialMessage(desc);
-  const example = new Map<string, unknown>(Object.entries(exampleOf(desc)));
+  const values = new Map(Object.entries(example));
   let json: Json = initialMessage(desc);
   for (const field of desc.fields) {
-    const value = example.get(field.jsonName);
-    if (value !== undefined) json = setField(json, desc, field, exampleScalar(field, value));
+    const value = values.get(field.jsonName);
+    if (value !== undefined) json = setField(json, desc, field, exampleValue(field, value, levels));
     else if (isRequired(field)) json = setField(json, desc, field, requiredValue(field, levels));
   }
   return json;
 }
 
-function exampleScalar({ scalar }: DescField, value: unknown): Json {
+function exampleValue({ scalar, message }: DescField, value: Example[string], levels: number): Json {
+  if (message !== undefined) return exampleJson(message, levels - 1, value as Example);
   return scalar !== undefined && isNumeric(scalar) ? numberOfText(scalar, String(value)) : (value as string | boolean);
 }
 

@@ -172,7 +172,11 @@ function line(...words: readonly string[]): string {
   return words.map((word) => (/^[\w./:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
 }
 
-type Example = Record<string, string | number | boolean>;
+/** A message in JSON, without fields of Protobuf's own types. */
+export type Example = { [name: string]: string | number | boolean | Example };
+
+/** Limits the messages inside each other in an example. */
+const MAX_EXAMPLE_LEVELS = 3;
 
 /** Returns an example message in JSON. Protobuf's own types have special forms (protobuf.dev, "ProtoJSON Format"). */
 function exampleJson(desc: DescMessage): unknown {
@@ -193,17 +197,28 @@ const SPECIAL_JSON: Readonly<Record<string, unknown>> = {
 
 /**
  * Returns an example message for JSON. Numbers are 1, 2, and so on. Each string is the name of its field, and each
- * boolean is true. Leaves out bytes and all fields that are not scalar.
+ * boolean is true. Messages inside are examples too, unless they are inside a message of their own type (`outer`).
+ * Leaves out lists, maps, enums, bytes and fields of Protobuf's own types.
  */
-export function exampleOf({ fields }: DescMessage): Example {
+export function exampleOf(desc: DescMessage, outer: readonly DescMessage[] = []): Example {
   const example: Example = {};
+  const messages = [...outer, desc];
   let number = 1;
-  for (const field of fields) {
-    if (field.fieldKind !== "scalar" || field.scalar === ScalarType.BYTES) continue;
+  for (const field of desc.fields) {
     if (field.oneof !== undefined && field.oneof.fields[0] !== field) continue; // at most one field of a oneof may be set
+    if (field.fieldKind === "message") {
+      const inner = innerExample(field.message, messages);
+      if (Object.keys(inner).length > 0) example[field.jsonName] = inner;
+    }
+    if (field.fieldKind !== "scalar" || field.scalar === ScalarType.BYTES) continue;
     if (field.scalar === ScalarType.STRING) example[field.jsonName] = field.name;
     else if (field.scalar === ScalarType.BOOL) example[field.jsonName] = true;
     else example[field.jsonName] = number++;
   }
   return example;
+}
+
+function innerExample(desc: DescMessage, outer: readonly DescMessage[]): Example {
+  const isLeftOut = outer.length === MAX_EXAMPLE_LEVELS || outer.includes(desc);
+  return isLeftOut || desc.typeName.startsWith("google.protobuf.") ? {} : exampleOf(desc, outer);
 }

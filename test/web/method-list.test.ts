@@ -1,9 +1,12 @@
 /** Tests the choice of a method: the list, its search, keys, links, back and forward. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { openPage } from "../support/browser.ts";
 import { openMany, PACKAGE } from "../support/many-methods.ts";
-import { type PageTest, snippet, testInChromium, text } from "../support/page-tests.ts";
+import { buildFiles, type PageTest, snippet, testInChromium, text } from "../support/page-tests.ts";
 import { compileContract } from "../support/protos.ts";
 import { startServer } from "../support/server.ts";
 
@@ -105,6 +108,26 @@ testInChromium("the page has a list of methods", [
       assert.equal(await text(page.locator("nav :focus .name")), "Say");
       await page.keyboard.press("Tab");
       assert.equal(await page.locator("nav :focus").count(), 0);
+    },
+  ],
+  [
+    "comments of the service and of the method are shown, in paragraphs",
+    async (t, browser) => {
+      const folder = mkdtempSync(join(tmpdir(), "comments-"));
+      t.after(() => rmSync(folder, { recursive: true }));
+      const comments = {
+        [`${PACKAGE}.FirstService`]: "Answers in\none line.\n\nAnd in\nanother.",
+        [`${PACKAGE}.FirstService.Greet`]: "Do not call:\n- it is old",
+      };
+      writeFileSync(join(folder, "a_comments.json"), JSON.stringify(comments));
+      const { page } = await openMany(t, browser, await buildFiles(t, folder, folder));
+      const paragraphs = page.locator("header .comment p");
+      assert.deepEqual(await paragraphs.allTextContents(), ["Answers in one line.", "And in another."]);
+      assert.equal(await page.locator("form .comment").count(), 0);
+      await page.getByRole("link", { name: "Greet" }).click();
+      await page.locator("form .comment").waitFor();
+      assert.equal(await page.locator("form .comment").textContent(), "Do not call:\n- it is old");
+      assert.equal(await text(page.locator("form .kind")), "deprecated");
     },
   ],
   ...["Join", "Chat"].map(

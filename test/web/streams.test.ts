@@ -7,12 +7,13 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, createRegistry } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
 import type { Routes } from "../../src/server/rpc/options.ts";
 import { valuesIn } from "../../web/annotate/part.ts";
 import { type Call, type CallOptions, makeCall, type Outcome, type StreamOutcome } from "../../web/call/call.ts";
 import { envelopeParts } from "../../web/call/parts.ts";
-import type { Protocol } from "../../web/call/protocol.ts";
+import { createTransport, type Protocol } from "../../web/call/protocol.ts";
+import { createRecorder } from "../../web/call/recorder.ts";
 import { StreamRecorder } from "../../web/call/stream-recorder.ts";
 import { envelope } from "../support/cells.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
@@ -153,6 +154,27 @@ test("the time of a call ends with its response, not with the browser's timing",
   const { milliseconds } = await makeCall(call, url, OPTIONS);
   const wholeMs = performance.now() - start;
   assert.ok(wholeMs - milliseconds >= 45, `${milliseconds} of ${wholeMs} ms`);
+});
+
+test("a recorder sends the headers that its change returns", async (t) => {
+  const seen: (string | null)[] = [];
+  const routes = echoRoutes({
+    say(request, { requestHeader }) {
+      seen.push(requestHeader.get("x-old"), requestHeader.get("x-new"));
+      return request;
+    },
+  });
+  const { url } = await startServer(t, { routes });
+  const recorder = createRecorder({
+    change: (request) => ({
+      ...request,
+      headers: [...request.headers.filter(([name]) => name !== "x-old"), ["x-new", "2"]],
+    }),
+  });
+  const client = createClient(Echo, createTransport("connect-json", url, recorder.fetch));
+  await client.say({ value: "x" }, { headers: { "x-old": "1" } });
+  assert.deepEqual(seen, [null, "2"]);
+  assert.ok(recorder.request?.headers.some(([name, value]) => name === "x-new" && value === "2"));
 });
 
 test("a unary call can be stopped, and is not unanswered", async (t) => {

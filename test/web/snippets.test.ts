@@ -1,12 +1,15 @@
 /** Tests that the programs to paste reach the right address, with hostile characters in it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, createFileRegistry, type DescService } from "@bufbuild/protobuf";
 import type { Address } from "../../src/server/site/usage.ts";
 import { createSnippets } from "../../web/call/snippets.ts";
 import { AddRequestSchema, CallService } from "../gen/calls/v1/calls_pb.ts";
 import { run } from "../support/command.ts";
 import { findJudge, PYTHON } from "../support/judge.ts";
+import { compile, Kinds } from "../support/protos.ts";
+import { Random } from "../support/random.ts";
+import { randomMessage } from "../support/random-message.ts";
 
 const ADDRESSES: readonly (readonly [address: Address, target: string])[] = [
   [{ scheme: "http", authority: "it's'+exit(1)+'a:80" }, "it's'+exit(1)+'a:80"],
@@ -42,6 +45,21 @@ test("a binary header that is not in base64 is text in the program", () => {
   const options = { headers: [["x-bin", "it's not"]] } as const;
   const snippets = createSnippets(CallService.method.add, [input], { scheme: "http", authority: "a:1" }, options);
   assert.match(snippets.find(({ name }) => name === "Python")?.text ?? "", /metadata=\[\("x-bin", b"it's not"\)\]/);
+});
+
+test("random messages of every type have programs, even if they are not valid in JSON", () => {
+  const random = new Random(1);
+  const registry = createFileRegistry(compile("test/fixtures/snippets"));
+  const everything = registry.getService("acme.everything.v1.EverythingService") as DescService;
+  const address = { scheme: "http", authority: "a:1" } as const;
+  for (const method of [...everything.methods, ...Kinds.methods]) {
+    for (let run = 0; run < 100; run++) {
+      const names = createSnippets(method, [randomMessage(random, method.input)], address, { registry }).map(
+        ({ name }) => name,
+      );
+      assert.deepEqual(names.slice(-2), ["Python", "TypeScript"]);
+    }
+  }
 });
 
 function snippet(name: string, address: Address): string {

@@ -73,7 +73,7 @@ export interface OpenOrder extends OpenPage {
   readonly call: Locator;
 }
 
-/** Opens the page of a service that records its inputs. */
+/** Opens the page of a service that records its inputs. The message is empty. */
 export async function openOrder(t: TestContext, browser: Browser, files: Page, options = {}): Promise<OpenOrder> {
   const own = compileOwn(t, ORDER, "shop.v1.OrderService", files);
   const received: JsonValue[] = [];
@@ -93,6 +93,7 @@ export async function openOrder(t: TestContext, browser: Browser, files: Page, o
   );
   const { page } = opened;
   const editor = page.locator(".editor textarea");
+  await editor.fill("{}");
   return { ...opened, received, editor, call: page.locator("form .primary") };
 }
 

@@ -1,6 +1,7 @@
 /** Calls methods by the tools that users have: grpcurl, buf curl, curl, and the clients of connect-node. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DescMethod, type DescService, fromJson, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
@@ -16,7 +17,7 @@ export type Caller = (authority: string, call: MethodCall) => Promise<readonly J
 /** The flag of the last envelope of a stream of Connect, which has no message. */
 const END_FLAG = 2;
 
-/** Returns the callers by their names. Programs run in `folder`, and curl writes a file there. */
+/** Returns the callers by their names. Programs run in `folder`. */
 export function createCallers(folder: string, services: readonly DescService[]): Readonly<Record<string, Caller>> {
   const output = async (command: string, args: readonly string[], input: string): Promise<string> => {
     const { code, stdout, stderr } = await run(command, args, { cwd: folder, input });
@@ -44,10 +45,13 @@ export function createCallers(folder: string, services: readonly DescService[]):
     async curl(authority, { method, kind, requests }) {
       const url = `http://${authority}/${method}`;
       if (kind !== "unary") {
-        const file = join(folder, "responses");
+        const temporary = await mkdtemp(join(tmpdir(), "curl-"));
+        const file = join(temporary, "responses"); // the responses are not text
         const options = ["-sS", "--http2-prior-knowledge", "-H", "Content-Type: application/connect+json", "-o", file];
         await output("curl", [...options, "--data-binary", "@-", url], inEnvelopes(requests));
-        return readEnvelopes(await readFile(file));
+        const body = await readFile(file);
+        await rm(temporary, { recursive: true });
+        return readEnvelopes(body);
       }
       const message = JSON.stringify(requests[0]);
       const post = await output("curl", ["-sS", "-H", "Content-Type: application/json", "-d", message, url], "");

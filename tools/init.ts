@@ -3,7 +3,7 @@
  * with their tests and documents, and itself. Writes a first contract, service, test and README in their place.
  */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createEdits, Refusal } from "./init/edits.ts";
 import { type Names, readPackage } from "./init/package-name.ts";
@@ -65,10 +65,13 @@ function init(name: string): void {
 function checkRepository(): void {
   if (!existsSync(join(ROOT, TUTORIAL)))
     throw new Refusal(`${TUTORIAL} does not exist; this program runs once, on the repository of the tutorial`);
-  if (git("rev-parse", "--verify", "--quiet", "HEAD").status !== 0 || git("rev-parse", "--show-cdup").stdout !== "\n")
+  if (runGit("rev-parse", "--verify", "--quiet", "HEAD").status !== 0 || git("rev-parse", "--show-cdup") !== "\n")
     throw new Refusal("it must run in the top folder of a git repository with a commit, so that nothing can be lost");
-  const changes = git("status", "--porcelain", "--untracked-files=all").stdout.trimEnd();
+  const changes = git("status", "--porcelain", "--untracked-files=all").trimEnd();
   if (changes !== "") throw new Refusal(`commit or stash your changes first, untracked files included:\n${changes}`);
+  const [, hidden] = /^[a-zS] (.*)$/m.exec(git("ls-files", "-v")) ?? [];
+  if (hidden !== undefined)
+    throw new Refusal(`git does not report changes of ${hidden}: it is marked as assume-unchanged or skip-worktree`);
   if (!existsSync(join(ROOT, "node_modules/.bin/buf")))
     throw new Refusal("the packages are not installed; run npm ci first");
 }
@@ -76,7 +79,7 @@ function checkRepository(): void {
 /** Returns the tracked files among these files, and in these folders. */
 function trackedFiles(paths: readonly string[]): string[] {
   return git("ls-files", "-z", "--", ...paths)
-    .stdout.split("\0")
+    .split("\0")
     .filter((path) => path !== "");
 }
 
@@ -100,17 +103,26 @@ function newFiles(values: Names & { readonly branch: string }): Record<string, s
 /** Throws Refusal if a file would be overwritten that git does not have, because it is ignored. */
 function checkFree(written: readonly string[], removed: readonly string[]): void {
   const restorable = new Set([...removed, ...trackedFiles(written)]);
-  const lost = written.find((path) => existsSync(join(ROOT, path)) && !restorable.has(path));
+  const lost = written.find((path) => isPresent(path) && !restorable.has(path));
   if (lost !== undefined) throw new Refusal(`${lost} exists and is ignored by git; move it away first`);
+}
+
+/** True if there is a file, a folder or a link, even one to a file that does not exist. */
+function isPresent(path: string): boolean {
+  try {
+    return lstatSync(join(ROOT, path)) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Removes REMOVED, writes the files, generates code and formats. Throws Refusal with the way back if a step fails. */
 function change(written: Readonly<Record<string, string>>): void {
   try {
-    const { status: removal, stderr } = git("rm", "-r", "--quiet", "--ignore-unmatch", "--", ...REMOVED);
-    if (removal !== 0) throw new Error(`git rm ended with ${removal}: ${stderr.trim()}`);
+    git("rm", "-r", "--quiet", "--ignore-unmatch", "--", ...REMOVED);
     for (const [path, text] of Object.entries(written)) {
       mkdirSync(dirname(join(ROOT, path)), { recursive: true });
+      rmSync(join(ROOT, path), { force: true }); // a link would lead the write to another file
       writeFileSync(join(ROOT, path), text);
     }
     runProgram("npm", "run", "--silent", "generate");
@@ -131,11 +143,18 @@ function runProgram(command: string, ...args: string[]): void {
 
 /** Returns the branch that is checked out, or main. */
 function mainBranch(): string {
-  const branch = git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.trim();
+  const branch = runGit("symbolic-ref", "--quiet", "--short", "HEAD").stdout.trim();
   return /^[\w./-]+$/.test(branch) ? branch : "main"; // the name becomes part of a command of a shell
 }
 
-function git(...args: string[]): SpawnSyncReturns<string> {
+/** Returns the output of git. Throws Refusal if git fails, because its output would look like that of no changes. */
+function git(...args: string[]): string {
+  const { status, stdout, stderr } = runGit(...args);
+  if (status !== 0) throw new Refusal(`git ${args[0]} ended with ${status}: ${stderr.trim()}`);
+  return stdout;
+}
+
+function runGit(...args: string[]): SpawnSyncReturns<string> {
   const result = spawnSync("git", args, { cwd: ROOT, encoding: "utf8" });
   if (result.error !== undefined) throw new Refusal(`git cannot be run: ${result.error.message}`);
   return result;

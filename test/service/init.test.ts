@@ -1,7 +1,7 @@
 /** Tests npm run init in copies of the repository: its refusals, the rules for names, and the repository that it makes. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { appendFile, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -64,9 +64,13 @@ for (const name of ["google.protobuf.v1", "grpc.health.v1", "grpc.v1", "health.v
   });
 }
 
-for (const name of ["acme.main.v1", "routes.v1"]) {
-  test(`the package ${name} is refused because a source file has that name`, () => {
-    assert.match(String(readPackage(name)), /would replace src\/(main|routes)\.ts; choose another/);
+for (const [name, file] of [
+  ["acme.main.v1", "src/main.ts"],
+  ["routes.v1", "src/routes.ts"],
+  ["acme.documents.v1", "test/service/documents.test.ts"],
+] as const) {
+  test(`the package ${name} is refused because another file has that name`, () => {
+    assert.match(String(readPackage(name)), new RegExp(`would replace ${file}; choose another`));
   });
 }
 
@@ -119,6 +123,27 @@ for (const [name, line, change] of CHANGES) {
   });
 }
 
+for (const mark of ["assume-unchanged", "skip-worktree"]) {
+  test(`a changed file that is marked as ${mark} is refused, and stays`, async () => {
+    await git(REPOSITORY, "update-index", `--${mark}`, "src/routes.ts");
+    await appendFile(join(REPOSITORY, "src/routes.ts"), "// mine\n");
+    assert.equal(await git(REPOSITORY, "status", "--porcelain"), "");
+    assertRefused(await init(REPOSITORY, "acme.eliza.v1"), /^git does not report changes of src\/routes\.ts: /);
+    assert.match(await readFile(join(REPOSITORY, "src/routes.ts"), "utf8"), /mine\n$/);
+    await git(REPOSITORY, "update-index", `--no-${mark}`, "src/routes.ts");
+    await restore(REPOSITORY);
+  });
+}
+
+test("if git cannot list the changes, it is refused", async () => {
+  await appendFile(join(REPOSITORY, "src/sum.ts"), "// mine\n");
+  await git(REPOSITORY, "config", "status.showUntrackedFiles", "nonsense");
+  assertRefused(await init(REPOSITORY, "acme.eliza.v1"), /^git status ended with 128: .*nonsense/s);
+  await git(REPOSITORY, "config", "--unset", "status.showUntrackedFiles");
+  assert.equal(await git(REPOSITORY, "status", "--porcelain"), " M src/sum.ts\n");
+  await restore(REPOSITORY);
+});
+
 test("an ignored file that would be overwritten is refused, and stays", async () => {
   const mine = join(REPOSITORY, "src/eliza.ts");
   await appendFile(join(REPOSITORY, ".git/info/exclude"), "/src/eliza.ts\n");
@@ -169,8 +194,14 @@ test("the repository that it makes has a tested service and nothing of the tutor
   const folder = await makeRepository();
   t.after(() => rm(folder, { recursive: true }));
   await git(folder, "checkout", "--quiet", "-b", "trunk");
+  const linked = join(await temporaryFolder(t), "README.md");
+  await rename(join(folder, "README.md"), linked);
+  await symlink(linked, join(folder, "README.md"));
+  await commit(folder);
+  const before = await readFile(linked, "utf8");
   const { code, stdout, stderr } = await init(folder, "acme.order_book.v1");
   assert.equal(code, 0, stderr);
+  assert.equal(await readFile(linked, "utf8"), before, "a file to which a link led stays");
   assert.match(stdout, /: OrderBookService of acme\.order_book\.v1\nnext: npm run test:service && git add --all/);
 
   const { name, scripts } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));

@@ -19,8 +19,12 @@ const PART = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/;
 const VERSION = /^v[1-9]\d*(?:test[a-z0-9_]*|(?:p[1-9]\d*)?(?:alpha|beta)(?:[1-9]\d*)?)?$/;
 /** The packages of the repository, and those that Protobuf and gRPC keep for themselves. */
 const TAKEN = [/^google\./, /^grpc\./, /^health\.v1$/, /^calls\.v1$/];
-/** The names of files in src/ that stay. */
-const TAKEN_FILES = ["main", "routes"];
+/** The files of other contents that would have the name of the service, by that name. */
+const TAKEN_FILES: ReadonlyMap<string, string> = new Map([
+  ["main", "src/main.ts"],
+  ["routes", "src/routes.ts"],
+  ["documents", "test/service/documents.test.ts"],
+]);
 
 /** Returns the names that follow from a package, or a sentence that says why the package is invalid. */
 export function readPackage(name: string): Names | string {
@@ -29,8 +33,8 @@ export function readPackage(name: string): Names | string {
   if (parts.length < 2 || !parts.every((part) => PART.test(part)) || !VERSION.test(last)) return quoted(name, RULE);
   if (TAKEN.some((taken) => taken.test(name))) return quoted(name, "is taken; choose another, such as acme.eliza.v1");
   const file = word.replaceAll("_", "-");
-  if (TAKEN_FILES.includes(file))
-    return quoted(name, `would replace src/${file}.ts; choose another, such as acme.eliza.v1`);
+  const taken = TAKEN_FILES.get(file);
+  if (taken !== undefined) return quoted(name, `would replace ${taken}; choose another, such as acme.eliza.v1`);
   const pascal = word.replaceAll(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
   return {
     package: name,

@@ -10,6 +10,7 @@ import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
+import { isLoopback } from "../../src/server/listener/listen-address.ts";
 import { peerKey } from "../../src/server/rpc/peer.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
@@ -24,6 +25,25 @@ const CALL = {
   headers: { "content-type": "application/json" },
   body: '{"a":1,"b":2}',
 };
+
+for (const [address, expected] of [
+  ["127.0.0.1", true],
+  ["127.255.255.254", true],
+  ["::1", true],
+  ["0:0:0:0:0:0:0:1", true],
+  ["::1%lo", true],
+  ["::ffff:127.0.0.1", true],
+  ["::ffff:7f00:1", true],
+  ["128.0.0.1", false],
+  ["0.0.0.0", false],
+  ["::", false],
+  ["::ffff:10.0.0.1", false],
+  ["fe80::1%eth0", false],
+] as const) {
+  test(`${address} is ${expected ? "a" : "not a"} loopback address`, () => {
+    assert.equal(isLoopback(address), expected);
+  });
+}
 
 interface OnPath {
   readonly server: Server;

@@ -22,7 +22,11 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  ...["127.0.0.1", "::1", "localhost"].map((host) => ({ name: `on ${host}`, args: ["--host", host], served: true })),
+  ...["127.0.0.1", "::1", "0:0:0:0:0:0:0:1", "localhost"].map((host) => ({
+    name: `on ${host}`,
+    args: ["--host", host],
+    served: true,
+  })),
   ...["0.0.0.0", "::"].flatMap((host): Case[] => [
     { name: `on ${host}`, args: ["--host", host], served: "left out" },
     { name: `on ${host} with --page on`, args: ["--host", host, "--page", "on"], served: true },

@@ -1,5 +1,5 @@
 /** Validates and describes the address that a server listens on. */
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, BlockList, isIPv6 } from "node:net";
 
 /**
  * A TCP port on a host, by default 127.0.0.1; the path of a Unix domain socket; or a listening socket that was
@@ -58,10 +58,15 @@ export function isLocal(bound: BoundAddress): boolean {
   return typeof bound === "string" || isLoopback(bound.address);
 }
 
-/** True for a loopback address, such as "127.0.0.1" (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+/** True for a loopback address in any spelling, such as "127.0.0.1" (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
 export function isLoopback(address: string): boolean {
-  return /^(::ffff:)?127\.|^::1$/.test(address);
+  return LOOPBACK.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }
+
+/** The loopback addresses. The subnet also matches its addresses in IPv6, such as "::ffff:127.0.0.1". */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8);
+LOOPBACK.addAddress("::1", "ipv6");
 
 function isWhole(value: unknown, max: number): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;

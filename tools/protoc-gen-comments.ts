@@ -45,9 +45,14 @@ function readComments(file: FileDescriptorProto): Record<string, string> {
   );
 }
 
-/** Returns the comment before the declaration, or else the comment after it, without directives of buf. */
+/** Returns the comment before the declaration, or else the comment after it. */
 function textOf(location: SourceCodeInfo_Location | undefined): string {
-  return ((location?.leadingComments || location?.trailingComments) ?? "")
+  return withoutDirectives(location?.leadingComments) || withoutDirectives(location?.trailingComments);
+}
+
+/** Returns the text without the lines that are directives of buf. */
+function withoutDirectives(comment = ""): string {
+  return comment
     .split("\n")
     .map((line) => line.replace(/^ /, "").trimEnd())
     .filter((line) => !line.startsWith("buf:lint:"))

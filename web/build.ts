@@ -13,8 +13,8 @@ const WEB = import.meta.dirname;
 /** The results of the benchmark. A repository may be without them. */
 const RESULTS = join(WEB, "../bench/results");
 const GENERATED = join(WEB, "../gen");
-/** The folders of the generated code of health and reflection, which the page does not show. */
-const NOT_SHOWN = ["grpc", "health"];
+/** Matches the paths of the generated code of health and reflection, which the page does not show. */
+const NOT_SHOWN = /^(?:grpc|health\/v1)\//;
 
 /**
  * Builds the page into the folder, and removes all other files there. A server that reads files meanwhile gets complete
@@ -86,7 +86,7 @@ function readComments(folder: string): Record<string, string> {
   return Object.assign(
     {},
     ...globSync("**/*_comments.json", { cwd: folder })
-      .filter((path) => !NOT_SHOWN.includes(path.split(sep)[0] as string))
+      .filter((path) => !NOT_SHOWN.test(path.replaceAll(sep, "/")))
       .sort()
       .map((path) => JSON.parse(readFileSync(join(folder, path), "utf8"))),
   );

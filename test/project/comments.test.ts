@@ -1,9 +1,10 @@
-/** Tests the plugin that writes the comments of protos to JSON. */
+/** Tests the comments of protos: the plugin that writes them to JSON, and the page that is built with them. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { buildPage } from "../../web/build.ts";
 import { ROOT, run } from "../support/command.ts";
 
 const PROTO = `edition = "2023";
@@ -27,6 +28,8 @@ message Whole {
   int32 a = 1; // After a field.
   // Before a field.
   int32 b = 2; // After the same field.
+  // buf:lint:ignore FIELD_LOWER_SNAKE_CASE
+  int32 E = 4; // After a directive.
   // A oneof.
   oneof kind {
     // A field of it.
@@ -66,6 +69,7 @@ test("the plugin writes each comment by its full name, and no file without comme
     "some.v1.Whole": "A message\nin a block.",
     "some.v1.Whole.a": "After a field.",
     "some.v1.Whole.b": "Before a field.",
+    "some.v1.Whole.E": "After a directive.",
     "some.v1.Whole.kind": "A oneof.",
     "some.v1.Whole.c": "A field of it.",
     "some.v1.Whole.Part": "Nested.",
@@ -74,4 +78,21 @@ test("the plugin writes each comment by its full name, and no file without comme
     "some.v1.Whole.SIZE_UNSPECIFIED": "Its value.",
     "some.v1.COLOR_UNSPECIFIED": "없음",
   });
+});
+
+test("the page has the comments of every contract but those of health and reflection", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "comments-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const generated = join(folder, "gen");
+  const contracts = ["service", "health/records/v1/records", "health/v1/health", "grpc/reflection/v1/reflection"];
+  for (const contract of contracts) {
+    const file = join(generated, `${contract}_comments.json`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify({ [contract]: `The comment of ${contract}.` }));
+  }
+  await buildPage(join(folder, "page"), join(folder, "no-results"), generated);
+  const [script = ""] = readdirSync(join(folder, "page")).filter((name) => name.endsWith(".js"));
+  const code = readFileSync(join(folder, "page", script), "utf8");
+  const shown = contracts.filter((contract) => code.includes(`The comment of ${contract}.`));
+  assert.deepEqual(shown, ["service", "health/records/v1/records"]);
 });

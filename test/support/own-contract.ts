@@ -1,6 +1,5 @@
 /** Opens the page of a server with another contract, and makes copies of the repository. */
-import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -9,7 +8,8 @@ import type { Browser } from "playwright-core";
 import type { Routes } from "../../src/server/rpc/options.ts";
 import type { Page } from "../../src/server/site/page.ts";
 import { type OpenPage, openPage } from "./browser.ts";
-import { ROOT, run } from "./command.ts";
+import { ROOT } from "./command.ts";
+import { makeWorkspace } from "./programs.ts";
 import { compileContract } from "./protos.ts";
 import { startServer } from "./server.ts";
 
@@ -50,23 +50,12 @@ export function compileOwn(t: TestContext, contract: string, service: string, fi
   return { service: compileContract(t, contract).getService(service) as DescService, files };
 }
 
-/** Returns a folder with the code that is generated from the contract, and with the packages of this repository. */
+/** Returns a folder for programs that call the service of the contract (programs.ts). */
 export async function generateOwn(t: TestContext, contract: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "own-"));
   t.after(() => rm(folder, { recursive: true }));
-  await mkdir(join(folder, "proto"));
-  await writeFile(join(folder, "proto/service.proto"), contract);
-  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  const plugin = { local: ["node", "node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es"], out: "gen" };
-  const template = {
-    version: "v2",
-    plugins: [{ ...plugin, opt: ["target=ts", "import_extension=ts", "erasable_syntax=true"] }],
-  };
-  const { code, stderr } = await run("buf", ["generate", "proto", "--template", JSON.stringify(template)], {
-    cwd: folder,
-  });
-  assert.equal(code, 0, stderr);
-  return folder;
+  await writeFile(join(folder, "service.proto"), contract);
+  return makeWorkspace(t, folder);
 }
 
 /** Opens the page of a server that serves the service of the contract. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { TestContext } from "node:test";
 import { ENV, type Result, ROOT, run } from "./command.ts";
 
@@ -13,7 +13,7 @@ export async function makeWorkspace(t: TestContext, protos: string): Promise<str
   const cwd = await mkdtemp(join(tmpdir(), "programs-"));
   t.after(() => rm(cwd, { recursive: true }));
   await symlink(join(ROOT, "node_modules"), join(cwd, "node_modules"));
-  await symlink(join(ROOT, protos), join(cwd, "proto"));
+  await symlink(resolve(ROOT, protos), join(cwd, "proto"));
   await writeFile(join(cwd, "package.json"), '{ "type": "module" }');
   const opt = ["target=ts", "import_extension=ts", "erasable_syntax=true"];
   const template = JSON.stringify({ version: "v2", plugins: [{ local: PLUGIN, out: join(cwd, "gen"), opt }] });

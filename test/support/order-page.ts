@@ -27,6 +27,7 @@ message Address {
   string street = 1;
   string city = 2;
   optional int32 floor = 3;
+  string comment = 4;
 }
 message Dish {
   string dish = 1;

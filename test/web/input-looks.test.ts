@@ -14,6 +14,7 @@ testInChromium("the look of a message", [
       t.after(() => rmSync(folder, { recursive: true }));
       const comments = {
         "shop.v1.OrderRequest.customer": "The name.\n\nAs on the bell.",
+        "shop.v1.OrderRequest.address": "The door.",
         "shop.v1.Address.city": "A city.",
       };
       writeFileSync(join(folder, "service_comments.json"), JSON.stringify(comments));
@@ -22,6 +23,7 @@ testInChromium("the look of a message", [
       assert.deepEqual(await page.locator(`[id="${described}"] p`).allInnerTexts(), ["The name.", "As on the bell."]);
       await press(page, "Set address");
       await page.getByText("A city.").waitFor();
+      await field(page, "address: comment").fill("a field whose name is that of a part of the form");
     },
   ],
   ...(["light", "dark"] as const).flatMap((colorScheme) =>

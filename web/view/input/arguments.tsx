@@ -64,7 +64,7 @@ export function Comments({ desc }: { desc: DescMessage }) {
       comment && (
         <p key={field.number} class="note about">
           <code>{field.jsonName}</code> <TypeOf of={field} />{" "}
-          <span id={`${placeOfField(ROOT, field).id}-comment`}>{comment}</span>
+          <span id={`${placeOfField(ROOT, field).id}--comment`}>{comment}</span>
         </p>
       )
     );

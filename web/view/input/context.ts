@@ -26,7 +26,7 @@ export interface Place {
   readonly name: string;
   /** The position of the value in the JSON. Of a field that is not set, the position of its message. */
   readonly path: Path;
-  /** The identifier of the element. It has letters, digits, "_", "$" and "-". */
+  /** The identifier of the element. Identifiers that are derived from it have "--", which none of them can contain. */
   readonly id: string;
   /** The name for screen readers, like "stops, item 2: city". */
   readonly label: string;
@@ -47,7 +47,7 @@ export function placeOfOneof({ name, path, id, label }: Place, oneof: DescOneof)
   return {
     name: nameOf.field(name, oneof.name),
     path,
-    id: `${id}-${oneof.localName}-choice`,
+    id: `${id}-${oneof.localName}--choice`,
     label: label === "" ? oneof.name : `${label}: ${oneof.name}`,
   };
 }

@@ -30,7 +30,7 @@ export interface ControlProps {
 
 function useAttributes({ place, isLabelled = false, hasComment = false }: ControlProps): Attributes {
   const hasProblem = useInput().problems.has(place.name);
-  const descriptions = [hasComment && `${place.id}-comment`, hasProblem && `${place.id}-problem`].filter(Boolean);
+  const descriptions = [hasComment && `${place.id}--comment`, hasProblem && `${place.id}--problem`].filter(Boolean);
   return {
     id: place.id,
     "aria-label": isLabelled ? undefined : place.label,

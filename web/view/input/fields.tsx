@@ -169,7 +169,7 @@ function Group({ field, place, toggle, body, isWide = false }: GroupProps) {
     <fieldset
       class={isWide ? "group wide" : "group"}
       aria-label={place.label}
-      aria-describedby={commentOf(comments, field) && `${place.id}-comment`}
+      aria-describedby={commentOf(comments, field) && `${place.id}--comment`}
     >
       <Head of={field} {...{ place, toggle }} />
       <ProblemOf place={place} />
@@ -199,7 +199,7 @@ function Oneof({ desc, json, place: parent, oneof }: OneofProps) {
       <Head of={oneof} place={place} control={place.id} />
       <select
         id={place.id}
-        aria-describedby={commentOf(comments, oneof) && `${place.id}-comment`}
+        aria-describedby={commentOf(comments, oneof) && `${place.id}--comment`}
         value={isSet[0]?.name ?? ""}
         onChange={({ currentTarget: { value } }) => choose(value)}
       >

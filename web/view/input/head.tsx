@@ -32,7 +32,7 @@ export function Head({ of, place, control, toggle }: HeadProps) {
       <TypeOf of={of} />
       {toggle}
       {comment !== undefined && (
-        <div class="note" id={`${place.id}-comment`}>
+        <div class="note" id={`${place.id}--comment`}>
           <Comment text={comment} />
         </div>
       )}
@@ -62,7 +62,7 @@ export function ProblemOf({ place: { name, id } }: { place: Place }) {
   const problem = useInput().problems.get(name);
   return (
     problem && (
-      <p class="problem" id={`${id}-problem`} lang="en">
+      <p class="problem" id={`${id}--problem`} lang="en">
         {problem.message}
       </p>
     )

@@ -72,7 +72,7 @@ function Line({ desc, draft, setDraft, problems, head, action }: InputProps) {
 /** Returns the identifier by which the control of the field names its problem. Undefined if `name` is not a field. */
 function problemId({ fields }: DescMessage, name: string): string | undefined {
   const field = fields.find((each) => isKeyOf(name, each));
-  return field && `${placeOfField(ROOT, field).id}-problem`;
+  return field && `${placeOfField(ROOT, field).id}--problem`;
 }
 
 function Sides({ desc, draft, setDraft, problems, head, action }: InputProps) {

@@ -84,7 +84,7 @@ export function Entries({ field, map = null, place, set, Element }: EntriesProps
             <div class="value entry">
               <Key
                 type={field.mapKey}
-                id={`${entry.id}-key`}
+                id={`${entry.id}--key`}
                 label={texts.input.keyOf(place.label, index + 1)}
                 name={key}
                 rename={(changed) => set(renameEntry(map, index, changed))}

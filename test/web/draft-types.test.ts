@@ -85,7 +85,7 @@ test("required fields, closed enums and protobuf's own types are read by their r
   const packed = { "@type": "type.googleapis.com/strict.v1.Part", ...part };
   assert.deepEqual(read({ any: packed }), { any: packed });
   assert.deepEqual(read({ any: { ...packed, name: 1 } }), { "any.name": "expected a string, found 1" });
-  assert.deepEqual(read({ any: { "@type": "x/y.Z" } }), { any: "the contract does not have the type x/y.Z" });
+  assert.deepEqual(read({ any: { "@type": "x/y.Z" } }), { any: 'the contract does not have the type "x/y.Z"' });
 
   const example = readDraft(whole, exampleDraft(whole), any);
   assert.ok("message" in example, "the example sets what is required");

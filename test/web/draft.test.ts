@@ -181,6 +181,14 @@ for (const [text, expected] of [
   });
 }
 
+test("a number and a name of any length are read at once, and are short in their problems", () => {
+  const long = `1${"0".repeat(400_000)}1`;
+  const number = `${long.slice(0, 60)}… is outside int32, ${-(2 ** 31)} to ${2 ** 31 - 1}`;
+  assert.deepEqual(result(Scalars, `{"int32Value": ${long}}`), { "!int32Value": number });
+  const name = `${Scalars.typeName} does not have a field "${long.slice(0, 59)}…`;
+  assert.deepEqual(result(Scalars, `{"${long}": 1}`), { [`!${long}`]: name });
+});
+
 test("an extension is set by its name, and a group by the name of its field", () => {
   const text = '{"[fixture.mark]": "x", "[fixture.Outer.nested_mark]": true, "extra": {"yes": true}, "name": ""}';
   assert.deepEqual(result(Outer, text), JSON.parse(text));

@@ -14,7 +14,7 @@ import { hasCustomJsonRepresentation, isWrapperDesc } from "@bufbuild/protobuf/w
 import { type Draft, isRequired } from "./draft.ts";
 import { isKeyOf, takesNull } from "./edits.ts";
 import { isList, type Json, JsonNumber, JsonObject, type Path } from "./json.ts";
-import { checkTime, readEnum, readKey, readScalar } from "./scalars.ts";
+import { checkTime, readEnum, readKey, readScalar, shown } from "./scalars.ts";
 
 export interface Problem {
   /** A sentence of this page or of the client, in English. */
@@ -96,7 +96,7 @@ class Reader {
       const place = { name: nameOf.field(name, key), path: [...path, index] };
       const field = this.#findField(desc, key);
       if (field === undefined) {
-        this.#problem(place, `${desc.typeName} does not have a field ${JSON.stringify(key)}`);
+        this.#problem(place, `${desc.typeName} does not have a field ${shown(key)}`);
         continue;
       }
       if (named.has(field)) this.#problem(place, `the field ${field.name} is set multiple times`);
@@ -137,7 +137,7 @@ class Reader {
     const entries = json.members.map(({ key, value }, i): [string, JsonValue] => {
       const place = { name: nameOf.entry(name, key), path: [...path, i] };
       const read = this.#read(place, () => readKey(field.mapKey, key));
-      if (seen.has(read)) this.#problem(place, `the map has the key ${JSON.stringify(key)} multiple times`);
+      if (seen.has(read)) this.#problem(place, `the map has the key ${shown(key)} multiple times`);
       seen.add(read);
       return [key, this.#element(field, value, place)];
     });
@@ -160,7 +160,7 @@ class Reader {
     if (typeof url !== "string")
       return this.#problem(place, 'expected "@type", like "type.googleapis.com/package.Name"');
     const desc = this.#registry.getMessage(url.slice(url.lastIndexOf("/") + 1));
-    if (desc === undefined) return this.#problem(place, `the contract does not have the type ${url}`);
+    if (desc === undefined) return this.#problem(place, `the contract does not have the type ${shown(url)}`);
     if (!hasCustomJsonRepresentation(desc)) return { ...this.#fields(desc, json, place, index), "@type": url };
     const at = json.members.findIndex(({ key }) => key === "value");
     if (at === -1 || json.members.length !== 2) return this.#problem(place, 'expected "@type" and "value" only');
@@ -172,7 +172,7 @@ class Reader {
   #plain(json: Json, { name, path }: Place): JsonValue {
     if (json instanceof JsonNumber) {
       const number = Number(json.source);
-      return Number.isFinite(number) ? number : this.#problem({ name, path }, `${json.source} is outside double`);
+      return Number.isFinite(number) ? number : this.#problem({ name, path }, `${shown(json)} is outside double`);
     }
     if (isList(json)) {
       return json.map((item, i) => this.#plain(item, { name: nameOf.item(name, i), path: [...path, i] }));
@@ -181,7 +181,7 @@ class Reader {
     const seen = new Set<string>();
     const entries = json.members.map(({ key, value }, i): [string, JsonValue] => {
       const place = { name: nameOf.entry(name, key), path: [...path, i] };
-      if (seen.has(key)) this.#problem(place, `the object has the key ${JSON.stringify(key)} multiple times`);
+      if (seen.has(key)) this.#problem(place, `the object has the key ${shown(key)} multiple times`);
       seen.add(key);
       return [key, this.#plain(value, place)];
     });

@@ -93,14 +93,14 @@ function readNumber(scalar: ScalarType, json: Json): JsonValue {
   if (range === undefined) {
     const number = Number(source);
     const limited = scalar === ScalarType.FLOAT ? Math.fround(number) : number;
-    if (!Number.isFinite(limited)) throw new Error(`${source} is outside ${scalarName(scalar)}`);
+    if (!Number.isFinite(limited)) throw new Error(`${cut(source)} is outside ${scalarName(scalar)}`);
     return number;
   }
   const whole = wholeNumber(source);
-  if (whole === undefined) throw new Error(`expected a whole number (${scalarName(scalar)}), found ${source}`);
+  if (whole === undefined) throw new Error(`expected a whole number (${scalarName(scalar)}), found ${cut(source)}`);
   const [least, largest] = range;
   if (whole < least || whole > largest) {
-    throw new Error(`${source} is outside ${scalarName(scalar)}, ${least} to ${largest}`);
+    throw new Error(`${cut(source)} is outside ${scalarName(scalar)}, ${least} to ${largest}`);
   }
   return String(whole);
 }
@@ -108,7 +108,10 @@ function readNumber(scalar: ScalarType, json: Json): JsonValue {
 /** Returns the exact value of a text like "1e3" or "2.50e1". Returns undefined if the value is not whole. */
 function wholeNumber(source: string): bigint | undefined {
   const [, sign, integer = "", fraction = "", exponent = "0"] = NUMBER.exec(source) ?? [];
-  const digits = (integer + fraction).replace(/0+$/, "");
+  const all = integer + fraction;
+  let length = all.length;
+  while (all[length - 1] === "0") length--; // /0+$/ would take time in the square of the zeros
+  const digits = all.slice(0, length);
   const zeros = integer.length + Number(exponent) - digits.length;
   if (digits === "" || /^0*$/.test(digits)) return 0n;
   if (zeros < 0) return undefined;
@@ -121,10 +124,14 @@ const MAX_ZEROS = 30;
 /** Limits the characters of a value in a problem. */
 const MAX_SHOWN = 60;
 
-function shown(json: Json): string {
+/** Returns a short text of the value, for a problem. */
+export function shown(json: Json): string {
   if (json !== null && typeof json === "object" && !(json instanceof JsonNumber)) {
     return Array.isArray(json) ? "a list" : "an object";
   }
-  const text = formatJson(json);
+  return cut(formatJson(json));
+}
+
+function cut(text: string): string {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

@@ -23,6 +23,20 @@ import { randomMessage } from "../support/random-message.ts";
 const DESCRIPTORS: readonly DescMessage[] = [AddRequestSchema, Scalars, Outer];
 const RUNS = 300;
 
+test("a string of any length is one part", () => {
+  const text = JSON.stringify(`${"x".repeat(15_000_000)}${'"'.repeat(3_000_000)}`);
+  const parts = jsonParts(Buffer.from(`[${text}, 1]`));
+  assert.deepEqual(
+    parts.map(({ start, end }) => end - start),
+    [1, text.length, 1, 1, 1, 1],
+  );
+  assert.deepEqual(malformed(jsonParts(Buffer.from(text.slice(0, -1)))).length, 1);
+});
+
+test("a body of many frames is read in a time that is linear in them", () => {
+  assert.equal(frameParts(Buffer.alloc(5 * 100_000), () => []).length, 2 * 100_000);
+});
+
 for (const desc of DESCRIPTORS) {
   test(`random messages of ${desc.typeName}: every byte is in one part, and the values are protobuf-es's`, () => {
     const random = new Random(1);

@@ -21,7 +21,7 @@ export function isEnd(frame: Uint8Array): boolean {
  * malformed part. Throws nothing.
  */
 export function frameParts(body: Uint8Array, contentParts: (content: Uint8Array) => Part[]): Part[] {
-  let parts: Part[] = [];
+  const parts: Part[] = [];
   for (let start = 0; start < body.length; ) {
     const contentStart = start + FRAME_PREFIX_BYTES;
     if (contentStart > body.length) return [...parts, malformedRest(body, start)];
@@ -33,8 +33,9 @@ export function frameParts(body: Uint8Array, contentParts: (content: Uint8Array)
     const end = contentStart + bytes;
     if (end > body.length) return [...parts, malformedRest(body, contentStart)];
     const readParts = { message: contentParts, trailers: trailerParts, "end-stream": jsonParts }[content];
-    if (!compressed) parts = [...parts, ...shift(readParts(body.subarray(contentStart, end)), contentStart)];
-    else if (bytes > 0) parts.push({ start: contentStart, end, annotation: { kind: "compressed" } });
+    if (!compressed) {
+      for (const part of shift(readParts(body.subarray(contentStart, end)), contentStart)) parts.push(part);
+    } else if (bytes > 0) parts.push({ start: contentStart, end, annotation: { kind: "compressed" } });
     start = end;
   }
   return parts;

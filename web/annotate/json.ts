@@ -9,20 +9,18 @@ interface Container {
   key: string | undefined;
 }
 
-/**
- * Matches one token, whitespace, or invalid text. The text has one character per byte, so that offsets in text and
- * bytes are equal.
- */
-const TOKEN = /[ \t\r\n]+|[{}[\]:,]|"(?:[^"\\]|\\[\s\S])*"|[^ \t\r\n{}[\]:,"]+|"[\s\S]*/g;
+/** Matches white space, one mark, the quote that opens a string, or other text. */
+const START = /[ \t\r\n]+|[{}[\]:,"]|[^ \t\r\n{}[\]:,"]+/y;
 
 /**
  * Returns the parts of the text. An invalid token becomes a malformed part. The order of tokens is not checked. Throws
  * nothing.
  */
 export function jsonParts(bytes: Uint8Array): Part[] {
-  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  // One character for each byte, so that offsets in text and bytes are equal.
+  const text = new TextDecoder("latin1").decode(bytes);
   const containers: Container[] = [];
-  return Array.from(text.matchAll(TOKEN), ({ index: start, 0: token }): Part => {
+  return Array.from(tokensOf(text), ({ start, token }): Part => {
     const end = start + token.length;
     const container = containers.at(-1);
     const path = container === undefined ? "" : pathIn(container);
@@ -38,6 +36,26 @@ export function jsonParts(bytes: Uint8Array): Part[] {
     container.key = value;
     return { start, end, annotation: { kind: "key", name: value }, path: pathIn(container) };
   });
+}
+
+/** Splits the text into tokens, white space and invalid text. A string without an end is one token. */
+function* tokensOf(text: string): Generator<{ readonly start: number; readonly token: string }> {
+  for (let start = 0; start < text.length; ) {
+    START.lastIndex = start;
+    let token = START.exec(text)?.[0] as string;
+    if (token === '"') token = text.slice(start, endOfString(text, start));
+    yield { start, token };
+    start += token.length;
+  }
+}
+
+/** Returns the offset after the string. A regular expression for strings would overflow its stack in a long one. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    if (text[at] === '"') return at + 1;
+    if (text[at] === "\\") at++;
+  }
+  return text.length;
 }
 
 /**

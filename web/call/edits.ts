@@ -77,7 +77,7 @@ export function removeItem(json: Json, index: number): Json {
   return isList(json) ? json.toSpliced(index, 1) : json;
 }
 
-/** Adds an entry with a key that the map does not have, if there is one. */
+/** Adds an entry, with a key that the map does not have if there is one. A text as key is empty: the user types it. */
 export function addEntry(json: Json, field: DescField & { fieldKind: "map" }): JsonObject {
   const members = membersOf(json);
   const has = (key: string) => members.some((member) => member.key === key);

@@ -19,10 +19,13 @@ export const MAX_LINK_LENGTH = 16_000;
 
 const FORM = /^#\/(?<procedure>[\w.]+\/\w+)(?:\?input=(?<input>.*))?$/s;
 
-/** Returns the fragment of a link, like "#/acme.eliza.v1.ElizaService/Say?input=%7B%7D". */
+/**
+ * Returns the fragment of a link, like "#/acme.eliza.v1.ElizaService/Say?input=%7B%7D". Half of a character (a lone
+ * surrogate) becomes U+FFFD, as links cannot have it.
+ */
 export function formatLink({ method, input }: Link): string {
   const fragment = `#/${procedureOf(method)}`;
-  return input === undefined ? fragment : `${fragment}?input=${encodeURIComponent(input)}`;
+  return input === undefined ? fragment : `${fragment}?input=${encodeURIComponent(input.toWellFormed())}`;
 }
 
 /** Reads a fragment. Returns undefined if the fragment is empty. */

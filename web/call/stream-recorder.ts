@@ -35,7 +35,7 @@ const MAX_FIRST: Total = { messages: 50, bytes: MIB };
 /** The newest message is kept even if it is larger. */
 const MAX_NEWEST: Total = { messages: 450, bytes: 7 * MIB };
 /** The largest envelope that is received. A longer one ends the call with an error. */
-export const MAX_ENVELOPE_BYTES: number = 64 * MIB;
+const MAX_ENVELOPE_BYTES: number = 64 * MIB;
 
 /** Limits of the messages that are kept. */
 export interface StreamLimits {

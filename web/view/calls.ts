@@ -69,7 +69,7 @@ export function useCalls(): Calls {
   return { outcomes, isCalling, make, stop: () => newest.current.abort(), discard };
 }
 
-/** Returns a function that calls `show` before the next frame is drawn, with the newest value that was added. */
+/** Calls `show` before the next frame is drawn, with the newest of the values that were added since the last frame. */
 function oncePerFrame<T>(show: (value: T) => void): { add(value: T): void; cancel(): void } {
   let newest: T;
   let frame: number | undefined;

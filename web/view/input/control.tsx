@@ -63,7 +63,7 @@ function controlOf(type: ValueType, value: Json | undefined): (props: FittingPro
 }
 
 /** Returns the scalar type of a value. The JSON of a wrapper is that of its scalar. */
-export function scalarOf({ scalar, message }: ValueType): ScalarType | undefined {
+function scalarOf({ scalar, message }: ValueType): ScalarType | undefined {
   return message !== undefined && isWrapperDesc(message) ? message.fields[0].scalar : scalar;
 }
 

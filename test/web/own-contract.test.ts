@@ -184,6 +184,9 @@ const OF_THE_SHOP: readonly OwnTest[] = [
       await rows.filter({ hasText: "decompressed by the browser: it was received in another size" }).waitFor();
       const shown = (await page.locator(".exchange").textContent()) ?? "";
       assert.ok(shown.length < 12_000, `a text of 8,000 characters takes ${shown.length}`);
+      await page.getByText("The whole response as JSON").click();
+      const whole = await page.getByLabel("The whole response as JSON").inputValue();
+      assert.deepEqual(JSON.parse(whole), { said: "soup".repeat(2_000) });
     },
   ],
 ];

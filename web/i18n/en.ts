@@ -71,6 +71,7 @@ export const en: Texts = {
   onlyRefused: "Rejected by the client before it sent anything",
   responseLabel: "Response",
   emptyResponse: "a message with every field at its default",
+  wholeResponse: "The whole response as JSON",
   took: (milliseconds, httpVersion) => `${milliseconds} ms${httpVersion ? `, ${httpVersion}` : ""}`,
   delivered: {
     cache: "from the browser's cache: nothing was sent or received",
@@ -179,6 +180,7 @@ export const en: Texts = {
   endedBefore: "The call ended before a response came.",
   messages: (count) => `Body, ${countOf(count, "message")}`,
   messageLabel: (number) => `Message ${number}`,
+  wholeMessage: (number) => `Message ${number} as JSON`,
   omitted: (messages, bytes) =>
     `${countOf(messages, "message")} with ${countOf(bytes, "byte")} came here. This page keeps the first and the newest messages.`,
   endOfStream: "End of the stream",

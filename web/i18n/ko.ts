@@ -27,7 +27,7 @@ export const ko: Texts = {
     unknown: "이 링크가 가리키는 메서드는 이 서버에 없습니다.",
   },
   keyCalls: "호출",
-  keyStops: "중단",
+  keyStops: "멈추기",
   copyLink: "링크 복사",
   linkCopied: "복사했습니다. 입력값은 들어 있고 메타데이터는 빠져 있습니다.",
   linkShown: "브라우저가 복사를 허용하지 않았습니다. 링크는 주소창에 있습니다.",
@@ -71,6 +71,7 @@ export const ko: Texts = {
   onlyRefused: "클라이언트가 보내기 전에 거절했습니다",
   responseLabel: "응답",
   emptyResponse: "모든 필드가 기본값인 메시지",
+  wholeResponse: "응답 전체를 JSON으로 보기",
   took: (milliseconds, httpVersion) => `${milliseconds}ms${httpVersion ? `, ${httpVersion}` : ""}`,
   delivered: {
     cache: "브라우저 캐시에서 가져왔습니다. 서버와 주고받은 것은 없습니다.",
@@ -181,8 +182,9 @@ export const ko: Texts = {
   endedBefore: "응답이 오기 전에 호출이 끝났습니다.",
   messages: (count) => `본문: 메시지 ${count}개`,
   messageLabel: (number) => `메시지 ${number}`,
+  wholeMessage: (number) => `JSON으로 쓴 메시지 ${number}`,
   omitted: (messages, bytes) =>
-    `여기에 메시지 ${messages}개, ${bytes}바이트가 더 왔습니다. 이 페이지는 처음과 가장 최근의 메시지만 간직합니다.`,
+    `여기에 메시지 ${messages}개, ${bytes}바이트가 더 왔습니다. 이 페이지는 처음과 가장 최근의 메시지만 보관합니다.`,
   endOfStream: "스트림의 끝",
   restOfStream: "마지막으로 온전한 메시지 뒤의 바이트",
 

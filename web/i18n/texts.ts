@@ -68,6 +68,8 @@ export interface Texts {
   readonly onlyRefused: string;
   readonly responseLabel: string;
   readonly emptyResponse: string;
+  /** Labels the response as JSON. */
+  readonly wholeResponse: string;
   readonly took: (milliseconds: string, httpVersion: string | undefined) => string;
   readonly delivered: Readonly<Record<Exclude<Delivery, "network">, string>>;
   readonly truncated: string;
@@ -113,6 +115,8 @@ export interface Texts {
   /** The heading of the messages of a stream. */
   readonly messages: (count: number) => string;
   readonly messageLabel: (number: number) => string;
+  /** Labels a message of a stream as JSON. */
+  readonly wholeMessage: (number: number) => string;
   /** Stands for the messages of a stream that the page does not keep. */
   readonly omitted: (messages: number, bytes: number) => string;
   readonly endOfStream: string;

@@ -56,16 +56,27 @@ export function formatHttpVersion(alpn: string | undefined): string | undefined 
  * represent the message.
  */
 export function formatMessage(desc: DescMessage, message: Message, registry: Registry): string {
-  let json: JsonValue;
-  try {
-    json = toJson(desc, message, { alwaysEmitImplicit: true, registry });
-  } catch (error) {
-    return (error as Error).message; // an Any has a type that the contract does not have
-  }
+  const json = jsonOf(desc, message, registry);
+  if (json instanceof Error) return json.message;
   if (json === null || typeof json !== "object" || Array.isArray(json)) return JSON.stringify(json);
   return Object.entries(json)
     .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
+}
+
+/** Returns the same message as JSON, with each field on a line of its own. */
+export function formatWhole(desc: DescMessage, message: Message, registry: Registry): string {
+  const json = jsonOf(desc, message, registry);
+  return json instanceof Error ? json.message : JSON.stringify(json, null, 2);
+}
+
+/** Returns the error if JSON cannot represent the message: an Any has a type that the contract does not have. */
+function jsonOf(desc: DescMessage, message: Message, registry: Registry): JsonValue | Error {
+  try {
+    return toJson(desc, message, { alwaysEmitImplicit: true, registry });
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 /** Returns the text of the bytes, with control characters, spaces and bytes that are not UTF-8 made visible. */

@@ -1,18 +1,20 @@
 /** Shows the outcome of a call in a line: the response, the error, or the count of messages. Screen readers announce it. */
-import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { type Message, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { useMemo, useState } from "preact/hooks";
 import { errorOf, isStream, isUnanswered, type Outcome } from "../call/call.ts";
 import { isBinary } from "../call/protocol.ts";
 import { formatHttpVersion, formatMessage, formatMilliseconds, shorten } from "./format.ts";
 import { useTexts } from "./language.ts";
 import { useSchema } from "./schema.ts";
 import { StreamCount } from "./stream-count.tsx";
+import { LINE_CHARACTERS, Whole } from "./whole.tsx";
 
-/** Limits the characters that are shown of a response. */
+/** Limits the characters that are shown of a response in the line. */
 const MAX_CHARACTERS = 300;
-/** The characters above which a response is shown in smaller letters. */
-const LONG_CHARACTERS = 60;
+/** Limits the characters that are shown of an error's message. */
+const MAX_ERROR_CHARACTERS = 2_000;
 
 export interface ResultProps {
   readonly outcome: Outcome | undefined;
@@ -25,11 +27,15 @@ export function Result({ outcome, isCalling, stop }: ResultProps) {
   const texts = useTexts();
   const isStreaming = outcome !== undefined && isStream(outcome) && !outcome.isOver;
   const isWaiting = isCalling && !isStreaming;
+  const line = useLine(outcome);
   return (
     <div class="outcome">
       <div class="result" role="status" aria-busy={isWaiting}>
-        {isWaiting ? <p class="note">{texts.calling}</p> : outcome && <Lines outcome={outcome} />}
+        {isWaiting ? <p class="note">{texts.calling}</p> : outcome && <Lines {...{ outcome, line }} />}
       </div>
+      {!isWaiting && outcome && line !== undefined && line.length > LINE_CHARACTERS && (
+        <WholeResponse outcome={outcome} />
+      )}
       {isCalling && (
         <p class="stop">
           <button type="button" onClick={stop}>
@@ -41,7 +47,13 @@ export function Result({ outcome, isCalling, stop }: ResultProps) {
   );
 }
 
-function Lines({ outcome }: { outcome: Outcome }) {
+interface LinesProps {
+  readonly outcome: Outcome;
+  /** The response in a line. */
+  readonly line: string | undefined;
+}
+
+function Lines({ outcome, line }: LinesProps) {
   const texts = useTexts();
   const error = errorOf(outcome);
   return (
@@ -49,11 +61,15 @@ function Lines({ outcome }: { outcome: Outcome }) {
       {isStream(outcome) && <StreamCount outcome={outcome} />}
       {error && !outcome.isStopped && (
         <p class="error">
-          <code>{codeToString(error.code)}</code> <span lang="en">{error.rawMessage}</span>
+          <code>{codeToString(error.code)}</code>{" "}
+          <span lang="en">{shorten(error.rawMessage, MAX_ERROR_CHARACTERS)}</span>
         </p>
       )}
-      {!isStream(outcome) && !(outcome.output instanceof ConnectError) && (
-        <Response desc={outcome.method.output} message={outcome.output} />
+      {line !== undefined && (
+        <p class={line.length > LINE_CHARACTERS ? "response long" : "response"}>
+          <span class="unseen">{texts.responseLabel}: </span>
+          {shorten(line, MAX_CHARACTERS) || texts.emptyResponse}
+        </p>
       )}
       {outcome.isStopped && <p class="note">{texts.stopped}</p>}
       {outcome.isTruncated && <p class="note">{hadBytes(outcome) ? texts.truncated : texts.loneTag}</p>}
@@ -63,15 +79,29 @@ function Lines({ outcome }: { outcome: Outcome }) {
   );
 }
 
-function Response({ desc, message }: { desc: DescMessage; message: Message }) {
-  const texts = useTexts();
+/** Returns the response of a unary call in a line. Returns undefined for a stream and an error. */
+function useLine(outcome: Outcome | undefined): string | undefined {
   const { registry } = useSchema();
-  const line = shorten(formatMessage(desc, message, registry), MAX_CHARACTERS) || texts.emptyResponse;
+  return useMemo(() => {
+    const response = outcome && responseOf(outcome);
+    return response && formatMessage(outcome.method.output, response, registry);
+  }, [outcome, registry]);
+}
+
+function responseOf(outcome: Outcome): Message | undefined {
+  return isStream(outcome) || outcome.output instanceof ConnectError ? undefined : outcome.output;
+}
+
+/** The whole response as JSON, which the user can open. */
+function WholeResponse({ outcome }: { outcome: Outcome }) {
+  const texts = useTexts();
+  const [isOpen, setOpen] = useState(false);
+  const message = responseOf(outcome);
   return (
-    <p class={line.length > LONG_CHARACTERS ? "response long" : "response"}>
-      <span class="unseen">{texts.responseLabel}: </span>
-      {line}
-    </p>
+    <details class="whole-response" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{texts.wholeResponse}</summary>
+      {isOpen && message && <Whole label={texts.wholeResponse} desc={outcome.method.output} message={message} />}
+    </details>
   );
 }
 

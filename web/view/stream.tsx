@@ -9,6 +9,7 @@ import { Bytes } from "./bytes.tsx";
 import { formatMessage, formatMilliseconds, shorten } from "./format.ts";
 import { useTexts } from "./language.ts";
 import { useSchema } from "./schema.ts";
+import { LINE_CHARACTERS, Whole } from "./whole.tsx";
 
 /** Limits the characters that are shown of a message in its row. */
 const MAX_CHARACTERS = 300;
@@ -113,6 +114,8 @@ function Message({ outcome, envelope, isTabStop }: RowProps) {
   const [isOpen, setOpen] = useState(false);
   const { number, milliseconds, bytes } = envelope;
   const message = useMemo(() => readEnvelope(outcome, envelope, registry), [envelope, registry]);
+  const { output } = outcome.method;
+  const line = message instanceof Error ? message.message : formatMessage(output, message, registry);
   return (
     <li>
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -120,16 +123,17 @@ function Message({ outcome, envelope, isTabStop }: RowProps) {
           <span class="number">{number}</span>{" "}
           {message instanceof Error ? (
             <span class="line error" lang="en">
-              {shorten(message.message, MAX_CHARACTERS)}
+              {shorten(line, MAX_CHARACTERS)}
             </span>
           ) : (
-            <span class="line">
-              {shorten(formatMessage(outcome.method.output, message, registry), MAX_CHARACTERS) || texts.emptyResponse}
-            </span>
+            <span class="line">{shorten(line, MAX_CHARACTERS) || texts.emptyResponse}</span>
           )}{" "}
           <span class="note">{formatMilliseconds(milliseconds)} ms</span>{" "}
           <span class="note">{texts.bytes(bytes.length)}</span>
         </summary>
+        {isOpen && !(message instanceof Error) && line.length > LINE_CHARACTERS && (
+          <Whole label={texts.wholeMessage(number)} desc={output} message={message} />
+        )}
         {isOpen && <Bytes label={texts.messageLabel(number)} bytes={bytes} parts={envelopeParts(outcome, envelope)} />}
       </details>
     </li>

@@ -76,6 +76,7 @@ testInChromium("the page shows streams", [
         send("long ".repeat(100));
         await page.locator(".messages summary").first().click();
         await page.getByRole("button", { name: "Stop" }).waitFor();
+        assert.equal(JSON.parse(await page.getByLabel("Message 1 as JSON").inputValue()), "long ".repeat(100));
         await assertAccessible(page);
         end();
         await endOf(page).waitFor();
@@ -195,6 +196,20 @@ testInChromium("the page shows streams", [
       await page.keyboard.press("Shift+Tab");
       await page.keyboard.press("Shift+Tab");
       assert.equal(await numberOf(), "2");
+    },
+  ],
+  [
+    "a new call closes the rows of the call before",
+    async (t, browser, files) => {
+      const page = await open(t, browser, files, counting(3));
+      await callRepeat(page);
+      await endOf(page).waitFor();
+      await page.locator(".messages summary").nth(1).click();
+      await page.getByRole("listbox", { name: "Message 2", exact: true }).waitFor();
+      await page.locator(".primary").click();
+      await page.getByText("Calls in this tab (2)").waitFor();
+      assert.equal(await page.locator(".messages summary").count(), 3);
+      assert.equal(await page.locator(".messages [open]").count(), 0);
     },
   ],
   [

@@ -1,8 +1,8 @@
 /** Shows bytes part by part. Explains the part that the pointer or the keyboard selects, and highlights its value. */
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
-import { type Annotation, type Part, valuesIn } from "../annotate/part.ts";
+import { type Annotation, type Part, type Value, valuesIn } from "../annotate/part.ts";
 import { explain } from "../i18n/texts.ts";
-import { formatHex, formatPart, formatValue, shorten } from "./format.ts";
+import { beginOf, formatHex, formatPart, formatValue, shorten } from "./format.ts";
 import { useTexts } from "./language.ts";
 
 export interface BytesProps {
@@ -23,7 +23,7 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
   const [active, setActive] = useState<number>();
   const [shownPath, setShownPath] = useState<string>();
   useEffect(() => setActive(undefined), [bytes]);
-  const parts = all.slice(0, MAX_PARTS);
+  const parts = useMemo(() => all.slice(0, MAX_PARTS).map(withShortValue), [all]);
   const hiddenBytes = bytes.length - (parts.at(-1)?.end ?? bytes.length);
   const part = active === undefined ? undefined : parts[active];
   const hasHover = useMemo(() => matchMedia("(hover: hover)").matches, []);
@@ -41,6 +41,17 @@ export function Bytes({ label, bytes, parts: all, isText = false }: BytesProps) 
       <ValueList parts={parts} path={path} setPath={setShownPath} />
     </div>
   );
+}
+
+/** Returns the part with the begin of its value. A value of megabytes would otherwise be formatted at each move. */
+function withShortValue(part: Part): Part {
+  const { annotation } = part;
+  if (!("value" in annotation) || !isLong(annotation.value)) return part;
+  return { ...part, annotation: { ...annotation, value: annotation.value.slice(0, MAX_CHARACTERS) } as Annotation };
+}
+
+function isLong(value: Value): value is string | Uint8Array {
+  return (typeof value === "string" || value instanceof Uint8Array) && value.length > MAX_CHARACTERS;
 }
 
 interface PartListProps extends Required<BytesProps> {
@@ -98,9 +109,7 @@ function PartList({ label, bytes, parts, isText, active, setActive, path }: Part
           data-lit={isWithin(each.path, path)}
           onPointerEnter={(event) => canHover(event) && setActive(index)}
         >
-          {!isText && (
-            <code class="hex">{shorten(formatHex(bytes.subarray(each.start, each.end)), MAX_CHARACTERS)}</code>
-          )}
+          {!isText && <code class="hex">{shorten(formatHex(beginOf(bytes, each)), MAX_CHARACTERS)}</code>}
           <span class="meaning">{shorten(formatPart(each, bytes, isText), MAX_CHARACTERS)}</span>
           <span class="unseen">{shorten(explain(texts, each), MAX_CHARACTERS)}</span>
         </div>

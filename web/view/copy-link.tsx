@@ -1,6 +1,6 @@
 /** A button that copies a link to the page with its method and input, and shows the outcome. */
 import type { DescMethod } from "@bufbuild/protobuf";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { Draft } from "../call/draft.ts";
 import { compactJson, formatLink, MAX_LINK_LENGTH } from "../call/link.ts";
 import { useTexts } from "./language.ts";
@@ -11,8 +11,10 @@ type LinkOutcome = "linkCopied" | "linkShown" | "linkTooLong";
 export function CopyLink({ method, draft }: { method: DescMethod; draft: Draft }) {
   const texts = useTexts();
   const [tried, setTried] = useState<{ readonly link: string; readonly outcome: LinkOutcome }>();
-  const input = draft.error === undefined ? compactJson(draft.text) : draft.text;
-  const link = formatLink({ method, input });
+  const link = useMemo(() => {
+    const input = draft.error === undefined ? compactJson(draft.text) : draft.text;
+    return formatLink({ method, input });
+  }, [method, draft]);
   const outcome = tried?.link === link ? tried.outcome : undefined;
 
   async function copy(): Promise<LinkOutcome> {

@@ -104,7 +104,7 @@ function ResponseView({ outcome, response }: { outcome: Outcome; response: Recei
           />
         </>
       ) : isStream(outcome) ? (
-        <Stream outcome={outcome} />
+        <Stream key={outcome.request} outcome={outcome} />
       ) : (
         <p class="note">{texts.noBody}</p>
       )}

@@ -17,9 +17,24 @@ export function formatValue(value: Value): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
-/** Returns a short text for a part: its name, its value or its bytes as text. */
-export function formatPart({ start, end, annotation }: Part, bytes: Uint8Array, isText: boolean): string {
-  const own = bytes.subarray(start, end);
+/** The bytes of a part that are formatted. The page shows fewer characters. */
+const MAX_PART_BYTES = 4_096;
+
+/** Returns the bytes of the part, up to a limit, without an incomplete character of UTF-8 at the limit. */
+export function beginOf(bytes: Uint8Array, { start, end }: Part): Uint8Array {
+  let limit = Math.min(end, start + MAX_PART_BYTES);
+  for (let steps = 0; steps < 3 && limit < end && isContinuation(bytes[limit]); steps++) limit--;
+  return bytes.subarray(start, limit);
+}
+
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}
+
+/** Returns a short text for a part: its name, its value or the begin of its bytes as text. */
+export function formatPart(part: Part, bytes: Uint8Array, isText: boolean): string {
+  const { start, end, annotation } = part;
+  const own = beginOf(bytes, part);
   switch (annotation.kind) {
     case "tag":
       return annotation.field ?? `#${annotation.number}`;

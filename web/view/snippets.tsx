@@ -1,6 +1,6 @@
 /** Shows the same call as text to paste for the chosen tool or language, with a button that copies it. */
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { createSnippets, type Snippet } from "../call/snippets.ts";
 import { useTexts } from "./language.ts";
 import type { Metadata } from "./metadata.ts";
@@ -19,8 +19,11 @@ export function Snippets({ method, input, metadata: { headers, timeoutMs } }: Sn
   const texts = useTexts();
   const { registry } = useSchema();
   const scheme = location.protocol === "https:" ? "https" : "http";
-  const address = { scheme, authority: location.host } as const;
-  const snippets = createSnippets(method, [input], address, { headers, timeoutMs, registry });
+  // Not made again while the messages of a stream arrive.
+  const snippets = useMemo(() => {
+    const address = { scheme, authority: location.host } as const;
+    return createSnippets(method, [input], address, { headers, timeoutMs, registry });
+  }, [method, input, scheme, headers, timeoutMs, registry]);
   const [chosen, setChosen] = useState(() => readSession(STORAGE_KEY));
   const shown = snippets.find(({ name }) => name === chosen) ?? (snippets[0] as Snippet);
 

@@ -131,6 +131,8 @@ testInChromium("the page shows streams", [
       await page.getByRole("link", { name: /^Say/ }).click();
       await aborted;
       assert.equal(await text(page.locator(".result")), "");
+      await page.getByText("Calls in this tab (1)").click();
+      assert.match(await text(page.locator(".history li")), / Repeat canceled /);
     },
   ],
   [

@@ -34,7 +34,7 @@ export function useCaller(request: Request, metadata: Metadata, { make }: Calls,
     if (!("message" in read) || !isCallable(method) || !isValid) return;
     const time = Date.now();
     const outcome = await make({ protocol, method, input: read.message, headers, timeoutMs, isTruncated } as Call);
-    if (outcome === undefined || isTruncated) return;
+    if (isTruncated) return;
     const error = errorOf(outcome);
     add({
       procedure: procedureOf(method),

@@ -10,10 +10,10 @@ export interface Calls {
   readonly isCalling: boolean;
   /**
    * Makes the call. If its method is unary and safe and a response came, makes it in the other protocols too, for their
-   * sizes. Resolves with the outcome in the chosen protocol, before the other calls; or with undefined if the call was
-   * discarded.
+   * sizes. Resolves with the outcome in the chosen protocol, before the other calls; also if the call was discarded,
+   * which ends it.
    */
-  readonly make: (call: Call) => Promise<Outcome | undefined>;
+  readonly make: (call: Call) => Promise<Outcome>;
   /** Ends the call that is in flight, and keeps its outcome. */
   readonly stop: () => void;
   /** Discards the outcomes, and ends the call that is in flight. */
@@ -35,7 +35,7 @@ export function useCalls(): Calls {
     return newest.current;
   }
 
-  async function make(call: Call): Promise<Outcome | undefined> {
+  async function make(call: Call): Promise<Outcome> {
     const controller = begin();
     const { signal } = controller;
     const isNewest = () => controller === newest.current;
@@ -47,7 +47,7 @@ export function useCalls(): Calls {
     setCalling(true);
     const outcome = await makeIn(call.protocol);
     progress.cancel();
-    if (!isNewest()) return undefined;
+    if (!isNewest()) return outcome;
     setCalling(false);
     setOutcomes([outcome]);
     if (!isStream(outcome) && outcome.response !== undefined && isSafe(call.method)) void makeOthers(outcome);

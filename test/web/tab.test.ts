@@ -122,12 +122,15 @@ testInChromium("the page remembers", [
     async (t, browser, files) => {
       const { page, exchanges } = await openRecorded(t, browser, files);
       const button = page.getByRole("button", { name: "Call", exact: true });
+      const maximum = page.getByRole("button", { name: "The largest numbers" });
       await addMetadata(page, "host", "other");
       assert.match(await text(page.getByRole("alert")), /"host": browsers do not let a page set this header/);
       assert.ok(await button.isDisabled());
+      assert.ok(await maximum.isDisabled());
       await page.keyboard.press("Control+Enter");
       await page.getByLabel("Metadata 1: Name").fill("x-key");
       assert.ok(await button.isEnabled());
+      assert.ok(await maximum.isEnabled());
       await page.getByLabel("Deadline").fill("1.5");
       assert.match(await text(page.getByRole("alert")), /from 1 to 99999999/);
       assert.ok(await button.isDisabled());

@@ -58,7 +58,7 @@ export function CallForm({ request, metadata, caller }: CallFormProps) {
       {isCallable(method) ? <Protocols request={request} /> : <p class="note streams">{texts.notCallable}</p>}
       <MetadataFields metadata={metadata} />
       <div class="foot">
-        {isCallable(method) && <Tries caller={caller} />}
+        {isCallable(method) && <Tries caller={caller} canChange={metadata.isValid && draft.error === undefined} />}
         <CopyLink method={method} draft={draft} />
       </div>
     </form>
@@ -110,13 +110,19 @@ function Protocols({ request: { method, protocol, setProtocol } }: { request: Re
   );
 }
 
-function Tries({ caller: { canCall, callMaximum, callTruncated } }: { caller: Caller }) {
+interface TriesProps {
+  readonly caller: Caller;
+  /** False if a call with another input would fail too, or would replace a text that is not JSON. */
+  readonly canChange: boolean;
+}
+
+function Tries({ caller: { canCall, callMaximum, callTruncated }, canChange }: TriesProps) {
   const texts = useTexts();
   return (
     <p class="tries">
       <span>{texts.tryLabel}</span>
       {callMaximum && (
-        <button type="button" onClick={callMaximum}>
+        <button type="button" onClick={callMaximum} disabled={!canChange}>
           {texts.tryMaximum}
         </button>
       )}

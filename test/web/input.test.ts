@@ -2,9 +2,35 @@
 import assert from "node:assert/strict";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { field, focused, jsonOf, nextResponse, openOrder, press } from "../support/order-page.ts";
+import { compileOwn, openOwn } from "../support/own-contract.ts";
 import { testInChromium, text } from "../support/page-tests.ts";
 
+const FEW = `
+syntax = "proto3";
+package few.v1;
+service FewService {
+  rpc Find(Keys) returns (Keys);
+}
+message Keys {
+  repeated string ids = 1;
+  map<string, int32> counts = 2;
+}
+`;
+
 testInChromium("the form of a message", [
+  [
+    "a message with only a list and a map has buttons to add, and not one control for each",
+    async (t, browser, files) => {
+      const own = compileOwn(t, FEW, "few.v1.FewService", files);
+      const { page } = await openOwn(t, browser, own, { find: (request: object) => request });
+      await press(page, "Add to ids");
+      await field(page, "ids, item 1").fill("x");
+      await press(page, "Add to counts");
+      await field(page, "counts, key 1").fill("y");
+      await page.locator("form .primary").click();
+      await page.locator(".result .response", { hasText: 'ids = ["x"], counts = {"y":0}' }).waitFor();
+    },
+  ],
   [
     "every kind of field is filled in by the form, and arrives",
     async (t, browser, files) => {

@@ -64,7 +64,7 @@ export function isRequired({ presence }: DescField): boolean {
   return presence === LEGACY_REQUIRED;
 }
 
-/** True for fields that are set if they are not zero or empty, as in proto3 without `optional`. */
+/** True for fields that are set if they are not zero or empty: lists, maps, and scalars in proto3 without `optional`. */
 export function isImplicit({ presence }: DescField): boolean {
   return presence === IMPLICIT;
 }

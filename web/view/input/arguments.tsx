@@ -11,18 +11,17 @@ import { TypeOf } from "./head.tsx";
 const MAX_NAME_LENGTH = 20;
 const MAX_ARGUMENTS = 4;
 
-/** True if the control of the field can unset it, without another button. */
-function hasUnset({ fieldKind, scalar }: DescField): boolean {
-  return fieldKind === "enum" || (fieldKind === "scalar" && (scalar === ScalarType.BOOL || isNumeric(scalar)));
+/** True if the field has one short value, which its control can unset without another button. */
+function fitsArgument(field: DescField): boolean {
+  if (field.jsonName.length > MAX_NAME_LENGTH || field.oneof !== undefined) return false;
+  if (field.fieldKind !== "scalar") return field.fieldKind === "enum";
+  return field.scalar === ScalarType.BOOL || isNumeric(field.scalar) || isImplicit(field);
 }
 
 /** True if the message has only a few fields, each of a scalar type or an enum. */
 export function fitsLine(desc: DescMessage): boolean {
   if (hasCustomJsonRepresentation(desc) || desc.fields.length > MAX_ARGUMENTS) return false;
-  return desc.fields.every(
-    (field) =>
-      field.jsonName.length <= MAX_NAME_LENGTH && field.oneof === undefined && (hasUnset(field) || isImplicit(field)),
-  );
+  return desc.fields.every(fitsArgument);
 }
 
 export function Arguments({ desc, draft: { json, error } }: { desc: DescMessage; draft: Draft }) {

@@ -23,8 +23,8 @@ const TIMEOUT_MS = 60 * 60_000;
 const MAX_TOUCHED = 8;
 const CONTRACT_AND_SERVICE = /^(?:proto|gen)\/|^src\/(?:eliza|appointments)\.ts$/;
 
-/** The tests that could depend on the contract. The others call contracts of their own. */
-const TESTS = ["test/{service,web,site,project,cli}/**/*.test.ts", "test/acceptance/*process.test.ts"];
+/** The tests that could depend on the contract. The others call contracts of their own, as those of the page do. */
+const TESTS = ["test/{service,site,project,cli}/**/*.test.ts", "test/acceptance/*process.test.ts"];
 
 const { values: OPTIONS } = parseArgs({ options: { all: { type: "boolean" }, folder: { type: "string" } } });
 

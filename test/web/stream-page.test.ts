@@ -201,6 +201,27 @@ testInChromium("the page shows streams", [
     },
   ],
   [
+    "the form is not rendered while messages arrive",
+    async (t, browser, files) => {
+      const page = await open(
+        t,
+        browser,
+        files,
+        endless(5, () => {}),
+      );
+      await callRepeat(page);
+      await page.locator(".messages summary").first().waitFor();
+      await page.evaluate(`
+        window.reads = 0; // each rendering compares the value of a control
+        Object.defineProperty(document.querySelector(".form :is(input, textarea)"), "value", {
+          get: () => (reads++, ""),
+          set() {},
+        });`);
+      await page.locator(".messages summary").nth(40).waitFor();
+      assert.equal(await page.evaluate("reads"), 0);
+    },
+  ],
+  [
     "a new call closes the rows of the call before",
     async (t, browser, files) => {
       const page = await open(t, browser, files, counting(3));

@@ -23,6 +23,7 @@ export interface Caller {
   readonly callTruncated: () => void;
 }
 
+/** Returns the same object until the request or the metadata changes. */
 export function useCaller(request: Request, metadata: Metadata, { make }: Calls, { add }: History): Caller {
   const { registry } = useSchema();
   const { method, draft, setDraft, protocol } = request;
@@ -47,16 +48,19 @@ export function useCaller(request: Request, metadata: Metadata, { make }: Calls,
     });
   }
 
-  return {
-    input,
-    canCall: "message" in input && isCallable(method) && isValid,
-    call: () => void call(draft, input, false),
-    callMaximum:
-      maximum &&
-      (() => {
-        setDraft(maximum);
-        void call(maximum, readDraft(method.input, maximum, registry), false);
-      }),
-    callTruncated: () => void call(draft, input, true),
-  };
+  return useMemo(
+    () => ({
+      input,
+      canCall: "message" in input && isCallable(method) && isValid,
+      call: () => void call(draft, input, false),
+      callMaximum:
+        maximum &&
+        (() => {
+          setDraft(maximum);
+          void call(maximum, readDraft(method.input, maximum, registry), false);
+        }),
+      callTruncated: () => void call(draft, input, true),
+    }),
+    [request, metadata, input, maximum],
+  );
 }

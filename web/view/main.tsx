@@ -27,6 +27,8 @@ export function Main({ request, language }: { request: Request; language: Langua
   const history = useHistory();
   const metadata = useMetadata();
   const caller = useCaller(request, metadata, calls, history);
+  // A form has hundreds of controls. It is not rendered while the messages of a stream arrive.
+  const form = useMemo(() => <CallForm {...{ request, metadata, caller }} />, [request, metadata, caller]);
   useEffect(calls.discard, [method]);
   useKeys({ call: caller.call, stop: calls.isCalling ? calls.stop : undefined });
 
@@ -47,7 +49,7 @@ export function Main({ request, language }: { request: Request; language: Langua
         <h2 id="call" class="unseen">
           {texts.callHeading}
         </h2>
-        <CallForm {...{ request, metadata, caller }} />
+        {form}
         {isCallable(method) && <Result outcome={calls.outcomes[0]} isCalling={calls.isCalling} stop={calls.stop} />}
         <HistoryList {...{ history, restore, language }} />
       </section>

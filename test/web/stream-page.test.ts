@@ -94,6 +94,7 @@ testInChromium("the page shows streams", [
       await page.locator(".messages summary").nth(3).waitFor();
       await page.getByRole("button", { name: "Stop" }).click();
       await page.getByText("You stopped the call.").waitFor();
+      assert.equal(await page.locator(".outcome:focus").count(), 1, "the keyboard goes on from the outcome");
       await aborted;
       const rows = await page.locator(".messages summary").count();
       assert.match(await text(page.locator(".result .response")), new RegExp(`^${rows} messages, `));

@@ -2,7 +2,7 @@
 import { type Message, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { errorOf, isStream, isUnanswered, type Outcome } from "../call/call.ts";
 import { isBinary } from "../call/protocol.ts";
 import { formatHttpVersion, formatMessage, formatMilliseconds, shorten } from "./format.ts";
@@ -28,8 +28,16 @@ export function Result({ outcome, isCalling, stop }: ResultProps) {
   const isStreaming = outcome !== undefined && isStream(outcome) && !outcome.isOver;
   const isWaiting = isCalling && !isStreaming;
   const line = useLine(outcome);
+  const element = useRef<HTMLDivElement>(null);
+
+  /** Moves the focus from the button, which disappears, to the outcome. */
+  function onStop(): void {
+    element.current?.focus();
+    stop();
+  }
+
   return (
-    <div class="outcome">
+    <div ref={element} class="outcome" tabIndex={-1}>
       <div class="result" role="status" aria-busy={isWaiting}>
         {isWaiting ? <p class="note">{texts.calling}</p> : outcome && <Lines {...{ outcome, line }} />}
       </div>
@@ -38,7 +46,7 @@ export function Result({ outcome, isCalling, stop }: ResultProps) {
       )}
       {isCalling && (
         <p class="stop">
-          <button type="button" onClick={stop}>
+          <button type="button" onClick={onStop}>
             {texts.stop}
           </button>
         </p>

@@ -35,6 +35,7 @@ function listEdits({ file, service }: Names, branch: string): readonly Edit[] {
       `main.ts, routes.ts  the process runs the routes, which serve the functions of ${file}.ts`,
     ],
     ["ARCHITECTURE.md", /^ {2}client\/ .*\n/m, ""],
+    ["ARCHITECTURE.md", /`npm run init`, /, ""],
     ["CONTRIBUTING.md", /^.*(?:own-service|docs\/screenshot).*\n/gm, ""],
     ["CONTRIBUTING.md", /(?<=compares the contract with )the tutorial's(?= )/, `the one on ${branch}`],
     [".ci/run", /^.*own[-_]service.*\n/gm, ""],

@@ -50,7 +50,7 @@ testInChromium("the page has a list of methods", [
       await page.getByRole("link", { name: "Find" }).click();
       await page.getByLabel("number", { exact: true }).waitFor();
       assert.equal(await text(heading), `${PACKAGE}.SecondService`);
-      assert.equal(await page.title(), "SecondService");
+      await page.waitForFunction("document.title === 'SecondService'"); // the title follows after the rendering
       assert.equal(new URL(page.url()).hash, `#/${PACKAGE}.SecondService/Find`);
       await page.goBack();
       assert.equal(await page.getByLabel("text", { exact: true }).inputValue(), "kept");

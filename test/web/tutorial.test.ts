@@ -45,7 +45,7 @@ testInChromium("the page of the tutorial", [
         const tutorial = await openTutorial(t, browser, files, { locale });
         await tutorial.page.locator(".comparison").waitFor();
         await tutorial.page.getByRole("heading", { name: title }).waitFor();
-        assert.equal(await tutorial.page.title(), title);
+        await tutorial.page.waitForFunction(`document.title === ${JSON.stringify(title)}`); // it follows the rendering
       }
     },
   ],

@@ -68,7 +68,7 @@ export const SumSchema: GenMessage<Sum> = /*@__PURE__*/
  */
 export const Test: GenService<{
   /**
-   * GetSum returns the sum of the two numbers it is given, or the error OUT_OF_RANGE when the sum is no int32.
+   * GetSum returns the sum of the two numbers it is given, or the error OUT_OF_RANGE if it does not fit into an int32.
    *
    * @generated from rpc test.Test.GetSum
    */

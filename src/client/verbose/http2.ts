@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { type RawHeaders, Trace, type TraceOptions, watchBody } from "./trace.ts";
 
 /** The names of HTTP/2's error codes, by number (RFC 9113, 7). */
-export const ERROR_NAMES = [
+const ERROR_NAMES = [
   "NO_ERROR",
   "PROTOCOL_ERROR",
   "INTERNAL_ERROR",

@@ -20,6 +20,11 @@ import { choosePage } from "./page.ts";
 export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {
   /** Folder of the built page, which browsers get at "/" as the setting --page says. Default: no page. */
   readonly pageFolder?: string | undefined;
+  /**
+   * The text that --version prints. Default: the name and version in the nearest package.json above the main script, and the
+   * version of Node.
+   */
+  readonly version?: string | undefined;
 }
 
 /** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
@@ -46,7 +51,7 @@ export async function run(options: ProgramOptions): Promise<void> {
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const args = process.argv.slice(2);
   const asked = asksFor(args);
-  if (asked !== undefined) return console.log(asked === "help" ? HELP : versionLine());
+  if (asked !== undefined) return console.log(asked === "help" ? HELP : (options.version ?? versionLine()));
   try {
     await serve(options, readConfig(args, process.env));
   } catch (error) {
@@ -55,7 +60,7 @@ export async function run(options: ProgramOptions): Promise<void> {
   }
 }
 
-async function serve({ pageFolder, ...options }: ProgramOptions, config: Config): Promise<void> {
+async function serve({ pageFolder, version: _, ...options }: ProgramOptions, config: Config): Promise<void> {
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
   const failToListen = (error: NodeJS.ErrnoException) => fail(1, listenProblem(config, error));

@@ -1,4 +1,4 @@
-/** The options of `createServer`. */
+/** The options of `createServer`: those of the routes and their calls, and those of the port. */
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
 import type { Limits } from "./limits/limits.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
@@ -9,11 +9,11 @@ import type { Page } from "./site/page.ts";
 export type Log = (entry: string) => void;
 
 /**
- * Only `routes` is required. The options of Connect's own adapters are accepted too, except `readMaxBytes`: use the
- * limit `messageBytes` instead. As in Connect, each option of Connect applies to the registrations that do not set it.
- * Options that turn off a protocol only apply to registrations without options.
+ * The options of the routes and their calls. Only `routes` is required. The options of Connect's own adapters are
+ * accepted too, except `readMaxBytes`: use the limit `messageBytes` instead. As in Connect, each option of Connect applies
+ * to the registrations that do not set it. Options that turn off a protocol only apply to registrations without options.
  */
-export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
+export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
   /**
    * Registers the services, exactly as for Connect's own adapters. Called once, by `createServer`. The options of a
    * registration replace those of the server, as in Connect, but cannot turn off the server's limits. The server adds
@@ -26,14 +26,6 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
    */
   readonly corsOrigins?: readonly string[];
   /**
-   * Hosts that a request may name, in addition to loopback names. A request that names another host gets status 403, which
-   * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests
-   * of pages on `corsOrigins`; and those for /healthz. Each entry is a name or an address without a port, ".example.com"
-   * for example.com and all names below it, or "*" for every host. Default: no further hosts if the server listens on
-   * loopback, otherwise "*".
-   */
-  readonly allowedHosts?: readonly string[] | undefined;
-  /**
    * Connect's interceptors; the first is the outermost. They do not run for the server's own health service (see
    * `interceptHealth`), nor, as in Connect, for a registration with `interceptors` of its own. Default: none.
    */
@@ -44,6 +36,22 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly reflection?: boolean;
   /** Serves valid unary calls on the fast path. If false, Connect's handlers serve every call. Default: true. */
   readonly fastPath?: boolean;
+  /** Limits on the resources that clients may use, each with a default (docs/limits.md). The names include the units. */
+  readonly limits?: Partial<Limits>;
+  /** Writes log entries for the operator. Control characters in them are escaped. Default: console.error. */
+  readonly log?: Log;
+}
+
+/** The options of `createServer`. Only `routes` is required. */
+export interface ServerOptions extends RoutesOptions {
+  /**
+   * Hosts that a request may name, in addition to loopback names. A request that names another host gets status 403, which
+   * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests
+   * of pages on `corsOrigins`; and those for /healthz. Each entry is a name or an address without a port, ".example.com"
+   * for example.com and all names below it, or "*" for every host. Default: no further hosts if the server listens on
+   * loopback, otherwise "*".
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
   /**
    * The HTTP/2 implementation: this project's own, or node:http2, which enforces fewer limits (docs/limits.md).
    * Default: "built-in".
@@ -56,8 +64,4 @@ export interface ServerOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly page?: Page | undefined;
   /** Turns TLS on, with these credentials in PEM. Default: no TLS. */
   readonly tls?: TlsCredentials | undefined;
-  /** Limits on the resources that clients may use, each with a default (docs/limits.md). The names include the units. */
-  readonly limits?: Partial<Limits>;
-  /** Writes log entries for the operator. Control characters in them are escaped. Default: console.error. */
-  readonly log?: Log;
 }

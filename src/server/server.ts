@@ -2,15 +2,9 @@
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { withCaching } from "./http/caching.ts";
-import { withCors } from "./http/cors.ts";
-import type { Handler } from "./http/exchange.ts";
 import { Budget } from "./limits/budget.ts";
-import type { Limits, OnLimit } from "./limits/limits.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
 import { refuseRenamedOptions } from "./limits/renamed-options.ts";
-import { completeLimits } from "./limits/validation.ts";
 import {
   type BoundAddress,
   isLocal,
@@ -20,16 +14,13 @@ import {
   nodeListenOptions,
 } from "./listener/listen-address.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
-import { logEntry } from "./log/entry.ts";
 import { quote } from "./log/quote.ts";
-import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
 import { Port } from "./port.ts";
 import { RequestRouter } from "./request-router.ts";
-import { Dispatcher } from "./rpc/dispatcher.ts";
-import type { Log, ServerOptions } from "./server-options.ts";
-import { HealthStatus } from "./services/health-status.ts";
+import { ServedRoutes } from "./served-routes.ts";
+import type { ServerOptions } from "./server-options.ts";
+import type { HealthStatus } from "./services/health-status.ts";
 import { createHealthz } from "./services/healthz.ts";
-import { registerOwnServices } from "./services/own-services.ts";
 import { type PartialShutdownTimes, shutDown, shutdownTimes } from "./shutdown.ts";
 import { createHome } from "./site/home.ts";
 import { withSchema } from "./site/schema.ts";
@@ -90,38 +81,22 @@ const ERROR_RESPONSES_MS = 50;
 
 class ConnectServer implements Server {
   readonly services: readonly DescService[];
-  readonly health = new HealthStatus();
+  readonly health: HealthStatus;
   readonly #options: ServerOptions;
-  readonly #limits: Limits;
-  readonly #log: Log;
-  readonly #throttledLog: ThrottledLog;
-  readonly #onLimit: OnLimit;
-  /** Aborted when the port closes. Ends the Watch streams of the health service. */
-  readonly #watchEnd = new AbortController();
-  /** Aborted shortly before the grace time is over. Tells handlers to stop, and ends streams. */
-  readonly #shutdown = new AbortController();
-  /** Aborted when the grace time is over. Ends every call. */
-  readonly #cutoff = new AbortController();
-  /** The services that the server adds to those of the routes. */
-  readonly #ownServices = new Set<DescService>();
+  readonly #routes: ServedRoutes;
   readonly #router: RequestRouter;
   readonly #port: Port;
   #listening: Promise<BoundAddress> | undefined;
   #closing: Promise<number> | undefined;
 
-  /** Assembles the server from the inside out: limits and log, RPC handlers, routing by path, port. */
+  /** Assembles the server from the inside out: RPC handlers, routing by path, port. */
   constructor(options: ServerOptions) {
     refuseRenamedOptions(options);
     this.#options = options;
-    this.#limits = completeLimits(options.limits);
-    const write = options.log ?? console.error;
-    this.#log = (entry) => write(logEntry(entry));
-    this.#throttledLog = createThrottledLog(this.#log);
-    this.#onLimit = (limit, event) => this.#throttledLog(limit, `limit ${limit}: ${event}`);
-    const dispatcher = this.#createDispatcher();
-    this.services = dispatcher.services;
-    for (const name of ["", ...this.services.map(({ typeName }) => typeName)]) this.health.set(name, "serving");
-    this.#router = this.#createRouter(dispatcher.handle);
+    this.#routes = new ServedRoutes(options);
+    this.services = this.#routes.services;
+    this.health = this.#routes.health;
+    this.#router = this.#createRouter();
     this.#port = this.#createPort();
   }
 
@@ -141,56 +116,33 @@ class ConnectServer implements Server {
     return this.#closing;
   }
 
-  #createDispatcher(): Dispatcher {
-    const { interceptors = [], fastPath = true } = this.#options;
-    const limits = this.#limits;
-    const own = { ...this.#options, health: this.health, watchEnd: this.#watchEnd.signal };
-    return new Dispatcher({
-      routes: (router) => {
-        this.#options.routes(router);
-        for (const service of registerOwnServices(router, () => this.services, own)) this.#ownServices.add(service);
-      },
-      defaults: { ...this.#options, interceptors: [...interceptors] },
-      messageBytes: limits.messageBytes,
-      callsInFlight: limits.callsInFlight,
-      compression: limits,
-      isExempt: (service) => this.#ownServices.has(service),
-      deadlineMs: limits.deadlineMs,
-      fastPath,
-      log: this.#throttledLog,
-      onLimit: this.#onLimit,
-      shutdownSignal: this.#shutdown.signal,
-      cutSignal: this.#cutoff.signal,
-    });
-  }
-
-  #createRouter(rpc: Handler): RequestRouter {
+  #createRouter(): RequestRouter {
     const { page, reflection = true, corsOrigins = [], allowedHosts } = this.#options;
-    const ofRoutes = this.services.filter((service) => !this.#ownServices.has(service));
+    const { handle, ofRoutes, throttledLog } = this.#routes;
     return new RequestRouter({
       home: createHome(this.services, () => this.#port.credentials, { page, needsSchema: !reflection }),
       pageFiles: page && withSchema(page.files, ofRoutes),
       healthz: createHealthz(this.health),
-      calls: withCors(corsOrigins, withCaching(rpc)),
+      calls: handle,
       allowedHosts,
       corsOrigins,
-      onRefusedHost: (host) =>
-        this.#throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
+      onRefusedHost: (host) => throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
     });
   }
 
   #createPort(): Port {
     const { tls, http2 = "built-in" } = this.#options;
+    const { limits, onLimit, log, throttledLog } = this.#routes;
     return new Port({
       handler: this.#router.handle,
-      limits: this.#limits,
-      buffered: new Budget(this.#limits.bufferedBytes),
-      queued: new QueuedResponses(this.#limits, this.#onLimit),
-      onLimit: this.#onLimit,
+      limits,
+      buffered: new Budget(limits.bufferedBytes),
+      queued: new QueuedResponses(limits, onLimit),
+      onLimit,
       http2,
       tls,
-      log: this.#log,
-      throttledLog: this.#throttledLog,
+      log,
+      throttledLog,
     });
   }
 
@@ -201,7 +153,7 @@ class ConnectServer implements Server {
       if (this.#options.allowedHosts === undefined) this.#router.allowLoopbackOnly();
     } else if (this.#options.tls === undefined) {
       const place = `${bound.address} port ${bound.port}`;
-      this.#log(`listen on ${place}: without TLS, so anyone on the network path can read every call`);
+      this.#routes.log(`listen on ${place}: without TLS, so anyone on the network path can read every call`);
     }
     return bound;
   }
@@ -211,7 +163,7 @@ class ConnectServer implements Server {
     const steps = {
       announce: () => this.#announce(),
       stopAccepting: (idleMs: number) => this.#stopAccepting(idleMs),
-      abort: () => this.#abort(),
+      abort: () => this.#routes.abort(),
       cut: () => this.#cut(),
     };
     return shutDown(steps, shutdownTimes(times, bound === undefined || isLocal(bound)));
@@ -223,23 +175,15 @@ class ConnectServer implements Server {
   }
 
   #stopAccepting(idleMs: number): Promise<void> {
-    this.#watchEnd.abort(unavailable("the server is shutting down"));
+    this.#routes.endWatches();
     return this.#port.drain(idleMs);
-  }
-
-  #abort(): void {
-    this.#shutdown.abort(unavailable("the server is shutting down"));
   }
 
   async #cut(): Promise<number> {
     const calls = this.#port.requestsInFlight;
-    this.#cutoff.abort(unavailable("the server has shut down"));
+    this.#routes.cut();
     await sleep(ERROR_RESPONSES_MS);
     this.#port.destroy();
     return calls;
   }
-}
-
-function unavailable(message: string): ConnectError {
-  return new ConnectError(message, Code.Unavailable);
 }

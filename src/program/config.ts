@@ -4,11 +4,13 @@ import { LIMIT_SETTINGS, RENAMED_FLAGS, renamedVariables } from "../cli/limit-se
 import { flagsTakenByNpm } from "../cli/npm-flags.ts";
 import type { Setting } from "../cli/setting.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../cli/units.ts";
+import { isCorsOrigin } from "../server/http/cors.ts";
 import { ALLOWED_HOST, allowedHost } from "../server/http/host-check.ts";
 import { defaultLimits } from "../server/limits/defaults.ts";
 import type { Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { RENAMES, renamed } from "../server/limits/renamed-options.ts";
+import type { Reflection } from "../server/services/reflection.ts";
 import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
 import type { PageSetting } from "./page.ts";
 
@@ -29,8 +31,12 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly http2: "built-in" | "node";
   /** The addresses on which browsers get a page at "/". */
   readonly page: PageSetting;
-  /** True if gRPC reflection is served. */
-  readonly reflection: boolean;
+  /** True if the text at "/" is served, which lists the services and commands to call them. */
+  readonly homePage: boolean;
+  /** True if health is served, over gRPC and at /healthz. */
+  readonly health: boolean;
+  /** The versions of gRPC reflection that are served: both for true, none for false. */
+  readonly reflection: Reflection;
   readonly limits: Limits;
 }
 
@@ -48,6 +54,9 @@ const SHUTDOWN_TIME = {
     return ms !== undefined && ms <= MAX_TIMER_MS ? ms : undefined;
   },
 };
+
+/** The flags that `--no-NAME` turns off. */
+const SWITCHES = ["page", "home-page", "health", "reflection"];
 
 /** The settings besides the limits, in the order of `--help`. */
 export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K]> } = {
@@ -133,14 +142,32 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     allowed: "on, off or loopback",
     parse: (text) => (text === "on" || text === "off" || text === "loopback" ? text : undefined),
   },
+  homePage: {
+    flag: "home-page",
+    env: "HOME_PAGE",
+    takes: "on|off",
+    default: "on",
+    help: "serve a text at / that lists the services and commands to call them; --no-home-page turns it off",
+    allowed: "on or off",
+    parse: parseSwitch,
+  },
+  health: {
+    flag: "health",
+    env: "HEALTH",
+    takes: "on|off",
+    default: "on",
+    help: "serve the health service of gRPC and /healthz; --no-health turns both off",
+    allowed: "on or off",
+    parse: parseSwitch,
+  },
   reflection: {
     flag: "reflection",
     env: "REFLECTION",
-    takes: "on|off",
+    takes: "on|off|v1|v1alpha",
     default: "on",
-    help: "serve gRPC reflection, from which grpcurl and buf curl get the schema; --no-reflection turns it off",
-    allowed: "on or off",
-    parse: parseSwitch,
+    help: "serve gRPC reflection, from which grpcurl and buf curl get the schema, in both versions or in one; --no-reflection turns it off",
+    allowed: "on, off, v1 or v1alpha",
+    parse: (text) => (text === "v1" || text === "v1alpha" ? text : parseSwitch(text)),
   },
   delayMs: {
     flag: "drain-delay-ms",
@@ -173,22 +200,34 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
 };
 
 type Key = keyof typeof SETTINGS;
-const KEYS = Object.keys(SETTINGS) as Key[];
 
-/** Returns the settings of a command line and its environment. Throws ConfigError if a setting is invalid. */
-export function readConfig(args: readonly string[], env: Env): Config {
-  const settings: readonly Setting<unknown>[] = [...KEYS.map((key) => SETTINGS[key]), ...LIMIT_SETTINGS];
+/** Returns the settings besides the limits. `hasPage` is false if the program does not have a page to set. */
+export function settingsOf(program: { readonly hasPage: boolean }): readonly Setting<unknown>[] {
+  return keysOf(program).map((key) => SETTINGS[key]);
+}
+
+function keysOf({ hasPage }: { readonly hasPage: boolean }): Key[] {
+  return (Object.keys(SETTINGS) as Key[]).filter((key) => hasPage || key !== "page");
+}
+
+/**
+ * Returns the settings of a command line and its environment. `hasPage` is true if the program has a page. Throws
+ * ConfigError if a setting is invalid.
+ */
+export function readConfig(args: readonly string[], env: Env, { hasPage } = { hasPage: true }): Config {
+  const settings: readonly Setting<unknown>[] = [...settingsOf({ hasPage }), ...LIMIT_SETTINGS];
   const takenByNpm = flagsTakenByNpm(["start", "dev"], settings, env);
   if (takenByNpm !== undefined) throw new ConfigError(takenByNpm);
   const flags = readFlags(args, {
     known: settings.map(({ flag }) => flag),
-    switches: [SETTINGS.page.flag, SETTINGS.reflection.flag],
+    switches: SWITCHES,
     renamed: RENAMED_FLAGS,
   });
   const problems = [...flags.problems, ...renamedVariables(env)];
   const read = (setting: Setting<unknown>): unknown => readSetting(setting, flags, env, problems);
 
-  const config = Object.fromEntries(KEYS.map((key) => [key, read(SETTINGS[key])])) as unknown as Config;
+  const keys = keysOf({ hasPage });
+  const config = Object.fromEntries(keys.map((key) => [key, read(SETTINGS[key])])) as unknown as Config;
   const defaults = defaultLimits();
   const limits = Object.fromEntries(
     LIMIT_SETTINGS.map((setting) => [setting.name, read({ ...setting, default: undefined }) ?? defaults[setting.name]]),
@@ -231,9 +270,9 @@ function parseHost(text: string): string | undefined {
   return /^[\w.:%-]+$/.test(bare) ? bare : undefined;
 }
 
-/** Returns the origins, or undefined if one of them is neither "*" nor an origin as browsers send it. */
+/** Returns the origins, or undefined if `isCorsOrigin` rejects one of them. */
 function parseOrigins(text: string): string[] | undefined {
-  return parseList(text, (origin) => origin === "*" || isOrigin(origin));
+  return parseList(text, isCorsOrigin);
 }
 
 /** Returns the hosts, or undefined if `allowedHost` rejects one of them. */
@@ -246,12 +285,6 @@ function parseList(text: string, isValid: (item: string) => boolean): string[] |
   if (text.trim() === "") return [];
   const items = text.split(",").map((item) => item.trim());
   return items.every(isValid) ? items : undefined;
-}
-
-/** True if the text is an http or https origin: in lower case, without a path or a default port. */
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text;
 }
 
 /** An empty path is an error: `--tls-cert "$CERT"` with CERT unset must not silently turn TLS off. */

@@ -1,10 +1,10 @@
-/** Makes the text that `npm start -- --help` prints. */
-
+/** Makes the text that `--help` prints. */
+import { basename } from "node:path";
 import { LIMIT_SETTINGS } from "../cli/limit-settings.ts";
 import type { Setting } from "../cli/setting.ts";
 import { LIMIT_GROUPS } from "../server/limits/definition.ts";
 import { LIMITS } from "../server/limits/limits.ts";
-import { SETTINGS } from "./config.ts";
+import { settingsOf } from "./config.ts";
 
 const WIDTH_COLUMNS = 100;
 const INDENT = "      ";
@@ -14,7 +14,9 @@ const GROUPS = Object.entries(LIMIT_GROUPS).map(([group, heading]) => {
   return `${heading}:\n\n${settings.map(describe).join("\n")}`;
 });
 
-export const HELP = `usage: npm start -- [flags]
+/** Returns the text. `hasPage` is true if the program has a page. */
+export function helpText({ hasPage } = { hasPage: true }): string {
+  return `usage: ${commandLine()} [flags]
 
 Each flag has an environment variable, which is in brackets. If both are set, the flag counts.
 A DURATION is a number of ms, or has a unit: ms, s, m or h. A SIZE is a number of bytes, or has a
@@ -22,7 +24,7 @@ unit: KiB, MiB or GiB.
 
 Settings:
 
-${Object.values(SETTINGS).map(describe).join("\n")}
+${settingsOf({ hasPage }).map(describe).join("\n")}
   --help, -h
 ${INDENT}print this text
   --version, -V
@@ -33,6 +35,14 @@ off. docs/limits.md describes the effect of each limit and the reason for its de
 
 ${GROUPS.join("\n\n")}
 `;
+}
+
+/** Returns the command that runs this program, to which flags can be added. */
+function commandLine(): string {
+  const { npm_lifecycle_event: script } = process.env;
+  if (script === "start") return "npm start --";
+  return script === undefined ? `node ${basename(process.argv[1] ?? "FILE")}` : `npm run ${script} --`;
+}
 
 function describe({ flag, env, takes, default: value, defaultNote, help }: Setting<unknown>): string {
   const byDefault = value ? `, default ${value}` : "";

@@ -9,15 +9,18 @@ import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
 import { createServer, type Server } from "../server/server.ts";
 import type { ServerOptions } from "../server/server-options.ts";
+import type { HealthStatus } from "../server/services/health-status.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
 import { usageLines } from "../server/site/usage.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { HELP } from "./help.ts";
+import { helpText } from "./help.ts";
 import { choosePage } from "./page.ts";
 
 /** The options of `createServer` that are not settings of the command line, and the folder of the page. */
 export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {
+  /** The status that is served unless --health is off, for a program that changes it. Default: all are "serving". */
+  readonly health?: HealthStatus | undefined;
   /** Folder of the built page, which browsers get at "/" as the setting --page says. Default: no page. */
   readonly pageFolder?: string | undefined;
   /**
@@ -50,10 +53,12 @@ export async function run(options: ProgramOptions): Promise<void> {
   // The reader of a pipe may end before the server does. Without a listener, the error of the next write would end the process.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const args = process.argv.slice(2);
+  const program = { hasPage: options.pageFolder !== undefined };
   const asked = asksFor(args);
-  if (asked !== undefined) return console.log(asked === "help" ? HELP : (options.version ?? versionLine()));
+  if (asked !== undefined)
+    return console.log(asked === "help" ? helpText(program) : (options.version ?? versionLine()));
   try {
-    await serve(options, readConfig(args, process.env));
+    await serve(options, readConfig(args, process.env, program));
   } catch (error) {
     if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
     throw error;
@@ -67,17 +72,19 @@ async function serve({ pageFolder, version: _, ...options }: ProgramOptions, con
   // The address is known before the server is created, so no connection sees a page that is then left out.
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
-  const server = createServer({ ...options, ...config, tls, page });
+  const { corsOrigins, allowedHosts, http2, homePage, reflection, limits } = config;
+  const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
+  const server = createServer({ ...options, ...settings, health: config.health && (options.health ?? true) });
   let times: ShutdownTimes | undefined;
   closeOnSignal(server, () => times);
   if (files !== undefined) renewTlsOnSignal(server, files);
   const bound = await server.listen({ host, port: config.port }).catch(failToListen);
   times = shutdownTimes(config, isLocal(bound));
   const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
-  const address = { ...reached, needsSchema: !config.reflection };
+  const address = { ...reached, needsSchema: reflection === false, pathPrefix: options.requestPathPrefix };
   const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
   console.log(lines.join("\n  "));
-  const lowered = loweredLine(config.limits);
+  const lowered = loweredLine(limits);
   if (lowered !== undefined) console.log(lowered);
   if (missing === "beyond loopback") console.log("no page at /: listening beyond loopback; --page on serves it there");
   if (missing === "not built") console.error("no page at /: not built yet; npm run build builds it");

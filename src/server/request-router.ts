@@ -9,12 +9,12 @@ import { isHealthz } from "./services/healthz.ts";
 import { PAGE_FILES } from "./site/page.ts";
 
 export interface RequestRouterOptions {
-  /** Responds to "/". */
-  readonly home: Handler;
+  /** Responds to "/". If undefined, `calls` responds to this path too. */
+  readonly home: Handler | undefined;
   /** Responds to the paths below PAGE_FILES. If undefined, `calls` responds to these paths too. */
   readonly pageFiles: Handler | undefined;
-  /** Responds to "/healthz". */
-  readonly healthz: Handler;
+  /** Responds to "/healthz". If undefined, `calls` responds to this path too. */
+  readonly healthz: Handler | undefined;
   /** Responds to every other path except "*". */
   readonly calls: Handler;
   /** Hosts that browsers may name, in addition to loopback names; undefined allows every host. */
@@ -39,11 +39,12 @@ export class RequestRouter {
   readonly handle: Handler = (exchange: Exchange): void => {
     if (!this.#hostCheck.passes(exchange)) return;
     const { path } = exchange.request;
-    if (isHome(path)) this.#options.home(exchange);
-    else if (this.#isPageFile(path)) this.#options.pageFiles?.(exchange);
-    else if (isHealthz(path)) this.#options.healthz(exchange);
+    const { home, pageFiles, healthz, calls } = this.#options;
+    if (home !== undefined && isHome(path)) home(exchange);
+    else if (pageFiles !== undefined && path.startsWith(PAGE_FILES)) pageFiles(exchange);
+    else if (healthz !== undefined && isHealthz(path)) healthz(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
-    else this.#options.calls(exchange);
+    else calls(exchange);
   };
 
   /** Replaces `allowedHosts`: from now on, browsers may only name loopback hosts. */
@@ -51,17 +52,14 @@ export class RequestRouter {
     this.#hostCheck = this.#createHostCheck([]);
   }
 
-  #isPageFile(path: string): boolean {
-    return this.#options.pageFiles !== undefined && path.startsWith(PAGE_FILES);
-  }
-
   #createHostCheck(allowedHosts: readonly string[] | undefined): HostCheck {
-    const { corsOrigins, onRefusedHost } = this.#options;
+    const { home, pageFiles, healthz, corsOrigins, onRefusedHost } = this.#options;
     return new HostCheck({
       allowedHosts,
       corsOrigins,
-      isProbe: isHealthz,
-      isPage: (path) => isHome(path) || this.#isPageFile(path),
+      isProbe: (path) => healthz !== undefined && isHealthz(path),
+      isPage: (path) =>
+        (home !== undefined && isHome(path)) || (pageFiles !== undefined && path.startsWith(PAGE_FILES)),
       onRefused: onRefusedHost,
     });
   }

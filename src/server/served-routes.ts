@@ -1,25 +1,30 @@
 /** The routes as a server serves them: with health, reflection, CORS, the limits and the log, but without a port. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { withCaching } from "./http/caching.ts";
 import { withCors } from "./http/cors.ts";
-import type { Handler } from "./http/exchange.ts";
+import { type Handler, pathWithoutQuery } from "./http/exchange.ts";
 import type { Limits, OnLimit } from "./limits/limits.ts";
 import { completeLimits } from "./limits/validation.ts";
 import { logEntry } from "./log/entry.ts";
 import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
+import { CallValues } from "./rpc/context-values.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
+import type { ContextValuesOf } from "./rpc/options.ts";
 import type { Log, RoutesOptions } from "./server-options.ts";
 import { HealthStatus } from "./services/health-status.ts";
-import { registerOwnServices } from "./services/own-services.ts";
+import { type OwnServices, registerOwnServices } from "./services/own-services.ts";
 
 export class ServedRoutes {
   /** The services: first those of the routes, then health and reflection. */
   readonly services: readonly DescService[];
   /** The services of the routes. */
   readonly ofRoutes: readonly DescService[];
-  /** The health of each service, and of the whole server under the name "". All are "serving" from the start. */
-  readonly health = new HealthStatus();
+  /**
+   * The health of each service, and of the whole server under the name "". All are "serving" from the start, unless the
+   * status of the options has a value for them already.
+   */
+  readonly health: HealthStatus;
   readonly limits: Limits;
   readonly log: Log;
   /** The log for events that clients can cause often. */
@@ -28,6 +33,8 @@ export class ServedRoutes {
   /** Responds to calls of any of the protocols, and to requests that are not calls with 404. */
   readonly handle: Handler;
   readonly #options: RoutesOptions;
+  readonly #procedures: Dispatcher["procedures"];
+  readonly #contextValues: ContextValuesOf | undefined;
   /** Ends the Watch streams of the health service. */
   readonly #watchEnd = new AbortController();
   /** Tells handlers to stop, and ends streams. */
@@ -35,21 +42,34 @@ export class ServedRoutes {
   /** Ends every call. */
   readonly #cutoff = new AbortController();
   /** The services that the server adds to those of the routes. */
-  readonly #ownServices = new Set<DescService>();
+  #own: OwnServices = { all: [], health: undefined };
 
-  /** Calls `options.routes` once. Throws what `createServer` throws. */
-  constructor(options: RoutesOptions) {
+  /**
+   * Calls `options.routes` once. `contextValues` makes the context values of each call; if undefined, they only have the
+   * peer. Throws what `createServer` throws.
+   */
+  constructor(options: RoutesOptions, contextValues?: ContextValuesOf) {
     this.#options = options;
-    this.limits = completeLimits(options.limits);
+    this.#contextValues = contextValues && ((exchange) => new CallValues(contextValues(exchange), exchange));
+    this.health = typeof options.health === "object" ? options.health : new HealthStatus();
+    const { limits, readMaxBytes } = options;
+    this.limits = completeLimits(readMaxBytes === undefined ? limits : { ...limits, messageBytes: readMaxBytes });
     const write = options.log ?? console.error;
     this.log = (entry) => write(logEntry(entry));
     this.throttledLog = createThrottledLog(this.log);
     this.onLimit = (limit, event) => this.throttledLog(limit, `limit ${limit}: ${event}`);
     const dispatcher = this.#createDispatcher();
     this.services = dispatcher.services;
-    this.ofRoutes = this.services.filter((service) => !this.#ownServices.has(service));
+    this.ofRoutes = this.services.filter((service) => !this.#own.all.includes(service));
+    this.#procedures = dispatcher.procedures;
     this.handle = withCors(options.corsOrigins ?? [], withCaching(dispatcher.handle));
-    for (const name of ["", ...this.services.map(({ typeName }) => typeName)]) this.health.set(name, "serving");
+    for (const name of ["", ...this.services.map(({ typeName }) => typeName)])
+      if (this.health.get(name) === "unknown") this.health.set(name, "serving");
+  }
+
+  /** True if a procedure is served at a path, which may have a query. */
+  isProcedure(path: string): boolean {
+    return this.#procedures.has(pathWithoutQuery(path));
   }
 
   /** Ends the Watch streams of the health service. Part of step 2 of a shutdown (shutdown.ts). */
@@ -67,20 +87,33 @@ export class ServedRoutes {
     this.#cutoff.abort(unavailable("the server has shut down"));
   }
 
+  #registerOwnServices(router: ConnectRouter): OwnServices {
+    const { health = true, reflection = true } = this.#options;
+    return registerOwnServices(router, () => this.services, {
+      ...this.#options,
+      health: health === false ? undefined : this.health,
+      reflection,
+      watchEnd: this.#watchEnd.signal,
+    });
+  }
+
   #createDispatcher(): Dispatcher {
-    const { interceptors = [], fastPath = true } = this.#options;
+    const { interceptors = [], fastPath = true, requestPathPrefix = "", interceptHealth = false } = this.#options;
     const { limits } = this;
-    const own = { ...this.#options, health: this.health, watchEnd: this.#watchEnd.signal };
+    const isOwn = (service: DescService): boolean => this.#own.all.includes(service);
     return new Dispatcher({
       routes: (router) => {
         this.#options.routes(router);
-        for (const service of registerOwnServices(router, () => this.services, own)) this.#ownServices.add(service);
+        this.#own = this.#registerOwnServices(router);
       },
       defaults: { ...this.#options, interceptors: [...interceptors] },
       messageBytes: limits.messageBytes,
       callsInFlight: limits.callsInFlight,
       compression: limits,
-      isExempt: (service) => this.#ownServices.has(service),
+      isExempt: isOwn,
+      pathPrefixOf: (service) => (isOwn(service) ? "" : requestPathPrefix),
+      contextValuesOf: (service) =>
+        service === this.#own.health && !interceptHealth ? undefined : this.#contextValues,
       deadlineMs: limits.deadlineMs,
       fastPath,
       log: this.throttledLog,

@@ -1,8 +1,11 @@
 /** The options of `createServer`: those of the routes and their calls, and those of the port. */
-import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
+import type { ConnectRouterOptions, ContextValues, Interceptor } from "@connectrpc/connect";
 import type { Limits } from "./limits/limits.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
+import type { CallRequest } from "./rpc/context-values.ts";
 import type { Routes } from "./rpc/options.ts";
+import type { HealthStatus } from "./services/health-status.ts";
+import type { Reflection } from "./services/reflection.ts";
 import type { Page } from "./site/page.ts";
 
 /** Writes one entry of the log. An entry has one or more lines; each line after the first begins with four spaces. */
@@ -10,16 +13,22 @@ export type Log = (entry: string) => void;
 
 /**
  * The options of the routes and their calls. Only `routes` is required. The options of Connect's own adapters are
- * accepted too, except `readMaxBytes`: use the limit `messageBytes` instead. As in Connect, each option of Connect applies
+ * accepted too; `readMaxBytes` is the limit `messageBytes` by another name. As in Connect, each option of Connect applies
  * to the registrations that do not set it. Options that turn off a protocol only apply to registrations without options.
+ * An option that is undefined counts as missing.
  */
-export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors" | "readMaxBytes"> {
+export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors"> {
   /**
    * Registers the services, exactly as for Connect's own adapters. Called once, by `createServer`. The options of a
    * registration replace those of the server, as in Connect, but cannot turn off the server's limits. The server adds
    * the services of health and reflection, unless the routes register a service of the same name.
    */
   readonly routes: Routes;
+  /**
+   * The beginning of the paths at which the services of the routes are served, such as "/api". Health and reflection stay
+   * at the root, and clients of gRPC usually cannot add a prefix. Default: "", none.
+   */
+  readonly requestPathPrefix?: string;
   /**
    * Origins whose pages may call the server (CORS), each like "https://example.com", or "*" for every origin. Default:
    * none.
@@ -32,8 +41,16 @@ export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly interceptors?: readonly Interceptor[];
   /** Runs the interceptors for the server's own health service too. Default: false, because probes have no credentials. */
   readonly interceptHealth?: boolean;
-  /** Serves gRPC reflection, from which tools get the schema. Interceptors run for its calls. Default: true. */
-  readonly reflection?: boolean;
+  /**
+   * Serves the health service of gRPC, and GET /healthz. A HealthStatus is served in place of a new one; its shutdown is
+   * permanent, so servers that end at different times need one each. Default: true.
+   */
+  readonly health?: boolean | HealthStatus;
+  /**
+   * Serves gRPC reflection, from which tools get the schema: both versions, none, or one. Interceptors run for its calls.
+   * Default: true.
+   */
+  readonly reflection?: Reflection;
   /** Serves valid unary calls on the fast path. If false, Connect's handlers serve every call. Default: true. */
   readonly fastPath?: boolean;
   /** Limits on the resources that clients may use, each with a default (docs/limits.md). The names include the units. */
@@ -44,6 +61,12 @@ export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors"
 
 /** The options of `createServer`. Only `routes` is required. */
 export interface ServerOptions extends RoutesOptions {
+  /**
+   * Makes the context values of each call, for interceptors and handlers, before the request gate and the interceptors run.
+   * An error ends the call like an error of a handler. Called for all services, but for the server's own health service only
+   * with `interceptHealth`. Default: the values only have the peer (`peerKey`), which they have in any case.
+   */
+  readonly contextValues?: (request: CallRequest) => ContextValues;
   /**
    * Hosts that a request may name, in addition to loopback names. A request that names another host gets status 403, which
    * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests
@@ -57,9 +80,11 @@ export interface ServerOptions extends RoutesOptions {
    * Default: "built-in".
    */
   readonly http2?: "built-in" | "node";
+  /** Serves a text at "/" that lists the services and commands to call them. Default: false. */
+  readonly homePage?: boolean;
   /**
-   * The page that browsers get at "/"; `readPage` reads it. Other clients get text. The page comes with the schema of the
-   * routes at "/-/schema", for every client, without interceptors. Default: text for every client, and no schema there.
+   * The page that browsers get at "/"; `readPage` reads it. Other clients get the text of `homePage`. The page comes with the schema of the
+   * routes at "/-/schema", for every client, without interceptors. Default: no page and no schema.
    */
   readonly page?: Page | undefined;
   /** Turns TLS on, with these credentials in PEM. Default: no TLS. */

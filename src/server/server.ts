@@ -2,9 +2,9 @@
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
+import type { Handler } from "./http/exchange.ts";
 import { Budget } from "./limits/budget.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
-import { refuseRenamedOptions } from "./limits/renamed-options.ts";
 import {
   type BoundAddress,
   isLocal,
@@ -15,8 +15,10 @@ import {
 } from "./listener/listen-address.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import { quote } from "./log/quote.ts";
+import { SERVER_RULES, validateOptions } from "./option-validation.ts";
 import { Port } from "./port.ts";
 import { RequestRouter } from "./request-router.ts";
+import { CallRequest } from "./rpc/context-values.ts";
 import { ServedRoutes } from "./served-routes.ts";
 import type { ServerOptions } from "./server-options.ts";
 import type { HealthStatus } from "./services/health-status.ts";
@@ -91,9 +93,10 @@ class ConnectServer implements Server {
 
   /** Assembles the server from the inside out: RPC handlers, routing by path, port. */
   constructor(options: ServerOptions) {
-    refuseRenamedOptions(options);
+    validateOptions("createServer", options, SERVER_RULES);
     this.#options = options;
-    this.#routes = new ServedRoutes(options);
+    const { contextValues } = options;
+    this.#routes = new ServedRoutes(options, contextValues && ((exchange) => contextValues(new CallRequest(exchange))));
     this.services = this.#routes.services;
     this.health = this.#routes.health;
     this.#router = this.#createRouter();
@@ -117,17 +120,23 @@ class ConnectServer implements Server {
   }
 
   #createRouter(): RequestRouter {
-    const { page, reflection = true, corsOrigins = [], allowedHosts } = this.#options;
+    const { homePage = false, page, health = true, corsOrigins = [], allowedHosts } = this.#options;
     const { handle, ofRoutes, throttledLog } = this.#routes;
     return new RequestRouter({
-      home: createHome(this.services, () => this.#port.credentials, { page, needsSchema: !reflection }),
+      home: homePage || page !== undefined ? this.#createHome() : undefined,
       pageFiles: page && withSchema(page.files, ofRoutes),
-      healthz: createHealthz(this.health),
+      healthz: health === false ? undefined : createHealthz(this.health),
       calls: handle,
       allowedHosts,
       corsOrigins,
       onRefusedHost: (host) => throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
     });
+  }
+
+  #createHome(): Handler {
+    const { page, reflection, requestPathPrefix: pathPrefix } = this.#options;
+    const needsSchema = reflection === false;
+    return createHome(this.services, () => this.#port.credentials, { page, needsSchema, pathPrefix });
   }
 
   #createPort(): Port {

@@ -175,7 +175,7 @@ test("an invalid allowed host is refused when the server is created", () => {
 });
 
 test("a server that listens beyond loopback serves every host by default", async () => {
-  const server = createServer({ routes: () => {}, log: () => {} });
+  const server = createServer({ routes: () => {}, homePage: true, log: () => {} });
   const { port } = await server.listen({ host: "0.0.0.0", port: 0 });
   try {
     assert.equal((await outcome("HTTP/1.1", `127.0.0.1:${port}`, "GET /", "evil.example")).status, 200);

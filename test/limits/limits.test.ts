@@ -8,7 +8,7 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { limitsDocument } from "../../docs/limits.ts";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
 import { readConfig } from "../../src/program/config.ts";
-import { HELP } from "../../src/program/help.ts";
+import { helpText } from "../../src/program/help.ts";
 import { LIMIT_GROUPS } from "../../src/server/limits/definition.ts";
 import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type Limits } from "../../src/server/limits/limits.ts";
 import { completeLimits, limitRange } from "../../src/server/limits/validation.ts";
@@ -22,7 +22,7 @@ test("docs/limits.md is what npm run generate writes", () => {
 });
 
 test("each limit is in --help with its flag, variable and default, and in the document with its whole row", () => {
-  const text = HELP.replaceAll(/\n +(?=[^ -])/g, " ");
+  const text = helpText().replaceAll(/\n +(?=[^ -])/g, " ");
   for (const { name, flag, env, takes, default: value, defaultNote, help } of LIMIT_SETTINGS) {
     const { bounds, over, reason } = LIMITS[name];
     assert.ok(help.endsWith(bounds));
@@ -39,12 +39,12 @@ test("each limit is in --help with its flag, variable and default, and in the do
 });
 
 test("--help names no limit by its option", () => {
-  for (const name of LIMIT_NAMES.filter((each) => /[A-Z]/.test(each))) assert.ok(!HELP.includes(name), name);
+  for (const name of LIMIT_NAMES.filter((each) => /[A-Z]/.test(each))) assert.ok(!helpText().includes(name), name);
 });
 
 test("--help groups the limits and is at most 100 columns wide", () => {
-  for (const heading of Object.values(LIMIT_GROUPS)) assert.ok(HELP.includes(`\n${heading}:\n\n  --`), heading);
-  for (const line of HELP.split("\n")) assert.ok(line.length <= 100, line);
+  for (const heading of Object.values(LIMIT_GROUPS)) assert.ok(helpText().includes(`\n${heading}:\n\n  --`), heading);
+  for (const line of helpText().split("\n")) assert.ok(line.length <= 100, line);
 });
 
 test("without flags each limit has its default; a flag or variable sets another, or turns the limit off", () => {
@@ -195,9 +195,12 @@ for (const [old, name] of [
 
 test("createServer refuses the options lane and http2: own, and names the new spellings", () => {
   const start = (options: object) => () => createServer({ routes: () => {}, ...options });
-  assert.throws(start({ lane: false }), { name: "TypeError", message: "lane: renamed to fastPath" });
+  assert.throws(start({ lane: false }), { name: "TypeError", message: "createServer: lane was renamed to fastPath" });
   const message = 'http2: "own" was renamed to "built-in"';
-  assert.throws(start({ http2: "own" }), { name: "TypeError", message });
+  assert.throws(start({ http2: "own" }), {
+    name: "TypeError",
+    message: "createServer: http2 'own' was renamed to \"built-in\"",
+  });
   assert.throws(() => readConfig(["--http2", "own"], {}), { message: `--${message}` });
   assert.throws(() => readConfig([], { HTTP2: "own" }), { message: message.replace("http2", "HTTP2") });
 });

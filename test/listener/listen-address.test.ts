@@ -11,7 +11,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { isLoopback } from "../../src/server/listener/listen-address.ts";
-import { peerKey } from "../../src/server/rpc/peer.ts";
+import { peerKey } from "../../src/server/rpc/context-values.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
@@ -56,7 +56,7 @@ async function listenOnPath(t: TestContext, options: Partial<ServerOptions> = {}
   const folder = await mkdtemp(join(tmpdir(), "listen-"));
   const path = join(folder, "socket");
   const log: string[] = [];
-  const server = createServer({ routes: callRoutes, log: (entry) => log.push(entry), ...options });
+  const server = createServer({ routes: callRoutes, homePage: true, log: (entry) => log.push(entry), ...options });
   t.after(async () => {
     await server.close({ idleMs: 0 });
     await rm(folder, { recursive: true });

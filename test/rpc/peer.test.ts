@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { type Client, createClient, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Peer } from "../../src/server/http/exchange.ts";
-import { peerKey } from "../../src/server/rpc/peer.ts";
+import { peerKey } from "../../src/server/rpc/context-values.ts";
 import { createServer } from "../../src/server/server.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";

@@ -24,7 +24,7 @@ const CLOSE_MS = 5_000;
 const HTTP2 = process.env.HTTP2 === "node" ? "node" : "built-in";
 const FAST_PATH = process.env.FAST_PATH !== "off";
 
-/** Starts a server. By default it serves `callRoutes`, with the default options of `createServer`. */
+/** Starts a server. By default it serves `callRoutes` and the home page, with the default options of `createServer`. */
 export async function startServer(
   t: TestContext,
   options: Partial<ServerOptions> = {},
@@ -37,6 +37,7 @@ export async function startServer(
   const keep = options.log ?? ((entry: string) => (entry.startsWith("limit ") ? limits : log).push(entry));
   const server = createServer({
     routes: callRoutes,
+    homePage: true,
     ...options,
     log(entry) {
       if (entry.startsWith("HTTP/2 is node:http2, which does not enforce every limit")) saysNode = true;

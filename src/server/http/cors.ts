@@ -7,6 +7,15 @@ import { ExchangeWrapper } from "./exchange-wrapper.ts";
 const MAX_AGE_SECONDS = "7200";
 
 /**
+ * True if `text` is "*" or an origin as browsers send it: http or https, in lower case, without a path or a default port.
+ */
+export function isCorsOrigin(text: unknown): boolean {
+  if (text === "*") return true;
+  const url = typeof text === "string" ? URL.parse(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text;
+}
+
+/**
  * Wraps `next` so that pages on `origins` may send any header and read every header of a response, without
  * credentials. "*" allows every origin. Returns `next` itself if `origins` is empty.
  */

@@ -24,13 +24,3 @@ export const RENAMES = {
 export function renamed(names: Names, name: string): string | undefined {
   return Object.hasOwn(names, name) ? names[name] : undefined;
 }
-
-/** Throws TypeError if the options of createServer have an old name, or an old value of `http2`. */
-export function refuseRenamedOptions(options: object): void {
-  for (const [name, value] of Object.entries(options)) {
-    const newName = renamed(RENAMES.options, name);
-    if (newName !== undefined) throw new TypeError(`${name}: renamed to ${newName}`);
-    const newValue = name === "http2" ? renamed(RENAMES.http2, String(value)) : undefined;
-    if (newValue !== undefined) throw new TypeError(`${name}: ${JSON.stringify(value)} was renamed to "${newValue}"`);
-  }
-}

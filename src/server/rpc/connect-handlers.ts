@@ -14,7 +14,7 @@ import { bodyInPieces, bufferedBody, knownBody } from "./request-body.ts";
 import { respondUnknown } from "./unimplemented.ts";
 import { UniversalCall, type UniversalCallOptions } from "./universal-call.ts";
 
-export interface ConnectHandlersOptions extends Pick<RpcOptions, "deadlineMs" | "log" | "cutSignal"> {
+export interface ConnectHandlersOptions extends Pick<RpcOptions, "pathPrefixOf" | "deadlineMs" | "log" | "cutSignal"> {
   /** The procedures by path. */
   readonly procedures: ReadonlyMap<string, Procedure>;
   readonly services: readonly DescService[];
@@ -35,7 +35,7 @@ export class ConnectHandlers implements Fallback {
   handle(exchange: Exchange, passed?: UnaryCall): void {
     const procedure = this.#options.procedures.get(pathWithoutQuery(exchange.request.path));
     if (procedure === undefined) {
-      respondUnknown(exchange, this.#options.services);
+      respondUnknown(exchange, this.#options.services, this.#options.pathPrefixOf);
       return;
     }
     const { allowedMethods, method: desc } = procedure.handler;

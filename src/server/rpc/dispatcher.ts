@@ -10,7 +10,7 @@ import { ErrorMapper } from "./error-mapper.ts";
 import { FastPath } from "./fast-path/fast-path.ts";
 import { unaryMethods } from "./fast-path/methods.ts";
 import type { RequestGate, RpcOptions } from "./options.ts";
-import { Registrations } from "./registrations.ts";
+import { type Procedure, Registrations } from "./registrations.ts";
 import { reserveMessages, UniversalCall } from "./universal-call.ts";
 
 /** The maximum value of readMaxBytes in Connect's options. */
@@ -19,6 +19,8 @@ const MAX_MESSAGE_BYTES = 0xffff_ffff;
 export class Dispatcher {
   /** The registered services, in the order of their registration. */
   readonly services: readonly DescService[];
+  /** The procedures by the paths at which they are served. */
+  readonly procedures: ReadonlyMap<string, Procedure>;
   /** Handles a call of any of the protocols. Responds with unimplemented if the procedure is unknown. */
   readonly handle: Handler;
   readonly #options: RpcOptions;
@@ -38,7 +40,8 @@ export class Dispatcher {
     const registrations = this.#createRegistrations();
     options.routes(registrations.router);
     this.services = [...new Set(registrations.router.handlers.map(({ service }) => service))];
-    this.handle = this.#createHandler(registrations);
+    this.procedures = this.#served(registrations);
+    this.handle = this.#createHandler();
   }
 
   #createRegistrations(): Registrations {
@@ -54,6 +57,8 @@ export class Dispatcher {
       {
         requestGate(context) {
           errors.requestGate(context);
+          const { valuesError } = UniversalCall.of(context.values);
+          if (valuesError !== undefined) throw errors.toConnectError(valuesError, context, undefined);
           throwIfEnded(context, shutdownSignal);
           limit.requestGate(context);
         },
@@ -66,11 +71,24 @@ export class Dispatcher {
     );
   }
 
-  #createHandler({ procedures }: Registrations): Handler {
+  /** Returns the procedures by the paths at which they are served. */
+  #served(registrations: Registrations): Map<string, Procedure> {
+    const { pathPrefixOf, contextValuesOf } = this.#options;
+    const served = new Map<string, Procedure>();
+    for (const [path, procedure] of registrations.procedures) {
+      const { service } = procedure.handler;
+      served.set(`${pathPrefixOf(service)}${path}`, { ...procedure, contextValues: contextValuesOf(service) });
+    }
+    return served;
+  }
+
+  #createHandler(): Handler {
+    const { procedures } = this;
     const { isExempt, deadlineMs, fastPath, log, cutSignal } = this.#options;
     const connectHandlers = new ConnectHandlers({
       procedures,
       services: this.services,
+      pathPrefixOf: this.#options.pathPrefixOf,
       compressions: this.#compressions,
       concurrencyLimit: this.#concurrencyLimit,
       deadlineMs,

@@ -1,7 +1,8 @@
 /** The options of all RPC handlers of a server, and those of one procedure. */
 import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import type { ConnectRouter, ConnectRouterOptions, ContextValues } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import type { Exchange } from "../http/exchange.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
 
@@ -13,6 +14,9 @@ export type CompressionLimits = Pick<
   Limits,
   "brotliWindowBytes" | "decompressors" | "queuedDecompressions" | "compressors"
 >;
+
+/** Returns the context values of a call. May throw; the call then ends with the error. */
+export type ContextValuesOf = (exchange: Exchange) => ContextValues;
 
 export interface RpcOptions {
   readonly routes: Routes;
@@ -30,6 +34,10 @@ export interface RpcOptions {
    * is reached.
    */
   readonly isExempt: (service: DescService) => boolean;
+  /** Returns the beginning of the paths of a service, such as "/api", or "" for none. */
+  readonly pathPrefixOf: (service: DescService) => string;
+  /** Returns the function that makes the context values of a service's calls. If undefined, they only have the peer. */
+  readonly contextValuesOf: (service: DescService) => ContextValuesOf | undefined;
   /** Maximum duration of a unary call. The timeout of a client can only shorten it. */
   readonly deadlineMs: number;
   /** True if valid unary calls take the fast path. */

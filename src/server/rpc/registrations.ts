@@ -21,7 +21,7 @@ import {
   validateUniversalHandlerOptions,
 } from "@connectrpc/connect/protocol";
 import { ENVELOPE_PREFIX_BYTES } from "./envelope.ts";
-import type { ProcedureOptions, RequestGate } from "./options.ts";
+import type { ContextValuesOf, ProcedureOptions, RequestGate } from "./options.ts";
 
 type Options = Partial<ConnectRouterOptions>;
 
@@ -40,7 +40,8 @@ export interface Protections {
   readonly shutdownSignal: AbortSignal;
 }
 
-export interface Procedure {
+/** A procedure as the routes registered it. */
+export interface Registration {
   /** Connect's handler, with all protections. */
   readonly handler: UniversalHandler;
   readonly spec: MethodImplSpec;
@@ -49,6 +50,12 @@ export interface Procedure {
    * signal. The server's gate and interceptors are not included.
    */
   readonly options: ProcedureOptions;
+}
+
+/** A procedure as the server serves it. */
+export interface Procedure extends Registration {
+  /** Makes the context values of each call, before its request gate runs. If undefined, they only have the peer. */
+  readonly contextValues: ContextValuesOf | undefined;
 }
 
 /** The procedures of one server. */
@@ -60,7 +67,7 @@ export class Registrations {
   readonly #connectRouter = createConnectRouter();
   readonly #defaults: Options & { readonly readMaxBytes: number };
   readonly #protections: Protections;
-  readonly #procedures = new Map<string, Procedure>();
+  readonly #procedures = new Map<string, Registration>();
   /** The paths of procedures with an implementation. */
   readonly #implemented = new Set<string>();
 
@@ -89,8 +96,8 @@ export class Registrations {
     this.router = router;
   }
 
-  /** The registered procedures by path, in the order of their registration. */
-  get procedures(): ReadonlyMap<string, Procedure> {
+  /** The registered procedures by path without prefix, in the order of their registration. */
+  get procedures(): ReadonlyMap<string, Registration> {
     return this.#procedures;
   }
 

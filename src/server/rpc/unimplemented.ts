@@ -12,9 +12,13 @@ import { plainGrpcMessage } from "./grpc-message.ts";
  * Responds with `unimplemented` in the protocol of the request. The message names the path, and the services or methods
  * that exist.
  */
-export function respondUnknown(exchange: Exchange, services: readonly DescService[]): void {
+export function respondUnknown(
+  exchange: Exchange,
+  services: readonly DescService[],
+  pathPrefixOf: (service: DescService) => string,
+): void {
   const { path, fields } = exchange.request;
-  const error = new ConnectError(unknownMessage(pathWithoutQuery(path), services), Code.Unimplemented);
+  const error = new ConnectError(unknownMessage(pathWithoutQuery(path), services, pathPrefixOf), Code.Unimplemented);
   const [, grpc] = /^(application\/grpc(?:-web)?)(?:[+;]|$)/i.exec(fieldValue(fields, "content-type") ?? "") ?? [];
   if (grpc !== undefined) {
     // A gRPC response without messages can have its status in the headers (gRPC over HTTP/2, "Trailers-Only").
@@ -40,13 +44,17 @@ export function acceptPost({ method, protocolNames }: Pick<UniversalHandler, "me
   return [["accept-post", subtypes.map((subtype) => `application/${subtype}`).join(", ")]];
 }
 
-function unknownMessage(path: string, services: readonly DescService[]): string {
+function unknownMessage(
+  path: string,
+  services: readonly DescService[],
+  pathPrefixOf: (service: DescService) => string,
+): string {
   const shown = quote(path);
-  const service = services.find(({ typeName }) => path.startsWith(`/${typeName}/`));
-  if (service === undefined) return `call ${shown}: no such service; served are ${names(services, "typeName")}`;
-  return `call ${shown}: no such method; ${service.typeName} has ${names(service.methods, "name")}`;
-}
-
-function names<K extends string>(things: readonly Record<K, string>[], key: K): string {
-  return things.map((thing) => thing[key]).join(", ");
+  const pathOf = (service: DescService): string => {
+    const prefix = pathPrefixOf(service);
+    return prefix === "" ? service.typeName : `${prefix}/${service.typeName}`;
+  };
+  const service = services.find((each) => path.startsWith(`${pathPrefixOf(each)}/${each.typeName}/`));
+  if (service === undefined) return `call ${shown}: no such service; served are ${services.map(pathOf).join(", ")}`;
+  return `call ${shown}: no such method; ${service.typeName} has ${service.methods.map(({ name }) => name).join(", ")}`;
 }

@@ -7,10 +7,10 @@ import type { Exchange } from "../http/exchange.ts";
 import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 import { callCancelled } from "./call-errors.ts";
 import { CallMemory } from "./call-memory.ts";
+import { peerValues } from "./context-values.ts";
 import type { DeadlineEntry } from "./deadlines.ts";
 import type { UnaryCall } from "./fast-path/call.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
-import { contextValuesOf } from "./peer.ts";
 import type { Procedure } from "./registrations.ts";
 import { acceptPost } from "./unimplemented.ts";
 
@@ -36,6 +36,8 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   readonly deadline: number;
   readonly passed: UnaryCall | undefined;
   readonly values: ContextValues;
+  /** The error of the function that makes the context values; undefined if it has succeeded. */
+  readonly valuesError: unknown;
   readonly memory: CallMemory;
   next: UniversalCall | undefined;
   previous: UniversalCall | undefined;
@@ -49,7 +51,12 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
     this.procedure = procedure;
     this.deadline = exchange.startedAt + maxMs;
     this.passed = passed;
-    this.values = contextValuesOf(exchange);
+    try {
+      this.values = passed?.values ?? (procedure.contextValues ?? peerValues)(exchange);
+    } catch (error) {
+      this.values = peerValues(exchange);
+      this.valuesError = error ?? new Error(`contextValues: threw ${error}`);
+    }
     this.memory = new CallMemory(exchange, this.signal);
     this.#body = body;
     UniversalCall.#calls.set(this.values, this);

@@ -17,11 +17,18 @@ type Answer = NonNullable<Response["messageResponse"]>;
 /** The maximum length of a name in UTF-16 code units. A response contains its request, so a long name makes both large. */
 const MAX_NAME_LENGTH = 1024;
 
+/** The versions of reflection to serve: both for true, none for false. */
+export type Reflection = boolean | "v1" | "v1alpha";
+
 /**
- * Registers both versions of the reflection service, except a version that the router has already. Returns the services that
+ * Registers the versions of the reflection service, except a version that the router has already. Returns the services that
  * were registered. Their handlers call `index` for each request message.
  */
-export function registerReflection(router: ConnectRouter, index: () => DescriptorIndex): DescService[] {
+export function registerReflection(
+  router: ConnectRouter,
+  versions: Reflection,
+  index: () => DescriptorIndex,
+): DescService[] {
   async function* serverReflectionInfo(requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
     for await (const request of requests) {
       checkNames(request);
@@ -30,7 +37,11 @@ export function registerReflection(router: ConnectRouter, index: () => Descripto
     }
   }
   // The messages of v1alpha have the same fields as those of v1, so one implementation serves both.
-  const services = [ServerReflection, ServerReflectionAlpha].filter((service) => !isRegistered(router, service));
+  const wanted = [
+    ...(versions === true || versions === "v1" ? [ServerReflection] : []),
+    ...(versions === true || versions === "v1alpha" ? [ServerReflectionAlpha] : []),
+  ];
+  const services = wanted.filter((service) => !isRegistered(router, service));
   for (const service of services) router.service(service, { serverReflectionInfo: serverReflectionInfo as never });
   return services;
 }

@@ -14,6 +14,7 @@ export interface HomeOptions {
   readonly page: Page | undefined;
   /** True if reflection is off, so that clients need the schema. */
   readonly needsSchema: boolean;
+  readonly pathPrefix: string | undefined;
 }
 
 const METHODS = ["GET", "HEAD"];
@@ -22,7 +23,7 @@ const METHODS = ["GET", "HEAD"];
 export function createHome(
   services: readonly DescService[],
   tls: () => TlsCredentials | undefined,
-  { page, needsSchema }: HomeOptions,
+  { page, needsSchema, pathPrefix }: HomeOptions,
 ): Handler {
   const served = services.map(
     (service) => `  ${service.typeName}: ${service.methods.map(({ name }) => name).join(", ")}`,
@@ -44,7 +45,7 @@ export function createHome(
       ...served,
       "",
       "Call one:",
-      ...usageLines(services, { scheme, authority, needsSchema, ...needs() }).map((line) => `  ${line}`),
+      ...usageLines(services, { scheme, authority, needsSchema, pathPrefix, ...needs() }).map((line) => `  ${line}`),
       "",
     ];
     respondText(exchange, 200, lines.join("\n"), fields);

@@ -20,6 +20,8 @@ export interface Address {
   readonly needsSchema?: boolean;
   /** True if the client needs a certificate (mutual TLS). */
   readonly mutual?: boolean;
+  /** The beginning of the paths of the services, such as "/api". Only curl can then call them. */
+  readonly pathPrefix?: string | undefined;
 }
 
 /** The request metadata and the deadline of a call. */
@@ -45,7 +47,8 @@ export function usageLines(services: readonly DescService[], address: Address): 
   const method = own.find(({ methodKind }) => methodKind === "unary") ?? own[0] ?? methods[0];
   if (method === undefined) return [];
   const example = JSON.stringify(exampleJson(method.input));
-  return shellCommands(method, [example], address).map(({ text }) => text);
+  const commands = shellCommands(method, [example], address);
+  return commands.filter(({ name }) => name === "curl" || !address.pathPrefix).map(({ text }) => text);
 }
 
 /**
@@ -104,7 +107,7 @@ function curl(
   address: Address,
   { headers = [], timeoutMs }: CallSettings,
 ): string {
-  const { scheme, authority, serverName } = address;
+  const { scheme, authority, serverName, pathPrefix = "" } = address;
   const isUnary = method.methodKind === "unary";
   const words = tlsFlags(address);
   const target = withPort(address);
@@ -115,7 +118,7 @@ function curl(
   for (const [name, value] of headers) words.push("-H", value === "" ? `${name};` : `${name}: ${value}`);
   if (timeoutMs !== undefined) words.push("-H", `Connect-Timeout-Ms: ${timeoutMs}`);
   const host = serverName === undefined ? authority : serverName + target.slice(target.lastIndexOf(":"));
-  const url = `${scheme}://${host}/${procedureOf(method)}`;
+  const url = `${scheme}://${host}${pathPrefix}/${procedureOf(method)}`;
   if (!isUnary) {
     const envelopes = messages.flatMap((message) => [envelopePrefix(message), message]);
     const print = line("printf", ...(envelopes.length === 0 ? [""] : ["%b%s", ...envelopes]));

@@ -3,8 +3,8 @@ import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
+import { peerValues } from "../context-values.ts";
 import type { DeadlineEntry } from "../deadlines.ts";
-import { contextValuesOf } from "../peer.ts";
 import type { Call, Negotiation } from "./protocol.ts";
 
 export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall> {
@@ -69,7 +69,7 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.#responseTrailer;
   }
   get values(): ContextValues {
-    this.#values ??= contextValuesOf(this.exchange);
+    this.#values ??= (this.negotiation.method.contextValues ?? peerValues)(this.exchange);
     return this.#values;
   }
   get signal(): AbortSignal {

@@ -133,6 +133,7 @@ export class FastPath {
     const call = this.#callOf(exchange, negotiation);
     let passed: void | Promise<void>;
     try {
+      createValues(call);
       passed = gate(call);
     } catch (error) {
       this.#failFromHandler(call, error);
@@ -182,6 +183,7 @@ export class FastPath {
     const { impl, interceptors } = call.negotiation.method;
     let output: object | PromiseLike<object>;
     try {
+      createValues(call);
       output = interceptors.length === 0 ? impl(input, call) : intercept(call, input, interceptors);
     } catch (error) {
       this.#failFromHandler(call, error);
@@ -240,6 +242,11 @@ export class FastPath {
       this.#fallback.onResponseFailed(call.exchange, reason);
     }
   }
+}
+
+/** Creates the context values of a call if a function of the application makes them, even if nothing reads them. */
+function createValues(call: UnaryCall): void {
+  if (call.negotiation.method.contextValues !== undefined) void call.values;
 }
 
 /**

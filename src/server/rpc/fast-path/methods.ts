@@ -3,7 +3,7 @@ import type { DescMessage, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { createMethodSerializationLookup, type MethodSerializationLookup } from "@connectrpc/connect/protocol";
-import type { ProcedureOptions } from "../options.ts";
+import type { ContextValuesOf, ProcedureOptions } from "../options.ts";
 import type { Procedure } from "../registrations.ts";
 
 export interface UnaryMethod extends ProcedureOptions {
@@ -12,6 +12,8 @@ export interface UnaryMethod extends ProcedureOptions {
   /** True if clients may call the method by GET. */
   readonly hasNoSideEffects: boolean;
   readonly serialization: MethodSerializationLookup<DescMessage, DescMessage>;
+  /** As in `Procedure`. */
+  readonly contextValues: ContextValuesOf | undefined;
   /** The names of the protocols that serve the method. */
   readonly protocolNames: readonly string[];
 }
@@ -26,7 +28,7 @@ export function unaryMethods(procedures: ReadonlyMap<string, Procedure>): Map<st
   return methods;
 }
 
-function unaryMethod({ spec, options, handler }: Procedure): UnaryMethod | undefined {
+function unaryMethod({ spec, options, handler, contextValues }: Procedure): UnaryMethod | undefined {
   if (spec.kind !== "unary") return undefined;
   const { method: desc, impl } = spec;
   return {
@@ -35,6 +37,7 @@ function unaryMethod({ spec, options, handler }: Procedure): UnaryMethod | undef
     impl: impl as UnaryMethod["impl"],
     hasNoSideEffects: desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
     serialization: createMethodSerializationLookup(desc, options.binaryOptions, options.jsonOptions, options),
+    contextValues,
     protocolNames: handler.protocolNames,
   };
 }

@@ -1,0 +1,144 @@
+/** Validates options when a server or an adapter is created, so that no call meets a wrong one. */
+import { inspect } from "node:util";
+import { isCorsOrigin } from "./http/cors.ts";
+import { RENAMES, renamed } from "./limits/renamed-options.ts";
+import type { RoutesOptions, ServerOptions } from "./server-options.ts";
+
+/** A test of an option's value, and the values that pass it as the end of the sentence "... must be". */
+export interface OptionRule {
+  readonly passes: (value: unknown) => boolean;
+  readonly allowed: string;
+}
+
+/** A rule for each option in `Options`. */
+export type OptionRules<Options> = { readonly [K in keyof Options]-?: OptionRule };
+
+/** The maximum of Connect's options for sizes of messages. */
+const MAX_MESSAGE_BYTES = 0xffff_ffff;
+
+const BOOLEAN: OptionRule = { passes: (value) => typeof value === "boolean", allowed: "true or false" };
+const FUNCTION: OptionRule = { passes: (value) => typeof value === "function", allowed: "a function" };
+const OBJECT: OptionRule = { passes: isObject, allowed: "an object" };
+const FUNCTIONS = listOf("functions", (each) => typeof each === "function");
+
+/** The options of the routes and their calls. */
+export const ROUTES_RULES: OptionRules<RoutesOptions> = {
+  routes: FUNCTION,
+  requestPathPrefix: {
+    passes: (value) => typeof value === "string" && /^(?:\/[^/?#]+)*$/.test(value),
+    allowed: 'a path like "/api", which begins with "/" and does not end with one',
+  },
+  corsOrigins: listOf('origins like "https://example.com", or "*"', isCorsOrigin),
+  interceptors: FUNCTIONS,
+  interceptHealth: BOOLEAN,
+  health: {
+    passes: (value) => typeof value === "boolean" || isHealthStatus(value),
+    allowed: "true, false or a HealthStatus",
+  },
+  reflection: {
+    passes: (value) => typeof value === "boolean" || value === "v1" || value === "v1alpha",
+    allowed: 'true, false, "v1" or "v1alpha"',
+  },
+  fastPath: BOOLEAN,
+  limits: OBJECT, // each limit is validated by completeLimits
+  log: FUNCTION,
+  acceptCompression: listOf("objects with name, compress and decompress", isCompression),
+  compressMinBytes: bytes(0),
+  readMaxBytes: bytes(1),
+  writeMaxBytes: bytes(1),
+  jsonOptions: OBJECT,
+  binaryOptions: OBJECT,
+  maxTimeoutMs: { passes: (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), allowed: "a whole number of ms" },
+  shutdownSignal: { passes: (value) => value instanceof AbortSignal, allowed: "an AbortSignal" },
+  requireConnectProtocolHeader: BOOLEAN,
+  requestGate: FUNCTION,
+  grpc: BOOLEAN,
+  grpcWeb: BOOLEAN,
+  connect: BOOLEAN,
+};
+
+/** The options of `createServer`. */
+export const SERVER_RULES: OptionRules<ServerOptions> = {
+  ...ROUTES_RULES,
+  contextValues: FUNCTION,
+  allowedHosts: listOf("strings", (each) => typeof each === "string"), // each host is validated by HostCheck
+  http2: { passes: (value) => value === "built-in" || value === "node", allowed: '"built-in" or "node"' },
+  homePage: BOOLEAN,
+  page: OBJECT,
+  tls: {
+    passes: (value) => isObject(value) && value.cert !== undefined && value.key !== undefined,
+    allowed: "an object with cert and key in PEM",
+  },
+};
+
+/**
+ * Validates the options of the function `creator`, such as "createServer". An option that is undefined counts as missing.
+ * Throws TypeError for an option that is unknown, renamed or invalid, and for options that exclude each other.
+ */
+export function validateOptions(creator: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
+  if (!isObject(options)) throw new TypeError(`${creator}: the options must be an object, not ${show(options)}`);
+  for (const [name, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (rule === undefined) throw unknownOption(creator, name, Object.keys(rules));
+    if (value === undefined || rule.passes(value)) continue;
+    const newValue = name === "http2" ? renamed(RENAMES.http2, String(value)) : undefined;
+    const problem = newValue === undefined ? `must be ${rule.allowed}` : `was renamed to "${newValue}"`;
+    throw new TypeError(`${creator}: ${name} ${show(value)} ${problem}`);
+  }
+  validateTogether(creator, options);
+}
+
+function validateTogether(creator: string, options: Readonly<Record<string, unknown>>): void {
+  const { routes, connect, grpc, grpcWeb, limits, readMaxBytes, page, requestPathPrefix = "" } = options;
+  if (routes === undefined) throw new TypeError(`${creator}: routes is missing; it registers the services`);
+  if (connect === false && grpc === false && grpcWeb === false)
+    throw new TypeError(`${creator}: connect, grpc and grpcWeb are all false; at least one protocol must be served`);
+  if (readMaxBytes !== undefined && isObject(limits) && limits.messageBytes !== undefined)
+    throw new TypeError(`${creator}: readMaxBytes and limits.messageBytes are the same limit; give one of them`);
+  if (page !== undefined && requestPathPrefix !== "")
+    throw new TypeError(`${creator}: the page does not call services below requestPathPrefix; give one of them`);
+}
+
+function unknownOption(creator: string, name: string, known: readonly string[]): TypeError {
+  const newName = renamed(RENAMES.options, name);
+  if (newName !== undefined) return new TypeError(`${creator}: ${name} was renamed to ${newName}`);
+  return new TypeError(`${creator}: unknown option ${show(name)}; the options are ${known.join(", ")}`);
+}
+
+function listOf(allowed: string, isAllowed: (each: unknown) => boolean): OptionRule {
+  return { passes: (value) => Array.isArray(value) && value.every(isAllowed), allowed: `an array of ${allowed}` };
+}
+
+function bytes(min: number): OptionRule {
+  return {
+    passes: (value) => isWhole(value, min, MAX_MESSAGE_BYTES),
+    allowed: `a whole number of bytes from ${min} to ${MAX_MESSAGE_BYTES}`,
+  };
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** True for a HealthStatus of any copy of this package, such as the CommonJS one. */
+function isHealthStatus(value: unknown): boolean {
+  return isObject(value) && ["set", "get", "list", "watch", "shutDown"].every((name) => isFunction(value[name]));
+}
+
+function isCompression(value: unknown): boolean {
+  return (
+    isObject(value) && typeof value.name === "string" && isFunction(value.compress) && isFunction(value.decompress)
+  );
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === "function";
+}
+
+function show(value: unknown): string {
+  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+}

@@ -56,7 +56,7 @@ const SHUTDOWN_TIME = {
 };
 
 /** The flags that `--no-NAME` turns off. */
-const SWITCHES = ["page", "home-page", "health", "reflection"];
+export const SWITCHES = ["page", "home-page", "health", "reflection"];
 
 /** The settings besides the limits, in the order of `--help`. */
 export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K]> } = {

@@ -5,7 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
-import { SETTINGS } from "../../src/program/config.ts";
+import { SETTINGS, SWITCHES } from "../../src/program/config.ts";
 import { ROOT } from "./command.ts";
 import { anchors, codeSpans, linkTargets } from "./markdown.ts";
 
@@ -13,7 +13,7 @@ import { anchors, codeSpans, linkTargets } from "./markdown.ts";
 const FLAGS = new Set([
   "help",
   ...[...Object.values(SETTINGS), ...LIMIT_SETTINGS].map(({ flag }) => flag),
-  "no-reflection",
+  ...SWITCHES.map((flag) => `no-${flag}`),
 ]);
 
 /** Checks the links, and the names in code spans, of documents below the root. */

@@ -118,11 +118,9 @@ const IMPLEMENTATION: Implementation = {
   async *chat() {},
 };
 
-/** Returns the options of startServer for the level. messageBytes is the server's readMaxBytes. */
+/** Returns the options of startServer for the level. */
 function serverAt(level: Level, options: ConnectRouterOptions): Partial<ServerOptions> {
-  if (level !== "the server") return {};
-  const { readMaxBytes, ...rest } = options;
-  return readMaxBytes === undefined ? rest : { ...rest, limits: { messageBytes: readMaxBytes } };
+  return level === "the server" ? options : {};
 }
 
 /** Calls such that each option changes the response to at least one. */

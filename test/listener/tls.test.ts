@@ -393,6 +393,15 @@ test("invalid credentials change nothing", async (t) => {
   server.log.splice(0);
 });
 
+test("credentials may be the bytes of files, at the start and when they are renewed", async (t) => {
+  const bytes = { cert: Buffer.from(SERVER.cert), key: Buffer.from(SERVER.key), clientCa: Buffer.from(AUTHORITY.cert) };
+  const { server, url } = await startServer(t, { tls: bytes, homePage: true });
+  server.renewTls(bytes);
+  const options = { ca: AUTHORITY.cert, cert: SERVER.cert, key: SERVER.key };
+  const { body } = await send("HTTP/2", url, { method: "GET", path: "/", headers: {} }, options);
+  assert.match(body.toString(), /grpcurl .*-cert/);
+});
+
 test("a server without TLS has no credentials to renew", async (t) => {
   const { server } = await startServer(t);
   assert.throws(() => server.renewTls(SERVER), /the server was created without TLS/);

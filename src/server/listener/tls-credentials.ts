@@ -4,14 +4,14 @@ import type { SecureContextOptions } from "node:tls";
 
 export interface TlsCredentials {
   /** The server's certificate in PEM, followed by the intermediate certificates that link it to a certificate authority. */
-  readonly cert: string;
+  readonly cert: string | Buffer;
   /** The private key of the certificate, in PEM, without a passphrase. */
-  readonly key: string;
+  readonly key: string | Buffer;
   /**
    * The certificate authorities for clients, in PEM. Turns mutual TLS on: the handshake fails unless the client has a
    * certificate signed by one of these authorities. Default: clients need no certificate.
    */
-  readonly clientCa?: string | undefined;
+  readonly clientCa?: string | Buffer | undefined;
 }
 
 /**

@@ -25,6 +25,8 @@ const REMOVED = [
   "tools/init.ts",
   "tools/init",
   "test/acceptance/own-service",
+  "test/acceptance/applications",
+  "examples",
 ];
 /** The tutorial's contract. Without it, the program has run before. */
 const TUTORIAL = "proto/service.proto";

@@ -36,9 +36,11 @@ function listEdits({ file, service }: Names, branch: string): readonly Edit[] {
     ],
     ["ARCHITECTURE.md", /^ {2}client\/ .*\n/m, ""],
     ["ARCHITECTURE.md", /`npm run init`, /, ""],
-    ["CONTRIBUTING.md", /^.*(?:own-service|docs\/screenshot).*\n/gm, ""],
+    ["ARCHITECTURE.md", /^bench\/, examples\/ .*/m, "bench/                the benchmark, which can be deleted"],
+    ["CONTRIBUTING.md", /^.*(?:own-service|applications\/|docs\/screenshot).*\n/gm, ""],
     ["CONTRIBUTING.md", /(?<=compares the contract with )the tutorial's(?= )/, `the one on ${branch}`],
-    [".ci/run", /^.*own[-_]service.*\n/gm, ""],
-    ["tsconfig.json", /, "test\/acceptance\/own-service\/files"/, ""],
+    ["biome.json", /^.*unsafeParameterDecoratorsEnabled.*\n/m, ""],
+    [".ci/run", /^.*(?:own[-_]service|applications\/).*\n/gm, ""],
+    ["tsconfig.json", /, "test\/acceptance\/\*\/\*\/"/, ""],
   ];
 }

@@ -1,19 +1,23 @@
-/** A port that serves HTTP/1.1 and HTTP/2, plain or over TLS. Passes every request to one handler. */
-import { once } from "node:events";
+/**
+ * The connections of a server, from any number of listeners and from `accept`, with HTTP/1.1 and HTTP/2, plain or over TLS.
+ * Passes every request to one handler.
+ */
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import type { HttpContext } from "./http/http-context.ts";
 import type { Http2Server } from "./http/http2-server.ts";
 import { BuiltInHttp2Server } from "./http2/server.ts";
-import { limitConnectionsPerAddress } from "./listener/connections-per-address.ts";
-import { watchFileDescriptors } from "./listener/file-descriptors.ts";
 import type { BoundAddress, NodeListenOptions } from "./listener/listen-address.ts";
-import type { PendingConnections } from "./listener/pending-connections.ts";
+import { Listeners } from "./listener/listeners.ts";
+import { PendingConnections, type Protocols } from "./listener/pending-connections.ts";
 import { detectByPreface } from "./listener/plain.ts";
-import { detectByAlpn, httpsOptions } from "./listener/tls.ts";
-import { secureContextOptions, type TlsCredentials } from "./listener/tls-credentials.ts";
+import { TlsHandshakes } from "./listener/tls.ts";
+import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import { errorText } from "./log/entry.ts";
 import type { ThrottledLog } from "./log/throttled-log.ts";
 import { Http1Server } from "./node-http/http1.ts";
+import { NodeHttp2Server } from "./node-http/http2.ts";
 
 export interface PortOptions extends HttpContext {
   readonly http2: "built-in" | "node";
@@ -26,22 +30,33 @@ export interface PortOptions extends HttpContext {
 
 export class Port {
   readonly #options: PortOptions;
-  readonly #http1: Http1Server;
+  readonly #listeners: Listeners;
   /** Connections whose protocol is not known yet. */
   readonly #pending: PendingConnections;
-  #http2: Http2Server | undefined;
+  readonly #handshakes: TlsHandshakes | undefined;
+  readonly #http1: Http1Server;
+  readonly #http2: Http2Server;
+  readonly #protocols: Protocols;
   #credentials: TlsCredentials | undefined;
-  #stopWatching: (() => void) | undefined;
 
   /** Throws Node's error if the TLS credentials are invalid. */
   constructor(options: PortOptions) {
-    const { tls, limits, onLimit } = options;
+    const { tls, limits, onLimit, log } = options;
     this.#options = options;
     this.#credentials = tls;
-    this.#http1 = new Http1Server(options, tls && httpsOptions(tls, limits.handshakeMs));
-    this.#pending = this.#detectProtocols();
-    // Called last, because it prepends a listener that must run before all others.
-    limitConnectionsPerAddress(this.#http1.server, limits, onLimit);
+    this.#http1 = new Http1Server(options);
+    this.#http2 = createHttp2Server(options);
+    this.#protocols = {
+      http1: (socket) => this.#http1.accept(socket),
+      http2: (socket) => this.#http2.accept(socket),
+    };
+    this.#pending = new PendingConnections({ limits, onLimit, onRefused: (...refusal) => this.#onRefused(...refusal) });
+    const { protocols, pending } = { protocols: this.#protocols, pending: this.#pending };
+    this.#handshakes = tls && new TlsHandshakes(tls, { limits, onLimit, pending, protocols });
+    const allowHalfOpen = tls === undefined; // a client may half-close after its request and still wait for the response
+    const onConnection = (socket: Socket): void => this.#onConnection(socket);
+    const onClose = (socket: Socket): void => pending.delete(socket);
+    this.#listeners = new Listeners({ limits, onLimit, log, allowHalfOpen, onConnection, onClose });
   }
 
   /** The TLS credentials of new connections; undefined for a plain port. */
@@ -49,34 +64,37 @@ export class Port {
     return this.#credentials;
   }
 
-  /** Number of requests without a complete response, over all connections. */
-  get requestsInFlight(): number {
-    return this.#http1.requestsInFlight + (this.#http2?.requestsInFlight ?? 0);
+  /** True if only this machine can connect. Also true without a listener. */
+  get isLocal(): boolean {
+    return this.#listeners.isLocal;
   }
 
-  /** Listens, and resolves with the bound address. Rejects with Node's error if the port cannot listen. */
-  async open(address: NodeListenOptions): Promise<BoundAddress> {
-    const { http2, log } = this.#options;
-    const { server } = this.#http1;
-    this.#http2 =
-      http2 === "node"
-        ? new (await import("./node-http/http2.ts")).NodeHttp2Server(this.#options)
-        : new BuiltInHttp2Server({ ...this.#options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
-    server.listen(address);
-    await once(server, "listening");
-    server.on("error", (error) => log(`accept a connection: ${error.message}`));
-    this.#stopWatching = watchFileDescriptors(log);
-    if (http2 === "node") log("HTTP/2 is node:http2, which does not enforce every limit (docs/limits.md)");
-    return server.address() ?? ""; // Node does not know the path of an inherited Unix domain socket
+  /** True if this machine can connect by TCP, and other machines cannot connect. */
+  get isLoopbackOnly(): boolean {
+    return this.#listeners.isLoopbackOnly;
+  }
+
+  /** Number of requests without a complete response, over all connections. */
+  get requestsInFlight(): number {
+    return this.#http1.requestsInFlight + this.#http2.requestsInFlight;
+  }
+
+  /** Listens on one more address, and resolves with it. Rejects with Node's error if the port cannot listen there. */
+  open(address: NodeListenOptions): Promise<BoundAddress> {
+    return this.#listeners.open(address);
+  }
+
+  /** Implements `Server.accept`. */
+  accept(stream: Duplex): void {
+    this.#listeners.accept(stream);
   }
 
   /** Implements `Server.renewTls`. */
   renewTls(credentials: TlsCredentials): void {
-    const { https } = this.#http1;
-    if (https === undefined) throw new Error("renew TLS credentials: the server was created without TLS");
+    if (this.#handshakes === undefined) throw new Error("renew TLS credentials: the server was created without TLS");
     if ((credentials.clientCa === undefined) !== (this.#options.tls?.clientCa === undefined))
       throw new Error("renew TLS credentials: clientCa can be neither added nor removed");
-    https.setSecureContext(secureContextOptions(credentials));
+    this.#handshakes.renew(credentials);
     this.#credentials = credentials;
   }
 
@@ -94,9 +112,9 @@ export class Port {
    * when no connection is left.
    */
   async drain(idleMs: number): Promise<void> {
-    this.#stopWatching?.();
+    const closed = this.#listeners.close();
     const idle = setTimeout(() => this.#pending.destroy(), idleMs);
-    await Promise.all([this.#http1.drain(idleMs), this.#http2?.drain()]);
+    await Promise.all([this.#http1.drain(idleMs, closed), this.#http2.drain()]);
     clearTimeout(idle);
   }
 
@@ -104,19 +122,36 @@ export class Port {
   destroy(): void {
     this.#pending.destroy();
     this.#http1.destroy();
-    this.#http2?.destroy();
+    this.#http2.destroy();
   }
 
-  #detectProtocols(): PendingConnections {
-    const { limits, onLimit, throttledLog } = this.#options;
-    const { https, server } = this.#http1;
-    const options = {
-      http2: (socket: Socket) => this.#http2?.accept(socket),
-      limits,
-      onLimit,
-      onRefused: (reason: string, address: string | undefined) =>
-        throttledLog(reason, `refuse a connection${address === undefined ? "" : ` from ${address}`}: ${reason}`),
-    };
-    return https === undefined ? detectByPreface(server, options) : detectByAlpn(https, options);
+  #onConnection(socket: Socket): void {
+    if ("encrypted" in socket) this.#onDecrypted(socket as TLSSocket);
+    else if (this.#handshakes === undefined) detectByPreface(socket, this.#pending, this.#protocols);
+    else this.#handshakes.accept(socket);
   }
+
+  /** Serves a connection whose TLS handshake the caller of `accept` has made. */
+  #onDecrypted(socket: TLSSocket): void {
+    if (this.#credentials?.clientCa === undefined || socket.authorized) {
+      detectByPreface(socket, this.#pending, this.#protocols);
+    } else {
+      this.#pending.report(socket, "it has no trusted client certificate");
+      socket.destroy();
+    }
+  }
+
+  #onRefused(reason: string, address: string | undefined): void {
+    const from = address === undefined ? "" : ` from ${address}`;
+    this.#options.throttledLog(reason, `refuse a connection${from}: ${reason}`);
+  }
+}
+
+function createHttp2Server(options: PortOptions): Http2Server {
+  const { http2, log } = options;
+  if (http2 === "built-in") {
+    return new BuiltInHttp2Server({ ...options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
+  }
+  log("HTTP/2 is node:http2, which does not enforce every limit (docs/limits.md)");
+  return new NodeHttp2Server(options);
 }

@@ -47,9 +47,9 @@ export class RequestRouter {
     else calls(exchange);
   };
 
-  /** Replaces `allowedHosts`: from now on, browsers may only name loopback hosts. */
-  allowLoopbackOnly(): void {
-    this.#hostCheck = this.#createHostCheck([]);
+  /** Replaces `allowedHosts`: from now on, browsers may only name loopback hosts, or may name every host. */
+  allowHosts(hosts: "loopback" | "all"): void {
+    this.#hostCheck = this.#createHostCheck(hosts === "all" ? undefined : []);
   }
 
   #createHostCheck(allowedHosts: readonly string[] | undefined): HostCheck {

@@ -72,7 +72,7 @@ export interface ServerOptions extends RoutesOptions {
    * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests
    * of pages on `corsOrigins`; and those for /healthz. Each entry is a name or an address without a port, ".example.com"
    * for example.com and all names below it, or "*" for every host. Default: no further hosts if the server listens on
-   * loopback, otherwise "*".
+   * loopback and not beyond this machine, otherwise "*".
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /**

@@ -1,5 +1,6 @@
 /** The server of any Connect routes: gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2, on one port. */
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Handler } from "./http/exchange.ts";
@@ -39,13 +40,23 @@ export interface Server {
    */
   readonly health: HealthStatus;
   /**
-   * Listens on a TCP port, a Unix domain socket or an inherited socket. Resolves with the bound address: port 0 picks a
-   * free port, and a path is returned unchanged. May be called once. Rejects with TypeError if the address is invalid,
-   * with Node's error if the server cannot listen there, and with Error if `close` was called before.
+   * Listens on a TCP port, a Unix domain socket or an inherited socket. Each further call listens on one more address.
+   * Resolves with the bound address: port 0 picks a free port, and a path is returned unchanged. Rejects with TypeError if
+   * the address is invalid, with Node's error if the server cannot listen there, and with Error if `close` was called
+   * before. If it rejects, the server still listens on its other addresses.
    */
   listen(address: { readonly port: number; readonly host?: string }): Promise<AddressInfo>;
   listen(address: { readonly path: string }): Promise<string>;
   listen(address: ListenAddress): Promise<BoundAddress>;
+  /**
+   * Serves a connection that the caller has accepted: a socket of another server or process, or any Duplex stream of bytes.
+   * May be called before `listen`, and without it. From now on the server owns the connection: limits apply to it, and
+   * `close` closes it. If the server has TLS, makes the handshake, except on a TLSSocket, whose handshake must be complete.
+   * A server with `clientCa` closes a TLSSocket that is not `authorized`. After `close` has stopped listening, or if a limit
+   * on connections is reached, destroys `connection` without an error. Throws TypeError if `connection` is not a Duplex
+   * stream, is in object mode or has an encoding.
+   */
+  accept(connection: Duplex): void;
   /**
    * Uses `credentials` for new connections; open connections keep their old credentials. Throws Error if the server was
    * created without TLS, or if `clientCa` is added or removed. Throws Node's error if the credentials are invalid. If it
@@ -54,11 +65,13 @@ export interface Server {
   renewTls(credentials: TlsCredentials): void;
   /**
    * Shuts the server down in steps (shutdown.ts), so that calls in flight can finish. `times` are in ms. Defaults:
-   * `delayMs` 5,000 (0 on loopback or a Unix domain socket), `idleMs` 1,000, `graceMs` 10,000, `abortMs` 1,000. Resolves
-   * when all connections are closed, with the number of calls that were cut because `graceMs` was over. Further calls
-   * ignore their `times` and return the same promise.
+   * `delayMs` 5,000 (0 if every listener is on loopback or a Unix domain socket), `idleMs` 1,000, `graceMs` 10,000,
+   * `abortMs` 1,000. Resolves when all connections are closed, with the number of calls that were cut because `graceMs` was
+   * over. Further calls ignore their `times` and return the same promise. May be called without `listen`.
    */
   close(times?: PartialShutdownTimes): Promise<number>;
+  /** Calls `close` with the default times: `await using server = createServer(...)` (Node 24 or later). */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -73,8 +86,10 @@ export function createServer(options: ServerOptions): Server {
     health: server.health,
     // The methods are bound, so that callers can destructure the server.
     listen: server.listen.bind(server),
+    accept: server.accept.bind(server),
     renewTls: server.renewTls.bind(server),
     close: server.close.bind(server),
+    [Symbol.asyncDispose]: server[Symbol.asyncDispose].bind(server),
   };
 }
 
@@ -88,7 +103,8 @@ class ConnectServer implements Server {
   readonly #routes: ServedRoutes;
   readonly #router: RequestRouter;
   readonly #port: Port;
-  #listening: Promise<BoundAddress> | undefined;
+  /** The calls of `listen` that have not settled. */
+  readonly #opening = new Set<Promise<BoundAddress>>();
   #closing: Promise<number> | undefined;
 
   /** Assembles the server from the inside out: RPC handlers, routing by path, port. */
@@ -106,8 +122,15 @@ class ConnectServer implements Server {
   async listen(address: ListenAddress): Promise<never> {
     const options = nodeListenOptions(address);
     if (this.#closing !== undefined) throw new Error(`listen on ${nameOf(options)}: the server was closed`);
-    this.#listening = this.#openPort(options);
-    return this.#listening as Promise<never>; // `Server.listen` declares the type for each address
+    const opening = this.#openPort(options);
+    this.#opening.add(opening);
+    const settled = (): boolean => this.#opening.delete(opening);
+    opening.then(settled, settled);
+    return opening as Promise<never>; // `Server.listen` declares the type for each address
+  }
+
+  accept(connection: Duplex): void {
+    this.#port.accept(connection);
   }
 
   renewTls(credentials: TlsCredentials): void {
@@ -117,6 +140,10 @@ class ConnectServer implements Server {
   close(times: PartialShutdownTimes = {}): Promise<number> {
     this.#closing ??= this.#shutDown(times);
     return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   #createRouter(): RequestRouter {
@@ -157,10 +184,9 @@ class ConnectServer implements Server {
 
   async #openPort(address: NodeListenOptions): Promise<BoundAddress> {
     const bound = await this.#port.open(address);
-    if (typeof bound === "string") return bound;
-    if (isLocal(bound)) {
-      if (this.#options.allowedHosts === undefined) this.#router.allowLoopbackOnly();
-    } else if (this.#options.tls === undefined) {
+    if (this.#options.allowedHosts === undefined)
+      this.#router.allowHosts(this.#port.isLoopbackOnly ? "loopback" : "all");
+    if (typeof bound !== "string" && !isLocal(bound) && this.#options.tls === undefined) {
       const place = `${bound.address} port ${bound.port}`;
       this.#routes.log(`listen on ${place}: without TLS, so anyone on the network path can read every call`);
     }
@@ -168,14 +194,14 @@ class ConnectServer implements Server {
   }
 
   async #shutDown(times: PartialShutdownTimes): Promise<number> {
-    const bound = await this.#listening?.catch(() => undefined); // `listen` has reported the error to its own caller
+    await Promise.allSettled(this.#opening); // `listen` reports errors to its own callers
     const steps = {
       announce: () => this.#announce(),
       stopAccepting: (idleMs: number) => this.#stopAccepting(idleMs),
       abort: () => this.#routes.abort(),
       cut: () => this.#cut(),
     };
-    return shutDown(steps, shutdownTimes(times, bound === undefined || isLocal(bound)));
+    return shutDown(steps, shutdownTimes(times, this.#port.isLocal));
   }
 
   #announce(): void {

@@ -1,7 +1,7 @@
 /** Tests that idle connections keep no memory of their last call. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
@@ -17,7 +17,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 test("an idle connection of HTTP/1.1 keeps neither its last request nor the response", async (t) => {
   const kept: WeakRef<object>[] = [];
-  const { server } = new Http1Server({
+  const http1 = new Http1Server({
     handler(exchange) {
       kept.push(new WeakRef(exchange));
       exchange.respond({ status: 200, fields: [] }, Buffer.from("answer"));
@@ -27,7 +27,7 @@ test("an idle connection of HTTP/1.1 keeps neither its last request nor the resp
     queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
     onLimit() {},
   });
-  server.listen(0, "127.0.0.1");
+  const server = createServer((socket) => http1.accept(socket)).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
   const socket = await connectTo(`127.0.0.1:${(server.address() as AddressInfo).port}`);

@@ -1,31 +1,42 @@
 /** Limits the open connections from one address, for servers without a proxy in front of them. */
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 
-/**
- * Closes each new connection from an address that already has `connectionsPerAddress` connections. Call this function after
- * all other "connection" listeners are set, so that its own listener runs first.
- */
-export function limitConnectionsPerAddress(server: Server, { connectionsPerAddress }: Limits, onLimit: OnLimit): void {
-  if (!Number.isFinite(connectionsPerAddress)) return;
-  const open = new Map<string, number>();
-  server.prependListener("connection", (socket: Socket) => {
-    const { remoteAddress } = socket;
-    if (remoteAddress === undefined) return; // a Unix domain socket, or a client that has disconnected
+export class ConnectionsPerAddress {
+  readonly #max: number;
+  readonly #onLimit: OnLimit;
+  /** The number of open connections by network. Empty if the limit is off. */
+  readonly #open = new Map<string, number>();
+
+  constructor({ connectionsPerAddress }: Limits, onLimit: OnLimit) {
+    this.#max = connectionsPerAddress;
+    this.#onLimit = onLimit;
+  }
+
+  /**
+   * Counts a connection until it closes. Returns false, without counting it, if its address already has
+   * `connectionsPerAddress` connections. Connections without an address are not limited.
+   */
+  tryAdd(socket: Socket): boolean {
+    if (!Number.isFinite(this.#max)) return true;
+    const { remoteAddress } = socket; // a system call, for which Node keeps an object per socket
+    if (remoteAddress === undefined) return true; // a Unix domain socket, or a client that has disconnected
     const network = networkOf(remoteAddress);
-    const count = open.get(network) ?? 0;
-    if (count >= connectionsPerAddress) {
-      onLimit("connectionsPerAddress", `connections from ${network} exceed ${connectionsPerAddress}`);
-      socket.destroy(); // the other listeners get this socket too, but it only emits "close"
-      return;
+    const count = this.#open.get(network) ?? 0;
+    if (count >= this.#max) {
+      this.#onLimit("connectionsPerAddress", `connections from ${network} exceed ${this.#max}`);
+      return false;
     }
-    open.set(network, count + 1);
-    socket.on("close", () => {
-      const left = (open.get(network) as number) - 1;
-      if (left > 0) open.set(network, left);
-      else open.delete(network);
-    });
-  });
+    this.#open.set(network, count + 1);
+    socket.on("close", () => this.#remove(network));
+    return true;
+  }
+
+  #remove(network: string): void {
+    const left = (this.#open.get(network) as number) - 1;
+    if (left > 0) this.#open.set(network, left);
+    else this.#open.delete(network);
+  }
 }
 
 /**

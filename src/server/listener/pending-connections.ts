@@ -9,9 +9,13 @@ import { lingeringClose } from "./lingering-close.ts";
  */
 export const TLS_START = "\x16";
 
-export interface DetectionOptions {
-  /** Serves an HTTP/2 connection. `socket` is plain or TLS, and all of its bytes are still unread. */
+/** Serve a connection by each HTTP version. The socket is plain or TLS, and all of its bytes are still unread. */
+export interface Protocols {
+  readonly http1: (socket: Socket) => void;
   readonly http2: (socket: Socket) => void;
+}
+
+export interface PendingOptions {
   readonly limits: Limits;
   readonly onLimit: OnLimit;
   /**
@@ -22,17 +26,16 @@ export interface DetectionOptions {
 }
 
 export class PendingConnections {
-  readonly #options: DetectionOptions;
+  readonly #options: PendingOptions;
   readonly #sockets = new Set<Socket>();
 
-  constructor(options: DetectionOptions) {
+  constructor(options: PendingOptions) {
     this.#options = options;
   }
 
-  /** Tracks `socket` as pending until `delete` is called or the socket closes. */
+  /** Tracks `socket` as pending until `delete` is called, which must happen when the socket closes. */
   add(socket: Socket): void {
     this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
   }
 
   delete(socket: Socket): void {
@@ -70,7 +73,8 @@ export class PendingConnections {
     };
     const onEnd = (): void => void socket.destroy();
     this.#sockets.add(socket);
-    socket.on("data", onData).on("end", onEnd).on("error", ignore).on("close", stop);
+    // A socket that another process handed over may be paused.
+    socket.on("data", onData).on("end", onEnd).on("error", ignore).on("close", stop).resume();
   }
 
   /**
@@ -78,9 +82,14 @@ export class PendingConnections {
    * HTTP/1.0 response with status 400, and then closes the connection. HTTP clients can show the response.
    */
   refuse(socket: Socket, reason: string, message: string): void {
-    this.#options.onRefused(reason, socket.remoteAddress);
+    this.report(socket, reason);
     const head = `HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
     lingeringClose(socket, `${head}${message}\n`);
+  }
+
+  /** Reports the reason for which `socket` is refused. */
+  report(socket: Socket, reason: string): void {
+    this.#options.onRefused(reason, socket.remoteAddress);
   }
 
   /** Destroys the sockets of all pending connections. */

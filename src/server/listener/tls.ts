@@ -1,16 +1,85 @@
 /** Detects the protocol of each connection to a TLS port: HTTP/2 or HTTP/1.1, as negotiated by ALPN (RFC 7301). */
-import type { Server, ServerOptions } from "node:https";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { createServer, type Server, type TLSSocket, type TlsOptions } from "node:tls";
+import type { Limits, OnLimit } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
-import { type DetectionOptions, PendingConnections, TLS_START } from "./pending-connections.ts";
+import { type PendingConnections, type Protocols, TLS_START } from "./pending-connections.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
 
 /** The server's protocols in order of preference, by their ALPN names. A client without ALPN speaks HTTP/1.1. */
 const ALPN_PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
 
-/** Returns the options of an HTTPS server for `detectByAlpn`. A handshake may take `handshakeMs`. */
-export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): ServerOptions {
+export interface TlsHandshakesOptions {
+  readonly limits: Limits;
+  readonly onLimit: OnLimit;
+  /** Tracks the connections whose handshake is not complete. */
+  readonly pending: PendingConnections;
+  readonly protocols: Protocols;
+}
+
+/** Makes the TLS handshakes of connections that another server has accepted. Does not listen. */
+export class TlsHandshakes {
+  readonly #options: TlsHandshakesOptions;
+  readonly #server: Server;
+
+  /** Throws Node's error if the credentials are invalid. */
+  constructor(credentials: TlsCredentials, options: TlsHandshakesOptions) {
+    this.#options = options;
+    this.#server = createServer(tlsOptions(credentials, options.limits));
+    this.#server.on("secureConnection", (socket) => this.#onSecure(socket));
+    this.#server.on("tlsClientError", (error, socket) => this.#onError(error, socket));
+  }
+
+  /** Uses `credentials` for new connections. Throws Node's error if they are invalid; the old ones then remain. */
+  renew(credentials: TlsCredentials): void {
+    this.#server.setSecureContext(secureContextOptions(credentials));
+  }
+
+  /** Passes a connection to the protocol that it negotiates by ALPN. Refuses plain text. */
+  accept(socket: Socket): void {
+    const { pending } = this.#options;
+    socket.on("error", ignore); // errors after the first bytes are reported by the TLS socket
+    pending.peek(socket, TLS_START, (start) => {
+      if (start !== TLS_START) {
+        const reason = "it speaks plain text, and this port speaks TLS";
+        return pending.refuse(socket, reason, "this port speaks TLS: use https");
+      }
+      pending.add(socket);
+      this.#server.emit("connection", socket);
+    });
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const { pending, protocols } = this.#options;
+    pending.delete(plainSocketOf(socket));
+    socket.removeAllListeners("timeout");
+    if (socket.alpnProtocol === "h2") protocols.http2(socket);
+    else {
+      socket.allowHalfOpen = true; // a client may half-close after its request and still wait for the response
+      protocols.http1(socket);
+    }
+  }
+
+  #onError(error: NodeJS.ErrnoException, socket: TLSSocket): void {
+    const { limits, onLimit, pending } = this.#options;
+    const reason = handshakeProblem(error, socket);
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
+      const extraMs = pausedWithin(limits.handshakeMs);
+      const expire = (): void => {
+        onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
+        socket.destroy();
+      };
+      // Node continues the handshake after this event, but does not emit the event again.
+      if (extraMs > 0) socket.setTimeout(Math.min(extraMs, MAX_TIMER_MS), expire);
+      else expire();
+      return;
+    }
+    if (reason !== undefined) pending.report(socket, reason);
+    socket.destroy();
+  }
+}
+
+function tlsOptions(credentials: TlsCredentials, { handshakeMs }: Limits): TlsOptions {
   const mutual = credentials.clientCa !== undefined;
   return {
     ...secureContextOptions(credentials),
@@ -22,64 +91,18 @@ export function httpsOptions(credentials: TlsCredentials, handshakeMs: number): 
 }
 
 /**
- * Makes the HTTPS server pass each HTTP/2 connection to `options.http2`, and refuse plain text. Replaces the server's
- * "connection", "secureConnection" and "tlsClientError" listeners. Calls the replaced "connection" listeners for TLS
- * only, and the replaced "secureConnection" listeners for HTTP/1.1 only. Returns the connections whose handshake is not
- * complete.
+ * Returns the socket below a TLS socket. Node offers only private fields for it: one for a `net.Socket`, another for any
+ * other stream. Addresses would not identify the socket, because all clients of a Unix domain socket have the same address.
  */
-export function detectByAlpn(https: Server, options: DetectionOptions): PendingConnections {
-  const { http2, limits, onLimit, onRefused } = options;
-  const pending = new PendingConnections(options);
-  const beginHandshake = https.listeners("connection") as ((socket: Socket) => void)[];
-  const acceptHttp1 = https.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
-  https.removeAllListeners("connection").removeAllListeners("secureConnection");
-  https.removeAllListeners("tlsClientError"); // Node's own listener would emit "clientError", an event of HTTP/1.1
-
-  function onHandshakeTimeout(this: TLSSocket): void {
-    onLimit("handshakeMs", `a TLS handshake took over ${limits.handshakeMs} ms`);
-    this.destroy();
-  }
-
-  https.on("connection", (socket: Socket) => {
-    socket.on("error", ignore); // errors after the first bytes are reported by the TLS socket
-    pending.peek(socket, TLS_START, (start) => {
-      if (start !== TLS_START) {
-        const reason = "it speaks plain text, and this port speaks TLS";
-        return pending.refuse(socket, reason, "this port speaks TLS: use https");
-      }
-      pending.add(socket);
-      for (const begin of beginHandshake) begin.call(https, socket);
-    });
-  });
-  https.on("secureConnection", (socket) => {
-    pending.delete(plainSocketOf(socket));
-    socket.off("timeout", onHandshakeTimeout);
-    if (socket.alpnProtocol === "h2") return http2(socket);
-    socket.allowHalfOpen = true; // a client may half-close after its request and still wait for the response
-    for (const accept of acceptHttp1) accept.call(https, socket);
-  });
-  https.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-    const reason = handshakeProblem(error, socket);
-    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      const extraMs = pausedWithin(limits.handshakeMs);
-      if (extraMs === 0) return onHandshakeTimeout.call(socket);
-      // Node continues the handshake after this event, but does not emit the event again.
-      socket.on("timeout", onHandshakeTimeout).setTimeout(Math.min(extraMs, MAX_TIMER_MS));
-      return;
-    }
-    if (reason !== undefined) onRefused(reason, socket.remoteAddress);
-    socket.destroy();
-  });
-  return pending;
+function plainSocketOf(socket: TLSSocket): Socket {
+  const { _parent, _handle } = socket as Private;
+  return _parent ?? (_handle?._parentWrap.stream as Socket);
 }
 
-/**
- * Returns the socket below a TLS socket. Node offers only a private field for it. Addresses would not identify the
- * socket, because all clients of a Unix domain socket have the same address.
- */
-function plainSocketOf(socket: TLSSocket & { readonly _parent?: Socket }): Socket {
-  return socket._parent as Socket;
-}
+type Private = TLSSocket & {
+  readonly _parent?: Socket;
+  readonly _handle?: { readonly _parentWrap: { readonly stream?: Socket } };
+};
 
 const HANDSHAKE_PROBLEMS: Readonly<Record<string, string>> = {
   ERR_SSL_NO_APPLICATION_PROTOCOL: "it asks for neither HTTP/2 nor HTTP/1.1 (ALPN)",

@@ -1,7 +1,6 @@
 /** HTTP/1.1 by node:http, with the limits that Node does not enforce and a graceful shutdown. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
-import { createServer as createHttpsServer, type Server as HttpsServer, type ServerOptions } from "node:https";
-import { Server as NetServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { HttpContext } from "../http/http-context.ts";
 import { LIMITS, type Limits } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
@@ -22,25 +21,21 @@ const PARSE_ERRORS: Readonly<
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413 },
 };
 
+/** Serves connections that another server has accepted, plain or TLS. Does not listen. */
 export class Http1Server {
-  /** Node's server, which listens. */
-  readonly server: Server | HttpsServer;
-  /** The same server if it speaks TLS. Undefined if it is plain. */
-  readonly https: HttpsServer | undefined;
+  readonly #server: Server;
   readonly #context: HttpContext;
   readonly #connections: NodeConnections<Socket>;
   readonly #listener: NodeListener;
   #isClosing = false;
+  #hasTimeouts = false;
 
-  /** The server speaks TLS if `tls` is given. Throws Node's error if the credentials are invalid. */
-  constructor(context: HttpContext, tls?: ServerOptions) {
+  constructor(context: HttpContext) {
     const { handler, limits } = context;
     this.#context = context;
     this.#connections = new NodeConnections(context);
     this.#listener = createNodeListener(handler);
-    this.https = tls && createHttpsServer({ ...nodeOptions(limits), ...tls });
-    this.server = this.https ?? createServer(nodeOptions(limits));
-    this.#limitConnections();
+    this.#server = createServer(nodeOptions(limits));
     this.#extendHeadersTimeout();
     this.#listenToEvents();
   }
@@ -50,8 +45,19 @@ export class Http1Server {
     return this.#connections.requestsInFlight;
   }
 
+  /** Serves a connection. The bytes that were read from it must have been put back with `socket.unshift`. */
+  accept(socket: Socket): void {
+    if (!this.#hasTimeouts) {
+      this.#hasTimeouts = true;
+      this.#server.emit("listening"); // for which Node waits until it checks the timeouts of connections
+    }
+    this.#server.emit("connection", socket);
+    socket.resume();
+  }
+
   /**
-   * From now on, adds `Connection: close` to the response to each connection's newest request. The server stays open.
+   * From now on, adds `Connection: close` to the response to each connection's newest request. The server still accepts
+   * connections.
    */
   sendConnectionClose(): void {
     this.#isClosing = true;
@@ -59,19 +65,18 @@ export class Http1Server {
   }
 
   /**
-   * Stops listening. `sendConnectionClose` must have been called before, so that each connection closes after a
-   * response. Connections without a request stay open for `idleMs`. Resolves when all connections are closed.
+   * Closes each connection as soon as it has no request, but not before `idleMs`. `sendConnectionClose` must have been
+   * called before, so that each connection closes after a response. Resolves when `closed` does, which stands for the
+   * connections of all protocols.
    */
-  async drain(idleMs: number): Promise<void> {
+  async drain(idleMs: number, closed: Promise<void>): Promise<void> {
     const idleUntil = performance.now() + idleMs;
-    // The `close` of node:http would close idle connections immediately, although a request may be on its way.
-    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.server, resolve));
     const check = setInterval(() => {
       if (performance.now() >= idleUntil) this.#destroyIdle();
     }, DRAIN_CHECK_MS);
     await closed;
     clearInterval(check);
-    this.server.close(); // stops its timers
+    this.#server.close(); // stops its timers
   }
 
   /** Closes every connection immediately. */
@@ -83,27 +88,21 @@ export class Http1Server {
     for (const [socket, { requests }] of this.#connections) if (requests.size === 0) socket.destroy();
   }
 
-  #limitConnections(): void {
-    const { limits, onLimit } = this.#context;
-    if (Number.isFinite(limits.connections)) this.server.maxConnections = limits.connections;
-    this.server.on("drop", () => onLimit("connections", `connections exceed ${limits.connections}`));
-  }
-
   /**
    * Extends Node's timeout for request heads by the time for which the process was paused. Node reads `headersTimeout` at
    * each check.
    */
   #extendHeadersTimeout(): void {
     const { headersMs } = this.#context.limits;
-    Object.defineProperty(this.server, "headersTimeout", {
+    Object.defineProperty(this.#server, "headersTimeout", {
       get: () => (Number.isFinite(headersMs) ? Math.ceil(headersMs + pausedWithin(headersMs)) : 0),
     });
   }
 
   #listenToEvents(): void {
-    const { server } = this;
+    const server = this.#server;
     const onRequest = (req: IncomingMessage, res: ServerResponse): void => this.#onRequest(req, res);
-    server.on(this.https === undefined ? "connection" : "secureConnection", (socket) => this.#onConnection(socket));
+    server.on("connection", (socket) => this.#onConnection(socket));
     server.on("timeout", (socket: Socket) => this.#onIdleTimeout(socket));
     server.on("request", onRequest);
     // A server may ignore expectations other than 100-continue (RFC 9110, 10.1.1). The HTTP/2 servers ignore them too.
@@ -199,7 +198,5 @@ function nodeOptions(limits: Limits) {
     requestTimeout: 0,
     keepAliveTimeout: Math.min(timer(limits.idleMs), MAX_TIMER_MS - 1_000), // Node adds a second to it
     maxHeaderSize: Math.min(limits.headerListBytes, 2 ** 31 - 1),
-    keepAlive: Number.isFinite(limits.keepaliveMs),
-    keepAliveInitialDelay: timer(limits.keepaliveMs),
   };
 }

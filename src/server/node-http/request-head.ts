@@ -3,24 +3,25 @@ import type { IncomingMessage } from "node:http";
 import { type Field, fieldValue, type RequestHead } from "../http/exchange.ts";
 
 /** The properties of a Node request that determine its head. */
-type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders">;
+type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders"> & { readonly isSecure: boolean };
 
-/** Creates the heads of one server's requests. The server is either plain or TLS, so schemes are not compared. */
+/** Creates the heads of one server's requests. */
 export class NodeRequestHeads {
   #last: { readonly source: Source; readonly head: RequestHead } | undefined;
 
   /** Returns the head of a request: the object of the previous request, if their heads are equal. */
   of(req: IncomingMessage): RequestHead {
     const last = this.#last;
-    if (last !== undefined && isEqual(last.source, req)) return last.head;
-    const head = requestHead(req);
+    const isSecure = "encrypted" in req.socket;
+    if (last !== undefined && last.source.isSecure === isSecure && isEqual(last.source, req)) return last.head;
+    const head = requestHead(req, isSecure);
     const { httpVersion, method, url, rawHeaders } = req;
-    this.#last = { source: { httpVersion, method, url, rawHeaders }, head };
+    this.#last = { source: { httpVersion, method, url, rawHeaders, isSecure }, head };
     return head;
   }
 }
 
-function isEqual(one: Source, other: Source): boolean {
+function isEqual(one: Source, other: IncomingMessage): boolean {
   if (one.url !== other.url || one.method !== other.method || one.httpVersion !== other.httpVersion) return false;
   const { rawHeaders: raw } = one;
   const { rawHeaders: others } = other;
@@ -29,7 +30,7 @@ function isEqual(one: Source, other: Source): boolean {
   return true;
 }
 
-function requestHead(req: IncomingMessage): RequestHead {
+function requestHead(req: IncomingMessage, isSecure: boolean): RequestHead {
   const fields = fieldsOf(req.rawHeaders);
   const target = req.url ?? "";
   // A target in absolute form overrides Host (RFC 9112, 3.2.2).
@@ -39,7 +40,7 @@ function requestHead(req: IncomingMessage): RequestHead {
   const defaultHost = req.httpVersion === "1.0" ? "localhost" : "";
   return {
     httpVersion: req.httpVersionMajor === 2 ? "2.0" : "1.1",
-    scheme: scheme === "https" || "encrypted" in req.socket ? "https" : "http",
+    scheme: scheme === "https" || isSecure ? "https" : "http",
     method: req.method ?? "",
     authority: host ?? authority ?? fieldValue(fields, "host") ?? defaultHost,
     path: path === undefined ? target : path.startsWith("/") ? path : `/${path}`,

@@ -1,4 +1,7 @@
-/** The base class of exchanges that change the response of another exchange. Forwards every member to that exchange. */
+/**
+ * The base class of exchanges that change the response of another exchange. Forwards every member to that exchange, except
+ * `takeNodeMessages`.
+ */
 import type { Exchange, Field, ResetReason, ResponseHead } from "./exchange.ts";
 
 export class ExchangeWrapper implements Exchange {
@@ -16,6 +19,9 @@ export class ExchangeWrapper implements Exchange {
   }
   get peer() {
     return this.inner.peer;
+  }
+  get hasBody() {
+    return this.inner.hasBody;
   }
   get body() {
     return this.inner.body;

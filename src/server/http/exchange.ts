@@ -1,4 +1,5 @@
 /** The exchange: one HTTP request and its response. HTTP versions create exchanges, handlers finish them. */
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** An empty body, or an empty message. */
 export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
@@ -62,6 +63,12 @@ export interface PeerCertificate {
   readonly raw: Uint8Array;
 }
 
+/** The objects of node:http for one request. */
+export interface NodeMessages {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+}
+
 /**
  * One HTTP request and its response. The handler must finish it exactly once: with `respond`; with `start`, any number
  * of `write`, and `end`; or with `reset`.
@@ -75,6 +82,8 @@ export interface Exchange {
   /** Time at which the head was received, in ms of performance.now(). It may be rounded down to whole ms. */
   readonly startedAt: number;
   readonly peer: Peer;
+  /** True if the request may have a body. Must be read before the body. */
+  readonly hasBody: boolean;
   /**
    * The request's body in pieces, which the reader owns. It can be iterated once. While the reader is slow, flow
    * control stops the client. The iteration throws if the exchange is cancelled before the end of the body.
@@ -123,6 +132,12 @@ export interface Exchange {
   end(trailers?: readonly Field[]): void;
   /** Ends the exchange without a complete response. The default reason is "cancel". */
   reset(reason?: ResetReason): void;
+  /**
+   * Returns the objects that node:http made for the request. The caller then finishes `res` as a listener of node:http
+   * does, and must not use any other member of the exchange. Returns undefined, and changes nothing, over HTTP/2. Missing
+   * if node:http did not receive the request, or if an ExchangeWrapper changes the response.
+   */
+  takeNodeMessages?(): NodeMessages | undefined;
 }
 
 /**

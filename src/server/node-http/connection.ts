@@ -25,6 +25,12 @@ export interface NodeRequest {
   refuse(status: number): void;
   /** Cancels the exchange. Called before its connection is closed, if Node would not emit an event for the request. */
   cancel(): void;
+  /** Measures the body and the queued response bytes, at the time `now` in ms of `processNow`. Called before each check. */
+  measure?(now: number): void;
+  /** Called when the connection must close after the response to its newest request. */
+  connectionClosing?(): void;
+  /** True if the user of the request has a listener for the timeout of the socket. */
+  readonly handlesTimeout?: boolean;
 }
 
 export class NodeConnection implements ResponseHolder {
@@ -63,6 +69,12 @@ export class NodeConnection implements ResponseHolder {
     this.context.queued.changed(this, change);
   }
 
+  /** From now on, the connection closes after the response to its newest request. */
+  close(): void {
+    this.isClosing = true;
+    for (const request of this.requests) request.connectionClosing?.();
+  }
+
   /** Destroys the connection. Dropping a single response is impossible, because HTTP/1.1 sends responses in order. */
   shed(): void {
     this.changeQueued(-this.queuedBytes);
@@ -74,6 +86,12 @@ export class NodeConnection implements ResponseHolder {
     this.#socket.destroy();
   }
 
+  /** Measures all requests that have to be measured, at the time `now` in ms of `processNow`. */
+  measure(now: number): void {
+    for (const request of this.requests) request.measure?.(now);
+    for (const request of this.receiving) if (!this.requests.has(request)) request.measure?.(now);
+  }
+
   /** Enforces the limits on time and on the read rate, at the time `now` in ms of `processNow`. */
   checkLimits(now: number): void {
     const { limits, onLimit } = this.context;
@@ -83,6 +101,7 @@ export class NodeConnection implements ResponseHolder {
       onLimit("readBytesPerSecond", tooSlow);
       this.#socket.destroy();
     }
+    this.measure(now);
     for (const request of this.receiving) {
       if (now - request.receivingSince <= limits.requestMs) continue;
       onLimit("requestMs", slowRequestMessage(limits));

@@ -1,13 +1,23 @@
 /** The exchange over a request and a response of Node's HTTP/1.1 or HTTP/2 server. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Exchange, Field, Handler, Peer, RequestHead, ResetReason, ResponseHead } from "../http/exchange.ts";
+import type {
+  Exchange,
+  Field,
+  Handler,
+  NodeMessages,
+  Peer,
+  RequestHead,
+  ResetReason,
+  ResponseHead,
+} from "../http/exchange.ts";
 import { bufferedBytesMessage } from "../http/limit-messages.ts";
 import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import { type BodyOwner, BufferedBody } from "./buffered-body.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { closeAfter, discardRest, hasBody, hasEnded, holdResponse } from "./early-response.ts";
+import { ListenerRequest } from "./listener-request.ts";
 import { NodeRequestHeads } from "./request-head.ts";
 import { PIECE_BYTES, ResponseWriter } from "./response.ts";
 
@@ -106,6 +116,10 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   get peer(): Peer {
     return new SocketPeer(this.#req.socket);
+  }
+
+  get hasBody(): boolean {
+    return !hasEnded(this.#req, this.#res, this.request);
   }
 
   get body(): AsyncIterable<Uint8Array> {
@@ -214,6 +228,14 @@ class NodeExchange implements BodyOwner, NodeRequest {
     const { stream } = this.#res as { stream?: Http2ServerResponse["stream"] };
     if (stream === undefined) this.#req.socket.destroy();
     else stream.close(RESET_CODES[reason]);
+  }
+
+  takeNodeMessages(): NodeMessages | undefined {
+    if ("stream" in this.#res) return undefined;
+    this.#isFinished = true;
+    this.#connection.requests.delete(this);
+    new ListenerRequest(this, { req: this.#req, res: this.#res }, this.#connection);
+    return { req: this.#req, res: this.#res };
   }
 
   /**

@@ -1,5 +1,5 @@
 /** HTTP/1.1 by node:http, with the limits that Node does not enforce and a graceful shutdown. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { HttpContext } from "../http/http-context.ts";
 import { LIMITS, type Limits } from "../limits/limits.ts";
@@ -7,6 +7,7 @@ import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
 import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
+import { closeWithStatus } from "./early-response.ts";
 import { createNodeListener, type NodeListener } from "./exchange.ts";
 
 /** Interval between checks for idle connections while the server drains. */
@@ -61,7 +62,7 @@ export class Http1Server {
    */
   sendConnectionClose(): void {
     this.#isClosing = true;
-    for (const [, connection] of this.#connections) connection.isClosing = true;
+    for (const [, connection] of this.#connections) connection.close();
   }
 
   /**
@@ -120,10 +121,11 @@ export class Http1Server {
 
   /**
    * Closes a connection that was idle for idleMs. If the process was paused in that time, a request may be waiting to
-   * be read, so the timeout is extended once.
+   * be read, so the timeout is extended once. Does nothing if a listener has set the timeout and handles it.
    */
   #onIdleTimeout(socket: Socket): void {
     const connection = this.#connections.get(socket);
+    for (const { handlesTimeout } of connection?.requests ?? []) if (handlesTimeout) return;
     const extraMs = connection === undefined || connection.idleExtended ? 0 : pausedWithin(this.#context.limits.idleMs);
     if (connection === undefined || extraMs === 0) {
       socket.destroy();
@@ -156,7 +158,7 @@ export class Http1Server {
   #onConnect(socket: Socket): void {
     const { requests } = this.#connections.get(socket) as NodeConnection;
     if (requests.size === 0) {
-      lingeringClose(socket, rawResponse(501));
+      closeWithStatus(socket, 501);
       return;
     }
     // A client would take the 501 for the response to the first of these requests. Node does not cancel the requests.
@@ -178,15 +180,10 @@ export class Http1Server {
       // The error is in the rest of the newest request, which may already have its response.
       if (requests.has(newest) && !newest.isBlocked) newest.refuse(status);
       else lingeringClose(socket, "");
-    } else if (socket.writable && requests.size === 0) lingeringClose(socket, rawResponse(status));
+    } else if (socket.writable && requests.size === 0) closeWithStatus(socket, status);
     // A client would take this status for the response to an earlier request.
     else socket.destroySoon();
   }
-}
-
-/** Returns a response without a body, after which the connection closes. */
-function rawResponse(status: number): string {
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`;
 }
 
 function nodeOptions(limits: Limits) {

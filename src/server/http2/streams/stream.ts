@@ -77,6 +77,10 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.#buffersBody && this.isRemoteOpen && this.#early === undefined;
   }
 
+  get hasBody(): boolean {
+    return this.request.contentLength !== 0 && (this.isRemoteOpen || this.#received > 0);
+  }
+
   get body(): RequestBody {
     this.#body ??= new RequestBody(this, this.#host.bodies);
     return this.#body;
@@ -88,11 +92,9 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
       return;
     }
     this.#buffersBody = true;
-    if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > maxBytes) {
-      this.#call(over);
-    } else if (!this.isRemoteOpen) {
-      this.#deliver(done);
-    } else {
+    if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > maxBytes) this.#call(over);
+    else if (!this.isRemoteOpen) this.#deliver(done);
+    else {
       this.#bufferMax = maxBytes;
       this.#bufferDone = done;
       this.#bufferOver = over;

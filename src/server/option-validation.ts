@@ -1,5 +1,6 @@
 /** Validates options when a server or an adapter is created, so that no call meets a wrong one. */
 import { inspect } from "node:util";
+import { FALLBACKS, isFallback } from "./fallback/fallback.ts";
 import { isCorsOrigin } from "./http/cors.ts";
 import { RENAMES, renamed } from "./limits/renamed-options.ts";
 import type { RoutesOptions, ServerOptions } from "./server-options.ts";
@@ -61,6 +62,7 @@ export const ROUTES_RULES: OptionRules<RoutesOptions> = {
 export const SERVER_RULES: OptionRules<ServerOptions> = {
   ...ROUTES_RULES,
   contextValues: FUNCTION,
+  fallback: { passes: isFallback, allowed: FALLBACKS },
   allowedHosts: listOf("strings", (each) => typeof each === "string"), // each host is validated by HostCheck
   http2: { passes: (value) => value === "built-in" || value === "node", allowed: '"built-in" or "node"' },
   homePage: BOOLEAN,

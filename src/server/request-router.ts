@@ -1,6 +1,6 @@
 /**
  * Checks the host of each request. Then routes the request by its path: to the home page, the page's files, the health
- * probe or the RPC handlers.
+ * probe, the RPC handlers or the fallback.
  */
 import type { Exchange, Handler } from "./http/exchange.ts";
 import { HostCheck } from "./http/host-check.ts";
@@ -15,8 +15,12 @@ export interface RequestRouterOptions {
   readonly pageFiles: Handler | undefined;
   /** Responds to "/healthz". If undefined, `calls` responds to this path too. */
   readonly healthz: Handler | undefined;
-  /** Responds to every other path except "*". */
+  /** Responds to the requests for every other path except "*", apart from those of `fallback`. */
   readonly calls: Handler;
+  /** Responds to the requests for these paths that are not calls. If undefined, `calls` responds to them too. */
+  readonly fallback: Handler | undefined;
+  /** True if a request is for `calls`, and not for `fallback`. */
+  readonly isCall: (exchange: Exchange) => boolean;
   /** Hosts that browsers may name, in addition to loopback names; undefined allows every host. */
   readonly allowedHosts: readonly string[] | undefined;
   /** Origins whose pages may name any host. */
@@ -39,11 +43,12 @@ export class RequestRouter {
   readonly handle: Handler = (exchange: Exchange): void => {
     if (!this.#hostCheck.passes(exchange)) return;
     const { path } = exchange.request;
-    const { home, pageFiles, healthz, calls } = this.#options;
+    const { home, pageFiles, healthz, calls, fallback, isCall } = this.#options;
     if (home !== undefined && isHome(path)) home(exchange);
     else if (pageFiles !== undefined && path.startsWith(PAGE_FILES)) pageFiles(exchange);
     else if (healthz !== undefined && isHealthz(path)) healthz(exchange);
     else if (path === "*") respondOptions(exchange, ["GET", "HEAD", "POST"]);
+    else if (fallback !== undefined && !isCall(exchange)) fallback(exchange);
     else calls(exchange);
   };
 

@@ -1,5 +1,6 @@
 /** The options of `createServer`: those of the routes and their calls, and those of the port. */
 import type { ConnectRouterOptions, ContextValues, Interceptor } from "@connectrpc/connect";
+import type { Fallback } from "./fallback/fallback.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import type { CallRequest } from "./rpc/context-values.ts";
@@ -67,6 +68,12 @@ export interface ServerOptions extends RoutesOptions {
    * with `interceptHealth`. Default: the values only have the peer (`peerKey`), which they have in any case.
    */
   readonly contextValues?: (request: CallRequest) => ContextValues;
+  /**
+   * Serves the requests that are not calls: those for a path without a procedure. Requests of gRPC and gRPC-Web for such a
+   * path get the status unimplemented instead. The fallback sets its own headers: `corsOrigins` does not apply to it.
+   * Default: status 404.
+   */
+  readonly fallback?: Fallback;
   /**
    * Hosts that a request may name, in addition to loopback names. A request that names another host gets status 403, which
    * stops DNS rebinding. Three kinds of requests may name any host: POST without Origin, which no browser sends; requests

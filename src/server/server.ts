@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
+import { createFallback, isGrpc } from "./fallback/fallback.ts";
 import type { Handler } from "./http/exchange.ts";
 import { Budget } from "./limits/budget.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
@@ -147,13 +148,15 @@ class ConnectServer implements Server {
   }
 
   #createRouter(): RequestRouter {
-    const { homePage = false, page, health = true, corsOrigins = [], allowedHosts } = this.#options;
+    const { homePage = false, page, health = true, fallback, corsOrigins = [], allowedHosts } = this.#options;
     const { handle, ofRoutes, throttledLog } = this.#routes;
     return new RequestRouter({
       home: homePage || page !== undefined ? this.#createHome() : undefined,
       pageFiles: page && withSchema(page.files, ofRoutes),
       healthz: health === false ? undefined : createHealthz(this.health),
       calls: handle,
+      fallback: fallback && createFallback(fallback, this.#routes),
+      isCall: (exchange) => this.#routes.isProcedure(exchange.request.path) || isGrpc(exchange),
       allowedHosts,
       corsOrigins,
       onRefusedHost: (host) => throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),

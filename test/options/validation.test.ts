@@ -15,6 +15,7 @@ const WRONG: { readonly [K in keyof typeof SERVER_RULES]: readonly unknown[] } =
   requestPathPrefix: ["api", "/api/", null],
   contextValues: NOT_FUNCTION,
   corsOrigins: ["*", ["https://a.example/"], ["a.example"], [1], null],
+  fallback: [true, "f", {}, { fetch: true }, null],
   allowedHosts: ["*", [1], null],
   interceptors: [() => {}, ["x"], null],
   interceptHealth: NOT_BOOLEAN,

@@ -1,8 +1,8 @@
 /** Serves the notes by the plugin of Connect. */
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { createApp, listen } from "./app.ts";
-import { contextValues, routes } from "./notes.ts";
+import { options } from "./notes.ts";
 
 const app = await createApp();
-await app.register(fastifyConnectPlugin, { routes, contextValues, shutdownTimeoutMs: 500 });
+await app.register(fastifyConnectPlugin, options);
 await listen(app);

@@ -49,6 +49,7 @@ for (const file of ["before.ts", "server.ts"]) {
             assert.equal((await ada.addNote({ text: "first" })).count, 1);
             assert.equal((await ada.addNote({ text: "second" })).count, 2);
             assert.deepEqual((await ada.listNotes({})).texts, ["first", "second"]);
+            assert.deepEqual((await ada.listNotes({ limit: 1 })).texts, ["second"]);
             const bob = connect(withHeader("cookie", await login(`Bob ${name}`)));
             assert.deepEqual((await bob.listNotes({})).texts, []);
           });
@@ -133,7 +134,7 @@ for (const file of ["before.ts", "server.ts"]) {
       });
     });
 
-    test(`${file} over HTTP/${httpVersion} ends streams when it gets SIGTERM`, async () => {
+    test(`${file} over HTTP/${httpVersion} ends streams with the reason when it gets SIGTERM`, async () => {
       await using server = await startServer(file, { env });
       const baseUrl = server.urls[0] ?? "";
       const cookie = await logIn((request) => (httpVersion === "2" ? sendHttp2 : sendHttp1)(baseUrl, request), "Ada");
@@ -142,7 +143,8 @@ for (const file of ["before.ts", "server.ts"]) {
       const call = notes.watchNotes({}, { headers: { cookie } })[Symbol.asyncIterator]();
       assert.equal((await call.next()).value?.text, "old");
       server.stop();
-      await rejection(call.next());
+      const error = await rejection(call.next());
+      assert.deepEqual([error.code, error.rawMessage], [Code.Unavailable, "the server is stopping"]);
       assert.equal(await server.exit, 0);
     });
   }

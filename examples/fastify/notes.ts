@@ -16,12 +16,14 @@ const USER = createContextKey<string | undefined>(undefined, { description: "use
 const notes = new Map<string, string[]>();
 const added = new EventEmitter();
 
+const STOPPING = new ConnectError("the server is stopping", Code.Unavailable);
+
 /** Reads the user of a call from the session that Fastify has loaded. */
-export function contextValues({ session }: FastifyRequest): ContextValues {
+function contextValues({ session }: FastifyRequest): ContextValues {
   return createContextValues().set(USER, session.user);
 }
 
-export function routes(router: ConnectRouter): void {
+function routes(router: ConnectRouter): void {
   router.service(NotesService, {
     addNote({ text }, { values }) {
       const user = requireUser(values);
@@ -30,17 +32,24 @@ export function routes(router: ConnectRouter): void {
       added.emit(user, text);
       return { count: texts.length };
     },
-    listNotes(_, { values }) {
-      return { texts: notes.get(requireUser(values)) ?? [] };
+    listNotes({ limit }, { values }) {
+      return { texts: notes.get(requireUser(values))?.slice(-limit) ?? [] };
     },
     async *watchNotes(_, { values, signal }) {
       const user = requireUser(values);
       const news = on(added, user, { signal });
       for (const text of notes.get(user) ?? []) yield { text };
-      for await (const [text] of news) yield { text };
+      try {
+        for await (const [text] of news) yield { text };
+      } catch {
+        signal.throwIfAborted(); // the reason for which the call ends, such as STOPPING
+      }
     },
   });
 }
+
+/** The options of either plugin. Streams that are open half a second after the application began to close are ended. */
+export const options = { routes, contextValues, shutdownTimeoutMs: 500, shutdownError: STOPPING };
 
 /** Returns the user. Throws `unauthenticated` without a login. */
 function requireUser(values: ContextValues): string {

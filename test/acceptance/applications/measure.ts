@@ -54,7 +54,7 @@ const APPLICATIONS: readonly Application[] = [
     name: "Fastify",
     folder: "examples/fastify",
     path: "/notes.v1.NotesService/ListNotes",
-    loads: createLoads("{}", ""),
+    loads: createLoads('{"limit":10}', "080a"),
     login: ["/login", '{"user":"Ada"}'],
   },
   {

@@ -2,18 +2,15 @@
 // @generated from file notes/v1/notes.proto (package notes.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Message } from "@bufbuild/protobuf";
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file notes/v1/notes.proto.
  */
-export const file_notes_v1_notes: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "ChRub3Rlcy92MS9ub3Rlcy5wcm90bxIIbm90ZXMudjEiHgoOQWRkTm90ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCSIgCg9BZGROb3RlUmVzcG9uc2USDQoFY291bnQYASABKA0iEgoQTGlzdE5vdGVzUmVxdWVzdCIiChFMaXN0Tm90ZXNSZXNwb25zZRINCgV0ZXh0cxgBIAMoCSITChFXYXRjaE5vdGVzUmVxdWVzdCIiChJXYXRjaE5vdGVzUmVzcG9uc2USDAoEdGV4dBgBIAEoCTLkAQoMTm90ZXNTZXJ2aWNlEj4KB0FkZE5vdGUSGC5ub3Rlcy52MS5BZGROb3RlUmVxdWVzdBoZLm5vdGVzLnYxLkFkZE5vdGVSZXNwb25zZRJJCglMaXN0Tm90ZXMSGi5ub3Rlcy52MS5MaXN0Tm90ZXNSZXF1ZXN0Ghsubm90ZXMudjEuTGlzdE5vdGVzUmVzcG9uc2UiA5ACARJJCgpXYXRjaE5vdGVzEhsubm90ZXMudjEuV2F0Y2hOb3Rlc1JlcXVlc3QaHC5ub3Rlcy52MS5XYXRjaE5vdGVzUmVzcG9uc2UwAWIGcHJvdG8z",
-  );
+export const file_notes_v1_notes: GenFile = /*@__PURE__*/
+  fileDesc("ChRub3Rlcy92MS9ub3Rlcy5wcm90bxIIbm90ZXMudjEiHgoOQWRkTm90ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCSIgCg9BZGROb3RlUmVzcG9uc2USDQoFY291bnQYASABKA0iIQoQTGlzdE5vdGVzUmVxdWVzdBINCgVsaW1pdBgBIAEoDSIiChFMaXN0Tm90ZXNSZXNwb25zZRINCgV0ZXh0cxgBIAMoCSITChFXYXRjaE5vdGVzUmVxdWVzdCIiChJXYXRjaE5vdGVzUmVzcG9uc2USDAoEdGV4dBgBIAEoCTLkAQoMTm90ZXNTZXJ2aWNlEj4KB0FkZE5vdGUSGC5ub3Rlcy52MS5BZGROb3RlUmVxdWVzdBoZLm5vdGVzLnYxLkFkZE5vdGVSZXNwb25zZRJJCglMaXN0Tm90ZXMSGi5ub3Rlcy52MS5MaXN0Tm90ZXNSZXF1ZXN0Ghsubm90ZXMudjEuTGlzdE5vdGVzUmVzcG9uc2UiA5ACARJJCgpXYXRjaE5vdGVzEhsubm90ZXMudjEuV2F0Y2hOb3Rlc1JlcXVlc3QaHC5ub3Rlcy52MS5XYXRjaE5vdGVzUmVzcG9uc2UwAWIGcHJvdG8z");
 
 /**
  * @generated from message notes.v1.AddNoteRequest
@@ -29,7 +26,8 @@ export type AddNoteRequest = Message<"notes.v1.AddNoteRequest"> & {
  * Describes the message notes.v1.AddNoteRequest.
  * Use `create(AddNoteRequestSchema)` to create a new message.
  */
-export const AddNoteRequestSchema: GenMessage<AddNoteRequest> = /*@__PURE__*/ messageDesc(file_notes_v1_notes, 0);
+export const AddNoteRequestSchema: GenMessage<AddNoteRequest> = /*@__PURE__*/
+  messageDesc(file_notes_v1_notes, 0);
 
 /**
  * @generated from message notes.v1.AddNoteResponse
@@ -45,18 +43,27 @@ export type AddNoteResponse = Message<"notes.v1.AddNoteResponse"> & {
  * Describes the message notes.v1.AddNoteResponse.
  * Use `create(AddNoteResponseSchema)` to create a new message.
  */
-export const AddNoteResponseSchema: GenMessage<AddNoteResponse> = /*@__PURE__*/ messageDesc(file_notes_v1_notes, 1);
+export const AddNoteResponseSchema: GenMessage<AddNoteResponse> = /*@__PURE__*/
+  messageDesc(file_notes_v1_notes, 1);
 
 /**
  * @generated from message notes.v1.ListNotesRequest
  */
-export type ListNotesRequest = Message<"notes.v1.ListNotesRequest"> & {};
+export type ListNotesRequest = Message<"notes.v1.ListNotesRequest"> & {
+  /**
+   * The number of notes. Zero: all.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+};
 
 /**
  * Describes the message notes.v1.ListNotesRequest.
  * Use `create(ListNotesRequestSchema)` to create a new message.
  */
-export const ListNotesRequestSchema: GenMessage<ListNotesRequest> = /*@__PURE__*/ messageDesc(file_notes_v1_notes, 2);
+export const ListNotesRequestSchema: GenMessage<ListNotesRequest> = /*@__PURE__*/
+  messageDesc(file_notes_v1_notes, 2);
 
 /**
  * @generated from message notes.v1.ListNotesResponse
@@ -72,18 +79,21 @@ export type ListNotesResponse = Message<"notes.v1.ListNotesResponse"> & {
  * Describes the message notes.v1.ListNotesResponse.
  * Use `create(ListNotesResponseSchema)` to create a new message.
  */
-export const ListNotesResponseSchema: GenMessage<ListNotesResponse> = /*@__PURE__*/ messageDesc(file_notes_v1_notes, 3);
+export const ListNotesResponseSchema: GenMessage<ListNotesResponse> = /*@__PURE__*/
+  messageDesc(file_notes_v1_notes, 3);
 
 /**
  * @generated from message notes.v1.WatchNotesRequest
  */
-export type WatchNotesRequest = Message<"notes.v1.WatchNotesRequest"> & {};
+export type WatchNotesRequest = Message<"notes.v1.WatchNotesRequest"> & {
+};
 
 /**
  * Describes the message notes.v1.WatchNotesRequest.
  * Use `create(WatchNotesRequestSchema)` to create a new message.
  */
-export const WatchNotesRequestSchema: GenMessage<WatchNotesRequest> = /*@__PURE__*/ messageDesc(file_notes_v1_notes, 4);
+export const WatchNotesRequestSchema: GenMessage<WatchNotesRequest> = /*@__PURE__*/
+  messageDesc(file_notes_v1_notes, 4);
 
 /**
  * @generated from message notes.v1.WatchNotesResponse
@@ -99,8 +109,7 @@ export type WatchNotesResponse = Message<"notes.v1.WatchNotesResponse"> & {
  * Describes the message notes.v1.WatchNotesResponse.
  * Use `create(WatchNotesResponseSchema)` to create a new message.
  */
-export const WatchNotesResponseSchema: GenMessage<WatchNotesResponse> =
-  /*@__PURE__*/
+export const WatchNotesResponseSchema: GenMessage<WatchNotesResponse> = /*@__PURE__*/
   messageDesc(file_notes_v1_notes, 5);
 
 /**
@@ -118,9 +127,9 @@ export const NotesService: GenService<{
     methodKind: "unary";
     input: typeof AddNoteRequestSchema;
     output: typeof AddNoteResponseSchema;
-  };
+  },
   /**
-   * ListNotes returns all notes.
+   * ListNotes returns the newest notes.
    *
    * @generated from rpc notes.v1.NotesService.ListNotes
    */
@@ -128,7 +137,7 @@ export const NotesService: GenService<{
     methodKind: "unary";
     input: typeof ListNotesRequestSchema;
     output: typeof ListNotesResponseSchema;
-  };
+  },
   /**
    * WatchNotes sends all notes, and then each new one.
    *
@@ -138,5 +147,7 @@ export const NotesService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchNotesRequestSchema;
     output: typeof WatchNotesResponseSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_notes_v1_notes, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_notes_v1_notes, 0);
+

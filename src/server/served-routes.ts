@@ -67,6 +67,11 @@ export class ServedRoutes {
       if (this.health.get(name) === "unknown") this.health.set(name, "serving");
   }
 
+  /** The paths of the procedures. */
+  get paths(): Iterable<string> {
+    return this.#procedures.keys();
+  }
+
   /** True if a procedure is served at a path, which may have a query. */
   isProcedure(path: string): boolean {
     return this.#procedures.has(pathWithoutQuery(path));

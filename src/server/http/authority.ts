@@ -21,6 +21,7 @@ export function hostOf(authority: string): string | undefined {
  * Returns the URL of a request. If the authority is invalid, the URL has the host "localhost": gRPC clients may send
  * any text as :authority, for example the name of an Envoy cluster.
  */
-export function urlOf({ scheme, authority, path }: Pick<RequestHead, "scheme" | "authority" | "path">): string {
-  return `${scheme}://${isAuthority(authority) ? authority : "localhost"}${path}`;
+export function urlOf(head: Pick<RequestHead, "scheme" | "authority" | "path" | "sentPath">): string {
+  const { scheme, authority, path, sentPath = path } = head;
+  return `${scheme}://${isAuthority(authority) ? authority : "localhost"}${sentPath}`;
 }

@@ -23,6 +23,9 @@ export class ExchangeWrapper implements Exchange {
   get hasBody() {
     return this.inner.hasBody;
   }
+  get source() {
+    return this.inner.source;
+  }
   get body() {
     return this.inner.body;
   }

@@ -22,6 +22,8 @@ export interface RequestHead {
   readonly authority: string;
   /** Path and query (RFC 9112, 3.2.1), or "*". */
   readonly path: string;
+  /** The path and query that the client sent, if a framework has routed the request to another `path`. */
+  readonly sentPath?: string;
   /** The fields in the order in which they were received. A repeated name has one entry for each value. */
   readonly fields: readonly Field[];
 }
@@ -84,6 +86,8 @@ export interface Exchange {
   readonly peer: Peer;
   /** True if the request may have a body. Must be read before the body. */
   readonly hasBody: boolean;
+  /** The request object of the framework that passed the request to an adapter. Undefined in a server of this project. */
+  readonly source?: unknown;
   /**
    * The request's body in pieces, which the reader owns. It can be iterated once. While the reader is slow, flow
    * control stops the client. The iteration throws if the exchange is cancelled before the end of the body.

@@ -7,6 +7,10 @@ import type { Exchange } from "../http/exchange.ts";
 export interface BodyOwner extends Exchange {
   /** Called once, when the whole body was received, even if buffering was stopped before. */
   bodyReceived(): void;
+  /** Called with the whole body. Must call `done` with `body` and this exchange. */
+  bodyBuffered(body: Uint8Array, done: (bytes: Uint8Array, exchange: Exchange) => void): void;
+  /** Called when the body exceeds the maximum. Must call `over` with this exchange. */
+  bodyTooLarge(over: (exchange: Exchange) => void): void;
   /** Called if the server's budget has no memory for the next bytes. Must call `BufferedBody.stop`. */
   outOfMemory(): void;
 }
@@ -57,14 +61,14 @@ export class BufferedBody {
     if (this.#size <= this.#maxBytes) return;
     this.stop();
     this.#req.off("data", this.#onData).pause().unshift(this.#bytes);
-    this.#over(this.#owner);
+    this.#owner.bodyTooLarge(this.#over);
   }
 
   #ended(): void {
     this.#owner.bodyReceived();
     if (this.#isStopped) return;
     this.stop();
-    this.#done(this.#bytes, this.#owner);
+    this.#owner.bodyBuffered(this.#bytes, this.#done);
   }
 
   get #bytes(): Buffer {

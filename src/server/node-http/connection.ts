@@ -33,9 +33,18 @@ export interface NodeRequest {
   readonly handlesTimeout?: boolean;
 }
 
+/** The part of a socket that a connection uses. */
+export interface ConnectionSocket extends Pick<Socket, "writableLength" | "bytesWritten"> {
+  /** True for TLS. A plain socket of Node's does not have this property. */
+  readonly encrypted?: boolean;
+  destroy(): void;
+}
+
 export class NodeConnection implements ResponseHolder {
   readonly context: HttpContext;
-  readonly #socket: Socket;
+  /** True for TLS. */
+  readonly isSecure: boolean;
+  readonly #socket: ConnectionSocket;
   readonly #readRate: ReadRate;
   /** True if the connection must close after the response to its newest request. */
   isClosing = false;
@@ -56,8 +65,9 @@ export class NodeConnection implements ResponseHolder {
   /** Requests whose rest must be received within the limit requestMs. */
   readonly receiving = new Set<NodeRequest>();
 
-  constructor(socket: Socket, context: HttpContext) {
+  constructor(socket: ConnectionSocket, context: HttpContext) {
     this.#socket = socket;
+    this.isSecure = socket.encrypted === true;
     this.context = context;
     this.#readRate = new ReadRate(context.limits);
   }

@@ -37,11 +37,11 @@ export function createNodeListener(handler: Handler): NodeListener {
   return (request, response, connection) => {
     // Node's HTTP/2 objects have all methods of the HTTP/1.1 objects that are used here.
     const req = request as IncomingMessage;
-    handler(new NodeExchange(heads.of(req), req, response as ServerResponse, connection));
+    handler(new NodeExchange(heads.of(req, connection.isSecure), req, response as ServerResponse, connection));
   };
 }
 
-class NodeExchange implements BodyOwner, NodeRequest {
+export class NodeExchange implements BodyOwner, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
   receivingSince = processNow(this.startedAt);
@@ -105,6 +105,12 @@ class NodeExchange implements BodyOwner, NodeRequest {
     this.#onCancelled?.();
   }
 
+  /** True if the handler cannot begin a response any more. Another user of Node's response may have begun one. */
+  #isOver(): boolean {
+    if (!this.#isFinished && this.#res.headersSent) this.#cancelHandler();
+    return this.#isFinished;
+  }
+
   get onCancelled(): (() => void) | undefined {
     return this.#onCancelled;
   }
@@ -138,6 +144,14 @@ class NodeExchange implements BodyOwner, NodeRequest {
 
   bodyReceived(): void {
     this.#connection.receiving.delete(this);
+  }
+
+  bodyBuffered(body: Uint8Array, done: (bytes: Uint8Array, exchange: Exchange) => void): void {
+    done(body, this);
+  }
+
+  bodyTooLarge(over: (exchange: Exchange) => void): void {
+    over(this);
   }
 
   outOfMemory(): void {
@@ -176,7 +190,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
-    if (this.#isFinished) return;
+    if (this.#isOver()) return;
     // Both calls come before anything is sent, because Node throws if a field cannot be sent.
     this.#response.setTrailers(trailers);
     this.#response.setHead(head);
@@ -208,7 +222,7 @@ class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   start(head: ResponseHead): void {
-    if (this.#isFinished) return;
+    if (this.#isOver()) return;
     this.#response.setHead(head);
     this.#announceClose();
     this.#response.sendHead();

@@ -5,18 +5,22 @@ import { type Field, fieldValue, type RequestHead } from "../http/exchange.ts";
 /** The properties of a Node request that determine its head. */
 type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders"> & { readonly isSecure: boolean };
 
-/** Creates the heads of one server's requests. */
+/** Creates the heads of the requests of one or several servers. */
 export class NodeRequestHeads {
-  #last: { readonly source: Source; readonly head: RequestHead } | undefined;
+  #last: { readonly source: Source; readonly path: string | undefined; readonly head: RequestHead } | undefined;
 
-  /** Returns the head of a request: the object of the previous request, if their heads are equal. */
-  of(req: IncomingMessage): RequestHead {
+  /**
+   * Returns the head of a request: the object of the previous request, if their heads are equal. `isSecure` is true for
+   * TLS. `path` is the path and query to which a framework has routed the request; undefined if they are those of the
+   * request.
+   */
+  of(req: IncomingMessage, isSecure: boolean, path?: string): RequestHead {
     const last = this.#last;
-    const isSecure = "encrypted" in req.socket;
-    if (last !== undefined && last.source.isSecure === isSecure && isEqual(last.source, req)) return last.head;
-    const head = requestHead(req, isSecure);
+    if (last?.path === path && last?.source.isSecure === isSecure && isEqual(last.source, req)) return last.head;
+    const sent = requestHead(req, isSecure);
+    const head = path === undefined ? sent : { ...sent, path, sentPath: sent.path };
     const { httpVersion, method, url, rawHeaders } = req;
-    this.#last = { source: { httpVersion, method, url, rawHeaders, isSecure }, head };
+    this.#last = { source: { httpVersion, method, url, rawHeaders, isSecure }, path, head };
     return head;
   }
 }

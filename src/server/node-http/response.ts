@@ -20,10 +20,14 @@ export class ResponseWriter {
     this.#connection = connection;
   }
 
-  /** Sets the status and the header fields. Sends nothing yet. Throws Node's error if a field cannot be sent. */
+  /**
+   * Sets the status and the header fields. Fields that middleware has set before stay, unless `fields` has the same name.
+   * Sends nothing yet. Throws Node's error if a field cannot be sent.
+   */
   setHead({ status, fields }: ResponseHead): void {
     this.#res.statusCode = status;
-    for (const [name, value] of fields) this.#res.appendHeader(name, value);
+    if (this.#res.getHeaderNames().length > 0) replaceFields(this.#res, fields);
+    else for (const [name, value] of fields) this.#res.appendHeader(name, value);
   }
 
   /** Sets the trailers, which `end` sends. Throws Node's error if a field cannot be sent. */
@@ -121,6 +125,23 @@ export class ResponseWriter {
     this.#queuedBytes -= released;
     this.#connection.changeQueued(-released);
   }
+}
+
+/** Replaces fields of the same names, except for Set-Cookie and Vary, to which values are added. */
+function replaceFields(res: ServerResponse, fields: readonly Field[]): void {
+  const replaced = new Set<string>();
+  for (const [name, value] of fields) {
+    if (name === "vary") res.setHeader(name, listOf(res.getHeader(name), value));
+    else if (replaced.has(name) || name === "set-cookie") res.appendHeader(name, value);
+    else res.setHeader(name, value);
+    replaced.add(name);
+  }
+}
+
+/** Returns the list of two values of a field, without repetitions. */
+function listOf(...values: readonly (number | string | string[] | undefined)[]): string {
+  const members = values.flat().flatMap((value) => (value === undefined ? [] : String(value).split(",")));
+  return [...new Set(members.map((member) => member.trim()))].join(", ");
 }
 
 function valuesByName(fields: readonly Field[]): Record<string, string[]> {

@@ -1,4 +1,5 @@
 /** The bodies of requests, as Connect's handlers read them. */
+import { ConnectError } from "@connectrpc/connect";
 import { type Exchange, fieldValue } from "../http/exchange.ts";
 import { callCancelled } from "./call-errors.ts";
 import { wholeEnvelopes } from "./envelope.ts";
@@ -59,7 +60,7 @@ async function* onePiece(body: Uint8Array): AsyncIterable<Uint8Array> {
 
 /**
  * Yields the pieces of a body. Throws the reason of the signal when it aborts, and `canceled` if reading the body
- * fails.
+ * fails, except with a ConnectError.
  */
 async function* untilAborted(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
   const pieces = body[Symbol.asyncIterator]();
@@ -70,7 +71,8 @@ async function* untilAborted(body: AsyncIterable<Uint8Array>, signal: AbortSigna
       yield value;
     }
   } catch (cause) {
-    throw signal.aborted ? signal.reason : callCancelled(cause);
+    if (signal.aborted) throw signal.reason;
+    throw cause instanceof ConnectError ? cause : callCancelled(cause);
   } finally {
     void pieces.return?.(); // not awaited, because it waits for a pending `next`
   }

@@ -1,15 +1,13 @@
 /** The fast path responds as Connect's handlers do. Random calls compare it with them and with Connect's own adapter. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { brotliCompressSync, gzipSync } from "node:zlib";
-import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
-import { CELLS, type Cell, makeRequest } from "../../support/cells.ts";
+import { CELLS } from "../../support/cells.ts";
 import { type HttpRequest, type HttpResponse, send } from "../../support/http.ts";
 import { lasting } from "../../support/lasting.ts";
 import { Random } from "../../support/random.ts";
-import { randomScript, scriptedRoutes } from "../../support/scripted.ts";
+import { randomRequest } from "../../support/random-call.ts";
+import { scriptedRoutes } from "../../support/scripted.ts";
 import { startServer } from "../../support/server.ts";
 import { asStock, startStock } from "../../support/stock.ts";
 
@@ -117,27 +115,6 @@ const copying: Interceptor = (next) => async (request) => {
   const response = await next({ ...request, header });
   return { ...response, header: new Headers(response.header), trailer: new Headers(response.trailer) };
 };
-
-/** Returns a valid call of Say with a random script. */
-function randomRequest(random: Random, cell: Cell): HttpRequest {
-  const message = create(StringValueSchema, { value: JSON.stringify(randomScript(random)) });
-  const bytes =
-    cell.codec === "proto"
-      ? toBinary(StringValueSchema, message)
-      : Buffer.from(toJsonString(StringValueSchema, message));
-  const encoding = random.chance(4) ? random.pick(["gzip", "br", "identity"]) : undefined;
-  const compressed = encoding === "gzip" ? gzipSync(bytes) : encoding === "br" ? brotliCompressSync(bytes) : bytes;
-  const request = makeRequest(cell, {
-    path: "/fixture.Echo/Say",
-    message: compressed,
-    encoding: encoding === "identity" ? undefined : encoding,
-    acceptEncoding: random.pick([undefined, undefined, "gzip", "br, gzip", "identity", "zstd"]),
-    timeout: random.chance(3) ? (cell.protocol.startsWith("gRPC") ? "60S" : "60000") : undefined,
-  });
-  const headers = { ...request.headers, ...(random.chance(2) && { "x-request": random.text(8).trim() }) };
-  if (request.body === undefined || !random.chance(3)) return { ...request, headers };
-  return { ...request, headers, body: random.pieces(request.body as Buffer) };
-}
 
 /** Returns the request with something malformed or unusual. */
 function malform(random: Random, request: HttpRequest): HttpRequest {

@@ -207,7 +207,7 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     off: { pipelinedRequests: off },
     async run({ connect }) {
       const peer = await connect();
-      const get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+      const get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
       await peer.flood(20_000, () => get);
       await peer.sawOrClosed("200", 20_000);
       return peer.count("200") < 20_000 ? peer.ending() : "all answered, open";

@@ -112,12 +112,12 @@ for (const { name, createTransport, ...options } of PROTOCOLS) {
 }
 
 /** Makes one call to a server that ends each stream in this way. Returns its error and the number of requests. */
-async function callOnce(t: TestContext, end: (stream: ServerHttp2Stream) => void, signal?: AbortSignal) {
+async function callOnce(t: TestContext, end: NonNullable<Callbacks["onStream"]>, signal?: AbortSignal) {
   let requests = 0;
   const baseUrl = await listen(t, {
-    onStream(stream) {
+    onStream(stream, socket) {
       requests++;
-      end(stream);
+      end(stream, socket);
     },
   });
   const transport = createConnectTransport({ baseUrl, httpVersion: "2", interceptors: [retryRefused] });
@@ -162,7 +162,7 @@ test("an error of the server with the same text is passed on, since the call ran
 });
 
 test("a call is not retried if the connection ends without GOAWAY", async (t) => {
-  assert.equal((await callOnce(t, (stream) => stream.session?.socket.destroy())).requests, 1);
+  assert.equal((await callOnce(t, (_, socket) => socket.destroy())).requests, 1);
 });
 
 test("a call that was cancelled meanwhile is not sent again", async (t) => {
@@ -200,7 +200,8 @@ test("a stream is passed on once, whatever its error", async () => {
 
 interface Callbacks {
   readonly onSession?: (session: ServerHttp2Session) => void;
-  readonly onStream?: (stream: ServerHttp2Stream) => void;
+  /** `socket` is that of the newest connection. */
+  readonly onStream?: (stream: ServerHttp2Stream, socket: Socket) => void;
   readonly handler?: ReturnType<typeof connectNodeAdapter>;
 }
 
@@ -213,12 +214,15 @@ async function listen(t: TestContext, { onSession, onStream, handler }: Callback
     session.on("error", () => {}).on("close", () => sessions.delete(session));
     onSession?.(session);
   });
-  server.on("connection", (socket: Socket) => socket.setNoDelay()); // otherwise Nagle's algorithm delays each call by 40 ms
+  let newest: Socket;
+  server.on("connection", (socket: Socket) => {
+    newest = socket.setNoDelay(); // otherwise Nagle's algorithm delays each call by 40 ms
+  });
   if (handler !== undefined) server.on("request", handler);
   if (onStream !== undefined) {
     server.on("stream", (stream: ServerHttp2Stream) => {
       stream.on("error", () => {});
-      onStream(stream);
+      onStream(stream, newest);
     });
   }
   server.listen(0, "127.0.0.1");

@@ -32,7 +32,15 @@ export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): P
 
 async function readAll(path: string, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
   // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread, and would keep the process from exiting.
-  await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    return await readOpen(file, maxBytes, signal);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readOpen(file: FileHandle, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
   const isPipe = (await file.stat()).isFIFO();
   const buffer = Buffer.allocUnsafe(maxBytes + 1);
   let length = 0;

@@ -70,6 +70,12 @@ export class NodeConnection implements ResponseHolder {
     this.isSecure = socket.encrypted === true;
     this.context = context;
     this.#readRate = new ReadRate(context.limits);
+    socket.once("close", () => this.#cancelBlocked());
+  }
+
+  /** Cancels the requests that wait for the response to an earlier one. Node 22 does not emit "close" for their responses. */
+  #cancelBlocked(): void {
+    for (const request of this.requests) if (request.isBlocked) request.cancel();
   }
 
   /** Adds `change`, which may be negative, to the response bytes that wait for the client. Does nothing after `shed`. */

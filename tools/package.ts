@@ -1,0 +1,88 @@
+/**
+ * `npm run package`: builds the npm package @connect-sum/server in `dist/`, as ES modules and as CommonJS. Both are made from
+ * one copy of the sources, which comes with the package, so that source maps have files to point to.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+export const DIST = join(ROOT, "dist");
+/** The folder of the manifest, the documents and the entry files. */
+const PACKAGE = join(ROOT, "src/package");
+const SOURCES = ["src/package", "src/server", "src/program", "src/cli", "gen/health", "gen/grpc"];
+
+/** The newest JavaScript that Node 22.12 runs. These two libraries of ES2025 are in it, and the others are not. */
+const LANGUAGE = { target: "es2024", lib: ["es2024", "es2025.iterator", "es2025.collection"] };
+const COMPILER_OPTIONS = {
+  ...LANGUAGE,
+  rootDir: DIST,
+  noEmit: false,
+  noEmitOnError: true,
+  rewriteRelativeImportExtensions: true,
+};
+
+/** Builds the package into DIST, whose old contents are removed. Throws Error if the sources have an error. */
+export function buildPackage(): void {
+  rmSync(DIST, { recursive: true, force: true });
+  copySources();
+  // Comments are in the sources and the declarations. In both forms of JavaScript, they would add half of its size again.
+  const scripts = { sourceMap: true, removeComments: true };
+  compile("commonjs", { ...scripts, outDir: join(DIST, "cjs"), verbatimModuleSyntax: false });
+  compile("module", { ...scripts, outDir: join(DIST, "esm") });
+  compile("module", { declaration: true, declarationMap: true, emitDeclarationOnly: true, outDir: join(DIST, "esm") });
+  finishDeclarations();
+  writeJson("cjs/package.json", { type: "commonjs" });
+  for (const name of ["package.json", "README.md", "CHANGELOG.md"]) cpSync(join(PACKAGE, name), join(DIST, name));
+  cpSync(join(ROOT, "LICENSE"), join(DIST, "LICENSE"));
+}
+
+function copySources(): void {
+  for (const path of SOURCES.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: ROOT }))) {
+    cpSync(join(ROOT, path), join(DIST, path));
+  }
+}
+
+/** Compiles the copy of the sources. `type` is that of its package.json, which decides the form of its modules. */
+function compile(type: "commonjs" | "module", options: object): void {
+  writeJson("package.json", { type });
+  const project = { extends: "../tsconfig.json", compilerOptions: { ...COMPILER_OPTIONS, ...options } };
+  writeJson("tsconfig.json", { ...project, include: ["src", "gen"], exclude: [] });
+  const { status, stdout, stderr } = spawnSync(join(ROOT, "node_modules/.bin/tsc"), ["--project", "dist"], { cwd: ROOT, encoding: "utf8" });
+  if (status !== 0) throw new Error(`compile the package as ${type}: ${stdout}${stderr}`);
+  rmSync(join(DIST, "tsconfig.json"));
+}
+
+/**
+ * Keeps the declarations that the entry files need, and copies them to the CommonJS form. Their imports get the extension of
+ * JavaScript, which the compiler does not change in declarations.
+ */
+function finishDeclarations(): void {
+  const needed = new Set(globSync("esm/src/package/*.d.ts", { cwd: DIST }));
+  for (const path of needed) {
+    const text = readFileSync(join(DIST, path), "utf8");
+    const changed = text.replace(/(\b(?:from |import\()"\.[^"]*)\.ts"/g, (_, specifier: string) => `${specifier}.js"`);
+    for (const [, name] of changed.matchAll(/\b(?:from |import\()"(\.[^"]*)\.js"/g)) {
+      needed.add(join(dirname(path), `${name}.d.ts`));
+    }
+    writeFileSync(join(DIST, path), changed);
+    copyToCommonJs(path);
+    copyToCommonJs(`${path}.map`);
+  }
+  for (const path of globSync("esm/**/*.d.ts", { cwd: DIST })) {
+    if (needed.has(path)) continue;
+    rmSync(join(DIST, path));
+    rmSync(join(DIST, `${path}.map`));
+  }
+}
+
+function copyToCommonJs(path: string): void {
+  cpSync(join(DIST, path), join(DIST, path.replace(/^esm/, "cjs")));
+}
+
+function writeJson(path: string, value: unknown): void {
+  mkdirSync(dirname(join(DIST, path)), { recursive: true });
+  writeFileSync(join(DIST, path), `${JSON.stringify(value)}\n`);
+}
+
+if (import.meta.main) buildPackage();

@@ -48,7 +48,10 @@ function compile(type: "commonjs" | "module", options: object): void {
   writeJson("package.json", { type });
   const project = { extends: "../tsconfig.json", compilerOptions: { ...COMPILER_OPTIONS, ...options } };
   writeJson("tsconfig.json", { ...project, include: ["src", "gen"], exclude: [] });
-  const { status, stdout, stderr } = spawnSync(join(ROOT, "node_modules/.bin/tsc"), ["--project", "dist"], { cwd: ROOT, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(join(ROOT, "node_modules/.bin/tsc"), ["--project", "dist"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`compile the package as ${type}: ${stdout}${stderr}`);
   rmSync(join(DIST, "tsconfig.json"));
 }

@@ -1,2 +1,2 @@
-/** The entry of the package for programs. */
-export { run, type ProgramOptions } from "../program/run.ts";
+/** The entry of the package for programs: a server with flags, signals and exit codes. */
+export { type ProgramOptions, run } from "../program/run.ts";

@@ -1,9 +1,16 @@
-/** The entry of the package: the server of any Connect routes. */
+/** The main entry of the package: the server, and everything that its options need. */
+export type { Fallback, FetchHandler, NodeListener, NodeServer } from "../server/fallback/fallback.ts";
 export type { Peer, PeerCertificate } from "../server/http/exchange.ts";
-export { DEFAULT_LIMITS, LIMITS, type Limits } from "../server/limits/limits.ts";
-export { readTlsFiles, type TlsFiles } from "../server/listener/tls-files.ts";
+export type { Limit } from "../server/limits/definition.ts";
+export { DEFAULT_LIMITS, LIMITS, type LimitName, type Limits } from "../server/limits/limits.ts";
+export type { BoundAddress, ListenAddress } from "../server/listener/listen-address.ts";
 export type { TlsCredentials } from "../server/listener/tls-credentials.ts";
+export { readTlsFiles, TlsFileError, type TlsFiles } from "../server/listener/tls-files.ts";
 export { retryRefused } from "../server/retry-refused.ts";
-export { peerKey } from "../server/rpc/peer.ts";
-export { createServer, type Server, type ServerOptions } from "../server/server.ts";
-export { HealthStatus } from "../server/services/health-status.ts";
+export { type CallRequest, peerKey } from "../server/rpc/context-values.ts";
+export type { Routes } from "../server/rpc/options.ts";
+export { createServer, type Server } from "../server/server.ts";
+export type { Log, RoutesOptions, ServerOptions } from "../server/server-options.ts";
+export { HealthStatus, type Status as ServingStatus } from "../server/services/health-status.ts";
+export type { Reflection } from "../server/services/reflection.ts";
+export type { PartialShutdownTimes, ShutdownTimes } from "../server/shutdown.ts";

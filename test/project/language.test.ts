@@ -42,7 +42,11 @@ const RULES: readonly Rule[] = [
 /** This file, which has sentences that break the rules. */
 const SELF = "test/project/language.test.ts";
 
-const FILES = ["{src,web,bench,docs,examples,test,tools}/**/*.{ts,tsx}", "*.md", "{docs,bench,examples/*}/*.md"]
+const FILES = [
+  "{src,web,bench,docs,examples,test,tools}/**/*.{ts,tsx}",
+  "*.md",
+  "{docs,bench,src/package,examples/*}/*.md",
+]
   .flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude: (path) => /node_modules|dist|\.build/.test(path) }))
   .map((path) => path.replaceAll("\\", "/"))
   .filter((path) => path !== SELF)

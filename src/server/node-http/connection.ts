@@ -38,6 +38,8 @@ export interface ConnectionSocket extends Pick<Socket, "writableLength" | "bytes
   /** True for TLS. A plain socket of Node's does not have this property. */
   readonly encrypted?: boolean;
   destroy(): void;
+  /** Calls the listener when the socket closes. Only sockets of HTTP/1.1 need this method. */
+  once?(event: "close", listener: () => void): unknown;
 }
 
 export class NodeConnection implements ResponseHolder {
@@ -70,7 +72,7 @@ export class NodeConnection implements ResponseHolder {
     this.isSecure = socket.encrypted === true;
     this.context = context;
     this.#readRate = new ReadRate(context.limits);
-    socket.once("close", () => this.#cancelBlocked());
+    socket.once?.("close", () => this.#cancelBlocked());
   }
 
   /** Cancels the requests that wait for the response to an earlier one. Node 22 does not emit "close" for their responses. */

@@ -14,7 +14,13 @@ const NO_ERROR = 0x0;
 
 /** True if the whole request was received, or the request has no body. */
 export function hasEnded(req: IncomingMessage, res: ServerResponse, head: RequestHead): boolean {
-  return req.complete || streamOf(res)?.endAfterHeaders || !(streamOf(res) !== undefined || hasBody(head));
+  // A request without a socket, as Fastify's `inject` makes it, has no `complete`.
+  return (
+    req.complete ||
+    req.readableEnded ||
+    streamOf(res)?.endAfterHeaders ||
+    !(streamOf(res) !== undefined || hasBody(head))
+  );
 }
 
 /** True if an HTTP/1.1 request has a body (RFC 9112, 6.3). */

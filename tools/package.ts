@@ -5,6 +5,9 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Limit } from "../src/server/limits/definition.ts";
+import { LIMIT_NAMES, LIMITS, type LimitName } from "../src/server/limits/limits.ts";
+import { limitRange } from "../src/server/limits/validation.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 export const DIST = join(ROOT, "dist");
@@ -22,6 +25,9 @@ const COMPILER_OPTIONS = {
   rewriteRelativeImportExtensions: true,
 };
 
+/** Options of the server that only this repository uses are marked as internal. */
+const DECLARATIONS = { declaration: true, declarationMap: true, emitDeclarationOnly: true, stripInternal: true };
+
 /** Builds the package into DIST, whose old contents are removed. Throws Error if the sources have an error. */
 export function buildPackage(): void {
   rmSync(DIST, { recursive: true, force: true });
@@ -30,7 +36,7 @@ export function buildPackage(): void {
   const scripts = { sourceMap: true, removeComments: true };
   compile("commonjs", { ...scripts, outDir: join(DIST, "cjs"), verbatimModuleSyntax: false });
   compile("module", { ...scripts, outDir: join(DIST, "esm") });
-  compile("module", { declaration: true, declarationMap: true, emitDeclarationOnly: true, outDir: join(DIST, "esm") });
+  compile("module", { ...DECLARATIONS, outDir: join(DIST, "esm") });
   finishDeclarations();
   writeJson("cjs/package.json", { type: "commonjs" });
   for (const name of ["package.json", "README.md", "CHANGELOG.md"]) cpSync(join(PACKAGE, name), join(DIST, name));
@@ -56,21 +62,16 @@ function compile(type: "commonjs" | "module", options: object): void {
   rmSync(join(DIST, "tsconfig.json"));
 }
 
-/**
- * Keeps the declarations that the entry files need, and copies them to the CommonJS form. Their imports get the extension of
- * JavaScript, which the compiler does not change in declarations.
- */
+/** Keeps the declarations that the entry files need, finishes them, and copies them to the CommonJS form. */
 function finishDeclarations(): void {
   const needed = new Set(globSync("esm/src/package/*.d.ts", { cwd: DIST }));
   for (const path of needed) {
-    const text = readFileSync(join(DIST, path), "utf8");
-    const changed = text.replace(/(\b(?:from |import\()"\.[^"]*)\.ts"/g, (_, specifier: string) => `${specifier}.js"`);
-    for (const [, name] of changed.matchAll(/\b(?:from |import\()"(\.[^"]*)\.js"/g)) {
+    const text = finishedDeclaration(readFileSync(join(DIST, path), "utf8"));
+    for (const [, name] of text.matchAll(/\b(?:from |import\()"(\.[^"]*)\.js"/g)) {
       needed.add(join(dirname(path), `${name}.d.ts`));
     }
-    writeFileSync(join(DIST, path), changed);
-    copyToCommonJs(path);
-    copyToCommonJs(`${path}.map`);
+    writeFileSync(join(DIST, path), path === LIMITS_DECLARATION ? withLimits(text) : text);
+    for (const each of [path, `${path}.map`]) cpSync(join(DIST, each), join(DIST, each.replace(/^esm/, "cjs")));
   }
   for (const path of globSync("esm/**/*.d.ts", { cwd: DIST })) {
     if (needed.has(path)) continue;
@@ -79,8 +80,40 @@ function finishDeclarations(): void {
   }
 }
 
-function copyToCommonJs(path: string): void {
-  cpSync(join(DIST, path), join(DIST, path.replace(/^esm/, "cjs")));
+/**
+ * Gives the imports of a declaration the extension of JavaScript, which the compiler does not do. Removes the marks of private
+ * fields: with them, a class of the ES modules and the same class of CommonJS would have types that exclude each other.
+ */
+function finishedDeclaration(text: string): string {
+  return text
+    .replace(/(\b(?:from |import\()"\.[^"]*)\.ts"/g, (_, specifier: string) => `${specifier}.js"`)
+    .replace(/^ *#private;\n/gm, "");
+}
+
+const LIMITS_DECLARATION = "esm/src/server/limits/limits.d.ts";
+
+/**
+ * Replaces the type of the table of limits, which has all of its texts, by one without texts. Gives each limit a comment, which
+ * editors show.
+ */
+function withLimits(text: string): string {
+  const limits = `/** The values of all limits, each in its unit. */\nexport interface Limits {\n${LIMIT_NAMES.map(limitDeclaration).join("")}}`;
+  const table = 'export declare const LIMITS: { readonly [K in keyof Limits]: import("./definition.js").Limit };';
+  const parts = [/^export declare const LIMITS: \{[\s\S]*?^\};$/m, /^export type Limits = \{[\s\S]*?^\};$/m];
+  if (!parts.every((part) => part.test(text))) throw new Error("declare the limits: the compiler wrote them otherwise");
+  return [table, limits].reduce((result, part, i) => result.replace(parts[i] as RegExp, () => part), text);
+}
+
+function limitDeclaration(name: LimitName): string {
+  const { bounds, over, unit, default: value, memoryShare, on }: Limit = LIMITS[name];
+  const { off, min } = limitRange(name);
+  const lowered = memoryShare === undefined ? "" : ", less in a process with little memory";
+  const lines = [
+    `Limit on ${bounds}${on === "all" ? "" : `, on ${on} only`}.`,
+    `Above it: ${over}.`,
+    `Unit: ${unit}. Default: ${value.toLocaleString("en")}${lowered}. Minimum: ${min.toLocaleString("en")}. ${off} turns the limit off.`,
+  ];
+  return `    /**\n${lines.map((line) => `     * ${line}\n`).join("")}     */\n    readonly ${name}: number;\n`;
 }
 
 function writeJson(path: string, value: unknown): void {

@@ -21,7 +21,11 @@ import { choosePage } from "./page.ts";
 export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {
   /** The status that is served unless --health is off, for a program that changes it. Default: all are "serving". */
   readonly health?: HealthStatus | undefined;
-  /** Folder of the built page, which browsers get at "/" as the setting --page says. Default: no page. */
+  /**
+   * Folder of the built page, which browsers get at "/" as the setting --page says. Default: no page.
+   *
+   * @internal
+   */
   readonly pageFolder?: string | undefined;
   /**
    * The text that --version prints. Default: the name and version in the nearest package.json above the main script, and the

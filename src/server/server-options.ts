@@ -90,8 +90,10 @@ export interface ServerOptions extends RoutesOptions {
   /** Serves a text at "/" that lists the services and commands to call them. Default: false. */
   readonly homePage?: boolean;
   /**
-   * The page that browsers get at "/"; `readPage` reads it. Other clients get the text of `homePage`. The page comes with the schema of the
-   * routes at "/-/schema", for every client, without interceptors. Default: no page and no schema.
+   * The page that browsers get at "/"; `readPage` reads it. Other clients get the text of `homePage`. The page comes with
+   * the schema of the routes at "/-/schema", for every client, without interceptors. Default: no page and no schema.
+   *
+   * @internal
    */
   readonly page?: Page | undefined;
   /** Turns TLS on, with these credentials in PEM. Default: no TLS. */

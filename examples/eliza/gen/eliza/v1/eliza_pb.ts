@@ -2,18 +2,15 @@
 // @generated from file eliza/v1/eliza.proto (package eliza.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Message } from "@bufbuild/protobuf";
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file eliza/v1/eliza.proto.
  */
-export const file_eliza_v1_eliza: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "ChRlbGl6YS92MS9lbGl6YS5wcm90bxIIZWxpemEudjEiHgoKU2F5UmVxdWVzdBIQCghzZW50ZW5jZRgBIAEoCSIfCgtTYXlSZXNwb25zZRIQCghzZW50ZW5jZRgBIAEoCSIyChBJbnRyb2R1Y2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGF1c2VfbXMYAiABKA0iJQoRSW50cm9kdWNlUmVzcG9uc2USEAoIc2VudGVuY2UYASABKAkiIgoOUmVmbGVjdFJlcXVlc3QSEAoIc2VudGVuY2UYASABKAkiNgoPUmVmbGVjdFJlc3BvbnNlEhEKCXNlbnRlbmNlcxgBIAEoDRIQCghzZW50ZW5jZRgCIAEoCSIjCg9Db252ZXJzZVJlcXVlc3QSEAoIc2VudGVuY2UYASABKAkiJAoQQ29udmVyc2VSZXNwb25zZRIQCghzZW50ZW5jZRgBIAEoCSIaCgZBZHZpY2USEAoIc2VudGVuY2UYASABKAkymAIKDEVsaXphU2VydmljZRI3CgNTYXkSFC5lbGl6YS52MS5TYXlSZXF1ZXN0GhUuZWxpemEudjEuU2F5UmVzcG9uc2UiA5ACARJGCglJbnRyb2R1Y2USGi5lbGl6YS52MS5JbnRyb2R1Y2VSZXF1ZXN0GhsuZWxpemEudjEuSW50cm9kdWNlUmVzcG9uc2UwARJACgdSZWZsZWN0EhguZWxpemEudjEuUmVmbGVjdFJlcXVlc3QaGS5lbGl6YS52MS5SZWZsZWN0UmVzcG9uc2UoARJFCghDb252ZXJzZRIZLmVsaXphLnYxLkNvbnZlcnNlUmVxdWVzdBoaLmVsaXphLnYxLkNvbnZlcnNlUmVzcG9uc2UoATABYgZwcm90bzM",
-  );
+export const file_eliza_v1_eliza: GenFile = /*@__PURE__*/
+  fileDesc("ChRlbGl6YS92MS9lbGl6YS5wcm90bxIIZWxpemEudjEiHgoKU2F5UmVxdWVzdBIQCghzZW50ZW5jZRgBIAEoCSIfCgtTYXlSZXNwb25zZRIQCghzZW50ZW5jZRgBIAEoCSIyChBJbnRyb2R1Y2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGF1c2VfbXMYAiABKA0iJQoRSW50cm9kdWNlUmVzcG9uc2USEAoIc2VudGVuY2UYASABKAkiIgoOUmVmbGVjdFJlcXVlc3QSEAoIc2VudGVuY2UYASABKAkiNgoPUmVmbGVjdFJlc3BvbnNlEhEKCXNlbnRlbmNlcxgBIAEoDRIQCghzZW50ZW5jZRgCIAEoCSIjCg9Db252ZXJzZVJlcXVlc3QSEAoIc2VudGVuY2UYASABKAkiJAoQQ29udmVyc2VSZXNwb25zZRIQCghzZW50ZW5jZRgBIAEoCSIaCgZBZHZpY2USEAoIc2VudGVuY2UYASABKAkymAIKDEVsaXphU2VydmljZRI3CgNTYXkSFC5lbGl6YS52MS5TYXlSZXF1ZXN0GhUuZWxpemEudjEuU2F5UmVzcG9uc2UiA5ACARJGCglJbnRyb2R1Y2USGi5lbGl6YS52MS5JbnRyb2R1Y2VSZXF1ZXN0GhsuZWxpemEudjEuSW50cm9kdWNlUmVzcG9uc2UwARJACgdSZWZsZWN0EhguZWxpemEudjEuUmVmbGVjdFJlcXVlc3QaGS5lbGl6YS52MS5SZWZsZWN0UmVzcG9uc2UoARJFCghDb252ZXJzZRIZLmVsaXphLnYxLkNvbnZlcnNlUmVxdWVzdBoaLmVsaXphLnYxLkNvbnZlcnNlUmVzcG9uc2UoATABYgZwcm90bzM");
 
 /**
  * @generated from message eliza.v1.SayRequest
@@ -29,7 +26,8 @@ export type SayRequest = Message<"eliza.v1.SayRequest"> & {
  * Describes the message eliza.v1.SayRequest.
  * Use `create(SayRequestSchema)` to create a new message.
  */
-export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 0);
+export const SayRequestSchema: GenMessage<SayRequest> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 0);
 
 /**
  * @generated from message eliza.v1.SayResponse
@@ -45,7 +43,8 @@ export type SayResponse = Message<"eliza.v1.SayResponse"> & {
  * Describes the message eliza.v1.SayResponse.
  * Use `create(SayResponseSchema)` to create a new message.
  */
-export const SayResponseSchema: GenMessage<SayResponse> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 1);
+export const SayResponseSchema: GenMessage<SayResponse> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 1);
 
 /**
  * @generated from message eliza.v1.IntroduceRequest
@@ -68,7 +67,8 @@ export type IntroduceRequest = Message<"eliza.v1.IntroduceRequest"> & {
  * Describes the message eliza.v1.IntroduceRequest.
  * Use `create(IntroduceRequestSchema)` to create a new message.
  */
-export const IntroduceRequestSchema: GenMessage<IntroduceRequest> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 2);
+export const IntroduceRequestSchema: GenMessage<IntroduceRequest> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 2);
 
 /**
  * @generated from message eliza.v1.IntroduceResponse
@@ -84,7 +84,8 @@ export type IntroduceResponse = Message<"eliza.v1.IntroduceResponse"> & {
  * Describes the message eliza.v1.IntroduceResponse.
  * Use `create(IntroduceResponseSchema)` to create a new message.
  */
-export const IntroduceResponseSchema: GenMessage<IntroduceResponse> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 3);
+export const IntroduceResponseSchema: GenMessage<IntroduceResponse> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 3);
 
 /**
  * @generated from message eliza.v1.ReflectRequest
@@ -100,7 +101,8 @@ export type ReflectRequest = Message<"eliza.v1.ReflectRequest"> & {
  * Describes the message eliza.v1.ReflectRequest.
  * Use `create(ReflectRequestSchema)` to create a new message.
  */
-export const ReflectRequestSchema: GenMessage<ReflectRequest> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 4);
+export const ReflectRequestSchema: GenMessage<ReflectRequest> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 4);
 
 /**
  * @generated from message eliza.v1.ReflectResponse
@@ -121,7 +123,8 @@ export type ReflectResponse = Message<"eliza.v1.ReflectResponse"> & {
  * Describes the message eliza.v1.ReflectResponse.
  * Use `create(ReflectResponseSchema)` to create a new message.
  */
-export const ReflectResponseSchema: GenMessage<ReflectResponse> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 5);
+export const ReflectResponseSchema: GenMessage<ReflectResponse> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 5);
 
 /**
  * @generated from message eliza.v1.ConverseRequest
@@ -137,7 +140,8 @@ export type ConverseRequest = Message<"eliza.v1.ConverseRequest"> & {
  * Describes the message eliza.v1.ConverseRequest.
  * Use `create(ConverseRequestSchema)` to create a new message.
  */
-export const ConverseRequestSchema: GenMessage<ConverseRequest> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 6);
+export const ConverseRequestSchema: GenMessage<ConverseRequest> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 6);
 
 /**
  * @generated from message eliza.v1.ConverseResponse
@@ -153,7 +157,8 @@ export type ConverseResponse = Message<"eliza.v1.ConverseResponse"> & {
  * Describes the message eliza.v1.ConverseResponse.
  * Use `create(ConverseResponseSchema)` to create a new message.
  */
-export const ConverseResponseSchema: GenMessage<ConverseResponse> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 7);
+export const ConverseResponseSchema: GenMessage<ConverseResponse> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 7);
 
 /**
  * Advice is the detail of the error that Say returns for an empty sentence.
@@ -171,7 +176,8 @@ export type Advice = Message<"eliza.v1.Advice"> & {
  * Describes the message eliza.v1.Advice.
  * Use `create(AdviceSchema)` to create a new message.
  */
-export const AdviceSchema: GenMessage<Advice> = /*@__PURE__*/ messageDesc(file_eliza_v1_eliza, 8);
+export const AdviceSchema: GenMessage<Advice> = /*@__PURE__*/
+  messageDesc(file_eliza_v1_eliza, 8);
 
 /**
  * ElizaService talks with a person.
@@ -188,7 +194,7 @@ export const ElizaService: GenService<{
     methodKind: "unary";
     input: typeof SayRequestSchema;
     output: typeof SayResponseSchema;
-  };
+  },
   /**
    * Introduce sends the sentences with which Eliza introduces herself.
    *
@@ -198,7 +204,7 @@ export const ElizaService: GenService<{
     methodKind: "server_streaming";
     input: typeof IntroduceRequestSchema;
     output: typeof IntroduceResponseSchema;
-  };
+  },
   /**
    * Reflect sums up all sentences of a person.
    *
@@ -208,7 +214,7 @@ export const ElizaService: GenService<{
     methodKind: "client_streaming";
     input: typeof ReflectRequestSchema;
     output: typeof ReflectResponseSchema;
-  };
+  },
   /**
    * Converse answers each sentence as soon as it arrives.
    *
@@ -218,5 +224,7 @@ export const ElizaService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof ConverseRequestSchema;
     output: typeof ConverseResponseSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_eliza_v1_eliza, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_eliza_v1_eliza, 0);
+

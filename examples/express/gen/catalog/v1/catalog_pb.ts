@@ -2,18 +2,15 @@
 // @generated from file catalog/v1/catalog.proto (package catalog.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Message } from "@bufbuild/protobuf";
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file catalog/v1/catalog.proto.
  */
-export const file_catalog_v1_catalog: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "ChhjYXRhbG9nL3YxL2NhdGFsb2cucHJvdG8SCmNhdGFsb2cudjEiMgoHUHJvZHVjdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWNlbnRzGAMgASgNIh8KEUdldFByb2R1Y3RSZXF1ZXN0EgoKAmlkGAEgASgJIjoKEkdldFByb2R1Y3RSZXNwb25zZRIkCgdwcm9kdWN0GAEgASgLMhMuY2F0YWxvZy52MS5Qcm9kdWN0IjkKEVB1dFByb2R1Y3RSZXF1ZXN0EiQKB3Byb2R1Y3QYASABKAsyEy5jYXRhbG9nLnYxLlByb2R1Y3QiIgoSUHV0UHJvZHVjdFJlc3BvbnNlEgwKBHVzZXIYASABKAkiJwoTTGlzdFByb2R1Y3RzUmVxdWVzdBIQCghwYXVzZV9tcxgBIAEoDSI8ChRMaXN0UHJvZHVjdHNSZXNwb25zZRIkCgdwcm9kdWN0GAEgASgLMhMuY2F0YWxvZy52MS5Qcm9kdWN0Ih4KD1NpbWlsYXJQcm9kdWN0cxILCgNpZHMYASADKAkyhAIKDkNhdGFsb2dTZXJ2aWNlElAKCkdldFByb2R1Y3QSHS5jYXRhbG9nLnYxLkdldFByb2R1Y3RSZXF1ZXN0Gh4uY2F0YWxvZy52MS5HZXRQcm9kdWN0UmVzcG9uc2UiA5ACARJLCgpQdXRQcm9kdWN0Eh0uY2F0YWxvZy52MS5QdXRQcm9kdWN0UmVxdWVzdBoeLmNhdGFsb2cudjEuUHV0UHJvZHVjdFJlc3BvbnNlElMKDExpc3RQcm9kdWN0cxIfLmNhdGFsb2cudjEuTGlzdFByb2R1Y3RzUmVxdWVzdBogLmNhdGFsb2cudjEuTGlzdFByb2R1Y3RzUmVzcG9uc2UwAWIGcHJvdG8z",
-  );
+export const file_catalog_v1_catalog: GenFile = /*@__PURE__*/
+  fileDesc("ChhjYXRhbG9nL3YxL2NhdGFsb2cucHJvdG8SCmNhdGFsb2cudjEiMgoHUHJvZHVjdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg0KBWNlbnRzGAMgASgNIh8KEUdldFByb2R1Y3RSZXF1ZXN0EgoKAmlkGAEgASgJIjoKEkdldFByb2R1Y3RSZXNwb25zZRIkCgdwcm9kdWN0GAEgASgLMhMuY2F0YWxvZy52MS5Qcm9kdWN0IjkKEVB1dFByb2R1Y3RSZXF1ZXN0EiQKB3Byb2R1Y3QYASABKAsyEy5jYXRhbG9nLnYxLlByb2R1Y3QiIgoSUHV0UHJvZHVjdFJlc3BvbnNlEgwKBHVzZXIYASABKAkiJwoTTGlzdFByb2R1Y3RzUmVxdWVzdBIQCghwYXVzZV9tcxgBIAEoDSI8ChRMaXN0UHJvZHVjdHNSZXNwb25zZRIkCgdwcm9kdWN0GAEgASgLMhMuY2F0YWxvZy52MS5Qcm9kdWN0Ih4KD1NpbWlsYXJQcm9kdWN0cxILCgNpZHMYASADKAkyhAIKDkNhdGFsb2dTZXJ2aWNlElAKCkdldFByb2R1Y3QSHS5jYXRhbG9nLnYxLkdldFByb2R1Y3RSZXF1ZXN0Gh4uY2F0YWxvZy52MS5HZXRQcm9kdWN0UmVzcG9uc2UiA5ACARJLCgpQdXRQcm9kdWN0Eh0uY2F0YWxvZy52MS5QdXRQcm9kdWN0UmVxdWVzdBoeLmNhdGFsb2cudjEuUHV0UHJvZHVjdFJlc3BvbnNlElMKDExpc3RQcm9kdWN0cxIfLmNhdGFsb2cudjEuTGlzdFByb2R1Y3RzUmVxdWVzdBogLmNhdGFsb2cudjEuTGlzdFByb2R1Y3RzUmVzcG9uc2UwAWIGcHJvdG8z");
 
 /**
  * @generated from message catalog.v1.Product
@@ -39,7 +36,8 @@ export type Product = Message<"catalog.v1.Product"> & {
  * Describes the message catalog.v1.Product.
  * Use `create(ProductSchema)` to create a new message.
  */
-export const ProductSchema: GenMessage<Product> = /*@__PURE__*/ messageDesc(file_catalog_v1_catalog, 0);
+export const ProductSchema: GenMessage<Product> = /*@__PURE__*/
+  messageDesc(file_catalog_v1_catalog, 0);
 
 /**
  * @generated from message catalog.v1.GetProductRequest
@@ -55,8 +53,7 @@ export type GetProductRequest = Message<"catalog.v1.GetProductRequest"> & {
  * Describes the message catalog.v1.GetProductRequest.
  * Use `create(GetProductRequestSchema)` to create a new message.
  */
-export const GetProductRequestSchema: GenMessage<GetProductRequest> =
-  /*@__PURE__*/
+export const GetProductRequestSchema: GenMessage<GetProductRequest> = /*@__PURE__*/
   messageDesc(file_catalog_v1_catalog, 1);
 
 /**
@@ -73,8 +70,7 @@ export type GetProductResponse = Message<"catalog.v1.GetProductResponse"> & {
  * Describes the message catalog.v1.GetProductResponse.
  * Use `create(GetProductResponseSchema)` to create a new message.
  */
-export const GetProductResponseSchema: GenMessage<GetProductResponse> =
-  /*@__PURE__*/
+export const GetProductResponseSchema: GenMessage<GetProductResponse> = /*@__PURE__*/
   messageDesc(file_catalog_v1_catalog, 2);
 
 /**
@@ -91,8 +87,7 @@ export type PutProductRequest = Message<"catalog.v1.PutProductRequest"> & {
  * Describes the message catalog.v1.PutProductRequest.
  * Use `create(PutProductRequestSchema)` to create a new message.
  */
-export const PutProductRequestSchema: GenMessage<PutProductRequest> =
-  /*@__PURE__*/
+export const PutProductRequestSchema: GenMessage<PutProductRequest> = /*@__PURE__*/
   messageDesc(file_catalog_v1_catalog, 3);
 
 /**
@@ -111,8 +106,7 @@ export type PutProductResponse = Message<"catalog.v1.PutProductResponse"> & {
  * Describes the message catalog.v1.PutProductResponse.
  * Use `create(PutProductResponseSchema)` to create a new message.
  */
-export const PutProductResponseSchema: GenMessage<PutProductResponse> =
-  /*@__PURE__*/
+export const PutProductResponseSchema: GenMessage<PutProductResponse> = /*@__PURE__*/
   messageDesc(file_catalog_v1_catalog, 4);
 
 /**
@@ -131,8 +125,7 @@ export type ListProductsRequest = Message<"catalog.v1.ListProductsRequest"> & {
  * Describes the message catalog.v1.ListProductsRequest.
  * Use `create(ListProductsRequestSchema)` to create a new message.
  */
-export const ListProductsRequestSchema: GenMessage<ListProductsRequest> =
-  /*@__PURE__*/
+export const ListProductsRequestSchema: GenMessage<ListProductsRequest> = /*@__PURE__*/
   messageDesc(file_catalog_v1_catalog, 5);
 
 /**
@@ -149,8 +142,7 @@ export type ListProductsResponse = Message<"catalog.v1.ListProductsResponse"> & 
  * Describes the message catalog.v1.ListProductsResponse.
  * Use `create(ListProductsResponseSchema)` to create a new message.
  */
-export const ListProductsResponseSchema: GenMessage<ListProductsResponse> =
-  /*@__PURE__*/
+export const ListProductsResponseSchema: GenMessage<ListProductsResponse> = /*@__PURE__*/
   messageDesc(file_catalog_v1_catalog, 6);
 
 /**
@@ -169,7 +161,8 @@ export type SimilarProducts = Message<"catalog.v1.SimilarProducts"> & {
  * Describes the message catalog.v1.SimilarProducts.
  * Use `create(SimilarProductsSchema)` to create a new message.
  */
-export const SimilarProductsSchema: GenMessage<SimilarProducts> = /*@__PURE__*/ messageDesc(file_catalog_v1_catalog, 7);
+export const SimilarProductsSchema: GenMessage<SimilarProducts> = /*@__PURE__*/
+  messageDesc(file_catalog_v1_catalog, 7);
 
 /**
  * CatalogService keeps products.
@@ -186,7 +179,7 @@ export const CatalogService: GenService<{
     methodKind: "unary";
     input: typeof GetProductRequestSchema;
     output: typeof GetProductResponseSchema;
-  };
+  },
   /**
    * PutProduct adds or replaces a product. It needs a token.
    *
@@ -196,7 +189,7 @@ export const CatalogService: GenService<{
     methodKind: "unary";
     input: typeof PutProductRequestSchema;
     output: typeof PutProductResponseSchema;
-  };
+  },
   /**
    * ListProducts sends all products.
    *
@@ -206,5 +199,7 @@ export const CatalogService: GenService<{
     methodKind: "server_streaming";
     input: typeof ListProductsRequestSchema;
     output: typeof ListProductsResponseSchema;
-  };
-}> = /*@__PURE__*/ serviceDesc(file_catalog_v1_catalog, 0);
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_catalog_v1_catalog, 0);
+

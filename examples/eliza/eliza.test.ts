@@ -20,15 +20,17 @@ interface Options {
   readonly interceptors?: Interceptor[];
 }
 
+/** Without an agent, a connection ends with its call, and a server that stops does not wait for idle connections. */
+const HTTP1 = { httpVersion: "1.1", nodeOptions: { agent: false } } as const;
+
 const CLIENTS: Readonly<Record<string, (options: Options) => Transport>> = {
   "Connect, JSON, HTTP/1.1": ({ http1, ...options }) =>
-    createConnectTransport({ ...options, baseUrl: http1, httpVersion: "1.1", useBinaryFormat: false }),
+    createConnectTransport({ ...options, baseUrl: http1, ...HTTP1, useBinaryFormat: false }),
   "Connect, protobuf, HTTP/1.1": ({ http1, ...options }) =>
-    createConnectTransport({ ...options, baseUrl: http1, httpVersion: "1.1" }),
+    createConnectTransport({ ...options, baseUrl: http1, ...HTTP1 }),
   "Connect by GET, HTTP/1.1": ({ http1, ...options }) =>
-    createConnectTransport({ ...options, baseUrl: http1, httpVersion: "1.1", useHttpGet: true }),
-  "gRPC-Web, HTTP/1.1": ({ http1, ...options }) =>
-    createGrpcWebTransport({ ...options, baseUrl: http1, httpVersion: "1.1" }),
+    createConnectTransport({ ...options, baseUrl: http1, ...HTTP1, useHttpGet: true }),
+  "gRPC-Web, HTTP/1.1": ({ http1, ...options }) => createGrpcWebTransport({ ...options, baseUrl: http1, ...HTTP1 }),
   "Connect, JSON, HTTP/2": ({ http2, ...options }) =>
     createConnectTransport({ ...options, baseUrl: http2, httpVersion: "2", useBinaryFormat: false }),
   "Connect, protobuf, HTTP/2": ({ http2, ...options }) =>

@@ -135,7 +135,8 @@ for (const file of ["before.ts", "server.ts"]) {
 
   test(`${file} ends after the calls in flight when it gets SIGTERM`, async () => {
     await using server = await startServer(file);
-    const transport = createConnectTransport({ baseUrl: server.urls[0] ?? "", httpVersion: "1.1" });
+    const nodeOptions = { agent: false } as const; // the connection ends with the call
+    const transport = createConnectTransport({ baseUrl: server.urls[0] ?? "", httpVersion: "1.1", nodeOptions });
     const call = createClient(CatalogService, transport).listProducts({ pauseMs: 100 })[Symbol.asyncIterator]();
     assert.equal((await call.next()).value?.product?.id, "apple");
     server.stop();

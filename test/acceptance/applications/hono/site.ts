@@ -29,7 +29,7 @@ site.get("/letters", (context) =>
   stream(context, async (response) => {
     for (const letter of "abc") {
       await response.write(letter);
-      await response.sleep(10);
+      await response.sleep(Number(context.req.query("ms") ?? 10));
     }
   }),
 );

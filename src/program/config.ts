@@ -31,8 +31,11 @@ export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   readonly http2: "built-in" | "node";
   /** The addresses on which browsers get a page at "/". */
   readonly page: PageSetting;
-  /** True if the text at "/" is served, which lists the services and commands to call them. */
-  readonly homePage: boolean;
+  /**
+   * True if the text at "/" is served, which lists the services and commands to call them. If undefined, it is served unless
+   * the program has a fallback.
+   */
+  readonly homePage: boolean | undefined;
   /** True if health is served, over gRPC and at /healthz. */
   readonly health: boolean;
   /** The versions of gRPC reflection that are served: both for true, none for false. */
@@ -146,8 +149,8 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     flag: "home-page",
     env: "HOME_PAGE",
     takes: "on|off",
-    default: "on",
-    help: "serve a text at / that lists the services and commands to call them; --no-home-page turns it off",
+    default: undefined,
+    help: "serve a text at / that lists the services and commands to call them; --no-home-page turns it off. Without this flag: on, unless the program serves other routes too",
     allowed: "on or off",
     parse: parseSwitch,
   },

@@ -76,7 +76,8 @@ async function serve({ pageFolder, version: _, ...options }: ProgramOptions, con
   // The address is known before the server is created, so no connection sees a page that is then left out.
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
-  const { corsOrigins, allowedHosts, http2, homePage, reflection, limits } = config;
+  const { corsOrigins, allowedHosts, http2, reflection, limits } = config;
+  const homePage = config.homePage ?? options.fallback === undefined;
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
   const server = createServer({ ...options, ...settings, health: config.health && (options.health ?? true) });
   let times: ShutdownTimes | undefined;

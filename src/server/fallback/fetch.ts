@@ -9,6 +9,7 @@ import { RequestBody } from "./request-body.ts";
 
 /** An application that makes a response of a request, as those for Bun, Deno and Cloudflare Workers do. */
 export interface FetchHandler {
+  /** Returns the response, or a promise of it. If it throws or the promise rejects, the client gets status 500. */
   fetch(request: Request): Response | Promise<Response>;
 }
 

@@ -45,8 +45,9 @@ export type ResetReason = "cancel" | "internal" | "refused";
 
 /** The client of a connection. Each property is looked up when it is read. */
 export interface Peer {
-  /** IP address and port. Undefined if the client has disconnected, or uses a Unix domain socket. */
+  /** IP address. Undefined if the client has disconnected, or uses a Unix domain socket. */
   readonly address: string | undefined;
+  /** TCP port. Undefined if the address is. */
   readonly port: number | undefined;
   /** The verified client certificate. Undefined if the server does not ask for one, or the client has disconnected. */
   readonly certificate: PeerCertificate | undefined;

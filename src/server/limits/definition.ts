@@ -10,13 +10,17 @@ export const LIMIT_GROUPS = {
   floods: "Flood control",
 } as const;
 
+/** A row of the table of limits. */
 export interface Limit {
+  /** The default in `unit`, for a process with enough memory. */
   readonly default: number;
   /** Caps the default at this many units for each byte of memory. The value 1 / 8 caps bytes at an eighth of the memory. */
   readonly memoryShare?: number;
-  /** The smallest and the largest value besides "off". By default 1 and 2^31-1 (validation.ts). */
+  /** The smallest value besides "off". Default: 1. */
   readonly min?: number;
+  /** The largest value besides "off". Default: 2^31-1. */
   readonly max?: number;
+  /** The unit of all values of this limit. */
   readonly unit:
     | "bytes"
     | "bytes/s"

@@ -403,6 +403,7 @@ export const LIMITS = {
 } as const satisfies Record<string, Limit>;
 
 export type Limits = { readonly [K in keyof typeof LIMITS]: number };
+/** The name of a limit, as in the option `limits`. */
 export type LimitName = keyof Limits;
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];

@@ -2,6 +2,7 @@
 import { constants } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
 
+/** The certificate and key of a server, and the authorities of its clients. */
 export interface TlsCredentials {
   /** The server's certificate in PEM, followed by the intermediate certificates that link it to a certificate authority. */
   readonly cert: string | Buffer;

@@ -7,8 +7,11 @@ import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts"
 
 /** Paths of files in PEM. */
 export interface TlsFiles {
+  /** The server's certificate, followed by intermediate certificates. */
   readonly cert: string;
+  /** The private key of the certificate, without a passphrase. */
   readonly key: string;
+  /** The certificate authorities for clients, which turn mutual TLS on. Default: clients need no certificate. */
   readonly clientCa?: string | undefined;
 }
 

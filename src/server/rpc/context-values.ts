@@ -26,6 +26,7 @@ export class CallRequest {
   get httpVersion(): "1.1" | "2.0" {
     return this.#exchange.request.httpVersion;
   }
+  /** "https" if the connection has TLS. */
   get scheme(): "http" | "https" {
     return this.#exchange.request.scheme;
   }
@@ -46,6 +47,7 @@ export class CallRequest {
     this.#headers ??= new Headers(this.#exchange.request.fields as [string, string][]);
     return this.#headers;
   }
+  /** The client of the connection. */
   get peer(): Peer {
     return this.#exchange.peer;
   }

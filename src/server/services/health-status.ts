@@ -16,6 +16,7 @@ export class HealthStatus {
     if (!this.#shutDown) this.#change(service, status);
   }
 
+  /** Returns the status of a service; "unknown" if it is not registered. */
   get(service: string): Status {
     return this.#statuses.get(service) ?? "unknown";
   }

@@ -49,6 +49,16 @@ export class AdapterExchange extends NodeExchange {
     super.start(head);
   }
 
+  override write(piece: Uint8Array): Promise<void> | undefined {
+    const written = super.write(piece);
+    // The middleware compression holds the pieces of a stream until they are flushed. Connect's adapters flush them, too.
+    const { res }: { readonly res: ServerResponse & { flush?: () => void } } = this.#received;
+    if (res.flush === undefined) return written;
+    if (written !== undefined) return written.then(() => res.flush?.());
+    res.flush();
+    return undefined;
+  }
+
   /** Copies the headers of the framework's reply to Node's response. The fields of the RPC's response replace them. */
   #copyHeaders(): void {
     const { res, reply } = this.#received;

@@ -14,6 +14,9 @@ export class ResponseWriter {
   readonly #connection: NodeConnection;
   /** Bytes of the response that wait for the client. */
   #queuedBytes = 0;
+  /** The functions to call when the client can receive more. Undefined until the first write waits for that. */
+  #waiting: (() => void)[] | undefined;
+  #isClosed = false;
 
   constructor(res: ServerResponse, connection: NodeConnection) {
     this.#res = res;
@@ -51,16 +54,9 @@ export class ResponseWriter {
    */
   write(piece: Uint8Array): Promise<void> | undefined {
     if (piece.length > PIECE_BYTES) return this.#writeInPieces(piece);
-    if (this.#res.write(piece)) return undefined;
+    if (this.#isClosed || this.#res.write(piece)) return undefined;
     this.#queue(piece.length);
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        this.#release(piece.length);
-        this.#res.off("drain", settle).off("close", settle);
-        resolve();
-      };
-      this.#res.on("drain", settle).on("close", settle);
-    });
+    return this.#drained().then(() => this.#release(piece.length));
   }
 
   /**
@@ -84,9 +80,11 @@ export class ResponseWriter {
     if ((this.#res.socket?.writableLength ?? 1) > 0) this.#queue(body.length);
   }
 
-  /** Stops counting the bytes that wait, because the response is closed. */
-  releaseAll(): void {
+  /** Stops waiting for the client, and counting the bytes that wait. Must be called when the response is closed. */
+  close(): void {
+    this.#isClosed = true;
     this.#release(this.#queuedBytes);
+    this.#settle();
   }
 
   /**
@@ -97,22 +95,37 @@ export class ResponseWriter {
     if (this.#res.socket === null) this.#res.flushHeaders();
   }
 
-  /**
-   * Writes `bytes` in pieces. Node reports only that a whole write was sent, so small writes release queued bytes
-   * sooner.
-   */
+  /** Writes `bytes` in pieces, so that queued bytes are released sooner than by one write. */
   async #writeInPieces(bytes: Uint8Array): Promise<void> {
     this.#queue(bytes.length);
-    // Until earlier pipelined responses are complete, `res` has no socket. If the connection closed then, Node would never
-    // call the callbacks of writes.
+    // Until earlier pipelined responses are complete, `res` has no socket.
     if (this.#res.socket === null) {
       await new Promise<void>((resolve) => this.#res.once("socket", () => resolve()).once("close", resolve));
     }
-    for (let at = 0; at < bytes.length && !this.#res.destroyed; at += PIECE_BYTES) {
+    for (let at = 0; at < bytes.length && !this.#isClosed; at += PIECE_BYTES) {
       const piece = bytes.subarray(at, at + PIECE_BYTES);
-      await new Promise((written) => this.#res.write(piece, written));
+      if (!this.#res.write(piece)) await this.#drained();
       this.#release(piece.length);
     }
+  }
+
+  /**
+   * Resolves when the client can receive more, or the response is closed. The callback of a write is not an alternative:
+   * middleware that replaces `res.write`, such as compression, does not call it.
+   */
+  #drained(): Promise<void> {
+    if (this.#waiting === undefined) {
+      this.#waiting = [];
+      // One listener for all writes, because a listener that middleware moves to its own stream cannot be removed.
+      this.#res.on("drain", () => this.#settle());
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    return promise;
+  }
+
+  #settle(): void {
+    for (const resolve of this.#waiting?.splice(0) ?? []) resolve();
   }
 
   #queue(bytes: number): void {
@@ -121,7 +134,7 @@ export class ResponseWriter {
   }
 
   #release(bytes: number): void {
-    const released = Math.min(bytes, this.#queuedBytes); // `releaseAll` may have been called before
+    const released = Math.min(bytes, this.#queuedBytes); // `close` may have been called before
     this.#queuedBytes -= released;
     this.#connection.changeQueued(-released);
   }

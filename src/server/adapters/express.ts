@@ -1,0 +1,47 @@
+/** The middleware for Express. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ContextValues } from "@connectrpc/connect";
+import { ROUTES_RULES, SERVER_RULES, validateOptions } from "../option-validation.ts";
+import type { RoutesOptions } from "../server-options.ts";
+import { Adapter } from "./adapter.ts";
+
+/** Middleware of Express 4 and 5. */
+export type ExpressMiddleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+/**
+ * The options of `expressMiddleware`: those of expressConnectMiddleware and of the routes. Only `routes` is required.
+ * `Request` is Express's type of a request.
+ */
+export interface ExpressMiddlewareOptions<Request> extends RoutesOptions {
+  /**
+   * Makes the context values of each call, from Express's request. An error ends the call like an error of a handler.
+   * Default: the values only have the peer (`peerKey`), which they have in any case.
+   */
+  readonly contextValues?: (request: Request) => ContextValues;
+}
+
+/**
+ * Returns middleware that serves the routes in an Express application, in place of expressConnectMiddleware:
+ * `app.use(expressMiddleware({ routes }))`. Calls `next` for paths that are not procedures. Health and reflection are off
+ * by default. Throws TypeError or RangeError for an invalid option, and Error if the routes register a procedure twice.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: the type of Express's request, without a dependency on Express
+export function expressMiddleware<Request = any>(options: ExpressMiddlewareOptions<Request>): ExpressMiddleware {
+  validateOptions("expressMiddleware", options, RULES);
+  const { contextValues, ...routesOptions } = options;
+  const adapter = new Adapter(routesOptions, contextValues);
+  return (request, response, next) => {
+    if (!adapter.isProcedure(request.url ?? "")) {
+      next();
+      return;
+    }
+    const { body: parsedBody } = request as { readonly body?: unknown };
+    adapter.handle({ req: request, res: response, source: request, parsedBody });
+  };
+}
+
+const RULES = { ...ROUTES_RULES, contextValues: SERVER_RULES.contextValues };

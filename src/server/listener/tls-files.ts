@@ -1,5 +1,6 @@
 /** Reads TLS credentials from PEM files and validates them. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { boundedRead } from "./bounded-read.ts";
 import { needsPassphrase } from "./pem.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
@@ -53,7 +54,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   }
   const credentials = { cert, key, clientCa };
   try {
-    process.getBuiltinModule("node:tls").createSecureContext(secureContextOptions(credentials));
+    createSecureContext(secureContextOptions(credentials));
   } catch (error) {
     const { reason, message } = error as Error & { reason?: string }; // `reason` is OpenSSL's
     throw new TlsFileError(`use certificate ${files.cert} with key ${files.key}: ${reason ?? message}`);

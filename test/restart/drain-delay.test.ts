@@ -17,15 +17,17 @@ test("a time without a setting has its default, and that of the delay depends on
   for (const isLocal of [true, false]) assert.equal(shutdownTimes({ delayMs: 7 }, isLocal).delayMs, 7);
 });
 
-for (const { host, times, delayed } of [
-  { host: "0.0.0.0", times: undefined, delayed: true },
-  { host: "0.0.0.0", times: { delayMs: 0 }, delayed: false },
-  { host: "127.0.0.1", times: undefined, delayed: false },
-  { host: "127.0.0.1", times: { delayMs: 5_000 }, delayed: true },
+for (const { hosts, times, delayed } of [
+  { hosts: ["0.0.0.0"], times: undefined, delayed: true },
+  { hosts: ["0.0.0.0"], times: { delayMs: 0 }, delayed: false },
+  { hosts: ["127.0.0.1"], times: undefined, delayed: false },
+  { hosts: ["127.0.0.1"], times: { delayMs: 5_000 }, delayed: true },
+  { hosts: ["127.0.0.1", "0.0.0.0"], times: undefined, delayed: true },
+  { hosts: ["127.0.0.1", "::1"], times: undefined, delayed: false },
 ]) {
-  test(`a server on ${host} closes ${delayed ? "after its delay" : "soon"}, with times ${JSON.stringify(times)}`, async () => {
+  test(`a server on ${hosts} closes ${delayed ? "after its delay" : "soon"}, with times ${JSON.stringify(times)}`, async () => {
     const server = createServer({ routes: () => {}, log: () => {} });
-    const { port } = await server.listen({ host, port: 0 });
+    const [{ port } = { port: 0 }] = await Promise.all(hosts.map((host) => server.listen({ host, port: 0 })));
     const closed = server.close(times);
     assert.equal(await Promise.race([closed, sleep(SOON_MS, "open", { ref: false })]), delayed ? "open" : 0);
     if (delayed) assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 503);

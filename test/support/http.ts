@@ -89,9 +89,10 @@ async function send2(
       stream.on("error", reject);
     });
     const whole = async (): Promise<HttpResponse> => {
-      const { ":status": status, ...rest } = (await response) as Record<string, string> & { ":status": number };
-      const bytes = Buffer.concat(await stream.toArray());
-      return { status: Number(status), headers: rest, trailers, body: bytes };
+      // On an in-memory connection, Node may emit the data before the response.
+      const [head, pieces] = await Promise.all([response, stream.toArray()]);
+      const { ":status": status, ...rest } = head as Record<string, string> & { ":status": number };
+      return { status: Number(status), headers: rest, trailers, body: Buffer.concat(pieces) };
     };
     return await Promise.race([whole(), failed]);
   } finally {

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 
 /** The peer must close the connection within this time after `lastBytes`. */
-const LINGER_MS = 1_000;
+export const LINGER_MS = 1_000;
 
 /**
  * Sends `lastBytes` and ends the socket. Then discards bytes from the peer until the peer closes the connection.

@@ -6,7 +6,7 @@ import type { Limits, OnLimit } from "../limits/limits.ts";
 import { ConnectionsPerAddress } from "./connections-per-address.ts";
 import { watchFileDescriptors } from "./file-descriptors.ts";
 import { type BoundAddress, isLocal, type NodeListenOptions } from "./listen-address.ts";
-import { asSocket } from "./stream-socket.ts";
+import { asSocket, refuseOtherStreams } from "./stream-socket.ts";
 
 export interface ListenersOptions {
   readonly limits: Limits;
@@ -74,13 +74,14 @@ export class Listeners {
    * connections is reached, or after `close`. Throws TypeError if `stream` is not a stream of bytes.
    */
   accept(stream: Duplex): void {
-    const socket = asSocket(stream);
-    const isOpen = socket.readable && socket.writable && !this.#isClosing;
+    refuseOtherStreams(stream);
+    const isOpen = stream.readable && stream.writable && !this.#isClosing;
     if (isOpen && this.#isFull) this.#reportFull();
     if (!isOpen || this.#isFull) {
-      socket.destroy();
+      stream.destroy();
       return;
     }
+    const socket = asSocket(stream);
     const { keepAlive, keepAliveInitialDelay } = this.#keepalive();
     socket.allowHalfOpen = this.#options.allowHalfOpen;
     socket.setNoDelay(true).setKeepAlive(keepAlive, keepAliveInitialDelay);

@@ -1,20 +1,21 @@
 /** Serves connections over any stream of bytes, such as an in-memory pair or a channel of another protocol. */
 import { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { LINGER_MS } from "./lingering-close.ts";
 
-/**
- * Returns a socket over `stream`: the stream itself if it is a socket, plain or TLS. Throws TypeError if `stream` is not
- * a Duplex stream of bytes.
- */
-export function asSocket(stream: Duplex): Socket {
-  if (stream instanceof Socket) return stream;
-  if (typeof stream?.write !== "function" || typeof stream.pipe !== "function")
+/** Throws TypeError if `stream` is not a Duplex stream of bytes. */
+export function refuseOtherStreams(stream: Duplex): void {
+  if (typeof stream?.write !== "function" || typeof stream.read !== "function")
     throw new TypeError(`accept a connection: ${typeof stream} is not a Duplex stream`);
   if (stream.readableObjectMode || stream.writableObjectMode)
     throw new TypeError("accept a connection: the stream is in object mode, and must be a stream of bytes");
   if (stream.readableEncoding != null)
     throw new TypeError(`accept a connection: the stream decodes ${stream.readableEncoding}, and must return bytes`);
-  return new StreamSocket(stream) as Duplex as Socket;
+}
+
+/** Returns a socket over `stream`: the stream itself if it is a socket, plain or TLS. */
+export function asSocket(stream: Duplex): Socket {
+  return stream instanceof Socket ? stream : (new StreamSocket(stream) as Duplex as Socket);
 }
 
 /** A stream with the members of `net.Socket` that the server, node:http and node:http2 use. Owns the stream below. */
@@ -32,7 +33,7 @@ class StreamSocket extends Duplex {
       this.#idle?.refresh();
       if (!this.push(chunk)) stream.pause();
     });
-    stream.on("end", () => this.push(null));
+    stream.on("end", () => this.#onEnd());
     stream.on("error", () => {}); // the "close" event follows
     stream.on("close", () => this.destroy());
     stream.pause();
@@ -76,6 +77,12 @@ class StreamSocket extends Duplex {
     else this.once("finish", () => this.destroy());
   }
 
+  #onEnd(): void {
+    this.push(null);
+    // The other side of an in-memory pair may be destroyed, and would then never take the remaining bytes.
+    if (!this.allowHalfOpen) setTimeout(() => this.destroy(), LINGER_MS).unref();
+  }
+
   override _read(): void {
     this.#stream.resume();
   }
@@ -89,7 +96,12 @@ class StreamSocket extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#stream.end(() => done());
+    // The other side of an in-memory pair may be destroyed, and would then never take the end.
+    const late = setTimeout(done, LINGER_MS).unref();
+    this.#stream.end(() => {
+      clearTimeout(late);
+      done();
+    });
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import http, { createServer } from "node:http";
 import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import https from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import type { Duplex, Readable } from "node:stream";
 import type { TestContext } from "node:test";
+import tls from "node:tls";
 import type { Fallback, NodeListener } from "../../src/server/fallback/fallback.ts";
 import type { ServerOptions } from "../../src/server/server-options.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
@@ -68,31 +69,31 @@ function open1(t: TestContext, url: string, method: string, path: string): OpenR
   body.on("error", () => {});
   body.flushHeaders();
   t.after(() => body.destroy());
-  const response = new Promise<http.IncomingMessage>((resolve, reject) =>
+  const message = new Promise<http.IncomingMessage>((resolve, reject) =>
     body.on("response", resolve).on("error", reject),
   );
-  response.catch(() => {});
-  return {
-    body,
-    response: response.then((message) => ({ status: message.statusCode ?? 0, body: message.on("error", () => {}) })),
-    cancel: () => body.destroy(),
-  };
+  const response = message.then((message) => ({
+    status: message.statusCode ?? 0,
+    body: message.on("error", () => {}),
+  }));
+  response.catch(() => {}); // a test may cancel the request
+  return { body, response, cancel: () => body.destroy() };
 }
 
 function open2(t: TestContext, url: string, method: string, path: string): OpenRequest {
-  const session: ClientHttp2Session = http2.connect(url, { ca: AUTHORITY.cert });
+  const { hostname, port, protocol } = new URL(url);
+  const to = { host: hostname, port: Number(port) };
+  const socket =
+    protocol === "https:" ? tls.connect({ ...to, ca: AUTHORITY.cert, ALPNProtocols: ["h2"] }) : connect(to);
+  const session: ClientHttp2Session = http2.connect(url, { createConnection: () => socket });
   session.on("error", () => {});
   t.after(() => session.destroy());
   const body: ClientHttp2Stream = session.request({ ":method": method, ":path": path }, { endStream: false });
   body.on("error", () => {});
-  const response = new Promise<number>((resolve, reject) => {
-    body.on("response", (headers) => resolve(Number(headers[":status"]))).on("error", reject);
+  const response = new Promise<{ status: number; body: Duplex }>((resolve, reject) => {
+    body.on("response", (headers) => resolve({ status: Number(headers[":status"]), body })).on("error", reject);
     body.on("close", () => reject(new Error("the stream was closed")));
   });
-  response.catch(() => {});
-  return {
-    body,
-    response: response.then((status) => ({ status, body })),
-    cancel: () => body.close(http2.constants.NGHTTP2_CANCEL),
-  };
+  response.catch(() => {}); // a test may cancel the request
+  return { body, response, cancel: () => socket.destroy() };
 }

@@ -2,11 +2,14 @@
 import { X509Certificate } from "node:crypto";
 import { Socket } from "node:net";
 import { EMPTY_BYTES, type Exchange } from "../http/exchange.ts";
+import type { Budget } from "../limits/budget.ts";
 import type { FallbackContext } from "./context.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseParser } from "./response-parser.ts";
 
 export interface ExchangeSocketOptions extends FallbackContext {
+  /** The budget for response bytes that wait in these sockets, because their listeners ignore backpressure. */
+  readonly waiting: Budget;
   /** Called if the response cannot be sent. */
   readonly onError: (error: unknown) => void;
   /** Called once, when the socket is closed and the listener has stopped. */
@@ -29,6 +32,8 @@ export class ExchangeSocket extends Socket {
   #body: RequestBody | undefined;
   readonly #isChunked: boolean;
   #isReading = false;
+  /** The response bytes in the buffer of this socket, as far as they are reserved in the budget. */
+  #waitingBytes = 0;
   /** True if the head of the response was sent without the whole body. */
   #isStarted = false;
   /** True if the exchange is finished. */
@@ -76,9 +81,13 @@ export class ExchangeSocket extends Socket {
   /** Ends the exchange because its request cannot be served. Responds with `status` if the response has not begun. */
   refuse(status: number): void {
     if (this.destroyed) return;
-    if (!this.#isStarted) {
-      this.#isFinished = true;
-      this.#exchange.respond({ status, fields: [] }, EMPTY_BYTES);
+    try {
+      if (!this.#isStarted) {
+        this.#exchange.respond({ status, fields: [] }, EMPTY_BYTES);
+        this.#isFinished = true;
+      }
+    } catch {
+      // The client has just left. `destroy` resets the exchange.
     }
     this.destroy();
   }
@@ -96,16 +105,23 @@ export class ExchangeSocket extends Socket {
 
   async #readPiece(body: RequestBody): Promise<void> {
     this.#isReading = true;
-    // The exchange calls `onCancelled` if reading fails.
-    const piece = await body.next().catch(() => undefined);
+    try {
+      const piece = await body.next();
+      if (!this.destroyed) this.#pushPiece(piece);
+    } catch {
+      this.destroy(); // the exchange is cancelled
+    }
     this.#isReading = false;
-    if (this.destroyed) return;
+  }
+
+  /** Passes a piece of the body, or its end if `piece` is undefined, to the server. */
+  #pushPiece(piece: Uint8Array | undefined): void {
     this.#refreshTimeout();
     if (piece === undefined) this.#body = undefined;
-    if (!this.#isChunked) {
+    if (!this.#isChunked || piece?.length === 0) {
       if (piece !== undefined) this.push(piece);
     } else if (piece === undefined) this.push("0\r\n\r\n", "latin1");
-    else if (piece.length > 0) {
+    else {
       this.push(`${piece.length.toString(16)}\r\n`, "latin1");
       this.push(piece);
       this.push("\r\n", "latin1");
@@ -113,6 +129,12 @@ export class ExchangeSocket extends Socket {
   }
 
   // The response, which the server writes.
+
+  override write(...args: unknown[]): boolean {
+    const isAccepted = (super.write as (...args: unknown[]) => boolean)(...args);
+    if (!isAccepted) this.#reserveWaiting(this.writableLength);
+    return isAccepted;
+  }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: WriteCallback): void {
     this.#receive([{ chunk, encoding }], callback);
@@ -139,6 +161,10 @@ export class ExchangeSocket extends Socket {
 
   /** Sends the pieces of the body that `parse` adds. Then calls `callback`, or with an error if that is impossible. */
   #sendParsed(parse: (pieces: Uint8Array[]) => void, callback: WriteCallback): void {
+    const sent = (): void => {
+      callback();
+      if (this.#waitingBytes > 0) this.#reserveWaiting(this.writableLength);
+    };
     const fail = (error: unknown): void => {
       if (!this.destroyed) this.#options.onError(error);
       callback(error as Error);
@@ -146,12 +172,23 @@ export class ExchangeSocket extends Socket {
     try {
       const pieces: Uint8Array[] = [];
       parse(pieces);
-      const sent = this.#send(pieces);
-      if (sent === undefined) callback();
-      else sent.then(() => callback(), fail);
+      const sending = this.#send(pieces);
+      if (sending === undefined) sent();
+      else sending.then(sent, fail);
     } catch (error) {
       fail(error);
     }
+  }
+
+  /** Changes the reservation to `bytes`. Destroys this socket if the budget would be exceeded. */
+  #reserveWaiting(bytes: number): void {
+    const { waiting, limits, onLimit } = this.#options;
+    if (this.destroyed) return;
+    waiting.reserve(bytes - this.#waitingBytes);
+    this.#waitingBytes = bytes;
+    if (!waiting.isExceeded) return;
+    onLimit("queuedBytes", `queued responses of the fallback exceed ${limits.queuedBytes} bytes`);
+    this.destroy();
   }
 
   /** Sends pieces of the body. Returns a promise if the client cannot receive more yet. */
@@ -183,6 +220,7 @@ export class ExchangeSocket extends Socket {
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
     this.#body?.stop();
+    this.#options.waiting.release(this.#waitingBytes);
     super._destroy(error, callback);
     if (!this.#isFinished && !this.#isCancelled) this.#exchange.reset("internal");
     if (this.listening === undefined) this.#stopped();

@@ -42,6 +42,7 @@ export class FetchCall {
       if (request === undefined) return;
       await this.#send(await this.#handler.fetch(request));
     } catch (error) {
+      await turn(); // the error may come from the request's body, shortly before the exchange is cancelled
       if (!this.#abort.signal.aborted) this.#fail(error);
     } finally {
       this.#requestBody?.stop();
@@ -94,13 +95,18 @@ export class FetchCall {
 
   #cancel(reason: string): void {
     this.#abort.abort(new DOMException(reason, "AbortError"));
+    this.#requestBody?.stop();
     this.#reader?.cancel(this.#abort.signal.reason).catch(ignore);
   }
 
   #refuse(status: number): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
-    respondText(this.#exchange, status, `${STATUS_CODES[status]}\n`);
+    try {
+      respondText(this.#exchange, status, `${STATUS_CODES[status]}\n`);
+    } catch {
+      this.#exchange.reset("internal");
+    }
   }
 
   #fail(error: unknown): void {
@@ -133,12 +139,12 @@ export class FetchCall {
 
   /** Sends a response whose body is ready in this turn of the event loop as a whole, and others piece by piece. */
   async #sendBody(head: ResponseHead, reader: Reader): Promise<void> {
-    const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
+    const nextTurn = turn();
     const ready: Uint8Array[] = [];
     let bytes = 0;
     let next = reader.read();
     while (bytes <= MAX_READY_BYTES) {
-      const result = await Promise.race([next, turn]);
+      const result = await Promise.race([next, nextTurn]);
       if (result === undefined) break;
       if (result.done) return this.#respond(withLength(head, bytes), Buffer.concat(ready));
       ready.push(checkPiece(result.value));
@@ -227,6 +233,11 @@ class BodyLength {
   #fail(): never {
     throw new Error(`the body has ${this.#bytes} bytes or more, but content-length is ${this.#expected}`);
   }
+}
+
+/** Resolves in the next turn of the event loop. */
+function turn(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined));
 }
 
 function ignore(): void {}

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { type Exchange, fieldValue, type RequestHead } from "../http/exchange.ts";
 import { respondText } from "../http/responses.ts";
+import { Budget } from "../limits/budget.ts";
 import { type FallbackContext, logError } from "./context.ts";
 import { EncryptedExchangeSocket, ExchangeSocket } from "./exchange-socket.ts";
 import { isConnectionSpecific } from "./fields.ts";
@@ -15,9 +16,13 @@ export class ListenerCalls {
   /** Serves the connections in memory. It never listens, so it has no timers. */
   readonly #server: Server;
 
+  /** Counts the response bytes that wait in the connections in memory. */
+  readonly #waiting: Budget;
+
   constructor(listener: NodeListener, context: FallbackContext) {
     this.#listener = listener;
     this.#context = context;
+    this.#waiting = new Budget(context.limits.queuedBytes);
     this.#server = this.#createServer();
   }
 
@@ -43,6 +48,7 @@ export class ListenerCalls {
     const SocketClass = request.scheme === "https" ? EncryptedExchangeSocket : ExchangeSocket;
     const socket = new SocketClass(exchange, head, isChunked, {
       ...this.#context,
+      waiting: this.#waiting,
       onError: (error) => logError(this.#context, request, error),
       done,
     });

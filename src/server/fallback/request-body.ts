@@ -20,7 +20,9 @@ export class RequestBody {
   #leftMs: number;
   /** The bytes that were received in the current `requestMs`. */
   #bytes = 0;
-  #stopTimeout: (() => void) | undefined;
+  /** Rejects the pending `next`. */
+  #interrupt: (() => void) | undefined;
+  #isStopped = false;
 
   constructor({ body }: Exchange, options: RequestBodyOptions) {
     this.#pieces = body[Symbol.asyncIterator]();
@@ -28,25 +30,37 @@ export class RequestBody {
     this.#leftMs = options.limits.requestMs;
   }
 
-  /** Resolves with the next piece, or with undefined at the end. Rejects if the exchange is cancelled. */
-  async next(): Promise<Uint8Array | undefined> {
+  /** Resolves with the next piece, or with undefined at the end. Rejects if the exchange is cancelled, or after `stop`. */
+  next(): Promise<Uint8Array | undefined> {
     const startedAt = processNow();
-    if (this.#leftMs !== Number.POSITIVE_INFINITY) {
-      this.#stopTimeout = startProcessTimeout(this.#leftMs, () => this.#timeOut());
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+    const stopTimeout = this.#startTimeout();
+    this.#interrupt = () => {
+      stopTimeout?.();
+      reject(new Error("read body: the request was cancelled"));
+    };
+    if (this.#isStopped) this.#interrupt();
+    else {
+      this.#pieces.next().then(({ value }: IteratorResult<Uint8Array, undefined>) => {
+        stopTimeout?.();
+        this.#received(value?.length ?? 0, processNow() - startedAt);
+        resolve(value);
+      }, this.#interrupt);
     }
-    try {
-      const { value } = (await this.#pieces.next()) as IteratorResult<Uint8Array, undefined>;
-      this.#received(value?.length ?? 0, processNow() - startedAt);
-      return value;
-    } finally {
-      this.#stopTimeout?.();
-    }
+    return promise;
   }
 
-  /** Stops reading. The rest of the body is discarded. Must be called if the body was not read to its end. */
+  /** Stops reading. A `next` that is pending rejects. The rest of the body is discarded. */
   stop(): void {
-    this.#stopTimeout?.();
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#interrupt?.();
     this.#pieces.return?.().catch(() => {}); // not awaited, because it waits for a pending `next`
+  }
+
+  #startTimeout(): (() => void) | undefined {
+    if (this.#leftMs === Number.POSITIVE_INFINITY) return undefined;
+    return startProcessTimeout(this.#leftMs, () => this.#timeOut());
   }
 
   #received(bytes: number, ms: number): void {

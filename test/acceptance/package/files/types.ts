@@ -1,6 +1,9 @@
 /** Uses the types of the package. It only has to compile, with declarations, so that each inferred type has a name. */
+import * as main from "@connect-sum/server";
 import { createServer, LIMITS, peerKey, retryRefused, type ServerOptions } from "@connect-sum/server";
+import * as node from "@connect-sum/server/node";
 import { nodeAdapter } from "@connect-sum/server/node";
+import * as programs from "@connect-sum/server/run";
 import { run } from "@connect-sum/server/run";
 import { createContextValues } from "@connectrpc/connect";
 import { routes } from "./routes.js";
@@ -24,6 +27,7 @@ export const path: Promise<string> = server.listen({ path: "/tmp/socket" });
 export const closed = server.close({ delayMs: 0 });
 export const reasons = Object.values(LIMITS).map(({ reason }) => reason);
 export const handler = nodeAdapter({ routes });
+export const everything = { ...main, ...node, ...programs };
 export const program = () => run({ routes, version: "program 1" });
 
 // @ts-expect-error: the name of the limit is connections

@@ -20,6 +20,10 @@ const APPLICATIONS = [...EXAMPLES, `${HERE}/nest`, `${HERE}/hono`];
 const NOT_GENERATED = `${HERE}/hono`;
 const TIMEOUT_MS = 300_000;
 
+/** Without this, curl succeeds if it gets an error. grpcurl is not on every machine. */
+const CALLS_FAIL =
+  'set -e; curl() { command curl -sS --fail "$@"; }; command -v grpcurl >/dev/null || grpcurl() { :; }';
+
 const PROGRAMS = [dirname(process.execPath), ENV.PATH].join(delimiter);
 const PERSON = { ...ENV, PATH: PROGRAMS, PORT: "0", NODE_TEST_CONTEXT: undefined };
 
@@ -44,14 +48,14 @@ async function check(t: TestContext, folder: string): Promise<void> {
   await run(folder, "npm test");
 }
 
-/** Runs the first commands of the README, which start the server, and compares its diff with the two servers. */
+/** Runs the commands of the README that start the server and call it, and compares its diff with the two servers. */
 async function checkReadme(t: TestContext, folder: string): Promise<void> {
   const blocks = codeBlocks(await readFile(join(copy, folder, "README.md"), "utf8"));
-  const start = blocks.find(({ language }) => language === "sh");
+  const [start, calls] = blocks.filter(({ language }) => language === "sh");
   const diff = blocks.find(({ language }) => language === "diff");
-  assert.ok(start !== undefined && diff !== undefined);
+  assert.ok(start !== undefined && calls !== undefined && diff !== undefined);
   const { child, authority, exit } = await startProcessIn(t, copy, PERSON, "sh", "-c", start.text);
-  assert.match(authority, /^127\.0\.0\.1:\d+$/);
+  await run(".", `${CALLS_FAIL}\n${calls.text.replaceAll("127.0.0.1:8080", authority)}`);
   killGroup(child, "SIGTERM");
   await exit;
   for (const [file, sign] of [
@@ -86,5 +90,6 @@ async function run(folder: string, command: string): Promise<void> {
   const options = { cwd: join(copy, folder), env: PERSON, timeout: TIMEOUT_MS };
   const { code, stdout, stderr } = await runProgram("sh", ["-c", command], options);
   assert.equal(code, 0, `${folder}: ${command}\n${stdout}${stderr}`);
-  console.log(`${((performance.now() - started) / 1_000).toFixed(1).padStart(6)} s  ${folder}: ${command}`);
+  const seconds = ((performance.now() - started) / 1_000).toFixed(1).padStart(6);
+  console.log(`${seconds} s  ${folder}: ${command.split("\n")[0]}`);
 }

@@ -1,4 +1,4 @@
-/** Validates options when a server or an adapter is created, so that no call meets a wrong one. */
+/** Reads and validates options when a server or an adapter is created, so that no call meets a wrong one. */
 import { inspect } from "node:util";
 import { FALLBACKS, isFallback } from "./fallback/fallback.ts";
 import { isCorsOrigin } from "./http/cors.ts";
@@ -9,6 +9,8 @@ import type { RoutesOptions, ServerOptions } from "./server-options.ts";
 export interface OptionRule {
   readonly passes: (value: unknown) => boolean;
   readonly allowed: string;
+  /** A test of each element, for an option that is an array. */
+  readonly passesEach?: (element: unknown) => boolean;
 }
 
 /** A rule for each option in `Options`. */
@@ -74,20 +76,37 @@ export const SERVER_RULES: OptionRules<ServerOptions> = {
 };
 
 /**
- * Validates the options of the function `creator`, such as "createServer". An option that is undefined counts as missing.
- * Throws TypeError for an option that is unknown, renamed or invalid, and for options that exclude each other.
+ * Reads the options of the function `creator`, such as "createServer". Returns a copy, so that no later change of `given` has
+ * an effect. Leaves out options that are undefined, since these count as missing. Throws TypeError for an option that is
+ * unknown, renamed or invalid, and for options that exclude each other.
  */
-export function validateOptions(creator: string, options: unknown, rules: Readonly<Record<string, OptionRule>>): void {
-  if (!isObject(options)) throw new TypeError(`${creator}: the options must be an object, not ${show(options)}`);
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    if (rule === undefined) throw unknownOption(creator, name, Object.keys(rules));
-    if (value === undefined || rule.passes(value)) continue;
-    const newValue = name === "http2" ? renamed(RENAMES.http2, String(value)) : undefined;
-    const problem = newValue === undefined ? `must be ${rule.allowed}` : `was renamed to "${newValue}"`;
-    throw new TypeError(`${creator}: ${name} ${show(value)} ${problem}`);
+export function readOptions<Options extends object>(
+  creator: string,
+  given: Options,
+  rules: Readonly<Record<string, OptionRule>>,
+): Options {
+  if (!isObject(given)) throw new TypeError(`${creator}: the options must be an object, not ${show(given)}`);
+  // Includes the options that an object inherits, such as one from Object.create(defaults).
+  for (const name in given) if (!Object.hasOwn(rules, name)) throw unknownOption(creator, name, Object.keys(rules));
+  const options: Record<string, unknown> = {};
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = given[name]; // read once, because it may be a getter
+    if (value === undefined) continue;
+    const read = checked(`${creator}: ${name}`, Array.isArray(value) ? [...value] : value, rule);
+    options[name] = rule === FUNCTION ? (read as () => unknown).bind(given) : read; // it may be a method of `given`
   }
   validateTogether(creator, options);
+  return options as Options;
+}
+
+/** Returns `value` if it passes the rule. Otherwise throws TypeError. */
+function checked(name: string, value: unknown, { passes, allowed, passesEach }: OptionRule): unknown {
+  if (passes(value)) return value;
+  const newValue = name.endsWith(": http2") ? renamed(RENAMES.http2, String(value)) : undefined;
+  if (newValue !== undefined) throw new TypeError(`${name} ${show(value)} was renamed to "${newValue}"`);
+  if (passesEach === undefined || !Array.isArray(value))
+    throw new TypeError(`${name} ${show(value)} must be ${allowed}`);
+  throw new TypeError(`${name} has ${show(value.find((each) => !passesEach(each)))}, and must be ${allowed}`);
 }
 
 function validateTogether(creator: string, options: Readonly<Record<string, unknown>>): void {
@@ -107,8 +126,12 @@ function unknownOption(creator: string, name: string, known: readonly string[]):
   return new TypeError(`${creator}: unknown option ${show(name)}; the options are ${known.join(", ")}`);
 }
 
-function listOf(allowed: string, isAllowed: (each: unknown) => boolean): OptionRule {
-  return { passes: (value) => Array.isArray(value) && value.every(isAllowed), allowed: `an array of ${allowed}` };
+function listOf(allowed: string, passesEach: (element: unknown) => boolean): OptionRule {
+  return {
+    passes: (value) => Array.isArray(value) && value.every(passesEach),
+    allowed: `an array of ${allowed}`,
+    passesEach,
+  };
 }
 
 function bytes(min: number): OptionRule {
@@ -141,6 +164,7 @@ function isFunction(value: unknown): boolean {
   return typeof value === "function";
 }
 
+/** Returns a value in one line, and long ones cut. */
 function show(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, compact: true, maxStringLength: 100 });
 }

@@ -17,7 +17,7 @@ import {
 } from "./listener/listen-address.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import { quote } from "./log/quote.ts";
-import { SERVER_RULES, validateOptions } from "./option-validation.ts";
+import { readOptions, SERVER_RULES } from "./option-validation.ts";
 import { Port } from "./port.ts";
 import { RequestRouter } from "./request-router.ts";
 import { CallRequest } from "./rpc/context-values.ts";
@@ -77,9 +77,9 @@ export interface Server {
 }
 
 /**
- * Creates a server that does not listen yet. Throws TypeError or RangeError if a limit is unknown or its value is invalid,
- * and TypeError if an option has an old name or an allowed host is invalid. Throws Error if the routes register a procedure
- * twice, and Node's error if the TLS credentials are invalid.
+ * Creates a server that does not listen yet. Reads `options` once, so that later changes of them have no effect. Throws
+ * TypeError if an option is unknown or invalid, and RangeError if the number of a limit is not allowed. Throws Error if the
+ * routes register a procedure twice, and Node's error if the TLS credentials are invalid.
  */
 export function createServer(options: ServerOptions): Server {
   const server = new ConnectServer(options);
@@ -110,8 +110,8 @@ class ConnectServer implements Server {
   #closing: Promise<number> | undefined;
 
   /** Assembles the server from the inside out: RPC handlers, routing by path, port. */
-  constructor(options: ServerOptions) {
-    validateOptions("createServer", options, SERVER_RULES);
+  constructor(given: ServerOptions) {
+    const options = readOptions("createServer", given, SERVER_RULES);
     this.#options = options;
     const { contextValues } = options;
     this.#routes = new ServedRoutes(options, contextValues && ((exchange) => contextValues(new CallRequest(exchange))));

@@ -1,8 +1,9 @@
 /** Wrong options of createServer: each is a TypeError in one sentence when the server is created. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { SERVER_RULES } from "../../src/server/option-validation.ts";
-import { createServer } from "../../src/server/server.ts";
+import { createServer, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
 
 /** Values that each option refuses, besides a symbol. Options of the same type share the values. */
@@ -90,3 +91,95 @@ for (const options of [undefined, null, "x", [], callRoutes]) {
     });
   });
 }
+
+class Settings {
+  readonly #calls = callRoutes;
+  routes(router: ConnectRouter): void {
+    this.#calls(router);
+  }
+  get jsonOptions() {
+    return { alwaysEmitImplicit: true };
+  }
+  get interceptors(): Interceptor[] {
+    return [
+      (next) => async (request) => {
+        const response = await next(request);
+        response.header.set("x-intercepted", "true");
+        return response;
+      },
+    ];
+  }
+}
+
+for (const [what, make] of [
+  ["an instance of a class", () => new Settings()],
+  ["an object that inherits them", () => Object.create(ownOptions(new Settings()))],
+  ["a frozen object", () => Object.freeze(ownOptions(new Settings()))],
+] as const) {
+  test(`createServer honours all options of ${what}`, async (t) => {
+    const server = createServer(make() as ServerOptions);
+    t.after(() => server.close());
+    const { port } = await server.listen({ port: 0 });
+    const url = `http://127.0.0.1:${port}/calls.v1.CallService/Add`;
+    const response = await fetch(url, {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json", connection: "close" },
+    });
+    assert.deepEqual([response.headers.get("x-intercepted"), await response.text()], ["true", '{"sum":0}']);
+  });
+}
+
+/** Returns an object that has the options itself. */
+function ownOptions(settings: Settings) {
+  const { jsonOptions, interceptors } = settings;
+  return { routes: settings.routes.bind(settings), jsonOptions, interceptors };
+}
+
+test("createServer refuses wrong and unknown options that are inherited", () => {
+  const create = (defaults: object) => () => createServer(Object.create(defaults));
+  assert.throws(create({ routes: callRoutes, jsonOptions: 5 }), /^TypeError: createServer: jsonOptions 5 must be /);
+  assert.throws(create({ routes: callRoutes, healht: false }), /^TypeError: createServer: unknown option 'healht'/);
+  const limits = (defaults: object) => () => createServer({ routes: callRoutes, limits: Object.create(defaults) });
+  assert.throws(limits({ messageBytes: 0 }), /^RangeError: limits\.messageBytes: 0 must be /);
+  assert.throws(limits({ messagebytes: 1 }), /^TypeError: limits\.messagebytes: unknown limit/);
+});
+
+test("createServer reads each option once, and never after it has returned", async (t) => {
+  const read = new Map<PropertyKey, number>();
+  const given = { routes: callRoutes, corsOrigins: ["https://a.example"], homePage: true, health: true };
+  const counting = new Proxy(given, {
+    get(target, name) {
+      read.set(name, (read.get(name) ?? 0) + 1);
+      return Reflect.get(target, name);
+    },
+  });
+  const server = createServer(counting);
+  t.after(() => server.close());
+  given.corsOrigins.push("https://b.example");
+  const { port } = await server.listen({ port: 0 });
+  const origins = given.corsOrigins.map(async (origin) => {
+    const response = await fetch(`http://127.0.0.1:${port}/x`, { headers: { origin, connection: "close" } });
+    await response.text();
+    return response.headers.get("access-control-allow-origin");
+  });
+  assert.deepEqual(await Promise.all(origins), ["https://a.example", null]);
+  assert.deepEqual(
+    [...read.values()].filter((times) => times > 1),
+    [],
+  );
+  assert.ok(read.has("routes"));
+});
+
+test("createServer shows only the wrong element of a long array, in one line", () => {
+  const corsOrigins = [..."abcdefghijkl"].map((letter) => `https://${letter}.example`);
+  const message = `createServer: corsOrigins has 'm', and must be an array of origins like "https://example.com", or "*"`;
+  assert.throws(() => createServer({ routes: callRoutes, corsOrigins: [...corsOrigins, "m"] }), { message });
+  // biome-ignore lint/suspicious/noSparseArray: the hole is what is wrong
+  const interceptors = [, (next: unknown) => next] as never;
+  assert.throws(() => createServer({ routes: callRoutes, interceptors }), {
+    message: "createServer: interceptors has undefined, and must be an array of functions",
+  });
+  const long = { corsOrigins, limits: "x".repeat(1_000) } as never;
+  assert.throws(() => createServer({ routes: callRoutes, limits: long }), { message: /^.{1,300}$/ });
+});

@@ -28,9 +28,8 @@ export class Adapter {
    * `ReceivedRequest.source`. Throws what `createServer` throws.
    */
   constructor(options: RoutesOptions, contextValues: ((source: never) => ContextValues) | undefined) {
-    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     const values = contextValues && (({ source }: Exchange) => contextValues(source as never));
-    this.#routes = new ServedRoutes({ health: false, reflection: false, ...(given as typeof options) }, values);
+    this.#routes = new ServedRoutes({ health: false, reflection: false, ...options }, values);
     const { handle, limits, onLimit } = this.#routes;
     this.#connections = new AdapterConnections({
       handler: handle,

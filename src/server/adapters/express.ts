@@ -1,7 +1,7 @@
 /** The middleware for Express. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
-import { ROUTES_RULES, SERVER_RULES, validateOptions } from "../option-validation.ts";
+import { ROUTES_RULES, readOptions, SERVER_RULES } from "../option-validation.ts";
 import type { RoutesOptions } from "../server-options.ts";
 import { Adapter } from "./adapter.ts";
 
@@ -31,8 +31,7 @@ export interface ExpressMiddlewareOptions<Request> extends RoutesOptions {
  */
 // biome-ignore lint/suspicious/noExplicitAny: the type of Express's request, without a dependency on Express
 export function expressMiddleware<Request = any>(options: ExpressMiddlewareOptions<Request>): ExpressMiddleware {
-  validateOptions("expressMiddleware", options, RULES);
-  const { contextValues, ...routesOptions } = options;
+  const { contextValues, ...routesOptions } = readOptions("expressMiddleware", options, RULES);
   const adapter = new Adapter(routesOptions, contextValues);
   return (request, response, next) => {
     if (!adapter.isProcedure(request.url ?? "")) {

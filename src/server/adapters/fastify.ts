@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
 import { pathWithoutQuery } from "../http/exchange.ts";
-import { type OptionRule, ROUTES_RULES, SERVER_RULES, validateOptions } from "../option-validation.ts";
+import { type OptionRule, ROUTES_RULES, readOptions, SERVER_RULES } from "../option-validation.ts";
 import type { RoutesOptions } from "../server-options.ts";
 import { Adapter, type NodeServerRequest, type NodeServerResponse } from "./adapter.ts";
 
@@ -81,8 +81,8 @@ function register<Request>(
   instance: FastifyInstanceLike,
   options: FastifyPluginOptions<Request> & RoutesOptions,
 ): void {
-  validateOptions("fastifyPlugin", options, RULES);
-  const { contextValues, shutdownTimeoutMs, shutdownError, ...routesOptions } = options;
+  const read = readOptions("fastifyPlugin", options, RULES);
+  const { contextValues, shutdownTimeoutMs, shutdownError, ...routesOptions } = read;
   for (const name of REGISTER_OPTIONS) delete (routesOptions as Record<string, unknown>)[name];
   const signals = routesOptions.shutdownSignal === undefined ? [] : [routesOptions.shutdownSignal];
   if (shutdownTimeoutMs !== undefined) signals.push(abortAfterClose(instance, shutdownTimeoutMs, shutdownError));

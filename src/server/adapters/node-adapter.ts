@@ -1,7 +1,7 @@
 /** The adapter for the servers of node:http, node:https and node:http2. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
-import { ROUTES_RULES, SERVER_RULES, validateOptions } from "../option-validation.ts";
+import { ROUTES_RULES, readOptions, SERVER_RULES } from "../option-validation.ts";
 import type { RoutesOptions } from "../server-options.ts";
 import { Adapter, type NodeServerRequest, type NodeServerResponse } from "./adapter.ts";
 
@@ -28,8 +28,7 @@ export interface NodeAdapterOptions extends RoutesOptions {
  * for an invalid option, and Error if the routes register a procedure twice.
  */
 export function nodeAdapter(options: NodeAdapterOptions): NodeHandler {
-  validateOptions("nodeAdapter", options, RULES);
-  const { fallback, contextValues, ...routesOptions } = options;
+  const { fallback, contextValues, ...routesOptions } = readOptions("nodeAdapter", options, RULES);
   const adapter = new Adapter(routesOptions, contextValues);
   return (request, response) => {
     if (fallback !== undefined && !adapter.isProcedure(request.url ?? "")) {

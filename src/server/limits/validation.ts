@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { defaultLimits } from "./defaults.ts";
 import type { Limit } from "./definition.ts";
-import { LIMITS, type LimitName, type Limits } from "./limits.ts";
+import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
 import { RENAMES, renamed } from "./renamed-options.ts";
 
 /** The maximum of a limit by default. A longer timer in Node (ms) or a larger HTTP/2 window (bytes) is impossible. */
@@ -21,10 +21,12 @@ export function limitRange(name: LimitName): { readonly min: number; readonly ma
  */
 export function completeLimits(given: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...defaultLimits() };
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(LIMITS, name)) throw unknownLimit(name);
+  // Includes the limits that an object inherits, such as one from Object.create(defaults).
+  for (const name in given) if (!Object.hasOwn(LIMITS, name)) throw unknownLimit(name);
+  for (const name of LIMIT_NAMES) {
+    const value = given[name];
     if (value === undefined) continue;
-    const error = invalidValue(name as LimitName, value);
+    const error = invalidValue(name, value);
     if (error !== undefined) throw error;
     limits[name] = value;
   }

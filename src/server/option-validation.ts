@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { FALLBACKS, isFallback } from "./fallback/fallback.ts";
 import { isCorsOrigin } from "./http/cors.ts";
 import { RENAMES, renamed } from "./limits/renamed-options.ts";
+import { type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
 import type { RoutesOptions, ServerOptions } from "./server-options.ts";
 
 /** A test of an option's value, and the values that pass it as the end of the sentence "... must be". */
@@ -11,6 +12,8 @@ export interface OptionRule {
   readonly allowed: string;
   /** A test of each element, for an option that is an array. */
   readonly passesEach?: (element: unknown) => boolean;
+  /** True if no message may contain the value. */
+  readonly isSecret?: boolean;
 }
 
 /** A rule for each option in `Options`. */
@@ -69,10 +72,7 @@ export const SERVER_RULES: OptionRules<ServerOptions> = {
   http2: { passes: (value) => value === "built-in" || value === "node", allowed: '"built-in" or "node"' },
   homePage: BOOLEAN,
   page: OBJECT,
-  tls: {
-    passes: (value) => isObject(value) && value.cert !== undefined && value.key !== undefined,
-    allowed: "an object with cert and key in PEM",
-  },
+  tls: { passes: isObject, allowed: "an object with cert and key in PEM", isSecret: true }, // validateCredentials checks more
 };
 
 /**
@@ -100,8 +100,9 @@ export function readOptions<Options extends object>(
 }
 
 /** Returns `value` if it passes the rule. Otherwise throws TypeError. */
-function checked(name: string, value: unknown, { passes, allowed, passesEach }: OptionRule): unknown {
+function checked(name: string, value: unknown, { passes, allowed, passesEach, isSecret }: OptionRule): unknown {
   if (passes(value)) return value;
+  if (isSecret) throw new TypeError(`${name} of type ${typeof value} must be ${allowed}`);
   const newValue = name.endsWith(": http2") ? renamed(RENAMES.http2, String(value)) : undefined;
   if (newValue !== undefined) throw new TypeError(`${name} ${show(value)} was renamed to "${newValue}"`);
   if (passesEach === undefined || !Array.isArray(value))
@@ -110,7 +111,7 @@ function checked(name: string, value: unknown, { passes, allowed, passesEach }: 
 }
 
 function validateTogether(creator: string, options: Readonly<Record<string, unknown>>): void {
-  const { routes, connect, grpc, grpcWeb, limits, readMaxBytes, page, requestPathPrefix = "" } = options;
+  const { routes, connect, grpc, grpcWeb, limits, readMaxBytes, page, requestPathPrefix = "", tls } = options;
   if (routes === undefined) throw new TypeError(`${creator}: routes is missing; it registers the services`);
   if (connect === false && grpc === false && grpcWeb === false)
     throw new TypeError(`${creator}: connect, grpc and grpcWeb are all false; at least one protocol must be served`);
@@ -118,6 +119,7 @@ function validateTogether(creator: string, options: Readonly<Record<string, unkn
     throw new TypeError(`${creator}: readMaxBytes and limits.messageBytes are the same limit; give one of them`);
   if (page !== undefined && requestPathPrefix !== "")
     throw new TypeError(`${creator}: the page does not call services below requestPathPrefix; give one of them`);
+  if (tls !== undefined) validateCredentials(`${creator}: tls`, tls as TlsCredentials);
 }
 
 function unknownOption(creator: string, name: string, known: readonly string[]): TypeError {

@@ -15,7 +15,7 @@ import {
   nameOf,
   nodeListenOptions,
 } from "./listener/listen-address.ts";
-import type { TlsCredentials } from "./listener/tls-credentials.ts";
+import { type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
 import { quote } from "./log/quote.ts";
 import { readOptions, SERVER_RULES } from "./option-validation.ts";
 import { Port } from "./port.ts";
@@ -61,8 +61,8 @@ export interface Server {
   accept(connection: Duplex): void;
   /**
    * Uses `credentials` for new connections; open connections keep their old credentials. Throws Error if the server was
-   * created without TLS, or if `clientCa` is added or removed. Throws Node's error if the credentials are invalid. If it
-   * throws, new connections still get the old credentials.
+   * created without TLS, or if `clientCa` is added or removed. Throws TypeError for an unknown field and for text that is not
+   * PEM, and Node's error if the credentials are otherwise invalid. If it throws, new connections still get the old ones.
    */
   renewTls(credentials: TlsCredentials): void;
   /**
@@ -79,7 +79,7 @@ export interface Server {
 /**
  * Creates a server that does not listen yet. Reads `options` once, so that later changes of them have no effect. Throws
  * TypeError if an option is unknown or invalid, and RangeError if the number of a limit is not allowed. Throws Error if the
- * routes register a procedure twice, and Node's error if the TLS credentials are invalid.
+ * routes register a procedure twice, and Node's error if the key is invalid or does not belong to the certificate.
  */
 export function createServer(options: ServerOptions): Server {
   const server = new ConnectServer(options);
@@ -136,6 +136,7 @@ class ConnectServer implements Server {
   }
 
   renewTls(credentials: TlsCredentials): void {
+    validateCredentials("renew TLS credentials", credentials);
     this.#port.renewTls(credentials);
   }
 

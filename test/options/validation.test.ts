@@ -5,6 +5,7 @@ import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import type { SERVER_RULES } from "../../src/server/option-validation.ts";
 import { createServer, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
+import { AUTHORITY, SERVER } from "../support/certificates.ts";
 
 /** Values that each option refuses, besides a symbol. Options of the same type share the values. */
 const NOT_BOOLEAN = [0, "true", null];
@@ -26,7 +27,7 @@ const WRONG: { readonly [K in keyof typeof SERVER_RULES]: readonly unknown[] } =
   http2: ["own", "h2", true, null],
   homePage: NOT_BOOLEAN,
   page: [true, null],
-  tls: [true, {}, { cert: "x" }, null],
+  tls: [true, "x", [], null],
   limits: NOT_OBJECT,
   log: NOT_FUNCTION,
   acceptCompression: ["gzip", ["gzip"], [{ name: "gzip" }], null],
@@ -183,3 +184,37 @@ test("createServer shows only the wrong element of a long array, in one line", (
   const long = { corsOrigins, limits: "x".repeat(1_000) } as never;
   assert.throws(() => createServer({ routes: callRoutes, limits: long }), { message: /^.{1,300}$/ });
 });
+
+for (const [what, tls, message] of [
+  [
+    "an option of Node's own servers",
+    { ...SERVER, requestCert: true },
+    /^createServer: tls: unknown field requestCert;/,
+  ],
+  [
+    "the authorities under the name of Node",
+    { ...SERVER, ca: AUTHORITY.cert },
+    /^createServer: tls: unknown field ca;/,
+  ],
+  ["no key", { cert: SERVER.cert }, /^createServer: tls: key must be a private key in PEM, as text or bytes$/],
+  ["no certificate", { key: SERVER.key }, /^createServer: tls: cert must be a certificate in PEM, as text or bytes$/],
+  ["a number", { ...SERVER, cert: 1 }, /^createServer: tls: cert must be /],
+  ["an array", { ...SERVER, key: [SERVER.key] }, /^createServer: tls: key must be /],
+  ["two fields in each other's place", { cert: SERVER.key, key: SERVER.cert }, /^createServer: tls: cert must be /],
+  ["empty authorities, which Node replaces", { ...SERVER, clientCa: "" }, /^createServer: tls: clientCa must be /],
+  ["null authorities", { ...SERVER, clientCa: null }, /^createServer: tls: clientCa must be /],
+  [
+    "authorities cut short",
+    { ...SERVER, clientCa: SERVER.cert.slice(0, 100) },
+    /^createServer: tls: clientCa must be /,
+  ],
+  ["the key alone", SERVER.key, /^createServer: tls(?: of type string|:) must be an object with cert and key in PEM$/],
+] as const) {
+  test(`createServer refuses TLS with ${what}, and keeps the key to itself`, async (t) => {
+    assert.throws(() => createServer({ routes: callRoutes, tls: tls as never }), { name: "TypeError", message });
+    const server = createServer({ routes: callRoutes, tls: SERVER });
+    t.after(() => server.close());
+    const ofRenewal = new RegExp(message.source.replace("createServer: tls", "renew TLS credentials"));
+    assert.throws(() => server.renewTls(tls as never), { name: "TypeError", message: ofRenewal });
+  });
+}

@@ -1,5 +1,5 @@
 /** The certificate and key of a TLS server, and the TLS options that follow from them. */
-import { constants } from "node:crypto";
+import { constants, X509Certificate } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
 
 /** The certificate and key of a server, and the authorities of its clients. */
@@ -13,6 +13,44 @@ export interface TlsCredentials {
    * certificate signed by one of these authorities. Default: clients need no certificate.
    */
   readonly clientCa?: string | Buffer | undefined;
+}
+
+/** The fields of credentials, each with the label of its blocks in PEM (RFC 7468). */
+const LABELS: { readonly [K in keyof TlsCredentials]-?: string } = {
+  cert: "CERTIFICATE",
+  key: "PRIVATE KEY",
+  clientCa: "CERTIFICATE",
+};
+
+/**
+ * Throws TypeError if a field is unknown, or is not in PEM. Node would ignore the options of its own servers, such as
+ * `requestCert`, and would replace an empty `clientCa` by its list of public authorities. The message begins with `subject`, and
+ * has no value, because the key is a secret.
+ */
+export function validateCredentials(subject: string, credentials: TlsCredentials): void {
+  if (typeof credentials !== "object" || credentials === null)
+    throw new TypeError(`${subject}: must be an object with cert and key in PEM`);
+  const fields = Object.keys(LABELS).join(", ");
+  for (const field in credentials)
+    if (!Object.hasOwn(LABELS, field))
+      throw new TypeError(`${subject}: unknown field ${field}; the fields are ${fields}`);
+  for (const [field, label] of Object.entries(LABELS)) {
+    const value: unknown = credentials[field as keyof TlsCredentials];
+    const isLeftOut = value === undefined && field === "clientCa";
+    if (!isLeftOut && !isPem(value, label))
+      throw new TypeError(`${subject}: ${field} must be a ${label.toLowerCase()} in PEM, as text or bytes`);
+  }
+}
+
+function isPem(value: unknown, label: string): boolean {
+  if (typeof value !== "string" && !(value instanceof Uint8Array)) return false;
+  const text = typeof value === "string" ? value : Buffer.from(value).toString("latin1");
+  if (!new RegExp(`-----BEGIN [A-Z0-9 ]*${label}-----`).test(text)) return false;
+  try {
+    return label !== "CERTIFICATE" || new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -395,6 +395,8 @@ test("wrong options are a TypeError in a sentence when the adapter is created", 
   assert.throws(create({ fallback: {} }), /^TypeError: nodeAdapter: fallback {} must be a function$/);
   assert.throws(create({ contextValues: 1 }), /^TypeError: nodeAdapter: contextValues 1 must be a function$/);
   assert.throws(create({ limits: { messageBites: 1 } }), /^TypeError: limits\.messageBites: unknown limit/);
+  const connections = /^TypeError: nodeAdapter: limits\.connections is not enforced by an adapter, but by the server/;
+  assert.throws(create({ limits: { connections: 1 } }), connections);
   assert.throws(() => nodeAdapter({} as never), /^TypeError: nodeAdapter: routes is missing/);
   create({ fallback: undefined, health: undefined, contextValues: undefined })();
 });
@@ -469,15 +471,18 @@ async function stuck2(t: TestContext, authority: string): Promise<boolean> {
   return session.closed;
 }
 
-test("a client that reads too slowly is disconnected, and without readBytesPerSecond it is not", async (t) => {
-  for (const readBytesPerSecond of [1_000_000, 0]) {
-    const routes = echoRoutes({ say: () => ({ value: "x".repeat(8_000_000) }) });
-    const limits = { readBytesPerSecond, readRateMs: 200 };
-    const { authority, limits: reached } = await startAdapter(t, "http.createServer", { routes, limits });
-    assert.equal(await stuck1(t, authority), readBytesPerSecond > 0);
-    assert.equal(reached.length, readBytesPerSecond > 0 ? 1 : 0);
-  }
-});
+for (const server of ["http.createServer", "http2.createServer"] as const) {
+  test(`a client that reads too slowly is disconnected, and without readBytesPerSecond it is not, on ${server}`, async (t) => {
+    for (const readBytesPerSecond of [1_000_000, 0]) {
+      const routes = echoRoutes({ say: () => ({ value: "x".repeat(8_000_000) }) });
+      const limits = { readBytesPerSecond, readRateMs: 200 };
+      const { authority, limits: reached } = await startAdapter(t, server, { routes, limits });
+      const closed = server === "http2.createServer" ? await stuck2(t, authority) : await stuck1(t, authority);
+      assert.equal(closed, readBytesPerSecond > 0);
+      assert.equal(reached.length, readBytesPerSecond > 0 ? 1 : 0);
+    }
+  });
+}
 
 for (const server of ["http.createServer", "http2.createServer"] as const) {
   test(`close of the server waits for the calls in flight, on ${server}`, async (t) => {

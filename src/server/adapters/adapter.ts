@@ -7,9 +7,9 @@ import { Budget } from "../limits/budget.ts";
 import { QueuedResponses } from "../limits/queued-responses.ts";
 import { NodeRequestHeads } from "../node-http/request-head.ts";
 import { ServedRoutes } from "../served-routes.ts";
-import type { RoutesOptions } from "../server-options.ts";
 import { AdapterConnections } from "./connections.ts";
 import { AdapterExchange, type ReceivedRequest } from "./exchange.ts";
+import type { AdapterOptions } from "./options.ts";
 import { ReadBodyExchange, readBodyOf } from "./read-body.ts";
 
 /** A request of node:http, node:https or node:http2. */
@@ -27,7 +27,7 @@ export class Adapter {
    * Health and reflection are off by default, because the adapters of Connect add no services. `contextValues` gets
    * `ReceivedRequest.source`. Throws what `createServer` throws.
    */
-  constructor(options: RoutesOptions, contextValues: ((source: never) => ContextValues) | undefined) {
+  constructor(options: AdapterOptions, contextValues: ((source: never) => ContextValues) | undefined) {
     const values = contextValues && (({ source }: Exchange) => contextValues(source as never));
     this.#routes = new ServedRoutes({ health: false, reflection: false, ...options }, values);
     const { handle, limits, onLimit } = this.#routes;
@@ -57,7 +57,7 @@ export class Adapter {
   handle(received: ReceivedRequest): void {
     const { req, res, path } = received;
     if (isClosed(req, res)) return;
-    const connection = this.#connections.of(req);
+    const connection = this.#connections.of(req, res);
     const head = this.#heads.of(req, connection.isSecure, path);
     const body = readBodyOf(received);
     this.#routes.handle(

@@ -1,6 +1,6 @@
 /** The connections of servers that are not this project's, each with the limits that an adapter enforces. */
-import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest, Http2Session } from "node:http2";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerResponse, Http2Session } from "node:http2";
 import { Socket } from "node:net";
 import type { HttpContext } from "../http/http-context.ts";
 import { type ConnectionSocket, NodeConnection } from "../node-http/connection.ts";
@@ -16,40 +16,36 @@ export class AdapterConnections {
   }
 
   /** Returns the connection of a request. The connection is created at its first request, and forgotten when it closes. */
-  of(req: IncomingMessage | Http2ServerRequest): NodeConnection {
-    const key = req.httpVersionMajor === 2 ? (req as Http2ServerRequest).stream.session : req.socket;
-    return this.#connections.get(key as Socket) ?? this.#create(key);
+  of(req: IncomingMessage, res: ServerResponse): NodeConnection {
+    const { stream } = res as { stream?: Http2ServerResponse["stream"] };
+    const key = stream === undefined ? req.socket : stream.session;
+    return this.#connections.get(key as Socket) ?? this.#create(key, res);
   }
 
-  #create(key: Socket | Http2Session | undefined): NodeConnection {
+  #create(key: Socket | Http2Session | undefined, res: ServerResponse): NodeConnection {
     // A test may pass an object that is not a socket, as Fastify's `inject` does. Such an object never closes.
-    if (!isOpen(key)) return new NodeConnection(NO_SOCKET, this.#context);
-    const socket = key instanceof Socket ? key : new SessionSocket(key);
-    const connection = new NodeConnection(socket, this.#context);
+    if (!isOpen(key)) return new NodeConnection({ destroy: () => res.destroy() }, this.#context);
+    const connection = new NodeConnection(key instanceof Socket ? key : new SessionSocket(key), this.#context);
     this.#connections.add(key, connection);
     key.once("close", () => this.#connections.delete(key));
     return connection;
   }
 }
 
-/** The socket of an HTTP/2 session, which must not be used directly. Node does not tell how many bytes wait in a session. */
+/** The socket of an HTTP/2 session, which Node does not allow to be used directly. */
 class SessionSocket implements ConnectionSocket {
-  readonly #session: Http2Session;
-  readonly writableLength = 0;
-  readonly bytesWritten = 0;
   readonly encrypted: boolean;
+  readonly #session: Http2Session;
 
   constructor(session: Http2Session) {
-    this.#session = session;
     this.encrypted = session.encrypted === true;
+    this.#session = session;
   }
 
   destroy(): void {
     this.#session.destroy();
   }
 }
-
-const NO_SOCKET: ConnectionSocket = { writableLength: 0, bytesWritten: 0, destroy() {} };
 
 function isOpen(key: Socket | Http2Session | undefined): key is Socket | Http2Session {
   return key !== undefined && !key.destroyed && (key instanceof Socket || "goaway" in key);

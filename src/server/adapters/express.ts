@@ -1,9 +1,8 @@
 /** The middleware for Express. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
-import { ROUTES_RULES, readOptions, SERVER_RULES } from "../option-validation.ts";
-import type { RoutesOptions } from "../server-options.ts";
 import { Adapter } from "./adapter.ts";
+import { ADAPTER_RULES, type AdapterOptions, readAdapterOptions } from "./options.ts";
 
 /** Middleware of Express 4 and 5. */
 export type ExpressMiddleware = (
@@ -16,7 +15,7 @@ export type ExpressMiddleware = (
  * The options of `expressMiddleware`: those of expressConnectMiddleware and of the routes. Only `routes` is required.
  * `Request` is Express's type of a request.
  */
-export interface ExpressMiddlewareOptions<Request> extends RoutesOptions {
+export interface ExpressMiddlewareOptions<Request> extends AdapterOptions {
   /**
    * Makes the context values of each call, from Express's request. An error ends the call like an error of a handler.
    * Default: the values only have the peer (`peerKey`), which they have in any case.
@@ -31,7 +30,7 @@ export interface ExpressMiddlewareOptions<Request> extends RoutesOptions {
  */
 // biome-ignore lint/suspicious/noExplicitAny: the type of Express's request, without a dependency on Express
 export function expressMiddleware<Request = any>(options: ExpressMiddlewareOptions<Request>): ExpressMiddleware {
-  const { contextValues, ...routesOptions } = readOptions("expressMiddleware", options, RULES);
+  const { contextValues, ...routesOptions } = readAdapterOptions("expressMiddleware", options, ADAPTER_RULES);
   const adapter = new Adapter(routesOptions, contextValues);
   return (request, response, next) => {
     if (!adapter.isProcedure(request.url ?? "")) {
@@ -42,5 +41,3 @@ export function expressMiddleware<Request = any>(options: ExpressMiddlewareOptio
     adapter.handle({ req: request, res: response, source: request, parsedBody });
   };
 }
-
-const RULES = { ...ROUTES_RULES, contextValues: SERVER_RULES.contextValues };

@@ -2,9 +2,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
 import { pathWithoutQuery } from "../http/exchange.ts";
-import { type OptionRule, ROUTES_RULES, readOptions, SERVER_RULES } from "../option-validation.ts";
-import type { RoutesOptions } from "../server-options.ts";
+import type { OptionRule } from "../option-validation.ts";
 import { Adapter, type NodeServerRequest, type NodeServerResponse } from "./adapter.ts";
+import { ADAPTER_RULES, type AdapterOptions, readAdapterOptions } from "./options.ts";
 
 /** The part of Fastify's instance that the plugin uses. */
 export interface FastifyInstanceLike {
@@ -32,9 +32,9 @@ type FastifyParser = (request: unknown, payload: unknown, done: (error: Error | 
 /**
  * The options of `fastifyPlugin`: those of fastifyConnectPlugin and of the routes. `Request` is Fastify's type of a request.
  */
-export interface FastifyPluginOptions<Request> extends Omit<RoutesOptions, "routes"> {
+export interface FastifyPluginOptions<Request> extends Omit<AdapterOptions, "routes"> {
   /** Registers the services. Default: none, and the plugin does nothing. */
-  readonly routes?: RoutesOptions["routes"];
+  readonly routes?: AdapterOptions["routes"];
   /**
    * Makes the context values of each call, from Fastify's request. An error ends the call like an error of a handler.
    * Default: the values only have the peer (`peerKey`), which they have in any case.
@@ -68,8 +68,7 @@ export function fastifyPlugin<Request = any>(
   done: (error?: Error) => void,
 ): void {
   try {
-    const { routes } = options;
-    if (routes !== undefined) register(instance, { ...options, routes });
+    if (hasRoutes(options)) register(instance, options);
   } catch (error) {
     done(error as Error);
     return;
@@ -77,11 +76,14 @@ export function fastifyPlugin<Request = any>(
   done();
 }
 
-function register<Request>(
-  instance: FastifyInstanceLike,
-  options: FastifyPluginOptions<Request> & RoutesOptions,
-): void {
-  const read = readOptions("fastifyPlugin", options, RULES);
+type WithRoutes<Request> = FastifyPluginOptions<Request> & Pick<AdapterOptions, "routes">;
+
+function hasRoutes<Request>(options: FastifyPluginOptions<Request>): options is WithRoutes<Request> {
+  return options.routes !== undefined;
+}
+
+function register<Request>(instance: FastifyInstanceLike, options: WithRoutes<Request>): void {
+  const read = readAdapterOptions("fastifyPlugin", options, RULES);
   const { contextValues, shutdownTimeoutMs, shutdownError, ...routesOptions } = read;
   for (const name of REGISTER_OPTIONS) delete (routesOptions as Record<string, unknown>)[name];
   const signals = routesOptions.shutdownSignal === undefined ? [] : [routesOptions.shutdownSignal];
@@ -127,9 +129,8 @@ const REGISTER_OPTIONS = ["prefix", "logLevel", "logSerializers"];
 
 const ANY: OptionRule = { passes: () => true, allowed: "anything" };
 const RULES = {
-  ...ROUTES_RULES,
-  contextValues: SERVER_RULES.contextValues,
-  shutdownTimeoutMs: ROUTES_RULES.maxTimeoutMs,
+  ...ADAPTER_RULES,
+  shutdownTimeoutMs: ADAPTER_RULES.maxTimeoutMs,
   shutdownError: ANY,
   ...Object.fromEntries(REGISTER_OPTIONS.map((name) => [name, ANY])),
 };

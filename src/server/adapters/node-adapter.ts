@@ -1,15 +1,14 @@
 /** The adapter for the servers of node:http, node:https and node:http2. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
-import { ROUTES_RULES, readOptions, SERVER_RULES } from "../option-validation.ts";
-import type { RoutesOptions } from "../server-options.ts";
 import { Adapter, type NodeServerRequest, type NodeServerResponse } from "./adapter.ts";
+import { ADAPTER_RULES, type AdapterOptions, readAdapterOptions } from "./options.ts";
 
 /** A listener for the requests of http.Server, https.Server, http2.Http2Server or http2.Http2SecureServer. */
 export type NodeHandler = (request: NodeServerRequest, response: NodeServerResponse) => void;
 
 /** The options of `nodeAdapter`: those of connectNodeAdapter and of the routes. Only `routes` is required. */
-export interface NodeAdapterOptions extends RoutesOptions {
+export interface NodeAdapterOptions extends AdapterOptions {
   /**
    * Handles the requests to paths that are not procedures, with Node's objects, which are untouched. Default: such a
    * request gets the error unimplemented in its protocol, which is status 404 except in gRPC and gRPC-Web.
@@ -28,7 +27,7 @@ export interface NodeAdapterOptions extends RoutesOptions {
  * for an invalid option, and Error if the routes register a procedure twice.
  */
 export function nodeAdapter(options: NodeAdapterOptions): NodeHandler {
-  const { fallback, contextValues, ...routesOptions } = readOptions("nodeAdapter", options, RULES);
+  const { fallback, contextValues, ...routesOptions } = readAdapterOptions("nodeAdapter", options, RULES);
   const adapter = new Adapter(routesOptions, contextValues);
   return (request, response) => {
     if (fallback !== undefined && !adapter.isProcedure(request.url ?? "")) {
@@ -41,5 +40,4 @@ export function nodeAdapter(options: NodeAdapterOptions): NodeHandler {
   };
 }
 
-const { contextValues } = SERVER_RULES;
-const RULES = { ...ROUTES_RULES, contextValues, fallback: contextValues };
+const RULES = { ...ADAPTER_RULES, fallback: ADAPTER_RULES.contextValues };

@@ -34,7 +34,7 @@ export interface NodeRequest {
 }
 
 /** The part of a socket that a connection uses. */
-export interface ConnectionSocket extends Pick<Socket, "writableLength" | "bytesWritten"> {
+export interface ConnectionSocket extends Partial<Pick<Socket, "writableLength" | "bytesWritten">> {
   /** True for TLS. A plain socket of Node's does not have this property. */
   readonly encrypted?: boolean;
   destroy(): void;
@@ -61,6 +61,8 @@ export class NodeConnection implements ResponseHolder {
   newest: NodeRequest | undefined;
   /** Response bytes that wait for the client. */
   queuedBytes = 0;
+  /** Response bytes that have waited, and that the client has read then. */
+  #readBytes = 0;
   #isShed = false;
   /** Requests whose response is not sent yet, in the order in which they were received. */
   readonly requests = new Set<NodeRequest>();
@@ -84,6 +86,7 @@ export class NodeConnection implements ResponseHolder {
   changeQueued(change: number): void {
     if (this.#isShed || change === 0) return;
     this.queuedBytes += change;
+    if (change < 0) this.#readBytes -= change;
     this.context.queued.changed(this, change);
   }
 
@@ -113,7 +116,8 @@ export class NodeConnection implements ResponseHolder {
   /** Enforces the limits on time and on the read rate, at the time `now` in ms of `processNow`. */
   checkLimits(now: number): void {
     const { limits, onLimit } = this.context;
-    const { writableLength, bytesWritten } = this.#socket;
+    // The socket below an HTTP/2 session does not have the bytes that wait for flow-control window.
+    const { writableLength = this.queuedBytes, bytesWritten = this.#readBytes + this.queuedBytes } = this.#socket;
     const tooSlow = this.#readRate.check(now, writableLength, bytesWritten - writableLength);
     if (tooSlow !== undefined) {
       onLimit("readBytesPerSecond", tooSlow);

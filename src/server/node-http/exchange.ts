@@ -19,7 +19,7 @@ import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { closeAfter, discardRest, hasBody, hasEnded, holdResponse } from "./early-response.ts";
 import { ListenerRequest } from "./listener-request.ts";
 import { NodeRequestHeads } from "./request-head.ts";
-import { PIECE_BYTES, ResponseWriter } from "./response.ts";
+import { latin1, PIECE_BYTES, ResponseWriter } from "./response.ts";
 
 /** Error codes of HTTP/2 (RFC 9113, 7). Importing them from node:http2 would load that module for HTTP/1.1 too. */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
@@ -191,11 +191,17 @@ export class NodeExchange implements BodyOwner, NodeRequest {
 
   respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
     if (this.#isOver()) return;
+    const { isClosing, context } = this.#connection;
+    const isDue = isClosing || hasEnded(this.#req, this.#res, this.request);
+    if (isDue && !isClosing && trailers.length === 0 && this.#response.trySendWhole(head, body)) {
+      this.#isFinished = true;
+      this.#req.resume();
+      return;
+    }
     // Both calls come before anything is sent, because Node throws if a field cannot be sent.
     this.#response.setTrailers(trailers);
     this.#response.setHead(head);
-    const { isClosing, context } = this.#connection;
-    if (isClosing || hasEnded(this.#req, this.#res, this.request)) this.#send(body, trailers);
+    if (isDue) this.#send(body, trailers);
     else {
       this.#buffered?.stop();
       this.#sendHeld = holdResponse(this.#req, this.#res, context.limits, () => {
@@ -213,9 +219,8 @@ export class NodeExchange implements BodyOwner, NodeRequest {
       if (written === undefined) this.end();
       else void written.then(() => this.end());
     } else if (body.length === 0) this.#finish();
-    else if (body.length <= PIECE_BYTES) {
-      this.#finish(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"));
-    } else {
+    else if (body.length <= PIECE_BYTES) this.#finish(latin1(body));
+    else {
       this.#isFinished = true;
       void this.#response.writeWhole(body).then(() => this.#finish());
     }
@@ -240,7 +245,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
 
   reset(reason: ResetReason = "cancel"): void {
     const { stream } = this.#res as { stream?: Http2ServerResponse["stream"] };
-    if (stream === undefined) this.#req.socket.destroy();
+    if (stream === undefined) this.#connection.destroy();
     else stream.close(RESET_CODES[reason]);
   }
 

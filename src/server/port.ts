@@ -134,6 +134,7 @@ export class Port {
   /** Serves a connection whose TLS handshake the caller of `accept` has made. */
   #onDecrypted(socket: TLSSocket): void {
     if (this.#credentials?.clientCa === undefined || socket.authorized) {
+      socket.allowHalfOpen = true; // for a client that half-closes after its request
       detectByPreface(socket, this.#pending, this.#protocols);
     } else {
       this.#pending.report(socket, "it has no trusted client certificate");

@@ -42,10 +42,11 @@ export interface Server {
    */
   readonly health: HealthStatus;
   /**
-   * Listens on a TCP port, a Unix domain socket or an inherited socket. Each further call listens on one more address.
-   * Resolves with the bound address: port 0 picks a free port, and a path is returned unchanged. Rejects with TypeError if
-   * the address is invalid, with Node's error if the server cannot listen there, and with Error if `close` was called
-   * before. If it rejects, the server still listens on its other addresses.
+   * Listens on a TCP port, a Unix domain socket or an inherited socket. Each further call listens on one more address, and
+   * limits on connections count over all of them together. Resolves with the bound address: port 0 picks a free port, and a
+   * path is returned unchanged. Rejects with TypeError if the address is invalid, with Node's error if the server cannot
+   * listen there, and with Error if `close` was called before. If it rejects, the server still listens on its other
+   * addresses.
    */
   listen(address: { readonly port: number; readonly host?: string }): Promise<AddressInfo>;
   listen(address: { readonly path: string }): Promise<string>;

@@ -22,6 +22,7 @@ const CALL = {
   headers: { "content-type": "application/json" },
   body: '{"a":1,"b":2}',
 };
+const REQUEST = `POST ${CALL.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n${CALL.body}`;
 const CLIENT = await AUTHORITY.issue({ subject: "CN=a client" });
 const CLOSE_MS = 5_000;
 
@@ -212,16 +213,23 @@ for (const certified of [true, false]) {
   });
 }
 
-test("a client that half-closes an accepted socket after its request gets the response", async (t) => {
-  const { server } = startAccepting(t);
-  const client = await CONNECT["a socket"]?.(t, server);
-  client?.end("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  assert.match(String(Buffer.concat((await client?.toArray()) ?? [])), /^HTTP\/1\.1 200 OK\r\n.*serving\n$/s);
-});
+for (const [what, own] of [
+  ["an accepted socket", undefined],
+  ["a decrypted TLSSocket", undefined],
+  ["a decrypted TLSSocket", SERVER],
+] as const) {
+  test(`a client that half-closes ${what} of a server ${own ? "with" : "without"} TLS gets the response to its request`, async (t) => {
+    const { server } = startAccepting(t, { tls: own });
+    const isSecure = what !== "an accepted socket";
+    const port = await listen(t, isSecure ? tls.createServer(SERVER, server.accept) : net.createServer(server.accept));
+    const connection = over(net.connect(port, "127.0.0.1"), isSecure, "HTTP/1.1").createConnection();
+    connection.end(REQUEST);
+    assert.match(String(Buffer.concat(await connection.toArray())), /^HTTP\/1\.1 200 OK\r\n.*\{"sum":3\}$/s);
+  });
+}
 
 // Limits of a connection in memory, for which node:net does not measure anything.
 
-const REQUEST = `POST ${CALL.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n${CALL.body}`;
 const SETTINGS = "\0\0\0\x04\0\0\0\0\0";
 const PREFACE = `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${SETTINGS}${SETTINGS.replace("\x04\0", "\x04\x01")}`;
 const off = Number.POSITIVE_INFINITY;

@@ -113,7 +113,12 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
   async start({ options }) {
     const log: string[] = [];
     const stuck = new Set<() => void>();
-    const server = createServer({ routes: routesOf(stuck), log: (entry) => log.push(entry), ...options });
+    const server = createServer({
+      routes: routesOf(stuck),
+      homePage: true,
+      log: (entry) => log.push(entry),
+      ...options,
+    });
     const id = started++;
     servers.set(id, { server, log, stuck });
     const { port } = await server.listen({ host: "127.0.0.1", port: 0 });

@@ -25,14 +25,21 @@ const MAX_MESSAGE_BYTES = 0xffff_ffff;
 const BOOLEAN: OptionRule = { passes: (value) => typeof value === "boolean", allowed: "true or false" };
 const FUNCTION: OptionRule = { passes: (value) => typeof value === "function", allowed: "a function" };
 const OBJECT: OptionRule = { passes: isObject, allowed: "an object" };
+const MESSAGE_BYTES: OptionRule = {
+  passes: (value) => isWhole(value, 1, MAX_MESSAGE_BYTES),
+  allowed: `a whole number of bytes from 1 to ${MAX_MESSAGE_BYTES}`,
+};
 const FUNCTIONS = listOf("functions", (each) => typeof each === "function");
+
+/** Matches "", and a path of segments (RFC 3986, 3.3). Clients remove the segments "." and "..". */
+const PATH = /^(?:\/(?!\.\.?(?:\/|$))(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+)*$/i;
 
 /** The options of the routes and their calls. */
 export const ROUTES_RULES: OptionRules<RoutesOptions> = {
   routes: FUNCTION,
   requestPathPrefix: {
-    passes: (value) => typeof value === "string" && /^(?:\/[^/?#]+)*$/.test(value),
-    allowed: 'a path like "/api", which begins with "/" and does not end with one',
+    passes: (value) => typeof value === "string" && PATH.test(value),
+    allowed: 'a path like "/api", which begins with "/" and does not end with one, as it is in a URL',
   },
   corsOrigins: listOf('origins like "https://example.com", or "*"', isCorsOrigin),
   interceptors: FUNCTIONS,
@@ -49,12 +56,18 @@ export const ROUTES_RULES: OptionRules<RoutesOptions> = {
   limits: OBJECT, // each limit is validated by completeLimits
   log: FUNCTION,
   acceptCompression: listOf("objects with name, compress and decompress", isCompression),
-  compressMinBytes: bytes(0),
-  readMaxBytes: bytes(1),
-  writeMaxBytes: bytes(1),
+  compressMinBytes: {
+    passes: (value) => value === Number.POSITIVE_INFINITY || isWhole(value, 0, Number.MAX_SAFE_INTEGER),
+    allowed: "a whole number of bytes, or Infinity for no compression",
+  },
+  readMaxBytes: MESSAGE_BYTES,
+  writeMaxBytes: MESSAGE_BYTES,
   jsonOptions: OBJECT,
   binaryOptions: OBJECT,
-  maxTimeoutMs: { passes: (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), allowed: "a whole number of ms" },
+  maxTimeoutMs: {
+    passes: (value) => value === Number.POSITIVE_INFINITY || isWhole(value, 0, Number.MAX_SAFE_INTEGER),
+    allowed: "a whole number of ms, or Infinity",
+  },
   shutdownSignal: { passes: (value) => value instanceof AbortSignal, allowed: "an AbortSignal" },
   requireConnectProtocolHeader: BOOLEAN,
   requestGate: FUNCTION,
@@ -136,13 +149,6 @@ function listOf(allowed: string, passesEach: (element: unknown) => boolean): Opt
   };
 }
 
-function bytes(min: number): OptionRule {
-  return {
-    passes: (value) => isWhole(value, min, MAX_MESSAGE_BYTES),
-    allowed: `a whole number of bytes from ${min} to ${MAX_MESSAGE_BYTES}`,
-  };
-}
-
 function isWhole(value: unknown, min: number, max: number): boolean {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
@@ -158,7 +164,11 @@ function isHealthStatus(value: unknown): boolean {
 
 function isCompression(value: unknown): boolean {
   return (
-    isObject(value) && typeof value.name === "string" && isFunction(value.compress) && isFunction(value.decompress)
+    isObject(value) &&
+    typeof value.name === "string" &&
+    /^[\w!#$%&'*+.^`|~-]+$/.test(value.name) && // a token (RFC 9110, 5.6.2)
+    isFunction(value.compress) &&
+    isFunction(value.decompress)
   );
 }
 

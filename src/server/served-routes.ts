@@ -6,7 +6,7 @@ import { withCors } from "./http/cors.ts";
 import { type Handler, pathWithoutQuery } from "./http/exchange.ts";
 import type { Limits, OnLimit } from "./limits/limits.ts";
 import { completeLimits } from "./limits/validation.ts";
-import { logEntry } from "./log/entry.ts";
+import { createApplicationLog } from "./log/application-log.ts";
 import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
 import { CallValues } from "./rpc/context-values.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
@@ -54,8 +54,7 @@ export class ServedRoutes {
     this.health = typeof options.health === "object" ? options.health : new HealthStatus();
     const { limits, readMaxBytes } = options;
     this.limits = completeLimits(readMaxBytes === undefined ? limits : { ...limits, messageBytes: readMaxBytes });
-    const write = options.log ?? console.error;
-    this.log = (entry) => write(logEntry(entry));
+    this.log = createApplicationLog(options.log ?? console.error);
     this.throttledLog = createThrottledLog(this.log);
     this.onLimit = (limit, event) => this.throttledLog(limit, `limit ${limit}: ${event}`);
     const dispatcher = this.#createDispatcher();
@@ -108,7 +107,7 @@ export class ServedRoutes {
     const isOwn = (service: DescService): boolean => this.#own.all.includes(service);
     return new Dispatcher({
       routes: (router) => {
-        this.#options.routes(router);
+        throwIfPromise(this.#options.routes(router));
         this.#own = this.#registerOwnServices(router);
       },
       defaults: { ...this.#options, interceptors: [...interceptors] },
@@ -127,6 +126,13 @@ export class ServedRoutes {
       cutSignal: this.#cutoff.signal,
     });
   }
+}
+
+/** Throws TypeError if the result of `routes` is a promise: services that are registered later would not be served. */
+function throwIfPromise(result: unknown): void {
+  if (!(result instanceof Promise)) return;
+  result.catch(() => {}); // the error below is the one to report
+  throw new TypeError("routes: must register the services before it returns, and must not return a promise");
 }
 
 function unavailable(message: string): ConnectError {

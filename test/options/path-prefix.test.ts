@@ -16,7 +16,7 @@ const SUM = { proto: Buffer.from("\x08\x01\x10\x02"), json: Buffer.from('{"a":1,
 for (const fastPath of [true, false]) {
   const way = fastPath ? "with the fast path" : "without the fast path";
 
-  for (const requestPathPrefix of ["", "/api", "/v1/rpc"]) {
+  for (const requestPathPrefix of ["", "/api", "/v1/rpc", "/a%20b/.c/~d"]) {
     test(`calls of every protocol are served below "${requestPathPrefix}" and only there, ${way}`, async (t) => {
       const { authority } = await startServer(t, { fastPath, requestPathPrefix });
       const elsewhere = requestPathPrefix === "" ? "/api" : "";
@@ -75,7 +75,21 @@ test("the home page has the commands that work below the prefix", async (t) => {
   assert.doesNotMatch(text, /grpcurl|buf curl/);
 });
 
-for (const requestPathPrefix of ["api", "/api/", "/", "/a?b", "/a#b", "//", 1]) {
+for (const requestPathPrefix of [
+  "api",
+  "/api/",
+  "/",
+  "/a?b",
+  "/a#b",
+  "//",
+  1,
+  "/a b",
+  "/ü",
+  "/a/../b",
+  "/.",
+  "/%",
+  "/a\0",
+]) {
   test(`the prefix ${JSON.stringify(requestPathPrefix)} is refused`, () => {
     assert.throws(() => createServer({ routes: callRoutes, requestPathPrefix: requestPathPrefix as string }), {
       name: "TypeError",

@@ -7,11 +7,18 @@ import { createServer, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 
+const GZIP = {
+  name: "gzip",
+  compress: async (bytes: Uint8Array) => bytes,
+  decompress: async (bytes: Uint8Array) => bytes,
+};
+
 /** Values that each option refuses, besides a symbol. Options of the same type share the values. */
 const NOT_BOOLEAN = [0, "true", null];
 const NOT_FUNCTION = [true, "f", {}, null];
 const NOT_OBJECT = [true, "x", [], null];
-const NOT_BYTES = [-1, 1.5, Number.NaN, 2 ** 32, "1", null];
+const NOT_WHOLE = [-1, 1.5, Number.NaN, "1", null];
+const NOT_MESSAGE_BYTES = [0, 2 ** 32, Number.POSITIVE_INFINITY, ...NOT_WHOLE];
 const WRONG: { readonly [K in keyof typeof SERVER_RULES]: readonly unknown[] } = {
   routes: NOT_FUNCTION,
   requestPathPrefix: ["api", "/api/", null],
@@ -30,13 +37,13 @@ const WRONG: { readonly [K in keyof typeof SERVER_RULES]: readonly unknown[] } =
   tls: [true, "x", [], null],
   limits: NOT_OBJECT,
   log: NOT_FUNCTION,
-  acceptCompression: ["gzip", ["gzip"], [{ name: "gzip" }], null],
-  compressMinBytes: NOT_BYTES,
-  readMaxBytes: [0, ...NOT_BYTES],
-  writeMaxBytes: [0, ...NOT_BYTES],
+  acceptCompression: ["gzip", ["gzip"], [{ name: "gzip" }], [{ ...GZIP, name: "g\r\nzip" }], null],
+  compressMinBytes: NOT_WHOLE,
+  readMaxBytes: NOT_MESSAGE_BYTES,
+  writeMaxBytes: NOT_MESSAGE_BYTES,
   jsonOptions: NOT_OBJECT,
   binaryOptions: NOT_OBJECT,
-  maxTimeoutMs: [-1, 1.5, "1s", null],
+  maxTimeoutMs: NOT_WHOLE,
   shutdownSignal: [{}, true, null],
   requireConnectProtocolHeader: NOT_BOOLEAN,
   requestGate: NOT_FUNCTION,
@@ -216,5 +223,23 @@ for (const [what, tls, message] of [
     t.after(() => server.close());
     const ofRenewal = new RegExp(message.source.replace("createServer: tls", "renew TLS credentials"));
     assert.throws(() => server.renewTls(tls as never), { name: "TypeError", message: ofRenewal });
+  });
+}
+
+test("createServer takes Infinity for the options of Connect that have no maximum", () => {
+  createServer({
+    routes: callRoutes,
+    compressMinBytes: Number.POSITIVE_INFINITY,
+    maxTimeoutMs: Number.POSITIVE_INFINITY,
+  });
+});
+
+for (const [what, routes] of [
+  ["registers services too late", async (router: ConnectRouter) => void setImmediate(() => callRoutes(router))],
+  ["rejects", () => Promise.reject(new Error("no database"))],
+] as const) {
+  test(`createServer refuses an asynchronous function for routes that ${what}`, () => {
+    const message = "routes: must register the services before it returns, and must not return a promise";
+    assert.throws(() => createServer({ routes }), { name: "TypeError", message });
   });
 }

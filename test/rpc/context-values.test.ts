@@ -164,6 +164,16 @@ for (const fastPath of [true, false]) {
     assert.match(log.splice(0).join("\n"), /contextValues: the function must return ContextValues, not \{ user: 1 \}/);
   });
 
+  test(`a promise in place of ContextValues is an internal error, and its rejection is not unhandled, ${way}`, async (t) => {
+    const { authority, log } = await startServer(t, {
+      fastPath,
+      contextValues: (() => Promise.reject(new Error("invalid token"))) as never,
+      routes: echoRoutes({ say: (message) => message }),
+    });
+    for (const cell of POST_CELLS) assert.equal((await say(cell, authority)).code, "internal", cell.name);
+    assert.match(log.splice(0).join("\n"), /contextValues: the function must return ContextValues, not Promise/);
+  });
+
   test(`streams get the values, and their error, ${way}`, async (t) => {
     const { url } = await startServer(t, {
       fastPath,

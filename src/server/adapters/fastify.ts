@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
 import { pathWithoutQuery } from "../http/exchange.ts";
+import { MAX_TIMER_MS } from "../limits/process-clock.ts";
 import type { OptionRule } from "../option-validation.ts";
 import { Adapter, type NodeServerRequest, type NodeServerResponse } from "./adapter.ts";
 import { ADAPTER_RULES, type AdapterOptions, readAdapterOptions } from "./options.ts";
@@ -114,7 +115,7 @@ function register<Request>(instance: FastifyInstanceLike, options: WithRoutes<Re
 function abortAfterClose(instance: FastifyInstanceLike, ms: number, reason: unknown): AbortSignal {
   const controller = new AbortController();
   instance.addHook("preClose", (done) => {
-    setTimeout(() => controller.abort(reason), ms).unref();
+    setTimeout(() => controller.abort(reason), Math.min(ms, MAX_TIMER_MS)).unref();
     done();
   });
   return controller.signal;

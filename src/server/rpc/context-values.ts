@@ -68,6 +68,7 @@ export class CallValues implements ContextValues {
 
   /** Throws TypeError if `given`, the result of the application's function, is not ContextValues. */
   constructor(given: ContextValues, { peer }: Exchange) {
+    if (given instanceof Promise) given.catch(() => {}); // an unhandled rejection would end the process
     if (typeof given?.get !== "function" || typeof given.set !== "function" || typeof given.delete !== "function")
       throw new TypeError(`contextValues: the function must return ContextValues, not ${inspect(given, { depth: 0 })}`);
     this.#given = given;

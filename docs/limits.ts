@@ -12,17 +12,17 @@ export function limitsDocument(): string {
   return `# Limits
 
 The limits on what one client, and all clients together, may use up. \`npm run generate\` writes this file from
-[src/server/limits/limits.ts](../src/server/limits/limits.ts). The server and \`npm start -- --help\` read the same table.
+[src/server/limits/limits.ts](../src/server/limits/limits.ts). The server and \`--help\` of the program read the same table.
 
 Each limit can be set in three ways:
 
 - as an option: \`createServer({ routes, limits: { messageBytes: 1_048_576 } })\`
-- as a flag: \`npm start -- --message-bytes 1MiB\`
-- as an environment variable: \`MESSAGE_BYTES=1MiB npm start\`
+- as a flag of the program: \`--message-bytes 1MiB\`
+- as an environment variable of the program: \`MESSAGE_BYTES=1MiB\`
 
 The value of an option is a number of its unit: bytes, ms or the unit in the table. \`Infinity\` turns a limit off; a minimum rate
 in bytes per second is turned off by 0. Flags and variables also take a number with a unit (ms, s, m, h, KiB, MiB, GiB), or \`off\`.
-An invalid value is an error: \`npm start\` exits with 2, and \`createServer\` throws a RangeError or TypeError.
+An invalid value is an error: the program exits with 2, and \`createServer\` throws a RangeError or TypeError.
 
 The server logs each limit that is exceeded, at most one line a second for each.
 

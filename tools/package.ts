@@ -40,7 +40,7 @@ export function buildPackage(): void {
   finishDeclarations();
   writeJson("cjs/package.json", { type: "commonjs" });
   for (const name of ["package.json", "README.md", "CHANGELOG.md"]) cpSync(join(PACKAGE, name), join(DIST, name));
-  cpSync(join(ROOT, "LICENSE"), join(DIST, "LICENSE"));
+  for (const name of ["LICENSE", "docs/limits.md"]) cpSync(join(ROOT, name), join(DIST, name));
 }
 
 function copySources(): void {

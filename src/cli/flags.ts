@@ -12,7 +12,7 @@ export interface Flags {
 export interface FlagNames {
   /** The flags of the program. Each takes a value. */
   readonly known: readonly string[];
-  /** The known flags that also have the form `--no-NAME`, which sets the flag to "off". */
+  /** The flags that, if they are known, also have the form `--no-NAME`, which sets the flag to "off". */
   readonly switches: readonly string[];
   /** The flags that were renamed, with the new name of each. */
   readonly renamed: ReadonlyMap<string, string>;
@@ -39,7 +39,7 @@ export function readFlags(args: readonly string[], { known, switches, renamed }:
     if (token.kind === "positional") problems.push(`${JSON.stringify(token.value)}: must be a flag; see --help`);
     if (token.kind !== "option") continue;
     const { name, rawName, value } = token;
-    const off = value === undefined && switches.find((flag) => rawName === `--no-${flag}`);
+    const off = value === undefined && switches.find((flag) => rawName === `--no-${flag}` && known.includes(flag));
     if (off) values.set(off, "off");
     else if (renamed.has(name)) problems.push(`${rawName}: renamed to --${renamed.get(name)}`);
     else if (!known.includes(name)) problems.push(`${rawName}: unknown flag; see --help`);

@@ -31,7 +31,8 @@ ${INDENT}print this text
 ${INDENT}print the version
 
 The limits below protect the server from clients that use too much. The value off turns a limit
-off. docs/limits.md describes the effect of each limit and the reason for its default.
+off. docs/limits.md of the server describes the effect of each limit and the reason for its
+default.
 
 ${GROUPS.join("\n\n")}
 `;

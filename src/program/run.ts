@@ -8,31 +8,15 @@ import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
 import { createServer, type Server } from "../server/server.ts";
-import type { ServerOptions } from "../server/server-options.ts";
-import type { HealthStatus } from "../server/services/health-status.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
 import { usageLines } from "../server/site/usage.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { helpText } from "./help.ts";
+import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
 
-/** The options of `createServer` that are not settings of the command line, and the folder of the page. */
-export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {
-  /** The status that is served unless --health is off, for a program that changes it. Default: all are "serving". */
-  readonly health?: HealthStatus | undefined;
-  /**
-   * Folder of the built page, which browsers get at "/" as the setting --page says. Default: no page.
-   *
-   * @internal
-   */
-  readonly pageFolder?: string | undefined;
-  /**
-   * The text that --version prints. Default: the name and version in the nearest package.json above the main script, and the
-   * version of Node.
-   */
-  readonly version?: string | undefined;
-}
+export type { ProgramOptions } from "./options.ts";
 
 /** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
 const ECHO_MS = 500;
@@ -51,9 +35,11 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
  *
  * Returns when the server listens. The server then ends by signals: the first SIGINT or SIGTERM shuts it down, and the
  * second one exits immediately. With TLS, SIGHUP loads the TLS files again. The exit code is 0 after a complete shutdown,
- * 1 if listening fails, if calls were cut or at the second signal, and 2 after invalid settings or TLS files.
+ * 1 if listening fails, if calls were cut or at the second signal, and 2 after invalid settings or TLS files. Rejects with
+ * TypeError for an unknown or invalid option, and with the errors of the routes.
  */
-export async function run(options: ProgramOptions): Promise<void> {
+export async function run(given: ProgramOptions): Promise<void> {
+  const options = readProgramOptions(given);
   // The reader of a pipe may end before the server does. Without a listener, the error of the next write would end the process.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const args = process.argv.slice(2);

@@ -24,6 +24,7 @@ const MAX_MESSAGE_BYTES = 0xffff_ffff;
 
 const BOOLEAN: OptionRule = { passes: (value) => typeof value === "boolean", allowed: "true or false" };
 const FUNCTION: OptionRule = { passes: (value) => typeof value === "function", allowed: "a function" };
+export const STRING: OptionRule = { passes: (value) => typeof value === "string", allowed: "a string" };
 const OBJECT: OptionRule = { passes: isObject, allowed: "an object" };
 const MESSAGE_BYTES: OptionRule = {
   passes: (value) => isWhole(value, 1, MAX_MESSAGE_BYTES),

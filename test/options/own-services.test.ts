@@ -128,8 +128,10 @@ test("a program without a page does not have the flag --page, nor its variable",
   const { stdout } = await run("node", [WITH_FALLBACK, "--help"]);
   assert.match(stdout, /^usage: node main-with-fallback\.ts \[flags\]\n/);
   assert.doesNotMatch(stdout, /--page /);
-  const { code, stderr } = await run("node", [WITH_FALLBACK, "--page=off"], { env: { ...ENV, PAGE: "what?" } });
-  assert.deepEqual([code, stderr], [2, "--page: unknown flag; see --help\n"]);
+  for (const flag of ["--page", "--no-page"]) {
+    const { code, stderr } = await run("node", [WITH_FALLBACK, flag], { env: { ...ENV, PAGE: "what?" } });
+    assert.deepEqual([code, stderr], [2, `${flag}: unknown flag; see --help\n`]);
+  }
 });
 
 test("createServer with neither health nor reflection serves the routes alone", () => {

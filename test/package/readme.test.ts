@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { LIMITS } from "../../src/server/limits/limits.ts";
 import { ROUTES_RULES, SERVER_RULES } from "../../src/server/option-validation.ts";
 import { ROOT } from "../support/command.ts";
 import { codeSpans } from "../support/markdown.ts";
@@ -25,6 +26,21 @@ test("the README lists the options that are declared", () => {
   const ofRepository = ["page"]; // marked as internal, so that the declarations do not have it
   const ofServer = Object.keys(SERVER_RULES).filter((name) => ![...ofRoutes, ...ofRepository].includes(name));
   assert.deepEqual(firstCells("### Options of the server"), ofServer.toSorted());
+});
+
+test("the README names the defaults of the limits on messages and calls", () => {
+  const { messageBytes, deadlineMs } = LIMITS;
+  const message = `${messageBytes.default / 2 ** 20} MiB`;
+  assert.ok(
+    README.includes(`has at most ${message}, and a unary call takes at most ${deadlineMs.default / 60_000} minutes`),
+  );
+  assert.match(README, new RegExp(`^\\| \`readMaxBytes\`[^\n]*\\| ${message} +\\|$`, "m"));
+});
+
+test("the package has the files that its README links to", () => {
+  const files = Array.from(README.matchAll(/\]\(([^#:)]+)\)/g), ([, file = ""]) => file);
+  assert.ok(files.includes("docs/limits.md"));
+  for (const file of files) assert.ok(MANIFEST.files.includes(file.split("/")[0]), file);
 });
 
 test("the README lists the exported names", () => {

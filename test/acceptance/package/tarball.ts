@@ -146,9 +146,26 @@ async function writeSources(path: string, { type, compilerOptions }: Project): P
     await cp(join(FILES, name), join(path, name));
   }
   await cp(join(ROOT, "test/gen/calls/v1/calls_pb.ts"), join(path, "calls_pb.ts"));
+  if (type === "module") await writeBlocks(path);
   await writeFile(join(path, "browser.d.ts"), compilerOptions.lib.includes("dom") ? "" : BROWSER_TYPES);
-  const config = { compilerOptions: { ...STRICT, ...compilerOptions }, include: ["*.ts", "*.mts"] };
+  const config = { compilerOptions: { ...STRICT, ...compilerOptions }, include: ["*.ts", "*.mts", "gen"] };
   await writeFile(join(path, "tsconfig.json"), JSON.stringify(config));
+}
+
+/** Writes each program in the README to a file, and what the programs import besides the package and the routes. */
+async function writeBlocks(path: string): Promise<void> {
+  const readme = await readFile(join(path, "node_modules/@connect-sum/server/README.md"), "utf8");
+  const blocks = Array.from(readme.matchAll(/^```ts\n(.*?)^```$/gms), ([, block = ""]) => block);
+  assert.ok(blocks.length > 0);
+  for (const [i, block] of blocks.entries()) {
+    await writeFile(join(path, `readme-${i}.ts`), block);
+    // Every block is JavaScript, too.
+    await writeFile(join(path, "block.mjs"), block);
+    await run(path, process.execPath, "--check", "block.mjs");
+  }
+  await mkdir(join(path, "gen"));
+  await cp(join(ROOT, "examples/eliza/gen/eliza/v1/eliza_pb.ts"), join(path, "gen/eliza_pb.ts"));
+  await writeFile(join(path, "frameworks.d.ts"), 'declare module "express";\ndeclare module "fastify";\n');
 }
 
 /** Runs the program of `run` until a signal ends it. */

@@ -177,7 +177,10 @@ function isFunction(value: unknown): boolean {
   return typeof value === "function";
 }
 
-/** Returns a value in one line, and long ones cut. */
+const MAX_SHOWN_CHARACTERS = 200;
+
+/** Returns a value in one line. Cuts a long one, such as an application with all of its methods. */
 function show(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, compact: true, maxStringLength: 100 });
+  const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, compact: true, maxStringLength: 100 });
+  return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}...` : text;
 }

@@ -190,6 +190,8 @@ test("createServer shows only the wrong element of a long array, in one line", (
   });
   const long = { corsOrigins, limits: "x".repeat(1_000) } as never;
   assert.throws(() => createServer({ routes: callRoutes, limits: long }), { message: /^.{1,300}$/ });
+  const fallback = Object.fromEntries(corsOrigins.map((origin) => [origin, () => {}])) as never;
+  assert.throws(() => createServer({ routes: callRoutes, fallback }), { message: /^createServer: fallback .{1,400}$/ });
 });
 
 for (const [what, tls, message] of [

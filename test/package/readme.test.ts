@@ -93,6 +93,9 @@ test("the manifest asks for the minor version of Connect that the tests pin, and
     "@connectrpc/connect": `~${major}.${minor}.0`,
   });
   assert.equal(MANIFEST.dependencies, undefined);
+  // Without a version, npm would install a newer minor version of Connect, and only warn.
+  const install = `npm install ${MANIFEST.name} @connectrpc/connect@~${major}.${minor}.0 @bufbuild/protobuf\n`;
+  assert.ok(README.includes(install), install);
 });
 
 test("the package has the version of the repository, and its changes are listed", () => {

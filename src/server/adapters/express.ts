@@ -13,14 +13,14 @@ export type ExpressMiddleware = (
 
 /**
  * The options of `expressMiddleware`: those of expressConnectMiddleware and of the routes. Only `routes` is required.
- * `Request` is Express's type of a request.
  */
-export interface ExpressMiddlewareOptions<Request> extends AdapterOptions {
+export interface ExpressMiddlewareOptions extends AdapterOptions {
   /**
    * Makes the context values of each call, from Express's request. An error ends the call like an error of a handler.
    * Default: the values only have the peer (`peerKey`), which they have in any case.
    */
-  readonly contextValues?: (request: Request) => ContextValues;
+  // biome-ignore lint/suspicious/noExplicitAny: Express's type, without a dependency on Express
+  readonly contextValues?: (request: any) => ContextValues;
 }
 
 /**
@@ -28,8 +28,7 @@ export interface ExpressMiddlewareOptions<Request> extends AdapterOptions {
  * `app.use(expressMiddleware({ routes }))`. Calls `next` for paths that are not procedures. Health and reflection are off
  * by default. Throws TypeError or RangeError for an invalid option, and Error if the routes register a procedure twice.
  */
-// biome-ignore lint/suspicious/noExplicitAny: the type of Express's request, without a dependency on Express
-export function expressMiddleware<Request = any>(options: ExpressMiddlewareOptions<Request>): ExpressMiddleware {
+export function expressMiddleware(options: ExpressMiddlewareOptions): ExpressMiddleware {
   const { contextValues, ...routesOptions } = readAdapterOptions("expressMiddleware", options, ADAPTER_RULES);
   const adapter = new Adapter(routesOptions, contextValues);
   return (request, response, next) => {

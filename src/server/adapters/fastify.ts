@@ -30,17 +30,16 @@ export interface FastifyReplyLike {
 
 type FastifyParser = (request: unknown, payload: unknown, done: (error: Error | null, body?: unknown) => void) => void;
 
-/**
- * The options of `fastifyPlugin`: those of fastifyConnectPlugin and of the routes. `Request` is Fastify's type of a request.
- */
-export interface FastifyPluginOptions<Request> extends Omit<AdapterOptions, "routes"> {
+/** The options of `fastifyPlugin`: those of fastifyConnectPlugin and of the routes. */
+export interface FastifyPluginOptions extends Omit<AdapterOptions, "routes"> {
   /** Registers the services. Default: none, and the plugin does nothing. */
   readonly routes?: AdapterOptions["routes"];
   /**
    * Makes the context values of each call, from Fastify's request. An error ends the call like an error of a handler.
    * Default: the values only have the peer (`peerKey`), which they have in any case.
    */
-  readonly contextValues?: (request: Request) => ContextValues;
+  // biome-ignore lint/suspicious/noExplicitAny: Fastify's type, without a dependency on Fastify
+  readonly contextValues?: (request: any) => ContextValues;
   /**
    * Time in ms from the call of `fastify.close` until handlers are told to stop and streams are ended. Default: calls may
    * take any time.
@@ -62,10 +61,9 @@ const CONTENT_TYPES: readonly (string | RegExp)[] = [
  * Health and reflection are off by default. Passes TypeError or RangeError for an invalid option to `done`, and Error if
  * the routes register a procedure twice.
  */
-// biome-ignore lint/suspicious/noExplicitAny: the type of Fastify's request, without a dependency on Fastify
-export function fastifyPlugin<Request = any>(
+export function fastifyPlugin(
   instance: FastifyInstanceLike,
-  options: FastifyPluginOptions<Request>,
+  options: FastifyPluginOptions,
   done: (error?: Error) => void,
 ): void {
   try {
@@ -77,13 +75,13 @@ export function fastifyPlugin<Request = any>(
   done();
 }
 
-type WithRoutes<Request> = FastifyPluginOptions<Request> & Pick<AdapterOptions, "routes">;
+type WithRoutes = FastifyPluginOptions & Pick<AdapterOptions, "routes">;
 
-function hasRoutes<Request>(options: FastifyPluginOptions<Request>): options is WithRoutes<Request> {
+function hasRoutes(options: FastifyPluginOptions): options is WithRoutes {
   return options.routes !== undefined;
 }
 
-function register<Request>(instance: FastifyInstanceLike, options: WithRoutes<Request>): void {
+function register(instance: FastifyInstanceLike, options: WithRoutes): void {
   const read = readAdapterOptions("fastifyPlugin", options, RULES);
   const { contextValues, shutdownTimeoutMs, shutdownError, ...routesOptions } = read;
   for (const name of REGISTER_OPTIONS) delete (routesOptions as Record<string, unknown>)[name];

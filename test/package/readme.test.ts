@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { SERVER_LIMITS } from "../../src/server/adapters/options.ts";
 import { LIMITS } from "../../src/server/limits/limits.ts";
 import { ROUTES_RULES, SERVER_RULES } from "../../src/server/option-validation.ts";
 import { ROOT } from "../support/command.ts";
@@ -35,6 +36,11 @@ test("the README names the defaults of the limits on messages and calls", () => 
     README.includes(`has at most ${message}, and a unary call takes at most ${deadlineMs.default / 60_000} minutes`),
   );
   assert.match(README, new RegExp(`^\\| \`readMaxBytes\`[^\n]*\\| ${message} +\\|$`, "m"));
+});
+
+test("the README lists the limits that an adapter does not enforce", () => {
+  const listed = rows("### Limits of an adapter").flatMap(([limits = []]) => limits);
+  assert.deepEqual(listed.toSorted(), SERVER_LIMITS.toSorted());
 });
 
 test("the package has the files that its README links to", () => {

@@ -3,8 +3,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Fallback } from "../../src/server/fallback/fallback.ts";
+import { data, HANDSHAKE, headers } from "../http2/support/frames.ts";
 import { send } from "../support/http.ts";
+import { connectTo } from "../support/raw.ts";
 import { type OpenRequest, open, startBare, startFallback, VARIANTS, type Variant } from "./support.ts";
 
 /** The events of a request whose client leaves, on a server of node:http. */
@@ -37,7 +40,7 @@ const LEAVES: Readonly<Record<string, Leave>> = {
     listen: (req) => void req.resume(),
     async client({ body, cancel }) {
       body.write("some");
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
       cancel();
     },
   },
@@ -82,7 +85,7 @@ for (const variant of VARIANTS) {
     const { url } = await startFallback(t, fallback, options);
     const request = open(t, version, url, "POST", "/path");
     request.body.write("some");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     request.cancel();
     assert.equal(await aborted.promise, "AbortError");
     assert.ok((await failed.promise) instanceof Error);
@@ -141,4 +144,58 @@ for (const variant of VARIANTS) {
       }
     });
   }
+}
+
+for (const variant of VARIANTS) {
+  test(`over ${variant.name}, a HEAD request is cancelled when its client leaves`, async (t) => {
+    const closed = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const { url } = await startFallback(
+      t,
+      (_, res) => {
+        begun.resolve();
+        res.on("close", closed.resolve);
+      },
+      variant.options,
+    );
+    const request = open(t, variant.version, url, "HEAD", "/path");
+    request.body.end();
+    await begun.promise;
+    request.cancel();
+    await closed.promise;
+  });
+}
+
+for (const http2 of ["built-in", "node"] as const) {
+  // node:http2 before 22.13.1 never closes a session after a connection error (CVE-2025-23085).
+  const skip = http2 === "node" && process.version.startsWith("v22.12.");
+  test(`requests of a connection that ends at once are cancelled or left out: HTTP/2 ${http2}`, { skip }, async (t) => {
+    const { authority, url } = await startFallback(t, (_, res) => void res.end("served"), { http2 });
+    const head = [
+      [":scheme", "http"],
+      [":path", "/path"],
+      [":authority", "localhost"],
+    ] as const;
+    const requests = Array.from({ length: 30 }, (_, i) =>
+      headers(
+        2 * i + 1,
+        [[":method", "POST"], ...head, ...(i % 2 === 0 ? [["expect", "100-continue"] as const] : [])],
+        0,
+      ),
+    );
+    const connect = headers(61, [
+      [":method", "CONNECT"],
+      [":authority", "a:1"],
+    ]);
+    // The last frame is a connection error, so that the server ends the connection while it handles the requests.
+    const bytes = Buffer.concat([HANDSHAKE, ...requests, connect, data(0, "x")]);
+    for (let i = 0; i < 20; i++) {
+      const socket = await connectTo(authority);
+      socket.on("error", () => {}).resume();
+      socket.write(bytes);
+      await sleep(5);
+      socket.destroySoon();
+    }
+    assert.equal((await send("HTTP/2", url, { method: "GET", path: "/path" })).body.toString(), "served");
+  });
 }

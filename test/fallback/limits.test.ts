@@ -22,7 +22,7 @@ const READERS: Readonly<Record<string, Fallback>> = {
 };
 
 /** Resolves with the status of the response and "open" or "closed", at the latest after `ms`. */
-async function outcome(request: OpenRequest, ms = 1_500): Promise<string> {
+async function outcome(request: OpenRequest, ms: number): Promise<string> {
   const closed = request.response.then(
     async ({ status, body }) => {
       body.resume();
@@ -44,42 +44,42 @@ async function trickle(body: Writable, piece: Buffer, ms: number, count = OFF): 
 }
 
 /** Most of the time of these tests is waiting. */
-const CONCURRENCY = 6;
+const CONCURRENCY = 4;
 
 for (const { name, version, options } of VARIANTS) {
   describe(`over ${name}`, { concurrency: CONCURRENCY }, () => {
     for (const [what, fallback] of Object.entries(READERS)) {
-      const slow = async (t: TestContext, limits: Partial<Limits>) => {
+      const slow = async (t: TestContext, limits: Partial<Limits>, ms: number) => {
         const { url, limits: reached } = await startFallback(t, fallback, {
           ...options,
           limits: { earlyResponseMs: 50, ...limits },
         });
         const request = open(t, version, url, "POST", "/slow");
         void trickle(request.body, Buffer.from("a"), 20);
-        const result = await outcome(request);
+        const result = await outcome(request, ms);
         request.cancel();
         return { result, reached };
       };
 
       test(`a client that sends slowly to ${what} gets status 408`, async (t) => {
-        const { result, reached } = await slow(t, { requestMs: 400 });
+        const { result, reached } = await slow(t, { requestMs: 400 }, 10_000);
         assert.match(result, /^408, closed$/);
         assert.match(reached.shift() ?? "", /^limit requestMs: the request took over 400 ms/);
         assert.deepEqual(reached, []);
-        assert.equal((await slow(t, { requestMs: OFF })).result, "open");
+        assert.equal((await slow(t, { requestMs: OFF }, 1_000)).result, "open");
       });
 
       test(`a client may send a large body to ${what} for longer than requestMs`, async (t) => {
         const large = async (limits: Partial<Limits>) => {
           const { url } = await startFallback(t, fallback, {
             ...options,
-            limits: { requestMs: 400, earlyResponseMs: 50, ...limits },
+            limits: { requestMs: 1_000, earlyResponseMs: 50, ...limits },
           });
           const request = open(t, version, url, "POST", "/slow");
-          void trickle(request.body, Buffer.alloc(1_000), 20, 50).then(() => request.body.end());
-          return outcome(request, 4_000);
+          void trickle(request.body, Buffer.alloc(1_000), 50, 40).then(() => request.body.end());
+          return outcome(request, 10_000);
         };
-        assert.equal(await large({ messageBytes: 2_000 }), "200, closed");
+        assert.equal(await large({ messageBytes: 1_000 }), "200, closed");
         assert.equal(await large({ messageBytes: OFF }), "408, closed");
       });
     }
@@ -95,7 +95,7 @@ for (const { name, version, options } of VARIANTS) {
       );
       const request = open(t, version, url, "POST", "/slow");
       request.body.end(Buffer.alloc(MIB));
-      assert.equal(await outcome(request, 3_000), "200, closed");
+      assert.equal(await outcome(request, 10_000), "200, closed");
     });
 
     for (const [what, fallback] of Object.entries<Fallback>({
@@ -108,28 +108,23 @@ for (const { name, version, options } of VARIANTS) {
       // node:http2 does not tell how fast a client reads.
       if (options.http2 === "node") continue;
       test(`a client that does not read the response of ${what} is cut off`, async (t) => {
-        const unread = async (limits: Partial<Limits>) => {
+        const unread = async (limits: Partial<Limits>, ms: number) => {
           const { url, limits: reached } = await startFallback(t, fallback, { ...options, limits });
           const request = open(t, version, url, "GET", "/large");
           request.body.end();
-          const { body } = await request.response;
-          const closed = once(body, "close").then(
-            () => "closed",
-            () => "closed",
-          );
-          const result = await Promise.race([closed, sleep(1_500, "open")]);
+          await request.response;
+          for (const end = performance.now() + ms; reached.length === 0 && performance.now() < end; ) await sleep(50);
           request.cancel();
-          return { result: reached.length > 0 ? "closed" : result, reached };
+          return reached;
         };
-        const { result, reached } = await unread({ readRateMs: 200 });
-        assert.equal(result, "closed");
-        assert.match(reached.shift() ?? "", /^limit readBytesPerSecond: responses are read at 0 bytes per second/);
-        assert.equal((await unread({ readRateMs: 200, readBytesPerSecond: 0 })).result, "open");
+        const reached = await unread({ readRateMs: 200 }, 10_000);
+        assert.match(reached.shift() ?? "", /^limit readBytesPerSecond: responses are read at \d+ bytes per second/);
+        assert.deepEqual(await unread({ readRateMs: 200, readBytesPerSecond: 0 }, 1_000), []);
       });
     }
 
     test(`responses that clients do not read are limited together, even if listeners ignore backpressure`, async (t) => {
-      const unread = async (limits: Partial<Limits>) => {
+      const unread = async (limits: Partial<Limits>, ms: number) => {
         const { url, limits: reached } = await startFallback(
           t,
           (_, res) => {
@@ -139,37 +134,41 @@ for (const { name, version, options } of VARIANTS) {
         );
         const requests = Array.from({ length: 3 }, () => open(t, version, url, "GET", "/large"));
         for (const { body } of requests) body.end();
-        await sleep(800);
+        for (const end = performance.now() + ms; reached.length === 0 && performance.now() < end; ) await sleep(50);
         for (const { cancel } of requests) cancel();
         return reached.map((entry) => entry.split(":")[0]);
       };
-      assert.deepEqual(await unread({ queuedBytes: 32 * MIB }), ["limit queuedBytes"]);
-      assert.deepEqual(await unread({ queuedBytes: OFF }), []);
+      assert.deepEqual(await unread({ queuedBytes: 32 * MIB }, 10_000), ["limit queuedBytes"]);
+      assert.deepEqual(await unread({ queuedBytes: OFF }, 1_000), []);
     });
 
     test("requests in flight are limited, and those that end make room for others", async (t) => {
       const busy = async (callsInFlight: number) => {
+        let inFlight = 0;
         const listener: Fallback = (_, res) => {
           inFlight++;
           res.on("close", () => inFlight--);
         };
-        let inFlight = 0;
         const { url, limits: reached } = await startFallback(t, listener, { ...options, limits: { callsInFlight } });
         const results: string[] = [];
         for (let round = 0; round < 2; round++) {
+          const refused: number[] = [];
           const requests = Array.from({ length: 3 }, () => open(t, version, url, "GET", "/busy"));
-          for (const { body } of requests) body.end();
-          const all = await Promise.all(requests.map((request) => outcome(request, 500)));
-          results.push(all.sort().join("; "));
+          for (const { body, response } of requests) {
+            body.end();
+            response.then(({ status }) => refused.push(status)).catch(() => {});
+          }
+          while (inFlight + refused.length < requests.length) await sleep(10);
+          results.push(`${inFlight} in flight, ${refused}`);
           for (const { cancel } of requests) cancel();
           while (inFlight > 0) await sleep(10);
         }
         return { results, reached };
       };
       const { results, reached } = await busy(2);
-      assert.deepEqual(results, ["503, closed; open; open", "503, closed; open; open"]);
+      assert.deepEqual(results, ["2 in flight, 503", "2 in flight, 503"]);
       assert.match(reached.shift() ?? "", /^limit callsInFlight: requests of the fallback in flight exceed 2/);
-      assert.deepEqual((await busy(OFF)).results, ["open; open; open", "open; open; open"]);
+      assert.deepEqual((await busy(OFF)).results, ["3 in flight, ", "3 in flight, "]);
     });
 
     for (const [what, fallback] of Object.entries<Fallback>({

@@ -3,17 +3,14 @@ import { X509Certificate } from "node:crypto";
 import { Socket } from "node:net";
 import { EMPTY_BYTES, type Exchange } from "../http/exchange.ts";
 import type { Budget } from "../limits/budget.ts";
-import type { FallbackContext } from "./context.ts";
+import { type FallbackContext, logError } from "./context.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseParser } from "./response-parser.ts";
 
-export interface ExchangeSocketOptions extends FallbackContext {
-  /** The budget for response bytes that wait in these sockets, because their listeners ignore backpressure. */
+/** The context that the sockets of one fallback share. */
+export interface SocketContext extends FallbackContext {
+  /** The budget for response bytes that wait in the sockets, because their listeners ignore backpressure. */
   readonly waiting: Budget;
-  /** Called if the response cannot be sent. */
-  readonly onError: (error: unknown) => void;
-  /** Called once, when the socket is closed and the listener has stopped. */
-  readonly done: () => void;
 }
 
 type WriteCallback = (error?: Error | null) => void;
@@ -24,7 +21,8 @@ type WriteCallback = (error?: Error | null) => void;
  */
 export class ExchangeSocket extends Socket {
   readonly #exchange: Exchange;
-  readonly #options: ExchangeSocketOptions;
+  readonly #context: SocketContext;
+  readonly #done: () => void;
   readonly #response: ResponseParser;
   /** The head of the request, which the server has not read yet. */
   #head: string | undefined;
@@ -42,15 +40,19 @@ export class ExchangeSocket extends Socket {
   /** Resolves when the listener has stopped. Undefined if the listener does not tell. */
   listening: Promise<unknown> | undefined;
 
-  /** `head` is the head of the request in HTTP/1.1. The body that follows is chunked if `isChunked` is true. */
-  constructor(exchange: Exchange, head: string, isChunked: boolean, options: ExchangeSocketOptions) {
+  /**
+   * `head` is the head of the request in HTTP/1.1, and the body that follows is chunked if `isChunked` is true. Calls `done`
+   * once, when the socket is closed and the listener has stopped.
+   */
+  constructor(exchange: Exchange, head: string, isChunked: boolean, context: SocketContext, done: () => void) {
     super({ allowHalfOpen: true });
     this.#exchange = exchange;
-    this.#options = options;
+    this.#context = context;
+    this.#done = done;
     this.#response = new ResponseParser(exchange.request.method);
     this.#head = head;
     this.#isChunked = isChunked;
-    if (exchange.hasBody) this.#body = new RequestBody(exchange, { ...options, onSlow: () => this.refuse(408) });
+    if (exchange.hasBody) this.#body = new RequestBody(exchange, { ...context, onSlow: () => this.refuse(408) });
     exchange.onCancelled = () => {
       this.#isCancelled = true;
       this.destroy();
@@ -166,23 +168,25 @@ export class ExchangeSocket extends Socket {
       if (this.#waitingBytes > 0) this.#reserveWaiting(this.writableLength);
     };
     const fail = (error: unknown): void => {
-      if (!this.destroyed) this.#options.onError(error);
+      if (!this.destroyed) logError(this.#context, this.#exchange.request, error);
       callback(error as Error);
     };
+    let sending: Promise<void> | undefined;
     try {
       const pieces: Uint8Array[] = [];
       parse(pieces);
-      const sending = this.#send(pieces);
-      if (sending === undefined) sent();
-      else sending.then(sent, fail);
+      sending = this.#send(pieces);
     } catch (error) {
       fail(error);
+      return;
     }
+    if (sending === undefined) sent();
+    else sending.then(sent, fail);
   }
 
   /** Changes the reservation to `bytes`. Destroys this socket if the budget would be exceeded. */
   #reserveWaiting(bytes: number): void {
-    const { waiting, limits, onLimit } = this.#options;
+    const { waiting, limits, onLimit } = this.#context;
     if (this.destroyed) return;
     waiting.reserve(bytes - this.#waitingBytes);
     this.#waitingBytes = bytes;
@@ -220,7 +224,7 @@ export class ExchangeSocket extends Socket {
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
     this.#body?.stop();
-    this.#options.waiting.release(this.#waitingBytes);
+    this.#context.waiting.release(this.#waitingBytes);
     super._destroy(error, callback);
     if (!this.#isFinished && !this.#isCancelled) this.#exchange.reset("internal");
     if (this.listening === undefined) this.#stopped();
@@ -230,7 +234,7 @@ export class ExchangeSocket extends Socket {
   /** Finishes a cancelled exchange, now that the listener has stopped. */
   #stopped(): void {
     if (this.#isCancelled) this.#exchange.reset();
-    this.#options.done();
+    this.#done();
   }
 
   /** Begins the timeout of `setTimeout` again, since the connection is active. */

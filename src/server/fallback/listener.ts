@@ -4,7 +4,7 @@ import { type Exchange, fieldValue, type RequestHead } from "../http/exchange.ts
 import { respondText } from "../http/responses.ts";
 import { Budget } from "../limits/budget.ts";
 import { type FallbackContext, logError } from "./context.ts";
-import { EncryptedExchangeSocket, ExchangeSocket } from "./exchange-socket.ts";
+import { EncryptedExchangeSocket, ExchangeSocket, type SocketContext } from "./exchange-socket.ts";
 import { isConnectionSpecific } from "./fields.ts";
 
 /** A listener for the requests of a server of node:http. It may return a promise. */
@@ -12,17 +12,14 @@ export type NodeListener = (req: IncomingMessage, res: ServerResponse) => void;
 
 export class ListenerCalls {
   readonly #listener: (req: IncomingMessage, res: ServerResponse) => unknown;
-  readonly #context: FallbackContext;
+  readonly #context: SocketContext;
   /** Serves the connections in memory. It never listens, so it has no timers. */
   readonly #server: Server;
 
-  /** Counts the response bytes that wait in the connections in memory. */
-  readonly #waiting: Budget;
-
   constructor(listener: NodeListener, context: FallbackContext) {
     this.#listener = listener;
-    this.#context = context;
-    this.#waiting = new Budget(context.limits.queuedBytes);
+    const { limits, onLimit, throttledLog } = context;
+    this.#context = { limits, onLimit, throttledLog, waiting: new Budget(limits.queuedBytes) };
     this.#server = this.#createServer();
   }
 
@@ -46,12 +43,7 @@ export class ListenerCalls {
       return;
     }
     const SocketClass = request.scheme === "https" ? EncryptedExchangeSocket : ExchangeSocket;
-    const socket = new SocketClass(exchange, head, isChunked, {
-      ...this.#context,
-      waiting: this.#waiting,
-      onError: (error) => logError(this.#context, request, error),
-      done,
-    });
+    const socket = new SocketClass(exchange, head, isChunked, this.#context, done);
     if (!socket.destroyed) this.#server.emit("connection", socket);
   }
 
@@ -63,6 +55,7 @@ export class ListenerCalls {
       requireHostHeader: false,
     });
     server.maxHeadersCount = 0; // no limit
+    server.maxRequestsPerSocket = 1; // a body that is longer than its length must not become another request
     const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
       const socket = req.socket as ExchangeSocket;
       req.on("error", ignore);

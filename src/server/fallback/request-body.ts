@@ -60,7 +60,7 @@ export class RequestBody {
 
   #startTimeout(): (() => void) | undefined {
     if (this.#leftMs === Number.POSITIVE_INFINITY) return undefined;
-    return startProcessTimeout(this.#leftMs, () => this.#timeOut());
+    return startProcessTimeout(Math.max(1, this.#leftMs), () => this.#timeOut());
   }
 
   #received(bytes: number, ms: number): void {

@@ -124,7 +124,7 @@ function deferDestroy(socket: Socket): () => void {
 }
 
 /** Returns the stream of an HTTP/2 response, or undefined over HTTP/1.1. */
-function streamOf(res: ServerResponse): Http2ServerResponse["stream"] | undefined {
+export function streamOf(res: ServerResponse): Http2ServerResponse["stream"] | undefined {
   return (res as { stream?: Http2ServerResponse["stream"] }).stream;
 }
 

@@ -16,7 +16,7 @@ import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
 import { type BodyOwner, BufferedBody } from "./buffered-body.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
-import { closeAfter, discardRest, hasBody, hasEnded, holdResponse } from "./early-response.ts";
+import { closeAfter, discardRest, hasBody, hasEnded, holdResponse, streamOf } from "./early-response.ts";
 import { ListenerRequest } from "./listener-request.ts";
 import { NodeRequestHeads } from "./request-head.ts";
 import { latin1, PIECE_BYTES, ResponseWriter } from "./response.ts";
@@ -70,7 +70,8 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     // Without listeners, an error would end the process. Each error is followed by "close" of the response.
     req.on("error", ignore);
     res.on("error", ignore);
-    res.on("close", () => this.#closed());
+    // Over HTTP/2, Node does not emit "close" for the response to HEAD if the client leaves.
+    (streamOf(res) ?? res).on("close", () => this.#closed());
   }
 
   get isComplete(): boolean {
@@ -250,7 +251,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   takeNodeMessages(): NodeMessages | undefined {
-    if ("stream" in this.#res) return undefined;
+    if (streamOf(this.#res) !== undefined) return undefined;
     this.#isFinished = true;
     this.#connection.requests.delete(this);
     new ListenerRequest(this, { req: this.#req, res: this.#res }, this.#connection);

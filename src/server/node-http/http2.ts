@@ -29,6 +29,14 @@ export class NodeHttp2Server implements Http2Server {
     // An import would load node:http2 for servers with the other HTTP/2 too, which takes time at their start.
     this.#server = process.getBuiltinModule("node:http2").createServer(onRequest).on("checkExpectation", onRequest);
     this.#server.on("session", (session) => this.#onSession(session));
+    // Without these listeners, Node would throw if the stream of such a request has just ended.
+    this.#server.on("checkContinue", (req, res) => {
+      if (!req.stream.destroyed) res.writeContinue();
+      onRequest(req, res);
+    });
+    this.#server.on("connect", (req: Http2ServerRequest, res: Http2ServerResponse) => {
+      if (!req.stream.destroyed) res.writeHead(405).end();
+    });
   }
 
   get requestsInFlight(): number {
@@ -66,6 +74,8 @@ export class NodeHttp2Server implements Http2Server {
   }
 
   #onRequest(req: Http2ServerRequest, res: Http2ServerResponse): void {
-    this.#listener(req, res, this.#sessions.get(req.stream.session as ServerHttp2Session) as NodeConnection);
+    const connection = this.#sessions.get(req.stream.session as ServerHttp2Session);
+    // Node may emit a request whose stream or session has just ended.
+    if (connection !== undefined && !req.stream.destroyed) this.#listener(req, res, connection);
   }
 }

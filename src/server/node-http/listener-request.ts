@@ -6,14 +6,14 @@ import { closeWithStatus, discardRest } from "./early-response.ts";
 
 export class ListenerRequest implements NodeRequest {
   readonly startedAt: number;
-  receivingSince = processNow();
+  receivingSince = 0;
   readonly #req: NodeMessages["req"];
   readonly #res: NodeMessages["res"];
   readonly #connection: NodeConnection;
   readonly #hasBody: boolean;
-  #measuredAt = this.receivingSince;
+  #measuredAt = 0;
   /** The bytes that the connection had received at `receivingSince`. */
-  #bytesBefore: number;
+  #bytesBefore = 0;
   /** The bytes of the response that wait for the client. */
   #queuedBytes = 0;
 
@@ -24,14 +24,16 @@ export class ListenerRequest implements NodeRequest {
     this.#res = res;
     this.#connection = connection;
     this.#hasBody = exchange.hasBody;
-    this.#bytesBefore = req.socket.bytesRead;
     // One connection can make many responses wait between two checks.
-    if (connection.requests.size > 0) connection.measure(this.receivingSince);
+    if (connection.requests.size > 0) connection.measure(processNow());
     connection.requests.add(this);
     connection.newest = this;
     if (connection.isClosing) this.connectionClosing();
     res.on("close", () => this.#closed());
     if (!this.#hasBody) return;
+    this.#bytesBefore = req.socket.bytesRead;
+    this.#measuredAt = processNow();
+    this.receivingSince = this.#measuredAt;
     connection.receiving.add(this);
     res.prependListener("finish", () => this.#responded()); // before Node's own listener, which discards the body
   }
@@ -99,7 +101,7 @@ export class ListenerRequest implements NodeRequest {
   /** Discards the rest of the request, within the limits of early responses, unless the listener reads it. */
   #responded(): void {
     if (this.isComplete || this.#req.readableDidRead) return;
-    this.receivingSince = processNow();
+    this.receivingSince = 0;
     discardRest(this.#req, this.#res, this.#connection.context, () => this.#connection.receiving.delete(this));
   }
 

@@ -18,6 +18,9 @@ export type { FetchHandler, NodeListener };
  *
  * After an error, the client gets status 500 if the response has not begun. Otherwise the response is cut off. The error
  * is logged. Errors that a listener throws in a callback, such as that of a timer, are not seen here.
+ *
+ * The limits of the server hold: a client that reads or sends too slowly is cut off. Upgrades, such as those of WebSockets,
+ * are not passed on. Over HTTP/2, the rest of a request cannot be read after its response is complete.
  */
 export type Fallback = NodeListener | NodeServer | FetchHandler;
 

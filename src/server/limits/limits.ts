@@ -117,7 +117,7 @@ export const LIMITS = {
     group: "requests",
     on: "all",
     bounds:
-      "time from a unary request's headers to the end of its body; after an early response, time to the end of the body",
+      "time from a unary request's headers to the end of its body; after an early response, time to the end of the body; of a request to the fallback, time for each part of the body that is as large as a message may be",
     over: "408; after an early response the connection is closed, on HTTP/2 only the stream",
     reason: "messageBytes at 560 kbit/s, a slow mobile network",
   },
@@ -347,8 +347,9 @@ export const LIMITS = {
     unit: "calls",
     group: "calls",
     on: "all",
-    bounds: "handlers running at the same time; health and reflection have a limit of the same size to themselves",
-    over: "unavailable, with Retry-After and grpc-retry-pushback-ms of one second",
+    bounds:
+      "handlers running at the same time; health and reflection have a limit of the same size to themselves, and so has the fallback",
+    over: "unavailable, with Retry-After and grpc-retry-pushback-ms of one second; 503 from the fallback",
     reason:
       "calls that pile up like this usually wait for something that does not come; an open stream uses about 45 KB of V8's heap",
   },

@@ -10,13 +10,13 @@ import { LIMIT_NAMES, LIMITS, type LimitName } from "../src/server/limits/limits
 import { limitRange } from "../src/server/limits/validation.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-export const DIST = join(ROOT, "dist");
+const DIST = join(ROOT, "dist");
 /** The folder of the manifest, the documents and the entry files. */
 const PACKAGE = join(ROOT, "src/package");
 const SOURCES = ["src/package", "src/server", "src/program", "src/cli", "gen/health", "gen/grpc"];
 
 /** The newest JavaScript that Node 22.12 runs. These two libraries of ES2025 are in it, and the others are not. */
-const LANGUAGE = { target: "es2024", lib: ["es2024", "es2025.iterator", "es2025.collection"] };
+export const LANGUAGE = { target: "es2024", lib: ["es2024", "es2025.iterator", "es2025.collection"] };
 const COMPILER_OPTIONS = {
   ...LANGUAGE,
   rootDir: DIST,

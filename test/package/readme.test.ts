@@ -11,7 +11,7 @@ import { codeSpans } from "../support/markdown.ts";
 
 const README = read("src/package/README.md");
 const MANIFEST = JSON.parse(read("src/package/package.json"));
-const { dependencies: PINNED, version: VERSION } = JSON.parse(read("package.json"));
+const { dependencies: PINNED } = JSON.parse(read("package.json"));
 
 /** The entry files by the name from which they are imported. */
 const ENTRIES = new Map(
@@ -104,9 +104,8 @@ test("the manifest asks for the minor version of Connect that the tests pin, and
   assert.ok(README.includes(install), install);
 });
 
-test("the package has the version of the repository, and its changes are listed", () => {
-  assert.equal(MANIFEST.version, VERSION);
-  assert.match(read("src/package/CHANGELOG.md"), new RegExp(`^## ${VERSION.replaceAll(".", "\\.")}$`, "m"));
+test("the changes of the version are listed", () => {
+  assert.ok(read("src/package/CHANGELOG.md").includes(`\n## ${MANIFEST.version}\n`));
 });
 
 function read(path: string): string {

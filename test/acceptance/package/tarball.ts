@@ -7,13 +7,15 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
+import { LANGUAGE } from "../../../tools/package.ts";
 import { selfSigned } from "../../support/certificates.ts";
 import { ROOT, run as runProgram } from "../../support/command.ts";
 import { installWithNode } from "../../support/node-versions.ts";
 import { startProcessIn } from "../../support/process.ts";
 
-/** The oldest Node that the package supports, the newest of each older line, and the pinned one. */
-const OLDER_NODES = ["22.12.0", "22.23.5", "24.22.3"];
+/** The oldest Node that the package supports, and the newest of each line before the pinned one. */
+const OLDEST_NODE = "22.12.0";
+const OLDER_NODES = [OLDEST_NODE, "22.23.5", "24.22.3"];
 const TIMEOUT_MS = 300_000;
 const FILES = join(import.meta.dirname, "files");
 const { dependencies: PINNED, devDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
@@ -125,6 +127,20 @@ async function checkWithoutFiles(path: string): Promise<void> {
   await rm(join(installed, "limits/limits.d.ts"));
   await assert.rejects(run(path, "npx", "--no-install", "tsc"), /limits\.js/);
 }
+
+test("the sources use only what the types of the oldest Node declare", { timeout: TIMEOUT_MS }, async () => {
+  const path = join(folder, "sources");
+  await installProject(path, "module", undefined, TYPESCRIPT.pinned, `@types/node@${OLDEST_NODE}`);
+  const installed = join(path, "node_modules/@connect-sum/server");
+  for (const name of ["src", "gen"]) await cp(join(installed, name), join(path, name), { recursive: true });
+  const compilerOptions = { ...STRICT, ...LANGUAGE, module: "nodenext", skipLibCheck: true, noEmit: true };
+  const config = { compilerOptions: { ...compilerOptions, allowImportingTsExtensions: true }, include: ["src", "gen"] };
+  await writeFile(join(path, "tsconfig.json"), JSON.stringify(config));
+  const { stdout } = await runProgram("npx", ["--no-install", "tsc", "--pretty", "false"], { cwd: path });
+  const files = Array.from(stdout.matchAll(/^(\S+)\(\d+,\d+\): error/gm), ([, file]) => file);
+  // The option requireHostHeader is in Node 20, but not in these types.
+  assert.deepEqual(files, ["src/server/fallback/listener.ts"], stdout);
+});
 
 /** Makes a project with the tarball, its peers and more packages. */
 async function installProject(path: string, type: string, protobuf = PINNED["@bufbuild/protobuf"], ...more: string[]) {

@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   Code,
   ConnectError,
@@ -24,6 +26,8 @@ import { NODE_SERVER_NAMES, type NodeServerName, startAdapter, startNodeServer }
 import { Echo, echoRoutes } from "../support/protos.ts";
 import { connectTo, exchangeBytes } from "../support/raw.ts";
 import { TRANSPORTS } from "../support/transports.ts";
+
+setFlagsFromString("--expose-gc");
 
 const ADD = "/calls.v1.CallService/Add";
 const JSON_CALL = { path: ADD, headers: { "content-type": "application/json" }, body: '{"a":1,"b":2}' };
@@ -509,6 +513,47 @@ for (const server of ["http.createServer", "http2.createServer"] as const) {
   });
 }
 
+for (const server of ["http.createServer", "http2.createServer"] as const) {
+  test(`a connection is forgotten when it closes, and an open one is not, on ${server}`, async (t) => {
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const connections: WeakRef<object>[] = [];
+    const adapter = nodeAdapter({ routes: callRoutes });
+    const { authority } = await startNodeServer(t, server, (req, res) => {
+      connections.push(new WeakRef("stream" in res ? (res.stream.session as object) : req.socket));
+      adapter(req, res);
+    });
+    const open = await connectTo(authority);
+    t.after(() => open.destroy());
+    if (server === "http.createServer") {
+      open.write(`${HEAD}Content-Length: 13\r\n\r\n${JSON_CALL.body}`);
+      await once(open, "data");
+    }
+    const version = server === "http.createServer" ? "HTTP/1.1" : "HTTP/2";
+    for (let i = 0; i < 20; i++) await send(version, authority, JSON_CALL);
+    const alive = () => connections.filter((connection) => connection.deref() !== undefined).length;
+    const expected = server === "http.createServer" ? 1 : 0;
+    for (let i = 0; i < 100 && alive() > expected + 1; i++) {
+      await sleep(10);
+      collectGarbage();
+    }
+    assert.ok(alive() <= expected + 1, `${alive()} connections are still there`); // V8 may keep the newest a while
+    assert.ok(alive() >= expected);
+  });
+}
+
+test("middleware that replaces writeHead sees the headers of the response", async (t) => {
+  const adapter = nodeAdapter({ routes: callRoutes });
+  const { authority } = await startNodeServer(t, "http.createServer", (req, response) => {
+    const res = response as ServerResponse;
+    const { writeHead } = res;
+    res.writeHead = (status: number) =>
+      writeHead.call(res.setHeader("x-seen", `${res.getHeader("content-type")}`), status);
+    adapter(req, res);
+  });
+  const { headers } = await send("HTTP/1.1", authority, JSON_CALL);
+  assert.deepEqual([headers["x-seen"], headers["content-type"]], ["application/json", "application/json"]);
+});
+
 test("a client that has disconnected before the adapter is called gets no handler", async (t) => {
   let calls = 0;
   const adapter = nodeAdapter({
@@ -526,9 +571,7 @@ test("a client that has disconnected before the adapter is called gets no handle
     called.resolve();
   });
   const socket = await connectTo(authority);
-  socket.write(
-    'POST /fixture.Echo/Say HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n"x"',
-  );
+  socket.write("GET /fixture.Echo/Say?connect=v1&encoding=json&message=%22x%22 HTTP/1.1\r\nHost: x\r\n\r\n");
   await sleep(20);
   socket.destroy();
   await called.promise;
@@ -547,7 +590,7 @@ test("a response that something else has begun is left alone", async (t) => {
     adapter(req, res);
     setTimeout(() => {
       res.statusCode = 503;
-      (res as import("node:http").ServerResponse).write("too ");
+      (res as ServerResponse).write("too ");
       resolve();
       setTimeout(() => res.end("late"), 20);
     }, 20);

@@ -74,8 +74,11 @@ export async function startNodeServer(
   const server = NODE_SERVERS[name].create(listener);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const sessions: http2.ServerHttp2Session[] = [];
-  server.on("session", (session: http2.ServerHttp2Session) => void sessions.push(session));
+  const sessions = new Set<http2.ServerHttp2Session>();
+  server.on("session", (session: http2.ServerHttp2Session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+  });
   t.after(() => {
     server.close();
     for (const session of sessions) session.destroy(); // `close` of node:http2 waits for clients before Node 24

@@ -1,7 +1,7 @@
 /**
  * Runs the official conformance suite: connectconformance on PATH, with the contract in its Go module. The argument
- * "no-fast-path" turns the fast path off. "node" tests node:http2, without a receive limit: with one, it would never
- * end a call with a larger message.
+ * "no-fast-path" turns the fast path off. "node" tests node:http2, and "adapter" nodeAdapter on Node's servers, both without
+ * a receive limit: with one, node:http2 would never end a call with a larger message.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ try {
   const conf = join(folder, "conf.yaml");
   writeFileSync(
     conf,
-    choices.includes("node") ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features,
+    /node|adapter/.test(choices.join()) ? features.replace("ReceiveLimit: true", "ReceiveLimit: false") : features,
   );
   const command = [process.execPath, join(here, "server.ts"), descriptors, ...choices];
   const args = ["--mode", "server", "--conf", conf, "-p", "8", "--", ...command];

@@ -27,6 +27,11 @@ type Plugin = typeof fastifyConnectPlugin;
 const ADD = "/calls.v1.CallService/Add";
 const SAY = "/fixture.Echo/Say";
 const JSON_ADD = { path: ADD, headers: { "content-type": "application/json" }, body: '{"a":1,"b":2}' };
+const REPEAT = {
+  path: "/fixture.Echo/Repeat",
+  headers: { "content-type": "application/connect+json" },
+  body: envelope(Buffer.from('"x"')),
+};
 const PLUGINS: readonly Plugin[] = [fastifyConnectPlugin, fastifyPlugin];
 const FASTIFY = {
   "Fastify 5": { create: fastify, version: "HTTP/1.1" },
@@ -82,8 +87,7 @@ for (const [name, { create, version }] of Object.entries(FASTIFY)) {
       const authority = await listen(t, app);
       await send(version, authority, say("x"));
       await send(version, authority, say("throw"));
-      const headers = { "content-type": "application/connect+json" };
-      await send(version, authority, { path: "/fixture.Echo/Repeat", headers, body: envelope(Buffer.from('"x"')) });
+      await send(version, authority, REPEAT);
       while (ran.length < 15) await sleep(1);
       seen.push(ran);
     }
@@ -106,21 +110,29 @@ for (const [name, { create, version }] of Object.entries(FASTIFY)) {
           responseHeader.set("x-both", "rpc");
           return request;
         },
+        async *repeat(request, { responseHeader }) {
+          storage.getStore()?.header("x-late", "yes");
+          responseHeader.set("x-both", "rpc");
+          yield request;
+        },
       });
       await app.register(plugin, { routes });
-      const { headers } = await send(version, await listen(t, app), say("x"));
-      const {
-        "x-hook": hook,
-        "x-late": late,
-        "x-both": both,
-        "content-type": type,
-        vary,
-        "set-cookie": cookies,
-      } = headers;
-      assert.deepEqual(
-        [hook, late, both, type, vary, cookies],
-        ["yes", "yes", "rpc", "application/json", "Origin", ["a=1", "b=2"]],
-      );
+      const authority = await listen(t, app);
+      for (const request of [say("x"), REPEAT]) {
+        const { headers } = await send(version, authority, request);
+        const {
+          "x-hook": hook,
+          "x-late": late,
+          "x-both": both,
+          "content-type": type,
+          vary,
+          "set-cookie": cookies,
+        } = headers;
+        assert.deepEqual(
+          [hook, late, both, type, vary, cookies],
+          ["yes", "yes", "rpc", request.headers["content-type"], "Origin", ["a=1", "b=2"]],
+        );
+      }
     }
   });
 

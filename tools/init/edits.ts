@@ -41,6 +41,5 @@ function listEdits({ file, service }: Names, branch: string): readonly Edit[] {
     ["CONTRIBUTING.md", /(?<=compares the contract with )the tutorial's(?= )/, `the one on ${branch}`],
     ["biome.json", /^.*unsafeParameterDecoratorsEnabled.*\n/m, ""],
     [".ci/run", /^.*(?:own[-_]service|applications\/).*\n/gm, ""],
-    ["tsconfig.json", /, "test\/acceptance\/\*\/\*\/"/, ""],
   ];
 }

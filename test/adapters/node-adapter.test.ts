@@ -33,6 +33,8 @@ const ADD = "/calls.v1.CallService/Add";
 const JSON_CALL = { path: ADD, headers: { "content-type": "application/json" }, body: '{"a":1,"b":2}' };
 const HEAD = `POST ${ADD} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
 const OFF = Number.POSITIVE_INFINITY;
+/** The time to wait for the effect of a limit, on a busy machine. */
+const PATIENCE_MS = 10_000;
 
 /** Connect's clients for each of Node's servers. */
 const CLIENTS = NODE_SERVER_NAMES.flatMap((server) =>
@@ -405,11 +407,11 @@ test("wrong options are a TypeError in a sentence when the adapter is created", 
   create({ fallback: undefined, health: undefined, contextValues: undefined })();
 });
 
-/** Sends the head of a request and a part of its body, and then nothing. Resolves with all that the server sent. */
-async function stall(authority: string): Promise<string> {
+/** Sends the head of a request and a part of its body, and then nothing for `ms`. Resolves with all that the server sent. */
+async function stall(authority: string, ms: number): Promise<string> {
   const socket = await connectTo(authority);
   socket.write(`${HEAD}Content-Length: 100\r\n\r\n{`);
-  const timeout = setTimeout(() => socket.destroy(), 1_000);
+  const timeout = setTimeout(() => socket.destroy(), ms);
   const text = Buffer.concat(await socket.toArray().catch(() => [])).toString();
   clearTimeout(timeout);
   return text;
@@ -417,10 +419,10 @@ async function stall(authority: string): Promise<string> {
 
 test("requestMs ends a request whose body does not arrive", async (t) => {
   const { authority, limits } = await startAdapter(t, "http.createServer", { limits: { requestMs: 100 } });
-  assert.match(await stall(authority), /^HTTP\/1\.1 408 /);
+  assert.match(await stall(authority, PATIENCE_MS), /^HTTP\/1\.1 408 /);
   assert.match(limits.join(), /^limit requestMs: /);
   const off = await startAdapter(t, "http.createServer", { limits: { requestMs: OFF } });
-  assert.equal(await stall(off.authority), "");
+  assert.equal(await stall(off.authority, 500), "");
 });
 
 test("bufferedBytes limits the bodies that are buffered at the same time", async (t) => {
@@ -443,35 +445,46 @@ for (const server of ["http.createServer", "http2.createServer"] as const) {
     for (const queuedBytesPerConnection of [1_000_000, OFF]) {
       const routes = echoRoutes({ say: () => ({ value: "x".repeat(8_000_000) }) });
       const { authority, limits } = await startAdapter(t, server, { routes, limits: { queuedBytesPerConnection } });
-      const closed = server === "http2.createServer" ? await stuck2(t, authority) : await stuck1(t, authority);
+      const ms = queuedBytesPerConnection === OFF ? 500 : PATIENCE_MS;
+      const closed = server === "http2.createServer" ? await stuck2(t, authority, ms) : await stuck1(t, authority);
       assert.equal(closed, queuedBytesPerConnection !== OFF);
       assert.equal(limits.length, closed ? 1 : 0);
     }
   });
 }
 
-/** Makes a call without reading the response. Resolves with true if the server closes the connection. */
+/**
+ * Makes a call without reading the response for a while. Resolves with true if the server closes the connection before the
+ * whole response has arrived.
+ */
 async function stuck1(t: TestContext, authority: string): Promise<boolean> {
   const socket = await connectTo(authority);
   t.after(() => socket.destroy());
-  socket.pause().on("error", () => {});
-  socket.write(
-    'POST /fixture.Echo/Say HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n"x"',
-  );
-  await sleep(300);
+  const { promise: whole, resolve } = Promise.withResolvers<boolean>();
+  socket
+    .pause()
+    .on("error", () => {})
+    .on("close", () => resolve(true));
+  const head = "POST /fixture.Echo/Say HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+  socket.write(`${head}Content-Length: 3\r\n\r\n"x"`);
+  await sleep(600);
   let bytes = 0;
-  socket.on("data", ({ length }) => (bytes += length)).resume();
-  await Promise.race([once(socket, "close").catch(() => {}), sleep(700)]);
-  return bytes < 8_000_000;
+  socket.on("data", ({ length }) => {
+    bytes += length;
+    if (bytes > 8_000_000) resolve(false);
+  });
+  socket.resume();
+  return whole;
 }
 
-async function stuck2(t: TestContext, authority: string): Promise<boolean> {
+/** Makes a call with windows of 0 bytes. Resolves with true if the server closes the connection within `ms`. */
+async function stuck2(t: TestContext, authority: string, ms: number): Promise<boolean> {
   const session = http2.connect(`http://${authority}`, { settings: { initialWindowSize: 0 } }).on("error", () => {});
   t.after(() => session.destroy());
   const headers = { ":method": "POST", ":path": "/fixture.Echo/Say", "content-type": "application/json" };
   const stream = session.request(headers).on("error", () => {});
   stream.end('"x"');
-  await Promise.race([once(session, "close"), sleep(500)]);
+  await Promise.race([once(session, "close"), sleep(ms, undefined, { ref: false })]);
   return session.closed;
 }
 
@@ -481,7 +494,8 @@ for (const server of ["http.createServer", "http2.createServer"] as const) {
       const routes = echoRoutes({ say: () => ({ value: "x".repeat(8_000_000) }) });
       const limits = { readBytesPerSecond, readRateMs: 200 };
       const { authority, limits: reached } = await startAdapter(t, server, { routes, limits });
-      const closed = server === "http2.createServer" ? await stuck2(t, authority) : await stuck1(t, authority);
+      const ms = readBytesPerSecond === 0 ? 500 : PATIENCE_MS;
+      const closed = server === "http2.createServer" ? await stuck2(t, authority, ms) : await stuck1(t, authority);
       assert.equal(closed, readBytesPerSecond > 0);
       assert.equal(reached.length, readBytesPerSecond > 0 ? 1 : 0);
     }

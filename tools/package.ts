@@ -11,7 +11,7 @@ import { limitRange } from "../src/server/limits/validation.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
-/** The folder of the manifest, the documents and the entry files. */
+/** The folder of the entry files, with the manifest beside them, because the repository has no folder for packages. */
 const PACKAGE = join(ROOT, "src/package");
 const SOURCES = ["src/package", "src/server", "src/program", "src/cli", "gen/health", "gen/grpc"];
 

@@ -126,13 +126,24 @@ for (const [flags, text] of [
 
 test("a program without a page does not have the flag --page, nor its variable", async () => {
   const { stdout } = await run("node", [WITH_FALLBACK, "--help"]);
-  assert.match(stdout, /^usage: node main-with-fallback\.ts \[flags\]\n/);
   assert.doesNotMatch(stdout, /--page /);
   for (const flag of ["--page", "--no-page"]) {
     const { code, stderr } = await run("node", [WITH_FALLBACK, flag], { env: { ...ENV, PAGE: "what?" } });
     assert.deepEqual([code, stderr], [2, `${flag}: unknown flag; see --help\n`]);
   }
 });
+
+for (const [script, usage] of [
+  [undefined, "node main-with-fallback.ts"],
+  ["start", "npm start --"],
+  ["dev", "npm run dev --"],
+] as const) {
+  test(`--help of a program that npm runs by the script ${script} begins with "usage: ${usage}"`, async () => {
+    const env = { ...ENV, npm_lifecycle_event: script };
+    const { stdout } = await run("node", [WITH_FALLBACK, "--help"], { env });
+    assert.equal(stdout.split("\n")[0], `usage: ${usage} [flags]`);
+  });
+}
 
 test("createServer with neither health nor reflection serves the routes alone", () => {
   const { services } = createServer({ routes: callRoutes, health: false, reflection: false });

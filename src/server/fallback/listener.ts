@@ -25,12 +25,9 @@ export class ListenerCalls {
 
   /** Serves an exchange. Calls `done` once, when the response is complete or the exchange is cancelled. */
   serve(exchange: Exchange, done: () => void): void {
-    const messages = exchange.takeNodeMessages?.();
+    const messages = exchange.takeNodeMessages?.(done);
     if (messages === undefined) this.#serveInMemory(exchange, done);
-    else {
-      messages.res.once("close", done);
-      void this.#run(messages.req, messages.res);
-    }
+    else void this.#run(messages.req, messages.res);
   }
 
   #serveInMemory(exchange: Exchange, done: () => void): void {

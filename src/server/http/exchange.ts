@@ -139,10 +139,11 @@ export interface Exchange {
   reset(reason?: ResetReason): void;
   /**
    * Returns the objects that node:http made for the request. The caller then finishes `res` as a listener of node:http
-   * does, and must not use any other member of the exchange. Returns undefined, and changes nothing, over HTTP/2. Missing
-   * if node:http did not receive the request, or if an ExchangeWrapper changes the response.
+   * does, and must not use any other member of the exchange. Calls `onClosed` once, when the response is complete or the
+   * client has left. Returns undefined, and changes nothing, over HTTP/2. Missing if node:http did not receive the request,
+   * or if an ExchangeWrapper changes the response.
    */
-  takeNodeMessages?(): NodeMessages | undefined;
+  takeNodeMessages?(onClosed: () => void): NodeMessages | undefined;
 }
 
 /**

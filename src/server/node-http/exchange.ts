@@ -250,12 +250,13 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     else stream.close(RESET_CODES[reason]);
   }
 
-  takeNodeMessages(): NodeMessages | undefined {
+  takeNodeMessages(onClosed: () => void): NodeMessages | undefined {
     if (streamOf(this.#res) !== undefined) return undefined;
     this.#isFinished = true;
     this.#connection.requests.delete(this);
-    new ListenerRequest(this, { req: this.#req, res: this.#res }, this.#connection);
-    return { req: this.#req, res: this.#res };
+    const messages = { req: this.#req, res: this.#res };
+    new ListenerRequest(this, messages, this.#connection, onClosed);
+    return messages;
   }
 
   /**

@@ -10,19 +10,22 @@ export class ListenerRequest implements NodeRequest {
   readonly #req: NodeMessages["req"];
   readonly #res: NodeMessages["res"];
   readonly #connection: NodeConnection;
+  readonly #onClosed: () => void;
   readonly #hasBody: boolean;
+  #isClosed = false;
   #measuredAt = 0;
   /** The bytes that the connection had received at `receivingSince`. */
   #bytesBefore = 0;
   /** The bytes of the response that wait for the client. */
   #queuedBytes = 0;
 
-  /** Adds the request to its connection, in place of `exchange`. */
-  constructor(exchange: Exchange, { req, res }: NodeMessages, connection: NodeConnection) {
+  /** Adds the request to its connection, in place of `exchange`. Calls `onClosed` once, when the response is closed. */
+  constructor(exchange: Exchange, { req, res }: NodeMessages, connection: NodeConnection, onClosed: () => void) {
     this.startedAt = exchange.startedAt;
     this.#req = req;
     this.#res = res;
     this.#connection = connection;
+    this.#onClosed = onClosed;
     this.#hasBody = exchange.hasBody;
     // One connection can make many responses wait between two checks.
     if (connection.requests.size > 0) connection.measure(processNow());
@@ -106,11 +109,14 @@ export class ListenerRequest implements NodeRequest {
   }
 
   #closed(): void {
+    if (this.#isClosed) return; // `cancel` and Node may both emit "close"
+    this.#isClosed = true;
     const { requests, receiving } = this.#connection;
     requests.delete(this);
     if (this.isComplete) receiving.delete(this);
     // Otherwise an idle connection would keep its previous request and response alive.
     if (this.#connection.newest === this && this.isComplete) this.#connection.newest = undefined;
     this.#countQueued(0);
+    this.#onClosed();
   }
 }

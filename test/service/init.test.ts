@@ -218,7 +218,7 @@ test("the repository that it makes has a tested service and nothing of the tutor
   assert.equal(
     await find(
       folder,
-      "connect-sum|GetSum|test\\.Test|/own-service/|own_service|docs/screenshot|extending\\.md",
+      "[^@]connect-sum|GetSum|test\\.Test|/own-service/|own_service|docs/screenshot|extending\\.md",
       documents,
     ),
     "",

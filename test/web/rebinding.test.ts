@@ -47,7 +47,8 @@ test("a page on a host of another name, in Chromium", { timeout: 120_000 }, asyn
         attacker.close();
         await once(attacker, "close");
         // Makes the name resolve to this server from now on, as an attacker's DNS server could.
-        const server = createServer({ routes, ...(allowedHosts && { allowedHosts }), log: (entry) => log.push(entry) });
+        const hosts = allowedHosts && { allowedHosts };
+        const server = createServer({ routes, homePage: true, ...hosts, log: (entry) => log.push(entry) });
         await server.listen({ port });
         t.after(async () => {
           await page.close();

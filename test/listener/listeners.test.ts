@@ -186,3 +186,11 @@ for (const [how, script, code] of [
     }
   });
 }
+
+test("a listener that is being opened when the server closes does not stay open", async () => {
+  const server = createServer({ routes: callRoutes });
+  const listening = server.listen({ port: 0 });
+  await server.close({ idleMs: 0 });
+  const { port } = await listening;
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/healthz`));
+});

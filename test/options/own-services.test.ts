@@ -1,13 +1,14 @@
 /** The options health, reflection and homePage: what a server adds to the services of the routes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Code, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { createServer } from "../../src/server/server.ts";
 import { HealthStatus } from "../../src/server/services/health-status.ts";
+import { CallService } from "../gen/calls/v1/calls_pb.ts";
 import { callRoutes } from "../support/call-service.ts";
 import { ENV, run } from "../support/command.ts";
 import { startMain, startProcess } from "../support/process.ts";
@@ -52,6 +53,50 @@ for (const health of [true, false]) {
   });
 }
 
+for (const fastPath of [true, false]) {
+  for (const interceptHealth of [true, false]) {
+    const way = `${interceptHealth ? "runs" : "does not run"} for health with interceptHealth ${interceptHealth}`;
+    test(`the request gate of the server ${way}, ${fastPath ? "with" : "without"} the fast path`, async (t) => {
+      const { url } = await startServer(t, {
+        fastPath,
+        interceptHealth,
+        requestGate() {
+          throw new ConnectError("who?", Code.Unauthenticated);
+        },
+      });
+      const transport = createGrpcTransport({ baseUrl: url });
+      await assert.rejects(createClient(CallService, transport).add({}), { code: Code.Unauthenticated });
+      const check = createClient(Health, transport).check({});
+      if (interceptHealth) await assert.rejects(check, { code: Code.Unauthenticated });
+      else assert.equal((await check).status, 1);
+    });
+  }
+}
+
+for (const protocol of ["grpc", "grpcWeb", "connect"] as const) {
+  test(`with ${protocol} false, health and reflection are served by the other protocols only`, async (t) => {
+    const { url: baseUrl } = await startServer(t, { [protocol]: false });
+    const transports = {
+      grpc: createGrpcTransport({ baseUrl }),
+      grpcWeb: createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+      connect: createConnectTransport({ baseUrl, httpVersion: "2" }),
+    };
+    for (const [name, transport] of Object.entries(transports)) {
+      const check = createClient(Health, transport).check({});
+      const reflection = Array.fromAsync(
+        createClient(ServerReflection, transport).serverReflectionInfo(listServices()),
+      );
+      const results = await Promise.allSettled([check, reflection]);
+      const expected = name === protocol ? "rejected" : "fulfilled";
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        [expected, expected],
+        name,
+      );
+    }
+  });
+}
+
 test("a HealthStatus of the application is served, keeps its values, and shuts down with the server", async (t) => {
   const health = new HealthStatus();
   health.set("calls.v1.CallService", "not-serving");
@@ -74,6 +119,15 @@ for (const homePage of [true, false, undefined]) {
     const response = await fetch(`${url}/`);
     assert.equal(response.status, homePage ? 200 : 404);
     assert.equal((await response.text()).includes("Call one:"), homePage === true);
+  });
+}
+
+for (const reflection of [true, false]) {
+  test(`the commands at "/" ${reflection ? "get" : "bring"} the schema with reflection ${reflection}`, async (t) => {
+    const { url } = await startServer(t, { reflection });
+    const text = await (await fetch(`${url}/`)).text();
+    assert.equal(/grpcurl .*-import-path DIR/.test(text), !reflection);
+    assert.equal(/buf curl .*--schema DIR/.test(text), !reflection);
   });
 }
 
@@ -121,6 +175,20 @@ for (const [flags, text] of [
     const { authority } = await startProcess(t, "node", WITH_FALLBACK, "--port", "0", ...flags);
     assert.match(await (await fetch(`http://${authority}/`)).text(), text);
     assert.equal(await (await fetch(`http://${authority}/about`)).text(), "the application");
+  });
+}
+
+for (const [flags, status] of [
+  [[], 503],
+  [["--health", "off"], 200],
+] as const) {
+  test(`a program serves its own health status, or the fallback, with the flags ${JSON.stringify(flags)}`, async (t) => {
+    const { authority } = await startProcess(t, "node", WITH_FALLBACK, "--port", "0", ...flags);
+    const response = await fetch(`http://${authority}/healthz`);
+    assert.deepEqual(
+      [response.status, await response.text()],
+      status === 503 ? [503, "not serving\n"] : [200, "the application"],
+    );
   });
 }
 

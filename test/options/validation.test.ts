@@ -83,6 +83,11 @@ for (const [what, options, message] of [
     { readMaxBytes: 1, limits: { messageBytes: 1 } },
     /^createServer: readMaxBytes and limits\.messageBytes are the same limit; give one of them$/,
   ],
+  [
+    "a page below a prefix",
+    { page: {}, requestPathPrefix: "/api" },
+    /^createServer: the page does not call services below requestPathPrefix; give one of them$/,
+  ],
   ["an unknown limit", { limits: { x: 1 } }, /^limits\.x: unknown limit/],
   ["an invalid host", { allowedHosts: ["a b"] }, /^allow host "a b": must be /],
 ] as const) {

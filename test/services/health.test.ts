@@ -123,8 +123,9 @@ for (const { name, tls, create } of TRANSPORTS) {
     const takeKnown = watch("calls.v1.CallService");
     const takeUnknown = watch("mine");
     assert.deepEqual([await takeKnown(), await takeUnknown()], [SERVING, SERVICE_UNKNOWN]);
-    const closed = server.close();
+    const closed = server.close({ graceMs: 60_000 });
     assert.equal(await takeKnown(), NOT_SERVING);
+    // Watches end at once: they never do by themselves, so that the shutdown would take all of its time.
     for (const take of [takeKnown, takeUnknown]) await assert.rejects(take(), { code: Code.Unavailable });
     await closed;
   });

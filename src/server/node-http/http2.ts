@@ -1,9 +1,10 @@
 /** HTTP/2 by node:http2, which enforces fewer limits than this project's own implementation. */
-import type {
-  Http2ServerRequest,
-  Http2ServerResponse,
-  Http2Server as NodeServer,
-  ServerHttp2Session,
+import {
+  createServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type Http2Server as NodeServer,
+  type ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { HttpContext } from "../http/http-context.ts";
@@ -26,8 +27,7 @@ export class NodeHttp2Server implements Http2Server {
     this.#sessions = new NodeConnections(context);
     this.#listener = createNodeListener(context.handler);
     const onRequest = (req: Http2ServerRequest, res: Http2ServerResponse): void => this.#onRequest(req, res);
-    // An import would load node:http2 for servers with the other HTTP/2 too, which takes time at their start.
-    this.#server = process.getBuiltinModule("node:http2").createServer(onRequest).on("checkExpectation", onRequest);
+    this.#server = createServer(onRequest).on("checkExpectation", onRequest);
     this.#server.on("session", (session) => this.#onSession(session));
     // Without these listeners, Node would throw if the stream of such a request has just ended.
     this.#server.on("checkContinue", (req, res) => {

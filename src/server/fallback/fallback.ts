@@ -1,6 +1,6 @@
 /** The fallback: serves the requests that are not calls with the application's own listener or fetch function. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { type Exchange, fieldValue, type Handler } from "../http/exchange.ts";
+import type { Exchange, Handler } from "../http/exchange.ts";
 import { respondText } from "../http/responses.ts";
 import { Budget } from "../limits/budget.ts";
 import type { FallbackContext } from "./context.ts";
@@ -86,9 +86,4 @@ function callListeners(server: NodeServer, req: IncomingMessage, res: ServerResp
 
 function hasMethod<K extends string>(value: unknown, name: K): value is Record<K, unknown> {
   return typeof value === "object" && value !== null && typeof (value as Record<K, unknown>)[name] === "function";
-}
-
-/** True if gRPC's own error is the response to a request for an unknown path: its content type is of gRPC or gRPC-Web. */
-export function isGrpc({ request }: Exchange): boolean {
-  return /^application\/grpc(?:-web(?:-text)?)?(?:[+;]|$)/i.test(fieldValue(request.fields, "content-type") ?? "");
 }

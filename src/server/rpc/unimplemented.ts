@@ -32,6 +32,11 @@ export function respondUnknown(
   }
 }
 
+/** True if the content type of a request is of gRPC or gRPC-Web, so that no other route can respond to it. */
+export function isGrpc({ request }: Exchange): boolean {
+  return /^application\/grpc(?:-web(?:-text)?)?(?:[+;]|$)/i.test(fieldValue(request.fields, "content-type") ?? "");
+}
+
 /**
  * Returns the Accept-Post header of a 415 response, which lists the content types of a method (RFC 9110, 15.5.16; W3C
  * Linked Data Platform, 7.1).

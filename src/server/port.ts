@@ -51,8 +51,8 @@ export class Port {
       http2: (socket) => this.#http2.accept(socket),
     };
     this.#pending = new PendingConnections({ limits, onLimit, onRefused: (...refusal) => this.#onRefused(...refusal) });
-    const { protocols, pending } = { protocols: this.#protocols, pending: this.#pending };
-    this.#handshakes = tls && new TlsHandshakes(tls, { limits, onLimit, pending, protocols });
+    const pending = this.#pending;
+    this.#handshakes = tls && new TlsHandshakes(tls, { limits, onLimit, pending, protocols: this.#protocols });
     const allowHalfOpen = tls === undefined; // a client may half-close after its request and still wait for the response
     const onConnection = (socket: Socket): void => this.#onConnection(socket);
     const onClose = (socket: Socket): void => pending.delete(socket);

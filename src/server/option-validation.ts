@@ -14,6 +14,10 @@ export interface OptionRule {
   readonly passesEach?: (element: unknown) => boolean;
   /** True if no message may contain the value. */
   readonly isSecret?: boolean;
+  /** True if messages do not list the option, because the package does not have it. */
+  readonly isInternal?: boolean;
+  /** The new name of each value that was renamed. */
+  readonly renamedValues?: Readonly<Record<string, string>>;
 }
 
 /** A rule for each option in `Options`. */
@@ -23,7 +27,7 @@ export type OptionRules<Options> = { readonly [K in keyof Options]-?: OptionRule
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
 
 const BOOLEAN: OptionRule = { passes: (value) => typeof value === "boolean", allowed: "true or false" };
-const FUNCTION: OptionRule = { passes: (value) => typeof value === "function", allowed: "a function" };
+export const FUNCTION: OptionRule = { passes: (value) => typeof value === "function", allowed: "a function" };
 export const STRING: OptionRule = { passes: (value) => typeof value === "string", allowed: "a string" };
 const OBJECT: OptionRule = { passes: isObject, allowed: "an object" };
 const MESSAGE_BYTES: OptionRule = {
@@ -83,9 +87,13 @@ export const SERVER_RULES: OptionRules<ServerOptions> = {
   contextValues: FUNCTION,
   fallback: { passes: isFallback, allowed: FALLBACKS },
   allowedHosts: listOf("strings", (each) => typeof each === "string"), // each host is validated by HostCheck
-  http2: { passes: (value) => value === "built-in" || value === "node", allowed: '"built-in" or "node"' },
+  http2: {
+    passes: (value) => value === "built-in" || value === "node",
+    allowed: '"built-in" or "node"',
+    renamedValues: RENAMES.http2,
+  },
   homePage: BOOLEAN,
-  page: OBJECT,
+  page: { ...OBJECT, isInternal: true },
   tls: { passes: isObject, allowed: "an object with cert and key in PEM", isSecret: true }, // validateCredentials checks more
 };
 
@@ -101,7 +109,7 @@ export function readOptions<Options extends object>(
 ): Options {
   if (!isObject(given)) throw new TypeError(`${creator}: the options must be an object, not ${show(given)}`);
   // Includes the options that an object inherits, such as one from Object.create(defaults).
-  for (const name in given) if (!Object.hasOwn(rules, name)) throw unknownOption(creator, name, Object.keys(rules));
+  for (const name in given) if (!Object.hasOwn(rules, name)) throw unknownOption(creator, name, rules);
   const options: Record<string, unknown> = {};
   for (const [name, rule] of Object.entries(rules)) {
     const value = given[name]; // read once, because it may be a getter
@@ -114,10 +122,11 @@ export function readOptions<Options extends object>(
 }
 
 /** Returns `value` if it passes the rule. Otherwise throws TypeError. */
-function checked(name: string, value: unknown, { passes, allowed, passesEach, isSecret }: OptionRule): unknown {
+function checked(name: string, value: unknown, rule: OptionRule): unknown {
+  const { passes, allowed, passesEach, isSecret, renamedValues = {} } = rule;
   if (passes(value)) return value;
   if (isSecret) throw new TypeError(`${name} of type ${typeof value} must be ${allowed}`);
-  const newValue = name.endsWith(": http2") ? renamed(RENAMES.http2, String(value)) : undefined;
+  const newValue = typeof value === "string" ? renamed(renamedValues, value) : undefined;
   if (newValue !== undefined) throw new TypeError(`${name} ${show(value)} was renamed to "${newValue}"`);
   if (passesEach === undefined || !Array.isArray(value))
     throw new TypeError(`${name} ${show(value)} must be ${allowed}`);
@@ -136,9 +145,10 @@ function validateTogether(creator: string, options: Readonly<Record<string, unkn
   if (tls !== undefined) validateCredentials(`${creator}: tls`, tls as TlsCredentials);
 }
 
-function unknownOption(creator: string, name: string, known: readonly string[]): TypeError {
+function unknownOption(creator: string, name: string, rules: Readonly<Record<string, OptionRule>>): TypeError {
   const newName = renamed(RENAMES.options, name);
   if (newName !== undefined) return new TypeError(`${creator}: ${name} was renamed to ${newName}`);
+  const known = Object.keys(rules).filter((each) => !rules[each]?.isInternal);
   return new TypeError(`${creator}: unknown option ${show(name)}; the options are ${known.join(", ")}`);
 }
 

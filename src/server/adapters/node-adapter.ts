@@ -1,6 +1,7 @@
 /** The adapter for the servers of node:http, node:https and node:http2. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ContextValues } from "@connectrpc/connect";
+import { FUNCTION } from "../option-validation.ts";
 import { Adapter, type NodeServerRequest, type NodeServerResponse } from "./adapter.ts";
 import { ADAPTER_RULES, type AdapterOptions, readAdapterOptions } from "./options.ts";
 
@@ -40,4 +41,4 @@ export function nodeAdapter(options: NodeAdapterOptions): NodeHandler {
   };
 }
 
-const RULES = { ...ADAPTER_RULES, fallback: ADAPTER_RULES.contextValues };
+const RULES = { ...ADAPTER_RULES, fallback: FUNCTION };

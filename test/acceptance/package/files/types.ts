@@ -23,7 +23,7 @@ export const options = {
 export const server = createServer(options);
 export const { health, services } = server;
 export const bound = server.listen({ port: 0 });
-export const path: Promise<string> = server.listen({ path: "/tmp/socket" });
+export const path: Promise<string> = server.listen({ path: "/run/server.sock" });
 export const closed = server.close({ delayMs: 0 });
 export const reasons = Object.values(LIMITS).map(({ reason }) => reason);
 export const handler = nodeAdapter({ routes });

@@ -35,9 +35,9 @@ export function MethodList({ services, chosen }: MethodListProps) {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
     if (total <= SEARCH_ABOVE) return;
     event.preventDefault();
-    search.current?.focus();
     setOpen(true);
-    setTimeout(() => search.current?.focus()); // in a narrow window it was hidden until now
+    nav.current?.setAttribute("data-open", "true"); // at once: in a narrow window, the next letter is for the search
+    search.current?.focus();
   }
 
   function onKeyDown(event: KeyboardEvent): void {

@@ -1,17 +1,55 @@
 /** A unary call on the fast path, and the context of its handler. Headers, values and signal are created when first read. */
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
-import type { Exchange } from "../../http/exchange.ts";
+import type { Exchange, RequestHead } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
 import { peerValues } from "../context-values.ts";
 import type { DeadlineEntry } from "../deadlines.ts";
 import type { Call, Negotiation } from "./protocol.ts";
+
+/** The timeout of a call whose client has set none. */
+export const NO_TIMEOUT = Number.POSITIVE_INFINITY;
+
+/** The headers and the URL of a request head, which are created when first read. */
+class ParsedHead {
+  static readonly #heads = new WeakMap<RequestHead, ParsedHead>();
+  readonly #head: RequestHead;
+  #header: Headers | undefined;
+  #url: string | undefined;
+
+  constructor(head: RequestHead) {
+    this.#head = head;
+  }
+
+  /** Returns the same object for the same head, which requests may share. */
+  static of(head: RequestHead): ParsedHead {
+    let parsed = ParsedHead.#heads.get(head);
+    if (parsed === undefined) {
+      parsed = new ParsedHead(head);
+      ParsedHead.#heads.set(head, parsed);
+    }
+    return parsed;
+  }
+
+  /** Must be copied for a call, because handlers may change their headers. Copying costs less than parsing the fields. */
+  get header(): Headers {
+    this.#header ??= new Headers(this.#head.fields as [string, string][]);
+    return this.#header;
+  }
+
+  get url(): string {
+    this.#url ??= urlOf(this.#head);
+    return this.#url;
+  }
+}
 
 export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall> {
   readonly exchange: Exchange;
   readonly negotiation: Negotiation;
   /** Time at which the call ends with deadline_exceeded, in ms of `performance.now()`; Infinity for never. */
   readonly deadline: number;
+  /** The timeout that the client has set; Infinity for none. */
+  readonly #timeoutMs: number;
   next: UnaryCall | undefined;
   previous: UnaryCall | undefined;
   /**
@@ -28,12 +66,12 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  /** `maxMs` is `RpcOptions.deadlineMs`. */
-  constructor(exchange: Exchange, negotiation: Negotiation, maxMs: number) {
+  /** `timeoutMs` is the timeout that the client has set, or Infinity. `maxMs` is `RpcOptions.deadlineMs`. */
+  constructor(exchange: Exchange, negotiation: Negotiation, timeoutMs: number, maxMs: number) {
     this.exchange = exchange;
     this.negotiation = negotiation;
-    const { timeoutMs } = negotiation;
-    this.deadline = exchange.startedAt + (timeoutMs === undefined || timeoutMs > maxMs ? maxMs : timeoutMs);
+    this.deadline = exchange.startedAt + Math.min(timeoutMs, maxMs);
+    this.#timeoutMs = timeoutMs;
   }
 
   get method() {
@@ -49,15 +87,10 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.exchange.request.method;
   }
   get url() {
-    this.negotiation.url ??= urlOf(this.exchange.request);
-    return this.negotiation.url;
+    return ParsedHead.of(this.exchange.request).url;
   }
   get requestHeader(): Headers {
-    if (this.#requestHeader === undefined) {
-      const { negotiation, exchange } = this;
-      negotiation.requestHeader ??= new Headers(exchange.request.fields as [string, string][]);
-      this.#requestHeader = new Headers(negotiation.requestHeader);
-    }
+    this.#requestHeader ??= new Headers(ParsedHead.of(this.exchange.request).header);
     return this.#requestHeader;
   }
   get responseHeader(): Headers {
@@ -77,13 +110,13 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.#abort.signal;
   }
   get timeoutMs(): () => number | undefined {
-    const { timeoutMs } = this.negotiation;
-    return () => (timeoutMs === undefined ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
+    const timeoutMs = this.#timeoutMs;
+    return () => (timeoutMs === NO_TIMEOUT ? undefined : this.exchange.startedAt + timeoutMs - performance.now());
   }
 
   /** True if the deadline has passed and the client has set a timeout. */
   get isLate(): boolean {
-    return this.negotiation.timeoutMs !== undefined && performance.now() >= this.deadline;
+    return this.#timeoutMs !== NO_TIMEOUT && performance.now() >= this.deadline;
   }
 
   get touchedHeader(): Headers | undefined {

@@ -10,9 +10,9 @@ import {
   headerContentType,
   headerUnaryContentLength,
   headerUnaryEncoding,
-  parseTimeout,
   trailerMux,
 } from "@connectrpc/connect/protocol-connect";
+import { connectTimeoutMs } from "../timeout.ts";
 import type { Call, Protocol } from "./protocol.ts";
 
 export const connect: Protocol = {
@@ -20,7 +20,7 @@ export const connect: Protocol = {
   encodingHeader: "content-encoding",
   acceptEncodingHeader: "accept-encoding",
   timeoutHeader: "connect-timeout-ms",
-  parseTimeout,
+  timeoutMs: connectTimeoutMs,
   messageIn: (body) => body,
   okTrailer: [],
   compressionHeaders: () => ({}), // only compressed bodies have content-encoding

@@ -4,14 +4,14 @@
  */
 import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { EMPTY_BYTES, type Exchange, type Handler } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, fieldValue, type Handler } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded, noRoomForMessage, rewordLimitError } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
 import type { ErrorMapper } from "../error-mapper.ts";
 import type { RequestGate, RpcOptions } from "../options.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "../weigh.ts";
-import { UnaryCall } from "./call.ts";
+import { NO_TIMEOUT, UnaryCall } from "./call.ts";
 import { intercept } from "./interceptors.ts";
 import type { UnaryMethod } from "./methods.ts";
 import { Negotiator } from "./negotiation.ts";
@@ -63,47 +63,44 @@ export class FastPath {
   // Callbacks are fields, so that calls do not create closures for them.
 
   readonly handle: Handler = (exchange) => {
-    const negotiation = this.#negotiator.negotiate(exchange.request);
-    if (negotiation === null || this.#inFlight.isFull) {
-      this.#fallback.handle(exchange);
-      return;
-    }
-    const { method, message } = negotiation;
-    if (method.requestGate !== undefined) this.#runGate(exchange, negotiation, method.requestGate);
-    else if (message === undefined) exchange.bufferBody(method.bodyMaxBytes, this.#onBody, this.#onLargeBody);
-    else {
-      const input = decode(negotiation, message);
-      if (input === undefined) this.#fallback.handle(exchange);
-      else this.#run(this.#callOf(exchange, negotiation), input, 0);
-    }
+    const call = this.#inFlight.isFull ? undefined : this.#callOf(exchange);
+    if (call === undefined) this.#fallback.handle(exchange);
+    else if (call.negotiation.method.requestGate === undefined) this.#readMessage(call);
+    else this.#runGate(call, call.negotiation.method.requestGate);
   };
 
-  readonly #onBody = (body: Uint8Array, exchange: Exchange): void => {
-    const negotiation = this.#negotiator.negotiate(exchange.request) as Negotiation;
-    const input = decode(negotiation, negotiation.protocol.messageIn(body));
-    if (input === undefined || this.#inFlight.isFull) this.#fallback.handleBuffered(exchange, body);
-    else this.#run(this.#callOf(exchange, negotiation), input, body.length);
-  };
+  /** Returns the call of an exchange. Returns undefined if the call must be left to Connect's handlers. */
+  #callOf(exchange: Exchange): UnaryCall | undefined {
+    const { request } = exchange;
+    const negotiation = this.#negotiator.negotiate(request);
+    if (negotiation === null) return undefined;
+    const { protocol, method } = negotiation;
+    const timeout = fieldValue(request.fields, protocol.timeoutHeader);
+    const timeoutMs = timeout === undefined ? NO_TIMEOUT : protocol.timeoutMs(timeout);
+    // Connect's handlers reject an invalid timeout, which is NaN, and a timeout above the maximum.
+    const isValid = timeout === undefined || timeoutMs <= method.maxTimeoutMs;
+    return isValid ? new UnaryCall(exchange, negotiation, timeoutMs, this.#options.deadlineMs) : undefined;
+  }
 
-  readonly #onLargeBody = (exchange: Exchange): void => this.#fallback.handleLarge(exchange);
-
-  /** Continues a call after its request gate has passed. */
-  readonly #onGatePassed = (call: UnaryCall): void => {
+  /** Runs a call when its message was received. Leaves the call to Connect's handlers if the message is invalid. */
+  readonly #readMessage = (call: UnaryCall): void => {
     const { exchange, negotiation } = call;
     const { message, method, protocol } = negotiation;
+    // Connect's handlers do not run a gate that has passed here.
+    const passed = method.requestGate === undefined ? undefined : call;
     if (message !== undefined) {
-      if (!this.#tryRun(call, message, 0)) this.#fallback.handle(exchange, call);
+      if (!this.#tryRun(call, message, 0)) this.#fallback.handle(exchange, passed);
       return;
     }
     exchange.bufferBody(
       method.bodyMaxBytes,
       (body) => {
         const isRunning = this.#tryRun(call, protocol.messageIn(body), body.length);
-        if (!isRunning) this.#fallback.handleBuffered(exchange, body, call);
+        if (!isRunning) this.#fallback.handleBuffered(exchange, body, passed);
       },
       () => {
         call.finish();
-        this.#fallback.handleLarge(exchange, call);
+        this.#fallback.handleLarge(exchange, passed);
       },
     );
   };
@@ -124,13 +121,8 @@ export class FastPath {
     this.#respond(call, message, undefined);
   };
 
-  #callOf(exchange: Exchange, negotiation: Negotiation): UnaryCall {
-    return new UnaryCall(exchange, negotiation, this.#options.deadlineMs);
-  }
-
   /** Runs the request gate of a method, before the request body is read. */
-  #runGate(exchange: Exchange, negotiation: Negotiation, gate: RequestGate): void {
-    const call = this.#callOf(exchange, negotiation);
+  #runGate(call: UnaryCall, gate: RequestGate): void {
     let passed: void | Promise<void>;
     try {
       createValues(call);
@@ -139,8 +131,8 @@ export class FastPath {
       this.#failFromHandler(call, error);
       return;
     }
-    if (isPromise(passed)) this.#wait(call, passed, 0, this.#onGatePassed);
-    else this.#onGatePassed(call);
+    if (isPromise(passed)) this.#wait(call, passed, 0, this.#readMessage);
+    else this.#readMessage(call);
   }
 
   /**

@@ -1,8 +1,9 @@
 /** Unary calls of gRPC (PROTOCOL-HTTP2.md): one message in an envelope, the status in trailers. */
-import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
 import { compressEnvelope, messageInEnvelope } from "../envelope.ts";
 import { plainGrpcMessage } from "../grpc-message.ts";
+import { grpcTimeoutMs } from "../timeout.ts";
 import type { Call, Protocol } from "./protocol.ts";
 
 const OK_TRAILER: readonly Field[] = Object.freeze([Object.freeze(["grpc-status", "0"] as const)]);
@@ -12,7 +13,7 @@ export const grpc: Protocol = {
   encodingHeader: "grpc-encoding",
   acceptEncodingHeader: "grpc-accept-encoding",
   timeoutHeader: "grpc-timeout",
-  parseTimeout,
+  timeoutMs: grpcTimeoutMs,
   messageIn: messageInEnvelope,
   okTrailer: OK_TRAILER,
   compressionHeaders: (compression) => ({ "grpc-encoding": compression }),

@@ -1,10 +1,10 @@
-/** Negotiates the method, protocol, codec, timeout and compression of a unary call from its request head. */
+/** Negotiates the method, protocol, codec and compression of a unary call from its request head. */
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
 import * as connectProtocol from "@connectrpc/connect/protocol-connect";
 import * as grpcProtocol from "@connectrpc/connect/protocol-grpc";
 import * as grpcWebProtocol from "@connectrpc/connect/protocol-grpc-web";
-import { fieldValue, type RequestHead } from "../../http/exchange.ts";
+import { type Field, fieldValue, type RequestHead } from "../../http/exchange.ts";
 import { connect } from "./connect.ts";
 import { grpc } from "./grpc.ts";
 import { grpcWeb } from "./grpc-web.ts";
@@ -41,20 +41,24 @@ const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
   ["application/json", CONNECT_JSON],
 ]);
 
-/** The formats by the encoding parameter of a GET. */
-const BY_ENCODING = new Map<string | null, Format>([
-  ["proto", CONNECT_PROTO],
-  ["json", CONNECT_JSON],
+/** The content types of a POST with the same format, by the encoding parameter of a GET. */
+const BY_ENCODING = new Map<string | null, string>([
+  ["proto", CONNECT_PROTO.contentType],
+  ["json", CONNECT_JSON.contentType],
 ]);
 
 /** The version of the Connect protocol. Methods may require that requests name it. */
 const VERSION = "1";
 const VERSION_HEADER = "connect-protocol-version";
 
-/** Negotiates the calls of one server: once for each request head, which HTTP/2 shares between equal requests. */
+/**
+ * Negotiates the calls of one server. A negotiation depends on a few fields, and is found by their values, whichever
+ * other fields a request has.
+ */
 export class Negotiator {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;
-  readonly #negotiations = new WeakMap<RequestHead, Negotiation | null>();
+  /** The formats by content-type of each method that was called, by path. */
+  readonly #formats = new Map<string, ReadonlyMap<string | undefined, MethodFormat>>();
   readonly #heads = new Map<string, ResponseHeads>();
 
   constructor(methods: ReadonlyMap<string, UnaryMethod>) {
@@ -63,66 +67,95 @@ export class Negotiator {
 
   /** Returns the negotiation of a call, or null if the call must be left to Connect's handlers. */
   negotiate(head: RequestHead): Negotiation | null {
-    let negotiation = this.#negotiations.get(head);
-    if (negotiation === undefined) {
-      negotiation = this.#negotiate(head);
-      this.#negotiations.set(head, negotiation);
-    }
-    return negotiation;
-  }
-
-  #negotiate(head: RequestHead): Negotiation | null {
     if (head.method === "POST") return this.#negotiatePost(head);
     return head.method === "GET" ? this.#negotiateGet(head) : null;
   }
 
-  #negotiatePost(head: RequestHead): Negotiation | null {
-    const method = this.#methods.get(head.path);
-    const format = BY_CONTENT_TYPE.get(fieldValue(head.fields, "content-type"));
-    if (method === undefined || format === undefined) return null;
-    const version = method.requireConnectProtocolHeader ? fieldValue(head.fields, VERSION_HEADER) : VERSION;
-    if (version !== VERSION && format.protocol === connect) return null;
-    const encoding = fieldValue(head.fields, format.protocol.encodingHeader);
-    return encoding === undefined || encoding === "identity" ? this.#negotiation(head, method, format) : null;
+  #negotiatePost({ path, fields }: RequestHead): Negotiation | null {
+    const format = this.#formatsAt(path)?.get(fieldValue(fields, "content-type"));
+    if (format === undefined) return null;
+    if (format.requiresVersion && fieldValue(fields, VERSION_HEADER) !== VERSION) return null;
+    const encoding = fieldValue(fields, format.protocol.encodingHeader);
+    return encoding === undefined || encoding === "identity" ? format.negotiate(fields) : null;
   }
 
-  #negotiateGet(head: RequestHead): Negotiation | null {
-    const mark = head.path.indexOf("?");
-    const method = mark < 0 ? undefined : this.#methods.get(head.path.slice(0, mark));
-    if (method === undefined || !method.hasNoSideEffects) return null;
-    if (fieldValue(head.fields, "content-type") !== undefined) return null;
-    const parameters = new URLSearchParams(head.path.slice(mark + 1));
-    if (method.requireConnectProtocolHeader && parameters.get("connect") !== `v${VERSION}`) return null;
-    const format = BY_ENCODING.get(parameters.get("encoding"));
+  #negotiateGet({ path, fields }: RequestHead): Negotiation | null {
+    const mark = path.indexOf("?");
+    if (mark < 0 || fieldValue(fields, "content-type") !== undefined) return null;
+    const parameters = new URLSearchParams(path.slice(mark + 1));
+    const format = this.#formatsAt(path.slice(0, mark))?.get(BY_ENCODING.get(parameters.get("encoding")));
     const message = messageInQuery(parameters);
-    return format === undefined || message === undefined ? null : this.#negotiation(head, method, format, message);
+    if (!format?.method.hasNoSideEffects || message === undefined) return null;
+    if (format.requiresVersion && parameters.get("connect") !== `v${VERSION}`) return null;
+    return { ...format.negotiate(fields), message };
   }
 
-  #negotiation({ fields }: RequestHead, method: UnaryMethod, format: Format, message?: Uint8Array): Negotiation | null {
-    const { protocol, binary } = format;
-    if (!method.protocolNames.includes(protocol.name)) return null;
-    const { timeoutMs, error } = protocol.parseTimeout(
-      fieldValue(fields, protocol.timeoutHeader) ?? null,
-      method.maxTimeoutMs,
-    );
-    if (error !== undefined) return null;
-    const accepted = fieldValue(fields, protocol.acceptEncodingHeader) ?? null;
-    const { response: compression } = compressionNegotiate(method.acceptCompression, null, accepted, "");
+  #formatsAt(path: string): ReadonlyMap<string | undefined, MethodFormat> | undefined {
+    const known = this.#formats.get(path);
+    const method = known === undefined ? this.#methods.get(path) : undefined;
+    if (method === undefined) return known;
+    const served = [...BY_CONTENT_TYPE].filter(([, { protocol }]) => method.protocolNames.includes(protocol.name));
+    const formats = new Map(served.map(([type, format]) => [type, new MethodFormat(method, format, this.#heads)]));
+    this.#formats.set(path, formats);
+    return formats;
+  }
+}
+
+/** The number of values of accept-encoding for which a MethodFormat keeps the negotiation. */
+const MAX_KEPT_VALUES = 8;
+/** The length of the longest value of accept-encoding that is kept. */
+const MAX_KEPT_LENGTH = 64;
+
+/** A method in one format, with its negotiations by the compressions that clients accept. */
+class MethodFormat {
+  /** True if a request must name the version of the protocol. */
+  readonly requiresVersion: boolean;
+  readonly protocol: Protocol;
+  readonly method: UnaryMethod;
+  readonly #format: Format;
+  readonly #heads: Map<string, ResponseHeads>;
+  /** The negotiations by accept-encoding. Cleared when full, because clients may send any number of values. */
+  readonly #kept = new Map<string | undefined, Negotiation>();
+
+  /** `heads` has the response heads of all methods. */
+  constructor(method: UnaryMethod, format: Format, heads: Map<string, ResponseHeads>) {
+    this.requiresVersion = method.requireConnectProtocolHeader && format.protocol === connect;
+    this.protocol = format.protocol;
+    this.method = method;
+    this.#format = format;
+    this.#heads = heads;
+  }
+
+  /** Returns the negotiation of a request with these fields. */
+  negotiate(fields: readonly Field[]): Negotiation {
+    const accepted = fieldValue(fields, this.protocol.acceptEncodingHeader);
+    const kept = this.#kept.get(accepted);
+    if (kept !== undefined) return kept;
+    const negotiation = this.#negotiate(accepted);
+    if (accepted === undefined || accepted.length <= MAX_KEPT_LENGTH) {
+      if (this.#kept.size === MAX_KEPT_VALUES) this.#kept.clear();
+      this.#kept.set(accepted, negotiation);
+    }
+    return negotiation;
+  }
+
+  #negotiate(accepted: string | undefined): Negotiation {
+    const { protocol, binary } = this.#format;
+    const { method } = this;
+    const { response: compression } = compressionNegotiate(method.acceptCompression, null, accepted ?? null, "");
     return {
       method,
       protocol,
       input: method.serialization.getI(binary),
       output: method.serialization.getO(binary),
-      message,
-      timeoutMs,
+      message: undefined,
       compression,
-      heads: this.#responseHeads(format, compression),
-      requestHeader: undefined,
-      url: undefined,
+      heads: this.#responseHeads(compression),
     };
   }
 
-  #responseHeads({ contentType, protocol }: Format, compression: Compression | null): ResponseHeads {
+  #responseHeads(compression: Compression | null): ResponseHeads {
+    const { contentType, protocol } = this.#format;
     const key = `${contentType} ${compression?.name}`;
     let heads = this.#heads.get(key);
     if (heads === undefined) {

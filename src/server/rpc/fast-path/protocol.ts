@@ -19,10 +19,8 @@ export interface Protocol {
   readonly acceptEncodingHeader: string;
   readonly timeoutHeader: string;
 
-  readonly parseTimeout: (
-    value: string | null,
-    maxTimeoutMs: number,
-  ) => { timeoutMs?: number; error?: ConnectError | undefined };
+  /** Returns the milliseconds of a valid timeout header; NaN if the value is invalid. */
+  readonly timeoutMs: (value: string) => number;
   /** Returns the message in a whole request body, or undefined if the body is not one uncompressed message. */
   messageIn(body: Uint8Array): Uint8Array | undefined;
   /** The trailers of a successful response, before the handler adds any. */
@@ -38,25 +36,17 @@ export interface Protocol {
   sendError(call: Call, error: ConnectError): Promise<void> | undefined;
 }
 
-/** The result of reading the request head of a unary call. Calls with equal heads may share one negotiation. */
+/** The result of reading the request head of a unary call. Calls share negotiations, which therefore never change. */
 export interface Negotiation {
   readonly method: UnaryMethod;
   readonly protocol: Protocol;
   readonly input: Serialization<Message>;
   readonly output: Serialization<Message>;
-  /** The message in the query of a GET; undefined for a POST. */
+  /** The message in the query of a GET; undefined for a POST. A negotiation with a message is not shared. */
   readonly message: Uint8Array | undefined;
-  readonly timeoutMs: number | undefined;
   /** The compression of response messages of `compressMinBytes` or more; null for none. */
   readonly compression: Compression | null;
   readonly heads: ResponseHeads;
-  /**
-   * The request headers; undefined until a request gate, a handler or an interceptor needs them. Copying them for each call is faster
-   * than parsing the fields.
-   */
-  requestHeader: Headers | undefined;
-  /** The URL of the request; undefined until a request gate, a handler or an interceptor needs it. */
-  url: string | undefined;
 }
 
 /** The part of a call that its protocol needs. */

@@ -1,0 +1,443 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+const (
+	preface      = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	frameHeader  = 9
+	maxFrameSize = 16_384
+	// writeBytes is the size of a write, as grpc-go's default is. The frame that exceeds it still belongs to it.
+	writeBytes = 32_768
+	// The windows for responses. A quarter that was used is given back, as grpc-go does.
+	streamWindow     = 1 << 20
+	connectionWindow = 1 << 24
+	initialWindow    = 65_535
+)
+
+// connection is one HTTP/2 connection. The reader holds the mutex while it handles what it read; the writer holds it
+// while it takes what is to be written.
+type connection struct {
+	*work
+	net     net.Conn
+	encoder *encoder
+	decoder *decoder
+	mutex   sync.Mutex
+	wake    *sync.Cond
+	// out are frames that need no window. spare is the other buffer, which the writer writes.
+	out, spare []byte
+	// request is a call's only message in one DATA frame with END_STREAM; empty if it needs several.
+	request []byte
+	streams map[uint32]*stream
+	free    []*stream
+	// sending are streams with data for which there is a window, in the order of their turns.
+	sending []*stream
+	nextID  uint32
+	// window limits what may be sent. used counts what was received since the last WINDOW_UPDATE.
+	window, initialWindow, used int
+	maxFrame                    int
+	maxStreams                  int
+	block                       []byte
+	settled                     chan struct{}
+}
+
+type stream struct {
+	id     uint32
+	window int
+	used   int
+	// allowed counts the messages that may be sent now, with the end of the stream as one more. sent counts those that
+	// were sent, and at the bytes of the next one that were.
+	allowed, sent, at  int
+	queued, ends, done bool
+	head               head
+	heads              int
+	body               body
+	since              time.Time
+}
+
+func dial(w *work, protocol string) (net.Conn, error) {
+	if !w.tls {
+		return net.Dial("tcp", w.address)
+	}
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}}
+	conn, err := tls.Dial("tcp", w.address, config)
+	if err == nil && conn.ConnectionState().NegotiatedProtocol != protocol {
+		err = fmt.Errorf("negotiate %s: the server chose %q", protocol, conn.ConnectionState().NegotiatedProtocol)
+	}
+	return conn, err
+}
+
+func dialHTTP2(w *work) (client, error) {
+	conn, err := dial(w, "h2")
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{
+		work: w, net: conn, encoder: newEncoder(w.fields(), w.table), decoder: newDecoder(),
+		streams: map[uint32]*stream{}, nextID: 1, window: initialWindow, initialWindow: initialWindow,
+		maxFrame: maxFrameSize, maxStreams: 1 << 30, settled: make(chan struct{}),
+	}
+	c.wake = sync.NewCond(&c.mutex)
+	if length := len(w.message); w.sends == 1 && length <= maxFrameSize {
+		c.request = append(appendFrame(nil, length, http2.FrameData, http2.FlagDataEndStream, 0), w.message...)
+	}
+	c.out = append(c.out, preface...)
+	c.out = appendFrame(c.out, 12, http2.FrameSettings, 0, 0)
+	c.out = appendSetting(c.out, http2.SettingEnablePush, 0)
+	c.out = appendSetting(c.out, http2.SettingInitialWindowSize, streamWindow)
+	c.out = appendWindowUpdate(c.out, 0, connectionWindow-initialWindow)
+	return c, nil
+}
+
+func (c *connection) run() error {
+	go func() {
+		if err := c.write(); err != nil {
+			c.fail(err)
+		}
+	}()
+	return c.read()
+}
+
+// read reads and handles frames, until the process ends.
+func (c *connection) read() error {
+	buffer := make([]byte, 65_536)
+	settled := false
+	filled := 0
+	for {
+		n, err := c.net.Read(buffer[filled:])
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		filled += n
+		c.mutex.Lock()
+		at, err := c.frames(buffer[:filled])
+		if err == nil && !settled && at > 0 {
+			// The server's SETTINGS are the first frame.
+			settled = true
+			err = c.begin()
+		}
+		c.mutex.Unlock()
+		c.wake.Signal()
+		if err != nil {
+			return err
+		}
+		filled = copy(buffer, buffer[at:filled])
+	}
+}
+
+// begin starts the first calls, when the server's settings are known.
+func (c *connection) begin() error {
+	close(c.settled)
+	if c.maxStreams < c.options.streams {
+		return fmt.Errorf("make %d calls at once: the server allows %d", c.options.streams, c.maxStreams)
+	}
+	for i := 0; c.rate == 0 && i < c.options.streams; i++ {
+		c.next()
+	}
+	return nil
+}
+
+// next starts the next call, if one is left.
+func (c *connection) next() {
+	if _, more := c.take(); more {
+		c.call()
+	}
+}
+
+// start starts a call of those at a rate.
+func (c *connection) start() {
+	<-c.settled
+	c.mutex.Lock()
+	c.call()
+	c.mutex.Unlock()
+	c.wake.Signal()
+}
+
+func (c *connection) call() {
+	var s *stream
+	if last := len(c.free) - 1; last >= 0 {
+		s, c.free = c.free[last], c.free[:last]
+		s.body.reset()
+		*s = stream{body: s.body}
+	} else {
+		s = &stream{}
+	}
+	s.id, s.window, s.allowed = c.nextID, c.initialWindow, c.sends+1
+	if c.shape == "chat" {
+		s.allowed = 1
+	}
+	c.nextID += 2
+	c.streams[s.id] = s
+	if c.rate > 0 {
+		s.since = time.Now()
+	}
+	start := len(c.out)
+	c.out = c.encoder.append(append(c.out, make([]byte, frameHeader)...))
+	appendFrame(c.out[:start], len(c.out)-start-frameHeader, http2.FrameHeaders, http2.FlagHeadersEndHeaders, s.id)
+	if length := len(c.message); len(c.request) > 0 && len(c.sending) == 0 && length <= min(c.window, s.window) {
+		c.window -= length
+		s.ends = true
+		at := len(c.out)
+		c.out = append(c.out, c.request...)
+		binary.BigEndian.PutUint32(c.out[at+5:], s.id)
+	} else {
+		c.queue(s)
+	}
+}
+
+// queue gives the stream its turn to send, if it has something to send and a window.
+func (c *connection) queue(s *stream) {
+	if !s.queued && !s.ends && s.sent < s.allowed && (s.sent == c.sends || s.window > 0) {
+		s.queued = true
+		c.sending = append(c.sending, s)
+	}
+}
+
+// write writes what is to be sent, until the process ends.
+func (c *connection) write() error {
+	for {
+		c.mutex.Lock()
+		for len(c.out) == 0 && (len(c.sending) == 0 || c.window <= 0) {
+			c.wake.Wait()
+		}
+		c.data()
+		c.out, c.spare = c.spare[:0], c.out
+		c.mutex.Unlock()
+		if _, err := c.net.Write(c.spare); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+}
+
+// data adds DATA frames of the streams in turn, until a write is full or the connection's window is used up.
+func (c *connection) data() {
+	turn := 0
+	for ; turn < len(c.sending) && len(c.out) < writeBytes && c.window > 0; turn++ {
+		s := c.sending[turn]
+		s.queued = false
+		if s.done || s.sent < c.sends && s.window <= 0 {
+			continue
+		}
+		length := min(len(c.message)-s.at, c.maxFrame, c.window, s.window)
+		if s.sent == c.sends {
+			length = 0
+		}
+		var flags http2.Flags
+		if s.sent == c.sends || c.sends == 1 && s.at+length == len(c.message) {
+			flags, s.ends = http2.FlagDataEndStream, true
+		}
+		c.out = appendFrame(c.out, length, http2.FrameData, flags, s.id)
+		if length > 0 {
+			c.out = append(c.out, c.message[s.at:s.at+length]...)
+			s.at += length
+			s.window -= length
+			c.window -= length
+			if s.at == len(c.message) {
+				s.at = 0
+				s.sent++
+			}
+		}
+		c.queue(s)
+	}
+	c.sending = append(c.sending[:0], c.sending[turn:]...)
+}
+
+// frames handles the complete frames in `from`, and returns how many bytes they have.
+func (c *connection) frames(from []byte) (int, error) {
+	at := 0
+	for len(from)-at >= frameHeader {
+		word := binary.BigEndian.Uint32(from[at:])
+		length := int(word >> 8)
+		end := at + frameHeader + length
+		if length > maxFrameSize {
+			return 0, fmt.Errorf("read a frame: it has %d bytes, more than %d", length, maxFrameSize)
+		}
+		if end > len(from) {
+			break
+		}
+		id := binary.BigEndian.Uint32(from[at+5:]) & (1<<31 - 1)
+		if err := c.frame(http2.FrameType(word&0xff), http2.Flags(from[at+4]), id, from[at+frameHeader:end]); err != nil {
+			return 0, err
+		}
+		at = end
+	}
+	return at, nil
+}
+
+func (c *connection) frame(kind http2.FrameType, flags http2.Flags, id uint32, payload []byte) error {
+	switch kind {
+	case http2.FrameData:
+		return c.onData(id, flags, payload)
+	case http2.FrameHeaders, http2.FrameContinuation:
+		return c.onHeaders(kind, id, flags, payload)
+	case http2.FrameSettings:
+		return c.onSettings(flags, payload)
+	case http2.FramePing:
+		if !flags.Has(http2.FlagPingAck) {
+			c.out = append(appendFrame(c.out, 8, http2.FramePing, http2.FlagPingAck, 0), payload...)
+		}
+	case http2.FrameWindowUpdate:
+		increment := int(binary.BigEndian.Uint32(payload))
+		if id == 0 {
+			c.window += increment
+		} else if s := c.streams[id]; s != nil {
+			s.window += increment
+			c.queue(s)
+		}
+	case http2.FrameRSTStream:
+		if c.streams[id] != nil {
+			return fmt.Errorf("stream %d: the server reset it: %v", id, http2.ErrCode(binary.BigEndian.Uint32(payload)))
+		}
+	case http2.FrameGoAway:
+		return fmt.Errorf("the server sent GOAWAY: %v %q", http2.ErrCode(binary.BigEndian.Uint32(payload[4:])), payload[8:])
+	case http2.FramePushPromise:
+		return errors.New("the server sent PUSH_PROMISE")
+	}
+	return nil
+}
+
+func (c *connection) onSettings(flags http2.Flags, payload []byte) error {
+	if flags.Has(http2.FlagSettingsAck) {
+		return nil
+	}
+	c.out = appendFrame(c.out, 0, http2.FrameSettings, http2.FlagSettingsAck, 0)
+	for ; len(payload) >= 6; payload = payload[6:] {
+		value := int(binary.BigEndian.Uint32(payload[2:]))
+		switch http2.SettingID(binary.BigEndian.Uint16(payload)) {
+		case http2.SettingHeaderTableSize:
+			c.encoder.setMaxSize(value)
+		case http2.SettingMaxConcurrentStreams:
+			c.maxStreams = value
+		case http2.SettingMaxFrameSize:
+			// grpc-go's client keeps frames at 16 KiB.
+		case http2.SettingInitialWindowSize:
+			for _, s := range c.streams {
+				s.window += value - c.initialWindow
+				c.queue(s)
+			}
+			c.initialWindow = value
+		}
+	}
+	return nil
+}
+
+func (c *connection) onHeaders(kind http2.FrameType, id uint32, flags http2.Flags, payload []byte) error {
+	s := c.streams[id]
+	if s == nil {
+		return fmt.Errorf("read HEADERS of stream %d: it has no call", id)
+	}
+	if kind == http2.FrameHeaders {
+		padding := 0
+		if flags.Has(http2.FlagHeadersPadded) {
+			padding, payload = int(payload[0]), payload[1:]
+		}
+		if flags.Has(http2.FlagHeadersPriority) {
+			payload = payload[5:]
+		}
+		payload = payload[:len(payload)-padding]
+		// The flag is of HEADERS only, but the block ends with the last CONTINUATION.
+		s.done = flags.Has(http2.FlagHeadersEndStream)
+	}
+	if !flags.Has(http2.FlagHeadersEndHeaders) || len(c.block) > 0 {
+		c.block = append(c.block, payload...)
+		payload = c.block
+	}
+	if !flags.Has(http2.FlagHeadersEndHeaders) {
+		return nil
+	}
+	read, err := c.decoder.decode(payload)
+	c.block = c.block[:0]
+	if err != nil {
+		return fmt.Errorf("decode HEADERS of stream %d: %w", id, err)
+	}
+	if s.heads++; s.heads == 1 {
+		s.head = read
+	} else {
+		s.head.grpcStatus, s.head.grpcMessage = read.grpcStatus, read.grpcMessage
+	}
+	if s.done {
+		return c.end(s)
+	}
+	return nil
+}
+
+func (c *connection) onData(id uint32, flags http2.Flags, payload []byte) error {
+	s := c.streams[id]
+	if s == nil {
+		return fmt.Errorf("read DATA of stream %d: it has no call", id)
+	}
+	c.used += len(payload)
+	s.used += len(payload)
+	if flags.Has(http2.FlagDataPadded) {
+		payload = payload[1 : len(payload)-int(payload[0])]
+	}
+	completed, err := s.body.add(&c.plan, payload)
+	if err != nil {
+		return fmt.Errorf("stream %d: %w", id, err)
+	}
+	if c.shape == "chat" && completed > 0 {
+		s.allowed += completed
+		c.queue(s)
+	}
+	if c.used >= connectionWindow/4 {
+		c.out = appendWindowUpdate(c.out, 0, c.used)
+		c.used = 0
+	}
+	if flags.Has(http2.FlagDataEndStream) {
+		s.done = true
+		return c.end(s)
+	}
+	if s.used >= streamWindow/4 {
+		c.out = appendWindowUpdate(c.out, id, s.used)
+		s.used = 0
+	}
+	return nil
+}
+
+// end checks a response that is complete, and starts the next call.
+func (c *connection) end(s *stream) error {
+	if s.head.status != "200" {
+		return fmt.Errorf("stream %d: the status is %s", s.id, s.head.status)
+	}
+	if status := s.head.grpcStatus; status != "0" && (c.protocol == "grpc" || status != "") {
+		return fmt.Errorf("stream %d: grpc-status is %q: %s", s.id, status, s.head.grpcMessage)
+	}
+	if err := s.body.end(&c.plan); err != nil {
+		return fmt.Errorf("stream %d: %w", s.id, err)
+	}
+	if !s.ends {
+		return fmt.Errorf("stream %d: the response ended before its request", s.id)
+	}
+	delete(c.streams, s.id)
+	c.done(s.since)
+	// A stream that waits for its turn is dropped by data, and not used again.
+	if !s.queued {
+		c.free = append(c.free, s)
+	}
+	if c.rate == 0 {
+		c.next()
+	}
+	return nil
+}
+
+func appendFrame(to []byte, length int, kind http2.FrameType, flags http2.Flags, id uint32) []byte {
+	to = binary.BigEndian.AppendUint32(to, uint32(length)<<8|uint32(kind))
+	return binary.BigEndian.AppendUint32(append(to, byte(flags)), id)
+}
+
+func appendSetting(to []byte, id http2.SettingID, value uint32) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(to, uint16(id)), value)
+}
+
+func appendWindowUpdate(to []byte, id uint32, increment int) []byte {
+	return binary.BigEndian.AppendUint32(appendFrame(to, 4, http2.FrameWindowUpdate, 0, id), uint32(increment))
+}

@@ -1,16 +1,20 @@
 /**
- * Serves Add on this project's server, with the default options of `createServer`. Each argument changes one thing.
+ * Serves the services of the tests on this project's server, with the default options of `createServer`. Each argument
+ * changes one thing. Two arguments that are not options are the files of a certificate and its key, for TLS.
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { LIMIT_NAMES, LIMITS, type Limits } from "../../src/server/limits/limits.ts";
 import { createServer } from "../../src/server/server.ts";
 import { CallService } from "../../test/gen/calls/v1/calls_pb.ts";
 import { callRoutes } from "../../test/support/call-service.ts";
+import { streamRoutes } from "../../test/support/stream-service.ts";
 import { add } from "./add.ts";
 import { announce } from "./ready.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     http2: { type: "string", default: "built-in" },
     "no-fast-path": { type: "boolean", default: false },
@@ -38,11 +42,16 @@ const OFF = Object.fromEntries(
   LIMIT_NAMES.map((name) => [name, LIMITS[name].unit === "bytes/s" ? 0 : Number.POSITIVE_INFINITY]),
 ) as unknown as Limits;
 
+const [cert, key] = positionals.map((path) => readFileSync(path));
 const server = createServer({
-  routes: values.async ? asyncRoutes : callRoutes,
+  routes(router) {
+    (values.async ? asyncRoutes : callRoutes)(router);
+    streamRoutes(router);
+  },
   http2: values.http2 === "node" ? "node" : "built-in",
   fastPath: !values["no-fast-path"],
   interceptors: values.interceptor ? [readHeader] : [],
+  ...(cert && key && { tls: { cert, key } }),
   ...(values["no-limits"] && { limits: OFF }),
 });
 announce(await server.listen({ host: "127.0.0.1", port: 0 }));

@@ -1,7 +1,7 @@
 /** The exchange over a request that an adapter got from a server of Node's or from a framework. */
 import { AsyncResource } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Exchange, Field, RequestHead, ResponseHead } from "../http/exchange.ts";
+import type { Exchange, Field, Piece, RequestHead, ResponseHead } from "../http/exchange.ts";
 import type { NodeConnection } from "../node-http/connection.ts";
 import { NodeExchange } from "../node-http/exchange.ts";
 
@@ -39,7 +39,7 @@ export class AdapterExchange extends NodeExchange {
     this.#received = received;
   }
 
-  override respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
+  override respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void {
     this.#copyHeaders();
     super.respond(head, body, trailers);
   }
@@ -49,7 +49,7 @@ export class AdapterExchange extends NodeExchange {
     super.start(head);
   }
 
-  override write(piece: Uint8Array): Promise<void> | undefined {
+  override write(piece: Piece): Promise<void> | undefined {
     const written = super.write(piece);
     // The middleware compression holds the pieces of a stream until they are flushed. Connect's adapters flush them, too.
     const { res }: { readonly res: ServerResponse & { flush?: () => void } } = this.#received;

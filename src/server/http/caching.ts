@@ -1,6 +1,14 @@
 /** Lets clients and proxies cache responses to GET: ETag, Vary and Cache-Control (RFC 9110, RFC 9111). */
 import { matchesETag, strongETag } from "./etag.ts";
-import { EMPTY_BYTES, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
+import {
+  EMPTY_BYTES,
+  type Field,
+  fieldValue,
+  type Handler,
+  joined,
+  type Piece,
+  type ResponseHead,
+} from "./exchange.ts";
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 /**
@@ -21,15 +29,16 @@ class CachingExchange extends ExchangeWrapper {
     this.#head = head;
   }
 
-  override write(piece: Uint8Array): undefined {
-    this.#pieces.push(piece);
+  override write(piece: Piece): undefined {
+    this.#pieces.push(joined(piece));
   }
 
   override end(): void {
     if (this.#head !== undefined) this.respond(this.#head, Buffer.concat(this.#pieces));
   }
 
-  override respond(head: ResponseHead, body: Uint8Array): void {
+  override respond(head: ResponseHead, piece: Piece): void {
+    const body = joined(piece);
     if (head.status !== 200 || fieldValue(head.fields, "cache-control") === undefined) {
       const fields = head.fields.filter(([name]) => name !== "cache-control");
       this.inner.respond({ status: head.status, fields: [...fields, ["cache-control", "no-store"]] }, body);

@@ -1,6 +1,14 @@
 /** CORS: lets pages on other origins make calls and read their errors (Fetch standard, "HTTP-CORS protocol"). */
 import { cors } from "@connectrpc/connect";
-import { EMPTY_BYTES, type Exchange, type Field, fieldValue, type Handler, type ResponseHead } from "./exchange.ts";
+import {
+  EMPTY_BYTES,
+  type Exchange,
+  type Field,
+  fieldValue,
+  type Handler,
+  type Piece,
+  type ResponseHead,
+} from "./exchange.ts";
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
 /** Time for which browsers may cache a preflight response; Chromium allows no more. */
@@ -58,7 +66,7 @@ class CrossOriginExchange extends ExchangeWrapper {
     super.start(this.#withCorsFields(head));
   }
 
-  override respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
+  override respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void {
     super.respond(this.#withCorsFields(head), body, trailers);
   }
 

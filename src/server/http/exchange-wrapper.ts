@@ -2,7 +2,7 @@
  * The base class of exchanges that change the response of another exchange. Forwards every member to that exchange, except
  * `takeNodeMessages`.
  */
-import type { Exchange, Field, ResetReason, ResponseHead } from "./exchange.ts";
+import type { Exchange, Field, Piece, ResetReason, ResponseHead } from "./exchange.ts";
 
 export class ExchangeWrapper implements Exchange {
   protected readonly inner: Exchange;
@@ -52,13 +52,13 @@ export class ExchangeWrapper implements Exchange {
   release(bytes: number): void {
     this.inner.release(bytes);
   }
-  respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
+  respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void {
     this.inner.respond(head, body, trailers);
   }
   start(head: ResponseHead): void {
     this.inner.start(head);
   }
-  write(piece: Uint8Array): Promise<void> | undefined {
+  write(piece: Piece): Promise<void> | undefined {
     return this.inner.write(piece);
   }
   end(trailers?: readonly Field[]): void {

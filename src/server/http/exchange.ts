@@ -4,6 +4,38 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 /** An empty body, or an empty message. */
 export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 
+/** Bytes that are fewer cost less as one Uint8Array than as OwnedBytes. */
+export const MIN_OWNED_BYTES = 1_024;
+
+/**
+ * Bytes that are sent as three parts, without joining them, and that are sent only once: the exchange owns `bytes`, and
+ * may free their memory as soon as they are sent. `bytes` must be a whole ArrayBuffer, which nothing else uses.
+ */
+export class OwnedBytes {
+  readonly prefix: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly suffix: Uint8Array;
+  /** The number of bytes in all parts. */
+  readonly length: number;
+
+  constructor(prefix: Uint8Array, bytes: Uint8Array, suffix: Uint8Array = EMPTY_BYTES) {
+    this.prefix = prefix;
+    this.bytes = bytes;
+    this.suffix = suffix;
+    this.length = prefix.length + bytes.length + suffix.length;
+  }
+}
+
+/** A body of a response, or a piece of one. */
+export type Piece = Uint8Array | OwnedBytes;
+
+/** Returns the bytes of a piece in one array. */
+export function joined(piece: Piece): Uint8Array {
+  if (!(piece instanceof OwnedBytes)) return piece;
+  const { prefix, bytes, suffix } = piece;
+  return piece.length === bytes.length ? bytes : Buffer.concat([prefix, bytes, suffix]);
+}
+
 /** A header or trailer field. The name is in lower case, and the value has no white space around it. */
 export type Field = readonly [name: string, value: string];
 
@@ -122,7 +154,7 @@ export interface Exchange {
    * Sends a complete response. `body` must not change afterwards. The response may be held until the request is
    * complete (early-response.ts). Throws an Error if a field cannot be sent; the handler must then call `reset`.
    */
-  respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void;
+  respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void;
   /**
    * Sends the head of a response whose body is sent by `write`. HTTP/1.1 may send it with the first piece. Throws like
    * `respond`.
@@ -130,9 +162,10 @@ export interface Exchange {
   start(head: ResponseHead): void;
   /**
    * Sends a piece of the response's body, which must not change afterwards. Returns undefined if more can be written
-   * immediately. Otherwise returns a promise that resolves when the client can receive more, or has disconnected.
+   * immediately. Otherwise returns a promise that resolves when the client can receive more, or has disconnected. A
+   * large message costs least as OwnedBytes, with the prefix of its envelope. Small ones cost least joined in one piece.
    */
-  write(piece: Uint8Array): Promise<void> | undefined;
+  write(piece: Piece): Promise<void> | undefined;
   /** Ends the response that `start` began. The rest of the request is discarded. Throws like `respond`. */
   end(trailers?: readonly Field[]): void;
   /** Ends the exchange without a complete response. The default reason is "cancel". */

@@ -1,15 +1,17 @@
 /** The exchange over a request and a response of Node's HTTP/1.1 or HTTP/2 server. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type {
-  Exchange,
-  Field,
-  Handler,
-  NodeMessages,
-  Peer,
-  RequestHead,
-  ResetReason,
-  ResponseHead,
+import {
+  type Exchange,
+  type Field,
+  type Handler,
+  joined,
+  type NodeMessages,
+  type Peer,
+  type Piece,
+  type RequestHead,
+  type ResetReason,
+  type ResponseHead,
 } from "../http/exchange.ts";
 import { bufferedBytesMessage } from "../http/limit-messages.ts";
 import { processNow } from "../limits/process-clock.ts";
@@ -134,11 +136,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     return this.#req.iterator({ destroyOnReturn: false });
   }
 
-  bufferBody(
-    maxBytes: number,
-    done: (bytes: Uint8Array, exchange: Exchange) => void,
-    over: (exchange: Exchange) => void,
-  ): void {
+  bufferBody(...[maxBytes, done, over]: Parameters<Exchange["bufferBody"]>): void {
     this.#connection.receiving.add(this);
     this.#buffered = new BufferedBody(this.#req, this, maxBytes, done, over);
   }
@@ -190,8 +188,9 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.#finish();
   }
 
-  respond(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] = []): void {
+  respond(head: ResponseHead, piece: Piece, trailers: readonly Field[] = []): void {
     if (this.#isOver()) return;
+    const body = joined(piece);
     const { isClosing, context } = this.#connection;
     const isDue = isClosing || hasEnded(this.#req, this.#res, this.request);
     if (isDue && !isClosing && trailers.length === 0 && this.#response.trySendWhole(head, body)) {
@@ -234,8 +233,8 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.#response.sendHead();
   }
 
-  write(piece: Uint8Array): Promise<void> | undefined {
-    return this.#isFinished ? undefined : this.#response.write(piece);
+  write(piece: Piece): Promise<void> | undefined {
+    return this.#isFinished ? undefined : this.#response.write(joined(piece));
   }
 
   end(trailers: readonly Field[] = []): void {

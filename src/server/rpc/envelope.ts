@@ -1,6 +1,7 @@
 /** Envelopes: flags and length before each message ("Length-Prefixed-Message" of gRPC, "Enveloped-Message" of Connect). */
 import { type Compression, compressedFlag } from "@connectrpc/connect/protocol";
 import { appendBytes, NO_BUFFER } from "../http/append-bytes.ts";
+import { MIN_OWNED_BYTES, OwnedBytes, type Piece } from "../http/exchange.ts";
 import { noRoomForMessage } from "./call-errors.ts";
 import type { CallMemory } from "./call-memory.ts";
 
@@ -15,16 +16,19 @@ export function messageInEnvelope(body: Uint8Array): Uint8Array | undefined {
 }
 
 /**
- * Returns the envelope of a message. If `compression` is not null and the message has `minBytes` or more, compresses the
- * message and returns a promise.
+ * Returns the envelope of a message, which nothing else may use any more. If `compression` is not null and the message has
+ * `minBytes` or more, compresses the message and returns a promise.
  */
 export function compressEnvelope(
   message: Uint8Array,
   compression: Compression | null,
   minBytes: number,
   flags = 0,
-): Uint8Array | Promise<Uint8Array> {
-  if (compression === null || message.length < minBytes) return encodeEnvelope(message, flags);
+): Piece | Promise<Uint8Array> {
+  if (compression === null || message.length < minBytes) {
+    if (message.length < MIN_OWNED_BYTES) return encodeEnvelope(message, flags);
+    return new OwnedBytes(encodePrefix(message.length, flags), message);
+  }
   return compression
     .compress(message as Uint8Array<ArrayBuffer>)
     .then((bytes) => encodeEnvelope(bytes, flags | compressedFlag));
@@ -32,12 +36,22 @@ export function compressEnvelope(
 
 /** Returns the envelope of a message. If `flags` include `compressedFlag`, `message` must be compressed already. */
 export function encodeEnvelope(message: Uint8Array, flags: number): Uint8Array {
-  const length = message.length;
-  const envelope = Buffer.allocUnsafe(ENVELOPE_PREFIX_BYTES + length);
-  envelope[0] = flags;
-  envelope.writeUInt32BE(length, 1);
+  const envelope = Buffer.allocUnsafe(ENVELOPE_PREFIX_BYTES + message.length);
+  writePrefix(envelope, message.length, flags);
   envelope.set(message, ENVELOPE_PREFIX_BYTES);
   return envelope;
+}
+
+/** Returns the prefix of the envelope of a message of `length` bytes. */
+export function encodePrefix(length: number, flags: number): Uint8Array {
+  const prefix = Buffer.allocUnsafe(ENVELOPE_PREFIX_BYTES);
+  writePrefix(prefix, length, flags);
+  return prefix;
+}
+
+function writePrefix(target: Buffer, length: number, flags: number): void {
+  target[0] = flags;
+  target.writeUInt32BE(length, 1);
 }
 
 /**

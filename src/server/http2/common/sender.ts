@@ -1,12 +1,12 @@
 /**
  * Sends the messages of streams as frames, within the flow-control windows and in fair order (RFC 9113, 5.2 and 8.1).
  */
-import { EMPTY_BYTES } from "../../http/exchange.ts";
+import { EMPTY_BYTES, OwnedBytes, type Piece } from "../../http/exchange.ts";
 import type { QueuedResponses, ResponseHolder } from "../../limits/queued-responses.ts";
 import { Flag, INITIAL_WINDOW_BYTES, MAX_FRAME_SIZE_BYTES } from "../frames/types.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import { EMPTY_TABLE_UPDATE } from "../hpack/encoder.ts";
-import { type BaseStream, SendQueue } from "./base-stream.ts";
+import { type BaseStream, freeMemory, SendQueue } from "./base-stream.ts";
 import type { FloodControl } from "./flood-control.ts";
 import { RoundRobin, widen } from "./flow-control.ts";
 
@@ -107,7 +107,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
    * Sends a complete message: a field block (`block` followed by `more`), the body and the trailers. Queues the bytes
    * that cannot be sent immediately. `body` must not change afterwards.
    */
-  send(stream: S, block: Uint8Array, more: Uint8Array, body: Uint8Array, trailers: Uint8Array | undefined): void {
+  send(stream: S, block: Uint8Array, more: Uint8Array, body: Piece, trailers: Uint8Array | undefined): void {
     const length = body.length;
     if (length > 0 && !this.#fits(stream, length)) {
       this.sendHeaders(stream.id, block, more, 0);
@@ -118,7 +118,7 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
     }
     const end = trailers === undefined ? Flag.EndStream : 0;
     this.sendHeaders(stream.id, block, more, length === 0 ? end : 0);
-    if (length > 0) this.#sendData(stream, body, 0, length, end);
+    if (length > 0) this.#sendWhole(stream, body, end);
     if (trailers !== undefined) this.sendHeaders(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
     this.#host.messageSent(stream);
   }
@@ -140,16 +140,15 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
    * undefined if the queue of the stream is empty. Otherwise returns a promise that resolves when the queue was sent or
    * discarded.
    */
-  write(stream: S, piece: Uint8Array): Promise<void> | undefined {
+  write(stream: S, piece: Piece): Promise<void> | undefined {
     const length = piece.length;
     if (length === 0) return stream.sendQueue?.whenEmptied();
     if (stream.sendQueue === undefined && this.#fits(stream, length)) {
-      this.#sendData(stream, piece, 0, length, 0);
+      this.#sendWhole(stream, piece, 0);
       return undefined;
     }
     stream.sendQueue ??= new SendQueue();
-    stream.sendQueue.pieces.push(piece);
-    stream.sendQueue.bytes += length;
+    stream.sendQueue.add(piece);
     this.#waiting.add(stream);
     this.#changeWaitingBytes(length);
     this.pump();
@@ -218,19 +217,15 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
 
   /** Sends one frame of a stream's queue. */
   #sendQueued(stream: S, queue: SendQueue): void {
-    const piece = queue.pieces[0] as Uint8Array;
-    const start = queue.offset;
-    const end = Math.min(piece.length, start + Math.min(MAX_FRAME_SIZE_BYTES, this.#window, stream.sendWindow));
-    const isEmptied = queue.bytes === end - start;
+    const length = Math.min(queue.bytes, MAX_FRAME_SIZE_BYTES, this.#window, stream.sendWindow);
+    const isEmptied = queue.bytes === length;
     const endsStream = isEmptied && queue.isComplete && queue.trailers === undefined;
-    this.#sendData(stream, piece, start, end, endsStream ? Flag.EndStream : 0);
-    queue.bytes -= end - start;
-    this.#changeWaitingBytes(start - end);
-    queue.offset = end;
-    if (end === piece.length) {
-      queue.pieces.shift();
-      queue.offset = 0;
-    }
+    this.#beginData(stream, length, endsStream ? Flag.EndStream : 0);
+    queue.writePayload(this.#writer, length);
+    this.#changeWaitingBytes(-length);
+    // A peer with a small window makes this side send many small frames. A small frame that a window has cut short
+    // therefore allows fewer control frames.
+    this.#floodControl.allowControlFrames(queue.isBetweenParts ? 2 : Math.min(2, length / 32));
     if (!isEmptied) {
       this.#waiting.add(stream);
       return;
@@ -242,19 +237,30 @@ export class Sender<S extends BaseStream> implements ResponseHolder {
   }
 
   #sendEnd(stream: S, trailers: Uint8Array | undefined): void {
-    if (trailers === undefined) this.#writer.writeData(stream.id, EMPTY_BYTES, 0, 0, Flag.EndStream);
+    if (trailers === undefined) this.#writer.beginData(stream.id, 0, Flag.EndStream);
     else this.sendHeaders(stream.id, trailers, EMPTY_BYTES, Flag.EndStream);
     this.#host.messageSent(stream);
   }
 
-  #sendData(stream: S, piece: Uint8Array, start: number, end: number, flags: number): void {
-    this.#window -= end - start;
-    stream.sendWindow -= end - start;
-    this.#writtenBytes += end - start;
-    this.#writer.writeData(stream.id, piece, start, end, flags);
-    // A peer with a small window makes this side send many small frames. A small frame that a window has cut short
-    // therefore allows fewer control frames.
-    this.#floodControl.allowControlFrames(end === piece.length ? 2 : Math.min(2, (end - start) / 32));
+  /** Sends a piece in one frame. */
+  #sendWhole(stream: S, piece: Piece, flags: number): void {
+    this.#beginData(stream, piece.length, flags);
+    this.#floodControl.allowControlFrames(2);
+    if (piece instanceof OwnedBytes) {
+      const { prefix, bytes, suffix } = piece;
+      this.#writer.writePayload(prefix, 0, prefix.length);
+      this.#writer.writePayload(bytes, 0, bytes.length);
+      this.#writer.writePayload(suffix, 0, suffix.length);
+      freeMemory(bytes);
+    } else this.#writer.writePayload(piece, 0, piece.length);
+  }
+
+  /** Begins a frame of `length` bytes of DATA, and counts them in the windows. */
+  #beginData(stream: S, length: number, flags: number): void {
+    this.#window -= length;
+    stream.sendWindow -= length;
+    this.#writtenBytes += length;
+    this.#writer.beginData(stream.id, length, flags);
   }
 
   #changeWaitingBytes(bytes: number): void {

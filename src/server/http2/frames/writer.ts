@@ -64,9 +64,14 @@ export class FrameWriter {
     return copy;
   }
 
-  /** Writes DATA (6.1) with bytes[start] to bytes[end - 1]. */
-  writeData(streamId: number, bytes: Uint8Array, start: number, end: number, flags: number): void {
-    const buffer = this.#writeHeader(end - start, FrameType.Data, flags, streamId);
+  /** Begins DATA (6.1). The caller must then pass its payload of `length` bytes to `writePayload`, in any number of parts. */
+  beginData(streamId: number, length: number, flags: number): void {
+    this.#writeHeader(length, FrameType.Data, flags, streamId);
+  }
+
+  /** Writes bytes[start] to bytes[end - 1] as a part of the payload that `beginData` has announced. */
+  writePayload(bytes: Uint8Array, start: number, end: number): void {
+    const buffer = this.#buffer as Buffer;
     buffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at);
     this.#at += end - start;
   }

@@ -1,5 +1,5 @@
 /** Encodes the responses of streams and passes them to the sender. */
-import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Field, type Piece, type ResponseHead } from "../../http/exchange.ts";
 import type { BaseStream } from "../common/base-stream.ts";
 import type { Sender } from "../common/sender.ts";
 import type { Time } from "../common/time.ts";
@@ -28,12 +28,7 @@ export class ResponseSender {
   }
 
   /** Sends a complete response. `body` must not change afterwards. Throws if a field or the status is invalid. */
-  respond(
-    stream: RespondingStream,
-    head: ResponseHead,
-    body: Uint8Array,
-    trailers: readonly Field[] | undefined,
-  ): void {
+  respond(stream: RespondingStream, head: ResponseHead, body: Piece, trailers: readonly Field[] | undefined): void {
     const encoded = this.#encoder.encodeHead(head);
     const trailerBlock = this.#encodeTrailers(trailers);
     const content = omitsContent(stream, encoded) ? EMPTY_BYTES : body;
@@ -51,7 +46,7 @@ export class ResponseSender {
    * Sends or queues a piece of the body, and returns the result of `Sender.write`. Discards the piece if the response
    * has no content.
    */
-  write(stream: RespondingStream, piece: Uint8Array): Promise<void> | undefined {
+  write(stream: RespondingStream, piece: Piece): Promise<void> | undefined {
     return stream.omitsContent ? undefined : this.#sender.write(stream, piece);
   }
 

@@ -5,6 +5,7 @@ import {
   type Exchange,
   type Field,
   type Peer,
+  type Piece,
   type ResetReason,
   type ResponseHead,
 } from "../../http/exchange.ts";
@@ -180,7 +181,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.#progress === Progress.Pending;
   }
 
-  respond(head: ResponseHead, body: Uint8Array, trailers?: readonly Field[]): void {
+  respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void {
     if (!this.isLocalOpen) {
       this.#stopped();
       return;
@@ -199,7 +200,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.#progress = Progress.Started;
   }
 
-  write(piece: Uint8Array): Promise<void> | undefined {
+  write(piece: Piece): Promise<void> | undefined {
     if (!this.isLocalOpen) return undefined;
     this.#expect(Progress.Started, "send body: the response has not begun, or is complete");
     return this.#host.responses.write(this, piece);
@@ -231,7 +232,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   }
 
   /** Holds a complete response until its request is complete or a limit is reached (early-response.ts). */
-  #hold(head: ResponseHead, body: Uint8Array, trailers: readonly Field[] | undefined): void {
+  #hold(head: ResponseHead, body: Piece, trailers: readonly Field[] | undefined): void {
     this.#discardBody();
     this.#early = new EarlyStream(this, this.#host.early, () =>
       this.#call(() => this.#host.responses.respond(this, head, body, trailers)),

@@ -12,6 +12,7 @@ import {
   headerUnaryEncoding,
   trailerMux,
 } from "@connectrpc/connect/protocol-connect";
+import { EMPTY_BYTES, MIN_OWNED_BYTES, OwnedBytes } from "../../http/exchange.ts";
 import { connectTimeoutMs } from "../timeout.ts";
 import type { Call, Protocol } from "./protocol.ts";
 
@@ -29,7 +30,8 @@ export const connect: Protocol = {
     const { compression, heads, method } = call.negotiation;
     const untouched = call.touchedHeader === undefined && call.touchedTrailer === undefined;
     if (untouched && (compression === null || message.length < method.compressMinBytes)) {
-      call.exchange.respond(heads.withLength(message.length), message);
+      const isSmall = message.length < MIN_OWNED_BYTES;
+      call.exchange.respond(heads.withLength(message.length), isSmall ? message : new OwnedBytes(EMPTY_BYTES, message));
       return undefined;
     }
     return send(call, 200, message);

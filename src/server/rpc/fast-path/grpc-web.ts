@@ -1,6 +1,6 @@
 /** Unary calls of gRPC-Web (PROTOCOL-WEB.md): like gRPC, but the trailers are the final envelope of the body. */
 import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
-import { EMPTY_BYTES } from "../../http/exchange.ts";
+import { EMPTY_BYTES, joined, OwnedBytes, type Piece } from "../../http/exchange.ts";
 import { compressEnvelope, encodeEnvelope } from "../envelope.ts";
 import { grpc } from "./grpc.ts";
 import type { Call, Protocol } from "./protocol.ts";
@@ -28,7 +28,7 @@ export const grpcWeb: Protocol = {
   },
 };
 
-type Envelope = Uint8Array | Promise<Uint8Array>;
+type Envelope = Piece | Promise<Piece>;
 
 function trailerEnvelope({ negotiation }: Call, trailer: Headers): Envelope {
   const { compression, method } = negotiation;
@@ -39,6 +39,9 @@ function send(call: Call, message: Envelope, trailer: Envelope): Promise<void> |
   if (message instanceof Promise || trailer instanceof Promise) {
     return Promise.all([message, trailer]).then(([bytes, end]) => send(call, bytes, end));
   }
-  call.exchange.respond(call.negotiation.heads.of(call.touchedHeader), Buffer.concat([message, trailer]));
+  const end = joined(trailer);
+  const body =
+    message instanceof OwnedBytes ? new OwnedBytes(message.prefix, message.bytes, end) : Buffer.concat([message, end]);
+  call.exchange.respond(call.negotiation.heads.of(call.touchedHeader), body);
   return undefined;
 }

@@ -1,6 +1,6 @@
 /** Unary calls of gRPC (PROTOCOL-HTTP2.md): one message in an envelope, the status in trailers. */
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { EMPTY_BYTES, type Field, type ResponseHead } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Field, type Piece, type ResponseHead } from "../../http/exchange.ts";
 import { compressEnvelope, messageInEnvelope } from "../envelope.ts";
 import { plainGrpcMessage } from "../grpc-message.ts";
 import { grpcTimeoutMs } from "../timeout.ts";
@@ -33,7 +33,7 @@ export const grpc: Protocol = {
   },
 };
 
-function send(call: Call, envelope: Uint8Array): void {
+function send(call: Call, envelope: Piece): void {
   const trailer = call.touchedTrailer;
   call.exchange.respond(headOf(call), envelope, trailer === undefined ? OK_TRAILER : plainGrpcMessage([...trailer]));
 }

@@ -1,9 +1,9 @@
 /** Draws the chart of one run in SVG. The CPU time per call of each server is a dot on a logarithmic axis. */
-import { powersOf10, protocolOf } from "./labels.ts";
+import { headsOf, powersOf10, protocolOf, serverOf } from "./labels.ts";
 import type { CellResult, Results } from "./results.ts";
 
-const WIDTH = 840;
-const LABEL = 460;
+const WIDTH = 960;
+const LABEL = 560;
 const ROW = 22;
 const TOP = 88;
 const SPAN = WIDTH - LABEL - 80;
@@ -25,12 +25,12 @@ const STYLE = `
     .tick { stroke: #3d444d }
   }`;
 
-/** Returns the chart of the cells that h2load measured in the default shape, in ascending order of CPU time. */
-export function chart({ cells, date, machine }: Pick<Results, "cells" | "date" | "machine">): string {
+type Charted = Pick<Results, "cells" | "date" | "machine" | "versions">;
+
+/** Returns the chart of the calls of Add with 64 calls at once, in ascending order of CPU time. */
+export function chart({ cells, date, machine, versions }: Charted): string {
   const rows = cells
-    .filter(
-      ({ shape, client, wire }) => client === "h2load" && shape === (wire.endsWith("HTTP/2") ? "4 x 16" : "64 x 1"),
-    )
+    .filter(({ shape, method, wire }) => method === "Add" && shape === (wire.endsWith("HTTP/2") ? "4 x 16" : "64 x 1"))
     .sort((a, b) => a.cpuMicroseconds.median - b.cpuMicroseconds.median);
   const height = TOP + rows.length * ROW + 16;
   const [least, most] = [Math.min, Math.max].map((pick) =>
@@ -45,9 +45,9 @@ export function chart({ cells, date, machine }: Pick<Results, "cells" | "date" |
 <style>${STYLE}
 </style>
 <text class="title" x="16" y="26">${title}</text>
-<text class="note" x="16" y="46">${escapeText(`Medians, logarithmic axis, 64 calls in flight; ${machine.cpu}, ${date.slice(0, 10)}`)}</text>
+<text class="note" x="16" y="46">${escapeText(`Medians, logarithmic axis; Add, messages of 2 to 13 bytes, connections x calls at once; ${machine.cpu}, ${date.slice(0, 10)}`)}</text>
 ${ticks.map((us) => tick(us, scale(us), height)).join("\n")}
-${rows.map((row, i) => dot(row, TOP + i * ROW, scale)).join("\n")}
+${rows.map((row, i) => dot(row, serverOf(row.server, versions), TOP + i * ROW, scale)).join("\n")}
 </svg>
 `;
 }
@@ -57,12 +57,10 @@ function tick(us: number, x: number, height: number): string {
 <text class="note" x="${x.toFixed(1)}" y="${TOP - 14}" text-anchor="middle">${us}</text>`;
 }
 
-function dot(row: CellResult, y: number, scale: (us: number) => number): string {
-  const { server, shape, deadline } = row;
+function dot(row: CellResult, name: string, y: number, scale: (us: number) => number): string {
   const { median, low, high } = row.cpuMicroseconds;
-  const connections = shape.replace(/ x .*/, " connections");
-  const label = escapeText(`${server}: ${protocolOf(row)}, ${connections}${deadline ? ", deadline" : ""}`);
-  const style = server.startsWith("this server") ? "own" : "peer";
+  const label = escapeText(`${name}: ${protocolOf(row)}, ${headsOf(row)}, ${row.shape}`);
+  const style = row.server.startsWith("this server") ? "own" : "peer";
   const [at, from, to] = [median, low, high].map((us) => scale(us).toFixed(1));
   const middle = y + ROW / 2;
   const value = median < 10 ? median.toFixed(1) : median.toFixed(0);

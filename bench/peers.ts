@@ -1,9 +1,10 @@
 /** The servers that are compared, with their versions and the commands that build and start them. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { SERVER } from "../test/support/certificates.ts";
 import { STATIC_RESPONSE } from "./cells.ts";
 import { PATH } from "./servers/add.ts";
-import { Absent, BUILD, find, output } from "./toolchain.ts";
+import { Absent, BUILD, buildGo, find, goVersion, output } from "./toolchain.ts";
 
 export interface Peer {
   /** Returns the version of the server's library. */
@@ -29,6 +30,7 @@ export const PEERS = {
   "this server, async handler": own("--async"),
   "this server, interceptor": own("--interceptor"),
   "this server without limits": own("--no-limits"),
+  "this server, TLS": withTls(own()),
   "node:http2": node("node-http2.ts", ofNode),
   "node:http": node("node-http.ts", ofNode),
   "connect-node": node("connect-node.ts", connectNode),
@@ -46,6 +48,7 @@ export const PEERS = {
     },
   },
   "grpc-go": go("grpc", "google.golang.org/grpc"),
+  "grpc-go, TLS": withTls(go("grpc", "google.golang.org/grpc")),
   "connect-go": go("connect", "connectrpc.com/connect"),
   tonic: {
     version: () => /^tonic = "=(.+)"$/m.exec(readFileSync(join(FOLDER, "tonic/Cargo.toml"), "utf8"))?.[1] ?? "",
@@ -56,15 +59,8 @@ export const PEERS = {
       return [join(target, "release/bench-tonic")];
     },
   },
-  nghttpd: {
-    version: () => output([nghttpd(), "--version"]).replace(/^.*\//, ""),
-    command() {
-      const folder = join(BUILD, "nghttpd");
-      mkdirSync(join(folder, dirname(PATH)), { recursive: true });
-      writeFileSync(join(folder, PATH), STATIC_RESPONSE);
-      return [nghttpd(), "--no-tls", "--address=127.0.0.1", `--htdocs=${folder}`, "--trailer=grpc-status: 0", "PORT"];
-    },
-  },
+  nghttpd: nghttp2("--no-tls"),
+  "nghttpd, TLS": nghttp2("--tls"),
 } satisfies Record<string, Peer>;
 
 export type PeerName = keyof typeof PEERS;
@@ -74,15 +70,32 @@ function node(file: string, version: () => string, ...args: string[]): Peer {
 }
 
 function go(name: string, module: string): Peer {
-  const cwd = join(FOLDER, "go");
-  const program = () => find("go", "install Go");
+  return { version: () => goVersion(module), command: () => [buildGo(name)] };
+}
+
+/** Returns the server over TLS: its last arguments are the files of a certificate and of its key. */
+function withTls({ version, command }: Peer): Peer {
+  return { version, command: () => [...command(), ...writeCertificate()] };
+}
+
+function writeCertificate(): readonly [cert: string, key: string] {
+  const [cert, key] = [join(BUILD, "cert.pem"), join(BUILD, "key.pem")] as const;
+  mkdirSync(BUILD, { recursive: true });
+  writeFileSync(cert, SERVER.cert);
+  writeFileSync(key, SERVER.key);
+  return [cert, key];
+}
+
+function nghttp2(security: "--no-tls" | "--tls"): Peer {
   return {
-    version: () => output([program(), "list", "-m", "-f", "{{.Version}}", module], cwd),
+    version: () => output([nghttpd(), "--version"]).replace(/^.*\//, ""),
     command() {
-      const compiler = program();
-      output([find("buf", "run npm ci"), "generate"], cwd);
-      output([compiler, "build", "-o", `${BUILD}/`, `./${name}`], cwd);
-      return [join(BUILD, name)];
+      const folder = join(BUILD, "nghttpd");
+      mkdirSync(join(folder, dirname(PATH)), { recursive: true });
+      writeFileSync(join(folder, PATH), STATIC_RESPONSE);
+      const options = ["--address=127.0.0.1", `--htdocs=${folder}`, "--trailer=grpc-status: 0"];
+      if (security === "--no-tls") return [nghttpd(), security, ...options, "PORT"];
+      return [nghttpd(), ...options, "PORT", ...writeCertificate().toReversed()];
     },
   };
 }

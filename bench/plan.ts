@@ -1,6 +1,7 @@
 /** Plans a run: reads from the arguments which measurements are wanted, and estimates their time. */
 import { parseArgs } from "node:util";
-import { COMPARISONS, type Comparison } from "./comparisons.ts";
+import type { Cell } from "./cells.ts";
+import { COMPARISONS, type Comparison, cellsOf, groups } from "./comparisons.ts";
 import type { PeerName } from "./peers.ts";
 import type { Pace } from "./rounds.ts";
 
@@ -60,20 +61,22 @@ export function readPlan(args: readonly string[]): Plan | undefined {
 }
 
 /**
- * Estimates the time of a run in minutes. Each comparison has two servers, which start, warm up and serve the rounds.
- * In each round, the load generator needs 0.2 s to start. The latency of each cell is measured once.
+ * Estimates the time of a run in minutes. Each cell of a group has a server, which starts, warms up and serves the rounds.
+ * In each round, the load generator needs 0.1 s to start and the server to settle. Latency and bytes are measured once.
  */
-export function estimateMinutes({
-  comparisons,
-  memory,
-  start,
-  pairs,
-  pace,
-  latencySeconds,
-  memoryCalls,
-}: Plan): string {
-  const cells = new Set(comparisons.flatMap(({ pair }) => pair.map(({ name }) => name))).size;
-  const sides = 2 * comparisons.length * (pairs * (pace.round + 0.2) + pace.warm + 2);
-  const rest = cells * (latencySeconds + 1.5) + memory.length * (6 + memoryCalls / 40_000) + (start ? pairs * 0.5 : 0);
-  return ((sides + rest) / 60).toFixed(1);
+export function estimateMinutes(plan: Plan): string {
+  const { comparisons, memory, start, pairs, pace, latencySeconds, memoryCalls } = plan;
+  const cells = groups(comparisons).flatMap(cellsOf).length;
+  const measuredOnce = cellsOf(comparisons).filter((cell) => hasLatency(cell)).length;
+  const seconds =
+    cells * (pairs * (pace.round + 0.1) + pace.warm + 2) +
+    measuredOnce * (latencySeconds + 1.5) +
+    memory.length * (6 + memoryCalls / 40_000) +
+    (start ? pairs * 0.5 : 0);
+  return (seconds / 60).toFixed(1);
+}
+
+/** Returns true if the latency and the bytes of the cell's calls are measured: those of Add. */
+export function hasLatency({ method, client }: Cell): boolean {
+  return method === "Add" && client === "raw";
 }

@@ -46,16 +46,21 @@ export function report(results: Results): string {
     .join("\n\n");
 }
 
+/** Returns a line for each limit that is missed; "" if all are met. */
+export function missed(results: Results): string {
+  const limits = judge(results).filter(({ met, goal }) => !met && !goal);
+  if (limits.length === 0) return "";
+  const lines = limits.map(({ name, value, limit }) => `  ${digits(value)}, limit ${digits(limit)}: ${name}`);
+  return [`${limits.length} limits are missed:`, ...lines].join("\n");
+}
+
 function cellRow({ name, cpuMicroseconds, callsPerSecond, latencyMilliseconds, bytes }: CellResult): string[] {
-  const { p50, p99 } = latencyMilliseconds;
+  const values = [latencyMilliseconds?.p50, latencyMilliseconds?.p99, bytes?.request, bytes?.answer];
   const rate = callsPerSecond === undefined ? "-" : callsPerSecond.toFixed(0);
   return [
     digits(cpuMicroseconds.median),
     rate,
-    digits(p50),
-    digits(p99),
-    digits(bytes.request),
-    digits(bytes.answer),
+    ...values.map((value) => (value === undefined ? "-" : digits(value))),
     name,
   ];
 }

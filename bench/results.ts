@@ -1,6 +1,7 @@
 /** The results of one run, in the form of its JSON file. */
 import { readFileSync } from "node:fs";
 import { arch, cpus, release, type } from "node:os";
+import { DEFAULTS, type Load } from "./cells.ts";
 import { MEMORY_LIMIT, START_LIMIT } from "./comparisons.ts";
 import type { Latency } from "./load.ts";
 import type { Memory } from "./memory.ts";
@@ -31,21 +32,20 @@ export interface Machine {
   readonly node: string;
 }
 
-export interface CellResult {
+export interface CellResult extends Omit<Load, "connections" | "streams"> {
   readonly name: string;
   readonly server: string;
   /** Protocol, codec and HTTP version, like "gRPC proto over HTTP/2". */
   readonly wire: string;
   /** Connections and calls in flight on each, like "4 x 16". */
   readonly shape: string;
-  readonly client: string;
-  readonly deadline: boolean;
-  /** CPU time of the server per call, over all rounds. */
+  /** CPU time of the server per call, or per message of a stream, over all rounds. */
   readonly cpuMicroseconds: Estimate;
   /** Undefined if the server's core was not busy in any round: the load generator then limited the rate. */
   readonly callsPerSecond?: number;
-  readonly latencyMilliseconds: Latency;
-  readonly bytes: WireBytes;
+  /** Latency and bytes are those of calls of Add. */
+  readonly latencyMilliseconds?: Latency;
+  readonly bytes?: WireBytes;
 }
 
 export interface ComparisonResult {
@@ -56,6 +56,21 @@ export interface ComparisonResult {
   readonly ratio: Estimate;
   readonly limit?: number;
   readonly goal?: number;
+}
+
+/**
+ * Reads the results of a run. Older results do not name the load of a cell, which is then the default: Add with equal
+ * heads. Leaves out their cells of ghz and with a deadline, which have no counterpart.
+ */
+export function readResults(path: string): Results {
+  const results: Results = JSON.parse(readFileSync(path, "utf8"));
+  const cells = results.cells.flatMap((cell) => {
+    const { client, deadline, ...rest } = cell as CellResult & { deadline?: boolean };
+    const isOld = deadline !== undefined;
+    if (isOld && ((client as string) !== "h2load" || deadline)) return [];
+    return [{ ...DEFAULTS, ...rest, ...(!isOld && { client }) }];
+  });
+  return { ...results, cells };
 }
 
 /** A measured value and its limit. */

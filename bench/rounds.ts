@@ -1,5 +1,5 @@
-/** Measures the CPU time per call of a warm server, in rounds of load. */
-import type { Cell } from "./cells.ts";
+/** Measures the CPU time per call, or per message of streams, of a warm server in rounds of load. */
+import { type Cell, isStream } from "./cells.ts";
 import { createCheck } from "./check.ts";
 import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
@@ -17,7 +17,7 @@ export interface Pace {
 }
 
 export interface Round {
-  /** CPU time of the server per call, without that of opening connections. */
+  /** CPU time of the server per call, or per message of a stream, without that of opening connections. */
   readonly cpuMicroseconds: number;
   readonly callsPerSecond: number;
   /** The part of the round in which the server's core was busy, from 0 to 1. */
@@ -50,7 +50,7 @@ export async function warmUp(cell: Cell, server: RunningServer, pace: Pace): Pro
   return async () => {
     const { cpu, seconds, busy } = await measure(calls);
     await check();
-    const cpuMicroseconds = ((cpu - connecting) / (calls - first)) * 1e6;
+    const cpuMicroseconds = ((cpu - connecting) / (calls - first) / (isStream(cell) ? cell.messages : 1)) * 1e6;
     return { cpuMicroseconds, callsPerSecond: calls / seconds, busy };
   };
 }

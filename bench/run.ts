@@ -3,18 +3,19 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Cell, cell } from "./cells.ts";
 import { chart } from "./chart.ts";
-import { ghz, h2load, loadAtRate } from "./load.ts";
+import { type Comparison, cellsOf, groups } from "./comparisons.ts";
+import { loadAtRate, loadGenerator } from "./load.ts";
 import { type Memory, measureMemory } from "./memory.ts";
 import { PEERS, type PeerName } from "./peers.ts";
-import { estimateMinutes, HELP, type Plan, readPlan } from "./plan.ts";
-import { comparisonLine, report } from "./report.ts";
+import { estimateMinutes, HELP, hasLatency, type Plan, readPlan } from "./plan.ts";
+import { comparisonLine, missed, report } from "./report.ts";
 import { type CellResult, type ComparisonResult, describeMachine, type Results } from "./results.ts";
 import { type Round, warmUp } from "./rounds.ts";
 import { type Cores, divideCores, RunningServer } from "./server.ts";
 import { measureStart, type Start } from "./start.ts";
-import { type Estimate, estimate } from "./stats.ts";
+import { estimate } from "./stats.ts";
 import { writeSummary } from "./summary.ts";
-import { Absent, output } from "./toolchain.ts";
+import { Absent, goVersion } from "./toolchain.ts";
 import { countBytes } from "./wire-bytes.ts";
 
 /** Calls per second at which latency is measured. Every server can do much more. */
@@ -29,17 +30,20 @@ interface Measured {
   readonly once: Pick<CellResult, "latencyMilliseconds" | "bytes">;
 }
 
-async function main(): Promise<void> {
+/** Returns the exit code: 1 if a limit is missed, 2 if the arguments are invalid. */
+async function main(): Promise<number> {
   const plan = planOrExit();
-  if (plan === undefined) return console.log(HELP);
-  if (plan.list) return console.log(plan.comparisons.map(({ name }) => name).join("\n"));
+  if (plan === undefined || plan.list) {
+    console.log(plan === undefined ? HELP : listed(plan));
+    return 0;
+  }
   const cores = divideCores();
   const { commands, versions, absent } = prepare(plan);
   const command = (name: PeerName): readonly string[] | undefined => commands.get(name);
   const comparisons = plan.comparisons.filter(({ pair }) => pair.every(isPresent));
   const memoryPeers = plan.memory.filter((name) => commands.has(name));
-  function isPresent({ server, client }: Cell): boolean {
-    return commands.has(server) && !(client in absent);
+  function isPresent({ server }: Cell): boolean {
+    return commands.has(server);
   }
   for (const [name, reason] of Object.entries(absent)) console.log(`left out: ${name}: ${reason}`);
   console.log(
@@ -48,11 +52,11 @@ async function main(): Promise<void> {
 
   const measured = new Map<string, Measured>();
   const compared: ComparisonResult[] = [];
-  for (const comparison of comparisons) {
-    const ratio = await compare(comparison.pair, command, cores, plan, measured);
-    const { name, pair, ...bar } = comparison;
-    compared.push({ name, a: pair[0].name, b: pair[1].name, ratio, ...bar });
-    console.log(`[${compared.length}/${comparisons.length}] ${comparisonLine(compared.at(-1) as ComparisonResult)}`);
+  for (const group of groups(comparisons)) {
+    for (const result of await compare(group, command, cores, plan, measured)) {
+      compared.push(result);
+      console.log(`[${compared.length}/${comparisons.length}] ${comparisonLine(result)}`);
+    }
   }
   const memory: Memory[] = [];
   for (const name of memoryPeers) {
@@ -77,8 +81,16 @@ async function main(): Promise<void> {
     ...(start && { start }),
   };
   const path = write(results, plan.whole);
-  console.log(`\n${report(results)}\n\nwritten to ${path}`);
   if (plan.whole) writeSummary(path);
+  console.log(`\n${report(results)}\n\nwritten to ${path}`);
+  const limits = missed(results);
+  if (limits !== "") console.error(`\n${limits}`);
+  return limits === "" ? 0 : 1;
+}
+
+function listed(plan: Plan): string {
+  const names = plan.comparisons.map(({ name, limit }) => `${name}${limit === undefined ? "" : `, limit ${limit}`}`);
+  return [...names, `about ${estimateMinutes(plan)} minutes`].join("\n");
 }
 
 function planOrExit(): Plan | undefined {
@@ -91,26 +103,22 @@ function planOrExit(): Plan | undefined {
 }
 
 /**
- * Builds every server of the plan. In the result, `absent` has the reason why a server or ghz is left out. Throws
- * Absent if h2load is not installed.
+ * Builds the load generator and every server of the plan. In the result, `absent` has the reason why a server is left
+ * out. Throws Absent if the load generator cannot be built.
  */
 function prepare({ comparisons, memory }: Plan) {
   const commands = new Map<PeerName, readonly string[]>();
   const versions: Record<string, string> = {};
   const absent: Record<string, string> = {};
-  const cells = comparisons.flatMap(({ pair }) => pair);
-  const names = new Set([...memory, ...cells.map(({ server }) => server)]);
-  for (const name of names) {
+  console.log("prepare the load generator");
+  loadGenerator();
+  versions["load generator: hpack of golang.org/x/net"] = goVersion("golang.org/x/net");
+  versions["grpc-go's client"] = goVersion("google.golang.org/grpc");
+  for (const name of new Set([...memory, ...cellsOf(comparisons).map(({ server }) => server)])) {
     console.log(`prepare ${name}`);
     unlessAbsent(absent, name, () => {
       commands.set(name, PEERS[name].command());
       versions[name] = PEERS[name].version();
-    });
-  }
-  versions.h2load = output([h2load(), "--version"]).replace(/^.*\//, "");
-  if (cells.some(({ client }) => client === "ghz")) {
-    unlessAbsent(absent, "ghz", () => {
-      versions.ghz = output([ghz(), "--version"]);
     });
   }
   return { commands, versions, absent };
@@ -126,44 +134,62 @@ function unlessAbsent(absent: Record<string, string>, name: string, prepare: () 
 }
 
 /**
- * Measures rounds of the two cells alternately, each on its own server. Adds the rounds to `measured`. Returns the
- * ratio of CPU time per call.
+ * Measures rounds of the group's cells in turn, each on its own server. Adds the rounds to `measured`. Returns the ratios
+ * of the comparisons, each from rounds that followed each other.
  */
 async function compare(
-  pair: readonly [Cell, Cell],
+  group: readonly Comparison[],
   command: (name: PeerName) => readonly string[] | undefined,
   cores: Cores,
   plan: Plan,
   measured: Map<string, Measured>,
-): Promise<Estimate> {
-  const [cellA, cellB] = pair;
-  return serving(command(cellA.server), cores, (serverA) =>
-    serving(command(cellB.server), cores, async (serverB) => {
-      const roundA = await warmUp(cellA, serverA, plan.pace);
-      const roundB = await warmUp(cellB, serverB, plan.pace);
-      const rounds: [Round, Round][] = [];
-      for (let i = 0; i < plan.pairs; i++) rounds.push([await roundA(), await roundB()]);
-      (await measuredOf(cellA, serverA, plan, measured)).rounds.push(...rounds.map(([a]) => a));
-      (await measuredOf(cellB, serverB, plan, measured)).rounds.push(...rounds.map(([, b]) => b));
-      return estimate(rounds.map(([a, b]) => a.cpuMicroseconds / b.cpuMicroseconds));
-    }),
-  );
+): Promise<ComparisonResult[]> {
+  const cells = cellsOf(group);
+  const servers: RunningServer[] = [];
+  try {
+    const measure: (() => Promise<Round>)[] = [];
+    for (const cell of cells) {
+      const server = await RunningServer.start(command(cell.server) ?? [], cores.server);
+      servers.push(server);
+      measure.push(await warmUp(cell, server, plan.pace));
+    }
+    const rounds = new Map(cells.map(({ name }) => [name, [] as Round[]]));
+    for (let i = 0; i < plan.pairs; i++) {
+      for (const [at, { name }] of cells.entries())
+        rounds.get(name)?.push(await (measure[at] as () => Promise<Round>)());
+    }
+    for (const [at, cell] of cells.entries()) {
+      const { rounds: known } = await measuredOf(cell, servers[at] as RunningServer, plan, measured);
+      known.push(...(rounds.get(cell.name) ?? []));
+    }
+    const cpu = (name: string) => (rounds.get(name) ?? []).map(({ cpuMicroseconds }) => cpuMicroseconds);
+    return group.map(({ name, pair: [a, b], ...limits }) => {
+      const others = cpu(b.name);
+      const ratio = estimate(cpu(a.name).map((us, i) => us / (others[i] ?? Number.NaN)));
+      return { name, a: a.name, b: b.name, ratio, ...limits };
+    });
+  } finally {
+    for (const server of servers) await server.stop();
+  }
 }
 
 async function measuredOf(cell: Cell, { authority }: RunningServer, plan: Plan, measured: Map<string, Measured>) {
   const known = measured.get(cell.name);
   if (known !== undefined) return known;
-  const latencyMilliseconds = await loadAtRate(cell, authority, LATENCY_RATE, plan.latencySeconds);
-  const fresh: Measured = { cell, rounds: [], once: { latencyMilliseconds, bytes: await countBytes(cell, authority) } };
+  const once = hasLatency(cell) && {
+    latencyMilliseconds: await loadAtRate(cell, authority, LATENCY_RATE, plan.latencySeconds),
+    bytes: await countBytes(cell, authority),
+  };
+  const fresh: Measured = { cell, rounds: [], once: once || {} };
   measured.set(cell.name, fresh);
   return fresh;
 }
 
 function cellResult({ cell, rounds, once }: Measured): CellResult {
-  const { name, server, wire, connections, streams, client, deadline } = cell;
+  const { load: _, wire, connections, streams, ...rest } = cell;
   const busy = rounds.filter((round) => round.busy >= BUSY);
   return {
-    ...{ name, server, wire: wire.name, shape: `${connections} x ${streams}`, client, deadline },
+    ...{ ...rest, wire: wire.name, shape: `${connections} x ${streams}` },
     cpuMicroseconds: estimate(rounds.map(({ cpuMicroseconds }) => cpuMicroseconds)),
     ...(busy.length > 0 && { callsPerSecond: estimate(busy.map(({ callsPerSecond }) => callsPerSecond)).median }),
     ...once,
@@ -196,7 +222,7 @@ function write(results: Results, whole: boolean): string {
 // The default action of these signals would not run the exit handlers, which kill the servers.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 main().then(
-  () => process.exit(),
+  (code) => process.exit(code),
   (error) => {
     console.error(error instanceof Error ? error.message : error);
     process.exit(1);

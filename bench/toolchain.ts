@@ -5,11 +5,11 @@ import { basename, delimiter, join } from "node:path";
 
 /** The folder of all that the benchmark builds. */
 export const BUILD = join(import.meta.dirname, ".build");
-/** The folder of load generators that are built because they are not installed. */
-export const BUILT_TOOLS = join(BUILD, "bin");
+/** The module of the servers in Go and of the load generator. */
+export const GO_MODULE = join(import.meta.dirname, "peers/go");
 const PACKAGES_BIN = join(import.meta.dirname, "../node_modules/.bin");
-/** PATH with the programs of packages first, as in npm scripts. /usr/sbin and the built tools are last. */
-const PATH = [PACKAGES_BIN, process.env.PATH, "/usr/sbin", BUILT_TOOLS].join(delimiter);
+/** PATH with the programs of packages first, as in npm scripts. /usr/sbin is last. */
+const PATH = [PACKAGES_BIN, process.env.PATH, "/usr/sbin"].join(delimiter);
 
 /** Thrown if a program is missing or fails. The server or load generator that needs it is then left out. */
 export class Absent extends Error {}
@@ -41,6 +41,28 @@ export function output(
   if (status === 0) return stdout.trim();
   const problem = error?.message ?? stderr.trim().split("\n").at(-1);
   throw new Absent(`run ${basename(program)}: ${problem}`);
+}
+
+/** Programs of the Go module that this process has built. */
+const built = new Set<string>();
+
+/**
+ * Builds a program of the Go module, once, and returns its path. Throws Absent if Go is not installed, or if the build
+ * fails.
+ */
+export function buildGo(name: string): string {
+  if (!built.has(name)) {
+    const go = find("go", "install Go");
+    output([find("buf", "run npm ci"), "generate"], GO_MODULE);
+    output([go, "build", "-o", `${BUILD}/`, `./${name}`], GO_MODULE);
+    built.add(name);
+  }
+  return join(BUILD, name);
+}
+
+/** Returns the version of a module that the Go module requires. Throws Absent if Go is not installed. */
+export function goVersion(module: string): string {
+  return output([find("go", "install Go"), "list", "-m", "-f", "{{.Version}}", module], GO_MODULE);
 }
 
 function isExecutable(path: string): boolean {

@@ -9,6 +9,8 @@ export interface Benchmark {
   readonly cpu: string;
   readonly os: string;
   readonly node: string;
+  /** The request headers of the calls: with a timeout, trace context and request id that differ on each call, or equal. */
+  readonly heads: Heads;
   /**
    * Figures of GetSum on 64 connections with one call in flight on each. `grpc` is gRPC over HTTP/2; `json` is Connect
    * JSON over HTTP/1.1.
@@ -26,6 +28,8 @@ export interface Benchmark {
   readonly chart: string;
 }
 
+export type Heads = "trace" | "equal";
+
 export interface Figures {
   /** Calls per second with the server on one core, measured while that core was busy. */
   readonly callsPerSecond: number;
@@ -36,10 +40,14 @@ export interface Figures {
 
 export interface Row {
   readonly server: string;
+  /** The version of the server's library; "" for this server. */
+  readonly version: string;
   /** Protocol, codec and HTTP version, like "gRPC proto over HTTP/2". */
   readonly protocol: string;
-  /** The number of connections that shared the 64 calls in flight. */
+  readonly heads: Heads;
   readonly connections: number;
+  /** Calls at once on each connection. */
+  readonly streams: number;
   readonly isOwn: boolean;
   /** CPU time of the server per call. */
   readonly cpuMicroseconds: number;

@@ -4,12 +4,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { findAdd, headlineHeads } from "../labels.ts";
 import { newestResults } from "../newest.ts";
-import type { CellResult, Results } from "../results.ts";
+import { type CellResult, type Results, readResults } from "../results.ts";
 import { readSummary, summarize } from "../summary.ts";
 
-const OWN_GRPC = "this server: gRPC proto over HTTP/2, 64 x 1";
-const COMMITTED: Results = JSON.parse(readFileSync(newestResults(), "utf8"));
+const COMMITTED: Results = readResults(newestResults());
+const HEADS = headlineHeads(COMMITTED.cells);
+const OWN_GRPC = findAdd(COMMITTED.cells, "this server", "gRPC proto over HTTP/2", "64 x 1", HEADS)?.name ?? "";
 
 test("the newest results are those of the last whole run, even beside newer partial runs", (t) => {
   const folder = makeFolder(t, [
@@ -42,12 +44,15 @@ test("calls per second are measured, not derived from the CPU time per call", ()
 
 test("measured calls per second must not be missing", () => {
   const cells = changeCell(OWN_GRPC, ({ callsPerSecond: _, ...cell }) => cell);
-  assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /"this server: gRPC proto over HTTP\/2, 64 x 1" has no/);
+  assert.throws(
+    () => summarize({ ...COMMITTED, cells }, ""),
+    /"this server: gRPC proto over HTTP\/2, .*64 x 1" has no/,
+  );
 });
 
 test("a figure of this server must not be missing", () => {
   const cells = COMMITTED.cells.filter(({ name }) => name !== OWN_GRPC);
-  assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /the results have no "this server: gRPC/);
+  assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /no bytes of this server's gRPC proto/);
 });
 
 test("a server that was absent has no row, and the others keep theirs", () => {
@@ -60,14 +65,28 @@ test("a server that was absent has no row, and the others keep theirs", () => {
   );
 });
 
-test("each row names its protocol and its connections, and a plain route is not called Connect", () => {
-  const rows = summarize(COMMITTED, "").rows.map(
-    ({ server, protocol, connections }) => `${server}: ${protocol}, ${connections}`,
+test("the figures are those of heads that differ, and equal heads have one row", () => {
+  const equal = COMMITTED.cells.filter(({ heads }) => heads === "equal");
+  const differ = equal.map((cell): CellResult => ({ ...cell, heads: "trace", callsPerSecond: 5 }));
+  const summary = summarize({ ...COMMITTED, cells: [...equal, ...differ] }, "");
+  assert.equal(summary.heads, "trace");
+  assert.equal(summary.grpc.callsPerSecond, 5);
+  assert.deepEqual(
+    summary.rows.filter(({ heads }) => heads === "equal").map(({ server, protocol }) => [server, protocol]),
+    [["this server", "gRPC proto over HTTP/2"]],
+  );
+  assert.equal(summarize({ ...COMMITTED, cells: equal }, "").heads, "equal");
+});
+
+test("each row names its protocol, shape and version, and a plain route is not called Connect", () => {
+  const rows = summarize({ ...COMMITTED, versions: { fastify: "1.2.3" } }, "").rows.map(
+    ({ server, version, protocol, connections, streams }) =>
+      `${server} ${version}: ${protocol}, ${connections} x ${streams}`,
   );
   for (const row of [
-    "fastify: JSON over HTTP/1.1, 64",
-    "this server: Connect json over HTTP/1.1, 64",
-    "this server: gRPC proto over HTTP/2, 4",
+    "fastify 1.2.3: JSON over HTTP/1.1, 64 x 1",
+    "this server : Connect json over HTTP/1.1, 64 x 1",
+    "this server : gRPC proto over HTTP/2, 4 x 16",
   ]) {
     assert.ok(rows.includes(row), row);
   }

@@ -1,6 +1,9 @@
 /** The texts of the page in English. */
+import type { Heads } from "../benchmark.ts";
 import type { MetadataProblem } from "../call/metadata.ts";
 import { type Texts, WIRE_TYPES } from "./texts.ts";
+
+const HEADS: Readonly<Record<Heads, string>> = { trace: "heads that differ", equal: "equal heads" };
 
 export const en: Texts = {
   title: "One call, byte by byte",
@@ -217,11 +220,11 @@ export const en: Texts = {
   costHeading: "What gRPC costs, or gains",
   costIntro:
     "The tutorial compares gRPC with JSON over HTTP, but does not measure the difference. These are the facts on this server, with figures for the tutorial's GetSum:",
-  comparison: ({ contract, benchmark: { grpc, json }, number }) => [
+  comparison: ({ contract, benchmark: { grpc, json, heads }, number }) => [
     ["Contract", `${contract}, required by clients`, `${contract}, optional for clients`],
     ["Generated code", "client and server, with types", "the same, or none: curl is enough"],
     [
-      "Bytes of a call, with headers",
+      `Bytes of a call, with headers (${HEADS[heads]})`,
       `request ${grpc.requestBytes}, response ${grpc.responseBytes}`,
       `request ${json.requestBytes}, response ${json.responseBytes}`,
     ],
@@ -231,16 +234,16 @@ export const en: Texts = {
     ["HTTP caching", "no", "yes, if called by GET"],
     ["Human-readable", "with the contract and a tool", "yes"],
     [
-      "Calls per second, one core, 64 connections",
+      `Calls per second, one core, 64 connections × 1 call at once, ${HEADS[heads]}`,
       number(Math.round(grpc.callsPerSecond / 1000) * 1000),
       number(Math.round(json.callsPerSecond / 1000) * 1000),
     ],
   ],
   chartHeading: "CPU time of the server per call",
   chartUnit: "µs, less is better; logarithmic axis",
-  chartNote: ({ date, cpu, os, node }) =>
-    `GetSum, measured ${date} on ${cpu}, one core for the server, ${os}, Node ${node}, 64 calls in flight. Most of the gain comes from HTTP/2, which carries many calls on one connection, and not from protobuf's smaller messages. The library matters more than the protocol.`,
-  connections: (count) => `${count} connections`,
+  chartNote: ({ date, cpu, os, node, heads }) =>
+    `GetSum with messages of 2 to 13 bytes, measured ${date} on ${cpu}, one core for the server, ${os}, Node ${node}. 4 × 16 is 4 connections with 16 calls at once on each. ${heads === "trace" ? "Heads that differ have a timeout, a trace context and a request id of their own on each call." : "All calls have equal heads, as those of simple load generators."} Most of the gain comes from HTTP/2, which carries many calls on one connection, and not from protobuf's smaller messages. The library matters more than the protocol.`,
+  heads: HEADS,
   own: "this server",
   wholeChart: "All measurements",
 

@@ -1,6 +1,9 @@
 /** The texts of the page in Korean. */
+import type { Heads } from "../benchmark.ts";
 import type { MetadataProblem } from "../call/metadata.ts";
 import { type Texts, WIRE_TYPES } from "./texts.ts";
+
+const HEADS: Readonly<Record<Heads, string>> = { trace: "호출마다 다른 헤더", equal: "모두 같은 헤더" };
 
 export const ko: Texts = {
   title: "호출 한 번, 바이트로 보기",
@@ -219,11 +222,11 @@ export const ko: Texts = {
   costHeading: "gRPC로 바꾸면 무엇이 달라질까",
   costIntro:
     "튜토리얼은 gRPC를 JSON 기반 HTTP API와 비교하고, 바꾸면 성능이 얼마나 달라지는지는 다음 과제로 남겨 두었습니다. 이 서버에서 확인한 사실은 다음과 같고, 수치는 튜토리얼의 GetSum을 측정한 것입니다.",
-  comparison: ({ contract, benchmark: { grpc, json }, number }) => [
+  comparison: ({ contract, benchmark: { grpc, json, heads }, number }) => [
     ["명세", `${contract}. 클라이언트에 꼭 필요`, `${contract}. 없어도 호출 가능`],
     ["생성되는 코드", "타입이 있는 클라이언트와 서버", "같은 코드, 또는 코드 없이 curl로도 충분"],
     [
-      "호출당 바이트(헤더 포함)",
+      `호출당 바이트(헤더 포함, ${HEADS[heads]})`,
       `요청 ${grpc.requestBytes}, 응답 ${grpc.responseBytes}`,
       `요청 ${json.requestBytes}, 응답 ${json.responseBytes}`,
     ],
@@ -233,16 +236,16 @@ export const ko: Texts = {
     ["HTTP 캐시", "불가", "GET으로 호출하면 가능"],
     ["사람이 읽기", "명세와 도구가 있어야 가능", "그대로 읽을 수 있음"],
     [
-      "코어 하나의 초당 호출 수(연결 64개)",
+      `코어 하나의 초당 호출 수(연결 64개 × 동시 호출 1개, ${HEADS[heads]})`,
       number(Math.round(grpc.callsPerSecond / 1000) * 1000),
       number(Math.round(json.callsPerSecond / 1000) * 1000),
     ],
   ],
   chartHeading: "호출 한 번에 드는 서버 CPU 시간",
   chartUnit: "µs, 짧을수록 좋음, 로그 눈금",
-  chartNote: ({ date, cpu, os, node }) =>
-    `GetSum 호출 기준, ${date} 측정. ${cpu}, 서버에 코어 하나, ${os}, Node ${node}. 동시 호출은 64개입니다. 이득은 대부분 protobuf의 적은 바이트가 아니라, 연결 하나로 여러 호출을 동시에 처리하는 HTTP/2에서 나옵니다. 그리고 프로토콜보다 라이브러리가 더 큰 차이를 만듭니다.`,
-  connections: (count) => `연결 ${count}개`,
+  chartNote: ({ date, cpu, os, node, heads }) =>
+    `GetSum 호출 기준(메시지 2~13바이트), ${date} 측정. ${cpu}, 서버에 코어 하나, ${os}, Node ${node}. 4 × 16은 연결 4개에서 각각 동시에 16개를 호출했다는 뜻입니다. ${heads === "trace" ? "‘호출마다 다른 헤더’에는 호출마다 값이 다른 타임아웃, 추적 정보, 요청 ID가 들어 있습니다." : "모든 호출의 헤더가 같습니다. 단순한 부하 도구가 보내는 방식입니다."} 이득은 대부분 protobuf의 적은 바이트가 아니라, 연결 하나로 여러 호출을 동시에 처리하는 HTTP/2에서 나옵니다. 그리고 프로토콜보다 라이브러리가 더 큰 차이를 만듭니다.`,
+  heads: HEADS,
   own: "이 서버",
   wholeChart: "측정한 결과 전체 보기",
 

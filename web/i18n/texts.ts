@@ -1,7 +1,7 @@
 /** The texts of the page: each language provides them all. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Annotation, Expected, Part } from "../annotate/part.ts";
-import type { Benchmark } from "../benchmark.ts";
+import type { Benchmark, Heads } from "../benchmark.ts";
 import type { Delivery } from "../call/delivery.ts";
 import type { LinkProblem } from "../call/link.ts";
 import type { MetadataProblem } from "../call/metadata.ts";
@@ -159,7 +159,8 @@ export interface Texts {
   readonly chartHeading: string;
   readonly chartUnit: string;
   readonly chartNote: (benchmark: Benchmark) => string;
-  readonly connections: (count: number) => string;
+  /** Names the request headers of calls. */
+  readonly heads: Readonly<Record<Heads, string>>;
   readonly own: string;
   readonly wholeChart: string;
 

@@ -58,12 +58,12 @@ function Chart({ benchmark }: { benchmark: Benchmark }) {
         </span>
       </p>
       <ol>
-        {rows.map(({ server, protocol, connections, isOwn, cpuMicroseconds }) => (
-          <li key={server + protocol} class={isOwn ? "row own" : "row"}>
+        {rows.map(({ server, version, protocol, heads, connections, streams, isOwn, cpuMicroseconds }) => (
+          <li key={server + protocol + heads} class={isOwn ? "row own" : "row"}>
             <span class="server">
-              {isOwn ? texts.own : server}{" "}
+              {isOwn ? texts.own : `${server} ${version}`}{" "}
               <span class="note">
-                {protocol}, {texts.connections(connections)}
+                {protocol}, {texts.heads[heads]}, {connections} × {streams}
               </span>
             </span>
             <span class="track" aria-hidden="true">

@@ -11,8 +11,13 @@ export const ENVELOPE_PREFIX_BYTES = 5;
 /** Returns the message in a body, or undefined if the body is not exactly one envelope without flags. */
 export function messageInEnvelope(body: Uint8Array): Uint8Array | undefined {
   if (body.length < ENVELOPE_PREFIX_BYTES || body[0] !== 0) return undefined;
-  const length = new DataView(body.buffer, body.byteOffset).getUint32(1);
-  return length === body.length - ENVELOPE_PREFIX_BYTES ? body.subarray(ENVELOPE_PREFIX_BYTES) : undefined;
+  return lengthIn(body) === body.length - ENVELOPE_PREFIX_BYTES ? body.subarray(ENVELOPE_PREFIX_BYTES) : undefined;
+}
+
+/** Returns the length in the prefix of an envelope. A DataView would cost 50 ns a message. */
+function lengthIn(envelope: Uint8Array): number {
+  const low = ((envelope[2] as number) << 16) | ((envelope[3] as number) << 8) | (envelope[4] as number);
+  return (envelope[1] as number) * 2 ** 24 + low;
 }
 
 /**

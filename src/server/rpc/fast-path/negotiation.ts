@@ -51,6 +51,11 @@ const BY_ENCODING = new Map<string | null, string>([
 const VERSION = "1";
 const VERSION_HEADER = "connect-protocol-version";
 
+/** The default number of values of accept-encoding for which a MethodFormat keeps its negotiation. */
+const MAX_KEPT_VALUES = 8;
+/** The length of the longest value of accept-encoding that is kept. */
+const MAX_KEPT_LENGTH = 64;
+
 /**
  * Negotiates the calls of one server. A negotiation depends on a few fields, and is found by their values, whichever
  * other fields a request has.
@@ -59,10 +64,12 @@ export class Negotiator {
   readonly #methods: ReadonlyMap<string, UnaryMethod>;
   /** The formats by content-type of each method that was called, by path. */
   readonly #formats = new Map<string, ReadonlyMap<string | undefined, MethodFormat>>();
-  readonly #heads = new Map<string, ResponseHeads>();
+  readonly #shared: Shared;
 
-  constructor(methods: ReadonlyMap<string, UnaryMethod>) {
+  /** Each method in one format keeps its negotiations for `maxKeptValues` values of accept-encoding. */
+  constructor(methods: ReadonlyMap<string, UnaryMethod>, maxKeptValues = MAX_KEPT_VALUES) {
     this.#methods = methods;
+    this.#shared = { heads: new Map(), maxKeptValues };
   }
 
   /** Returns the negotiation of a call, or null if the call must be left to Connect's handlers. */
@@ -95,16 +102,17 @@ export class Negotiator {
     const method = known === undefined ? this.#methods.get(path) : undefined;
     if (method === undefined) return known;
     const served = [...BY_CONTENT_TYPE].filter(([, { protocol }]) => method.protocolNames.includes(protocol.name));
-    const formats = new Map(served.map(([type, format]) => [type, new MethodFormat(method, format, this.#heads)]));
+    const formats = new Map(served.map(([type, format]) => [type, new MethodFormat(method, format, this.#shared)]));
     this.#formats.set(path, formats);
     return formats;
   }
 }
 
-/** The number of values of accept-encoding for which a MethodFormat keeps the negotiation. */
-const MAX_KEPT_VALUES = 8;
-/** The length of the longest value of accept-encoding that is kept. */
-const MAX_KEPT_LENGTH = 64;
+/** The parts that all instances of MethodFormat share. */
+interface Shared {
+  readonly heads: Map<string, ResponseHeads>;
+  readonly maxKeptValues: number;
+}
 
 /** A method in one format, with its negotiations by the compressions that clients accept. */
 class MethodFormat {
@@ -113,17 +121,16 @@ class MethodFormat {
   readonly protocol: Protocol;
   readonly method: UnaryMethod;
   readonly #format: Format;
-  readonly #heads: Map<string, ResponseHeads>;
+  readonly #shared: Shared;
   /** The negotiations by accept-encoding. Cleared when full, because clients may send any number of values. */
   readonly #kept = new Map<string | undefined, Negotiation>();
 
-  /** `heads` has the response heads of all methods. */
-  constructor(method: UnaryMethod, format: Format, heads: Map<string, ResponseHeads>) {
+  constructor(method: UnaryMethod, format: Format, shared: Shared) {
     this.requiresVersion = method.requireConnectProtocolHeader && format.protocol === connect;
     this.protocol = format.protocol;
     this.method = method;
     this.#format = format;
-    this.#heads = heads;
+    this.#shared = shared;
   }
 
   /** Returns the negotiation of a request with these fields. */
@@ -133,7 +140,7 @@ class MethodFormat {
     if (kept !== undefined) return kept;
     const negotiation = this.#negotiate(accepted);
     if (accepted === undefined || accepted.length <= MAX_KEPT_LENGTH) {
-      if (this.#kept.size === MAX_KEPT_VALUES) this.#kept.clear();
+      if (this.#kept.size >= this.#shared.maxKeptValues) this.#kept.clear();
       this.#kept.set(accepted, negotiation);
     }
     return negotiation;
@@ -156,14 +163,15 @@ class MethodFormat {
 
   #responseHeads(compression: Compression | null): ResponseHeads {
     const { contentType, protocol } = this.#format;
+    const known = this.#shared.heads;
     const key = `${contentType} ${compression?.name}`;
-    let heads = this.#heads.get(key);
+    let heads = known.get(key);
     if (heads === undefined) {
       heads = new ResponseHeads({
         "content-type": contentType,
         ...(compression && protocol.compressionHeaders(compression.name)),
       });
-      this.#heads.set(key, heads);
+      known.set(key, heads);
     }
     return heads;
   }

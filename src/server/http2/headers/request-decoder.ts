@@ -1,4 +1,5 @@
 /** Decodes the requests of one connection, with a small cache of request heads. */
+import { BytesCache } from "../hpack/bytes-cache.ts";
 import { HpackDecoder } from "../hpack/decoder.ts";
 import type { HeaderField } from "../hpack/header-field.ts";
 import { type Http2RequestHead, type InvalidRequest, parseRequestHead } from "./request-head.ts";
@@ -9,7 +10,6 @@ const CACHE_SLOTS = 8;
 const MAX_CACHED_BLOCK_BYTES = 256;
 
 interface CachedHead {
-  readonly block: Buffer;
   readonly tableVersion: number;
   readonly head: Http2RequestHead;
 }
@@ -17,7 +17,10 @@ interface CachedHead {
 export class RequestDecoder {
   readonly #hpack = new HpackDecoder();
   readonly #maxListBytes: number;
-  #cache: (CachedHead | undefined)[] | undefined;
+  /** The heads by their blocks. */
+  readonly #heads = new BytesCache<CachedHead>(CACHE_SLOTS, MAX_CACHED_BLOCK_BYTES);
+  /** True if the most recent block has changed the dynamic table. The next one then probably changes it too. */
+  #changesTable = false;
 
   constructor(maxListBytes: number) {
     this.#maxListBytes = maxListBytes;
@@ -28,17 +31,16 @@ export class RequestDecoder {
    * request. Equal blocks may share one head. Throws ConnectionError if the block cannot be decoded.
    */
   decode(bytes: Buffer, start: number, end: number): Http2RequestHead | InvalidRequest {
-    if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(bytes, start, end);
-    const slot = hash(bytes, start, end) & (CACHE_SLOTS - 1);
-    const tableVersion = this.#hpack.tableVersion;
-    const cached = this.#cache?.[slot];
-    if (cached !== undefined && cached.tableVersion === tableVersion && equal(cached.block, bytes, start, end)) {
-      return cached.head;
+    const { tableVersion } = this.#hpack;
+    const mayBeKnown = !this.#changesTable;
+    if (mayBeKnown) {
+      const cached = this.#heads.find(bytes, start, end);
+      if (cached?.tableVersion === tableVersion) return cached.head;
     }
     const head = this.#decode(bytes, start, end);
-    if (typeof head === "object" && this.#hpack.tableVersion === tableVersion) {
-      this.#cache ??= new Array(CACHE_SLOTS).fill(undefined);
-      this.#cache[slot] = { block: Buffer.from(bytes.subarray(start, end)), tableVersion, head };
+    this.#changesTable = this.#hpack.tableVersion !== tableVersion;
+    if (mayBeKnown && !this.#changesTable && typeof head === "object") {
+      this.#heads.offer(bytes, start, end, { tableVersion, head });
     }
     return head;
   }
@@ -57,17 +59,4 @@ export class RequestDecoder {
     // A request gets 431 if its header list exceeds SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 10.5.1).
     return list === undefined ? 431 : parseRequestHead(list);
   }
-}
-
-function hash(bytes: Buffer, start: number, end: number): number {
-  let hash = end - start;
-  for (let at = start; at < end; at++) hash = (hash * 31 + (bytes[at] as number)) | 0;
-  return hash;
-}
-
-function equal(block: Buffer, bytes: Buffer, start: number, end: number): boolean {
-  const length = block.length;
-  if (length !== end - start) return false;
-  for (let at = 0; at < length; at++) if (block[at] !== bytes[start + at]) return false;
-  return true;
 }

@@ -15,33 +15,51 @@ export class Http2RequestHead implements RequestHead {
   /** True if the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1). */
   readonly expectsContinue: boolean;
 
-  constructor(parts: Parts, scheme: "http" | "https") {
-    this.method = parts.method as string;
+  constructor(
+    { method, authority, host, path, fields, contentLength, expectsContinue }: Parts,
+    scheme: "http" | "https",
+  ) {
+    this.method = textOf(method);
     this.scheme = scheme;
-    this.authority = parts.authority ?? parts.host ?? "";
-    this.path = parts.path as string;
-    this.fields = parts.fields;
-    this.contentLength = parts.contentLength;
-    this.expectsContinue = parts.expectsContinue;
+    this.authority = textOf(authority ?? host);
+    this.path = textOf(path);
+    this.fields = fields;
+    this.contentLength = contentLength;
+    this.expectsContinue = expectsContinue;
   }
 }
 
-/** Stands in for the head of a request that gets an error response without the handler. */
-export const PLACEHOLDER_HEAD = new Http2RequestHead(
-  { method: "", scheme: "", authority: "", path: "", host: "", contentLength: -1, expectsContinue: false, fields: [] },
-  "http",
-);
-
 /** The contents of a header list, sorted by kind. */
 interface Parts {
-  method: string | undefined;
-  scheme: string | undefined;
-  authority: string | undefined;
-  path: string | undefined;
-  host: string | undefined;
+  method: HeaderField | undefined;
+  scheme: HeaderField | undefined;
+  authority: HeaderField | undefined;
+  path: HeaderField | undefined;
+  host: HeaderField | undefined;
   contentLength: number;
   expectsContinue: boolean;
-  fields: Field[];
+  readonly fields: Field[];
+}
+
+function noParts(): Parts {
+  return {
+    method: undefined,
+    scheme: undefined,
+    authority: undefined,
+    path: undefined,
+    host: undefined,
+    contentLength: -1,
+    expectsContinue: false,
+    fields: [],
+  };
+}
+
+/** Stands in for the head of a request that gets an error response without the handler. */
+export const PLACEHOLDER_HEAD = new Http2RequestHead(noParts(), "http");
+
+/** Returns the value of a field, or an empty value if the field is missing. */
+function textOf(field: HeaderField | undefined): string {
+  return field === undefined ? "" : field.field[1];
 }
 
 /**
@@ -50,34 +68,19 @@ interface Parts {
  */
 export type InvalidRequest = "malformed" | 400 | 431 | 501;
 
-/**
- * Visible ASCII. This accepts more than an authority of RFC 3986 (8.3.1), as grpc-go does. Health checkers of gRPC send
- * cluster names such as "outbound|50051||sum.default.svc".
- */
-const AUTHORITY = /^[!-~]+$/;
-/** An IPv6 address without brackets, and a port. The client of node:http2 sends such an authority. */
-const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
-/** A path and an optional query, in visible ASCII and without a fragment (8.3.1). */
-const PATH = /^\/[!"$-~]*$/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
-
 /** Returns the request head of a header list, or the reason not to serve the request. */
 export function parseRequestHead(list: readonly HeaderField[]): Http2RequestHead | InvalidRequest {
   const parts = sortFields(list);
-  if (parts === undefined || parts.method === undefined || !TOKEN.test(parts.method)) return "malformed";
+  if (!parts?.method?.isWellFormed) return "malformed";
+  const { method, authority, host, path } = parts;
   // An invalid authority is malformed too, but gets 400 as on HTTP/1.1 (RFC 9112, 3.2).
-  const { host, authority } = parts;
-  if (authority !== undefined) {
-    if (!AUTHORITY.test(authority)) return 400;
-    if (BARE_IPV6.test(authority)) parts.authority = authority.replace(BARE_IPV6, "[$1]$2");
-  }
-  if (host !== undefined && !AUTHORITY.test(host)) return 400;
-  if (parts.method === "CONNECT") return statusOfConnect(parts);
+  if (authority?.isWellFormed === false || host?.isWellFormed === false) return 400;
+  if (textOf(method) === "CONNECT") return statusOfConnect(parts);
   // All requests except CONNECT have exactly one :method, :scheme and :path (8.3.1).
-  const { scheme, path } = parts;
-  if (scheme === undefined || path === undefined) return "malformed";
+  if (parts.scheme === undefined || path === undefined) return "malformed";
+  const scheme = textOf(parts.scheme);
   if (scheme !== "http" && scheme !== "https") return 400;
-  if (!PATH.test(path) && !(path === "*" && parts.method === "OPTIONS")) return "malformed";
+  if (!path.isWellFormed && !(textOf(path) === "*" && textOf(method) === "OPTIONS")) return "malformed";
   return isHostConsistent(parts, scheme) ? new Http2RequestHead(parts, scheme) : "malformed";
 }
 
@@ -91,8 +94,9 @@ function statusOfConnect(parts: Parts): InvalidRequest {
 
 /** True unless host and :authority name different authorities (8.3.1). */
 function isHostConsistent({ host, authority }: Parts, scheme: "http" | "https"): boolean {
-  if (host === undefined || host === authority) return true;
-  return authority === undefined || normalize(host, scheme) === normalize(authority, scheme);
+  if (host === undefined || authority === undefined) return true;
+  const [a, b] = [textOf(host), textOf(authority)];
+  return a === b || normalize(a, scheme) === normalize(b, scheme);
 }
 
 /** Returns the authority in lower case, without an empty port and without the default port of the scheme. */
@@ -102,64 +106,61 @@ function normalize(authority: string, scheme: "http" | "https"): string {
 
 /** Sorts the fields of a list by kind. Returns undefined if the list is malformed. */
 function sortFields(list: readonly HeaderField[]): Parts | undefined {
-  const parts: Parts = {
-    method: undefined,
-    scheme: undefined,
-    authority: undefined,
-    path: undefined,
-    host: undefined,
-    contentLength: -1,
-    expectsContinue: false,
-    fields: [],
-  };
+  const parts = noParts();
+  const { fields } = parts;
   let cookieAt = -1;
-  for (const { field, kind } of list) {
+  for (const entry of list) {
+    const { field, kind } = entry;
     if (kind >= FieldKind.Method && kind <= FieldKind.Authority) {
       // Pseudo-header fields come before all other fields, each at most once (8.3).
-      if (parts.fields.length > 0 || !storePseudo(parts, kind, field[1])) return undefined;
+      if (fields.length > 0 || !storePseudo(parts, entry)) return undefined;
       continue;
     }
     if (kind === FieldKind.Cookie && cookieAt >= 0) {
       // Several cookie fields are joined to one (8.2.3).
-      parts.fields[cookieAt] = ["cookie", `${parts.fields[cookieAt]?.[1]}; ${field[1]}`];
+      fields[cookieAt] = ["cookie", `${fields[cookieAt]?.[1]}; ${field[1]}`];
       continue;
     }
-    if (kind === FieldKind.Cookie) cookieAt = parts.fields.length;
-    else if (kind !== FieldKind.Regular && !storeField(parts, kind, field[1])) return undefined;
-    parts.fields.push(field);
+    if (kind === FieldKind.Cookie) cookieAt = fields.length;
+    else if (kind !== FieldKind.Regular && !storeField(parts, entry)) return undefined;
+    fields.push(field);
   }
   return parts;
 }
 
 /** Stores a pseudo-header field. Returns false if the list has that field already. */
-function storePseudo(parts: Parts, kind: FieldKind, value: string): boolean {
-  const name =
+function storePseudo(parts: Parts, entry: HeaderField): boolean {
+  const { kind } = entry;
+  const earlier =
     kind === FieldKind.Method
-      ? "method"
+      ? parts.method
       : kind === FieldKind.Path
-        ? "path"
+        ? parts.path
         : kind === FieldKind.Scheme
-          ? "scheme"
-          : "authority";
-  if (parts[name] !== undefined) return false;
-  parts[name] = value;
-  return true;
+          ? parts.scheme
+          : parts.authority;
+  if (kind === FieldKind.Method) parts.method = entry;
+  else if (kind === FieldKind.Path) parts.path = entry;
+  else if (kind === FieldKind.Scheme) parts.scheme = entry;
+  else parts.authority = entry;
+  return earlier === undefined;
 }
 
 /** Stores a field that the connection itself reads. Returns false if it is malformed or contradicts an earlier field. */
-function storeField(parts: Parts, kind: FieldKind, value: string): boolean {
-  if (kind === FieldKind.Host) {
-    if (parts.host !== undefined && parts.host !== value) return false;
-    parts.host = value;
+function storeField(parts: Parts, entry: HeaderField): boolean {
+  const value = textOf(entry);
+  if (entry.kind === FieldKind.Host) {
+    if (parts.host !== undefined && textOf(parts.host) !== value) return false;
+    parts.host = entry;
     return true;
   }
-  if (kind === FieldKind.ContentLength) {
+  if (entry.kind === FieldKind.ContentLength) {
     const length = Number(value);
     if (parts.contentLength >= 0 && parts.contentLength !== length) return false;
     parts.contentLength = length;
     return true;
   }
-  if (kind === FieldKind.Expect) {
+  if (entry.kind === FieldKind.Expect) {
     parts.expectsContinue = value.toLowerCase() === "100-continue";
     return true;
   }

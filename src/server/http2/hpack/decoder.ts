@@ -1,7 +1,8 @@
 /** HPACK decoder with a dynamic table (RFC 7541, 3 and 6). */
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
-import { HeaderField } from "./header-field.ts";
-import { huffmanDecode } from "./huffman.ts";
+import { BytesCache } from "./bytes-cache.ts";
+import { FieldName, HeaderField } from "./header-field.ts";
+import { HAS_CONTROL, huffmanDecode, isControl, maxTextBytes } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
 /**
@@ -15,6 +16,14 @@ const MAX_TABLE_BYTES = 4096;
  */
 const SLOTS = 128;
 
+/** The number of kept literals, a power of two: enough for the fields that the requests of a client have in common. */
+const LITERAL_SLOTS = 32;
+/** The size of the largest literal that is kept. */
+const MAX_LITERAL_BYTES = 128;
+
+/** The text of a string that is being decoded. Longer strings get a buffer of their own. */
+const SHARED_TEXT = Buffer.allocUnsafe(2048);
+
 export class HpackDecoder {
   /** The dynamic table as a ring. Its newest entry is in slot `#inserted - 1`, modulo SLOTS. */
   readonly #entries: (HeaderField | undefined)[] = [];
@@ -22,8 +31,12 @@ export class HpackDecoder {
   #count = 0;
   #size = 0;
   #maxSize = MAX_TABLE_BYTES;
+  /** The fields of literals without indexing: clients that do not use the dynamic table repeat them in each block. */
+  readonly #literals = new BytesCache<HeaderField>(LITERAL_SLOTS, MAX_LITERAL_BYTES);
   /** The position in the block that is being decoded. */
   #at = 0;
+  /** True if the most recently decoded string has a control character other than tab. */
+  #hasControl = false;
   /** Increases with each change of the dynamic table. While it stays the same, equal blocks decode to equal fields. */
   tableVersion = 0;
   /** True if the most recently decoded list exceeded its maximum size. The fields beyond that size are then missing. */
@@ -59,7 +72,9 @@ export class HpackDecoder {
       this.#insert(field);
       return field;
     }
-    // 6.2.2, 6.2.3: literal without indexing, or never indexed.
+    // 6.2.2: literal without indexing.
+    if (!(type & 0x30)) return this.#repeatedLiteral(bytes, end);
+    // 6.2.3: literal never indexed. Its value is a secret, so it is not kept (7.1.3).
     if (!(type & 0x20)) return this.#literal(bytes, end, 4);
     // 6.3: dynamic table size update, only valid at the beginning of a block (4.2).
     if (!isFirst) throw malformed("dynamic table size update after a field");
@@ -70,8 +85,33 @@ export class HpackDecoder {
   /** Decodes a literal field whose name index has a prefix of `prefix` bits (6.2). */
   #literal(bytes: Buffer, end: number, prefix: number): HeaderField {
     const index = this.#integer(bytes, end, prefix);
-    const name = index === 0 ? this.#string(bytes, end) : this.#entry(index).field[0];
-    return new HeaderField(name, this.#string(bytes, end));
+    const name = index === 0 ? new FieldName(this.#string(bytes, end)) : this.#entry(index).name;
+    const value = this.#string(bytes, end);
+    return new HeaderField(name, value, this.#hasControl);
+  }
+
+  /** Decodes a literal field without indexing, which may be known from an earlier block. */
+  #repeatedLiteral(bytes: Buffer, end: number): HeaderField {
+    const start = this.#at;
+    const index = this.#integer(bytes, end, 4);
+    if (index === 0) this.#skipString(bytes, end);
+    this.#skipString(bytes, end);
+    const stop = this.#at;
+    // A name in the dynamic table does not depend on the bytes alone.
+    const isStatic = index <= STATIC_TABLE.length;
+    const known = isStatic ? this.#literals.find(bytes, start, stop) : undefined;
+    if (known !== undefined) return known;
+    this.#at = start;
+    const field = this.#literal(bytes, end, 4);
+    if (isStatic) this.#literals.offer(bytes, start, stop, field);
+    return field;
+  }
+
+  /** Skips a string. Throws ConnectionError if the block ends inside it. */
+  #skipString(bytes: Buffer, end: number): void {
+    const length = this.#integer(bytes, end, 7);
+    if (length > end - this.#at) throw malformed("field block ends inside a string");
+    this.#at += length;
   }
 
   /** Decodes an integer (5.1) that begins with a prefix of `prefix` bits. At most 28 bits may follow the prefix. */
@@ -96,10 +136,17 @@ export class HpackDecoder {
     const start = this.#at;
     if (length > end - start) throw malformed("field block ends inside a string");
     this.#at += length;
-    if (!isHuffman) return bytes.toString("latin1", start, this.#at);
-    const text = huffmanDecode(bytes, start, this.#at);
-    if (text === undefined) throw malformed("invalid Huffman code");
-    return text;
+    if (!isHuffman) {
+      this.#hasControl = false;
+      for (let at = start; at < this.#at; at++) if (isControl(bytes[at] as number)) this.#hasControl = true;
+      return bytes.toString("latin1", start, this.#at);
+    }
+    const maxBytes = maxTextBytes(length);
+    const text = maxBytes > SHARED_TEXT.length ? Buffer.allocUnsafe(maxBytes) : SHARED_TEXT;
+    const size = huffmanDecode(bytes, start, this.#at, text);
+    if (size < 0) throw malformed("invalid Huffman code");
+    this.#hasControl = size >= HAS_CONTROL;
+    return text.toString("latin1", 0, size & (HAS_CONTROL - 1));
   }
 
   /** Returns the entry at an index into the static table followed by the dynamic table (2.3.3). */

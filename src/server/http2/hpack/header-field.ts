@@ -13,6 +13,8 @@ export const FieldKind = {
   ContentLength: 7,
   Cookie: 8,
   Expect: 9,
+  /** Only the kind of a name: a field "te" is regular or malformed. */
+  Te: 10,
 } as const;
 export type FieldKind = (typeof FieldKind)[keyof typeof FieldKind];
 
@@ -25,6 +27,7 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
   ["content-length", FieldKind.ContentLength],
   ["cookie", FieldKind.Cookie],
   ["expect", FieldKind.Expect],
+  ["te", FieldKind.Te],
   // Connection-specific fields (8.2.2).
   ["connection", FieldKind.Malformed],
   ["keep-alive", FieldKind.Malformed],
@@ -42,28 +45,73 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const INVALID_VALUE = /[^\t\x20-\x7e\x80-\xff]|^[ \t]|[ \t]$/;
 const DECIMAL = /^\d{1,15}$/;
 
-export class HeaderField {
-  readonly field: Field;
+const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
+/** A path and an optional query, in visible ASCII and without a fragment (8.3.1). */
+const PATH = /^\/[!"$-~]*$/;
+/**
+ * Visible ASCII. This accepts more than an authority of RFC 3986 (8.3.1), as grpc-go does. Health checkers of gRPC send
+ * cluster names such as "outbound|50051||sum.default.svc".
+ */
+const AUTHORITY = /^[!-~]+$/;
+/** An IPv6 address without brackets, and a port. The client of node:http2 sends such an authority. */
+const BARE_IPV6 = /^([\da-f]*:[\da-f:.]*)(:\d{1,5})$/i;
+
+/** The syntax of the values that a request head checks. */
+const SYNTAX: readonly (RegExp | undefined)[] = Object.assign([], {
+  [FieldKind.Method]: TOKEN,
+  [FieldKind.Path]: PATH,
+  [FieldKind.Authority]: AUTHORITY,
+  [FieldKind.Host]: AUTHORITY,
+});
+
+/** A field name and the kind of its fields, unless their values are malformed. Fields share it, so that it is found once. */
+export class FieldName {
+  readonly text: string;
   readonly kind: FieldKind;
 
-  constructor(name: string, value: string) {
-    this.field = [name, value];
-    this.kind = kindOf(name, value);
-  }
-
-  /** The size in bytes of the field in a table or a list (RFC 7541, 4.1). */
-  get size(): number {
-    return this.field[0].length + this.field[1].length + 32;
+  constructor(text: string) {
+    this.text = text;
+    // A pseudo-header field that KINDS does not have is malformed (8.3).
+    this.kind = KINDS.get(text) ?? (NAME.test(text) ? FieldKind.Regular : FieldKind.Malformed);
   }
 }
 
-function kindOf(name: string, value: string): FieldKind {
-  if (INVALID_VALUE.test(value)) return FieldKind.Malformed;
-  const kind = KINDS.get(name);
+/** A header field. Everything that its value decides is found once, and then kept in the HPACK tables with the field. */
+export class HeaderField {
+  readonly name: FieldName;
+  /** The name and the value. An IPv6 address in :authority has brackets, even if the client has left them out. */
+  readonly field: Field;
+  readonly kind: FieldKind;
+  /** False if the value does not have the syntax of a method, a path or an authority. True for all other fields. */
+  readonly isWellFormed: boolean;
+  /** The size in bytes of the field in a table or a list (RFC 7541, 4.1). */
+  readonly size: number;
+
+  /** `hasControl` is true if the value has a control character other than tab. */
+  constructor(name: FieldName, value: string, hasControl: boolean) {
+    this.name = name;
+    this.kind = hasControl || hasOuterSpace(value) ? FieldKind.Malformed : kindOf(name.kind, value);
+    this.isWellFormed = SYNTAX[this.kind]?.test(value) ?? true;
+    this.size = name.text.length + value.length + 32;
+    this.field = [name.text, this.kind === FieldKind.Authority ? value.replace(BARE_IPV6, "[$1]$2") : value];
+  }
+}
+
+/** True if the value begins or ends with a space or a tab (8.2.1). */
+function hasOuterSpace(value: string): boolean {
+  return isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(value.length - 1));
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Returns the kind of a field whose name has the kind `kind`. */
+function kindOf(kind: FieldKind, value: string): FieldKind {
   if (kind === FieldKind.ContentLength) return DECIMAL.test(value) ? kind : FieldKind.Malformed;
-  if (kind !== undefined) return kind;
-  // A pseudo-header field that KINDS does not have is malformed (8.3). For te, only "trailers" is valid (8.2.2).
-  return NAME.test(name) && (name !== "te" || value === "trailers") ? FieldKind.Regular : FieldKind.Malformed;
+  // For te, only "trailers" is valid (8.2.2).
+  if (kind === FieldKind.Te) return value === "trailers" ? FieldKind.Regular : FieldKind.Malformed;
+  return kind;
 }
 
 /** True if the field is valid in a message that this side sends (8.2.1, 8.2.2). */

@@ -1,5 +1,5 @@
 /** The static table of HPACK (RFC 7541, appendix A). */
-import { HeaderField } from "./header-field.ts";
+import { FieldName, HeaderField } from "./header-field.ts";
 
 const ENTRIES = `:authority
 :method: GET
@@ -66,5 +66,5 @@ www-authenticate`;
 /** The entries in order. HPACK gives the first one index 1. */
 export const STATIC_TABLE: readonly HeaderField[] = ENTRIES.split("\n").map((entry) => {
   const [name, value] = entry.split(": ") as [string, string?];
-  return new HeaderField(name, value ?? "");
+  return new HeaderField(new FieldName(name), value ?? "", false);
 });

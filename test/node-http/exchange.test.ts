@@ -8,7 +8,7 @@ import { Budget } from "../../src/server/limits/budget.ts";
 import { DEFAULT_LIMITS } from "../../src/server/limits/limits.ts";
 import { QueuedResponses } from "../../src/server/limits/queued-responses.ts";
 import { NodeConnection } from "../../src/server/node-http/connection.ts";
-import { createNodeListener } from "../../src/server/node-http/exchange.ts";
+import { createNodeListener } from "../../src/server/node-http/node-listener.ts";
 import { connectTo } from "../support/raw.ts";
 
 test("a large write behind an earlier pipelined request is settled when the connection closes", async (t) => {

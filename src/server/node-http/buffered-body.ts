@@ -22,7 +22,7 @@ export class BufferedBody {
   readonly #done: (bytes: Uint8Array, exchange: Exchange) => void;
   readonly #over: (exchange: Exchange) => void;
   readonly #onData = (piece: Buffer): void => this.#received(piece);
-  #buffer = NO_BUFFER;
+  #buffer: Buffer = NO_BUFFER;
   #size = 0;
   #isStopped = false;
 
@@ -56,7 +56,9 @@ export class BufferedBody {
       this.#owner.outOfMemory();
       return;
     }
-    this.#buffer = appendBytes(this.#buffer, this.#size, piece);
+    // Most bodies are one piece, for which HTTP/1.1 allocates exactly its memory.
+    const isOwned = this.#size === 0 && piece.length === piece.buffer.byteLength;
+    this.#buffer = isOwned ? piece : appendBytes(this.#buffer, this.#size, piece);
     this.#size += piece.length;
     if (this.#size <= this.#maxBytes) return;
     this.stop();
@@ -72,6 +74,6 @@ export class BufferedBody {
   }
 
   get #bytes(): Buffer {
-    return this.#buffer.subarray(0, this.#size);
+    return this.#size === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#size);
   }
 }

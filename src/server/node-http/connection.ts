@@ -25,6 +25,8 @@ export interface NodeRequest {
   refuse(status: number): void;
   /** Cancels the exchange. Called before its connection is closed, if Node would not emit an event for the request. */
   cancel(): void;
+  /** Called, once or several times, when the response is sent or the connection is closed. */
+  closed?(): void;
   /** Measures the body and the queued response bytes, at the time `now` in ms of `processNow`. Called before each check. */
   measure?(now: number): void;
   /** Called when the connection must close after the response to its newest request. */
@@ -42,10 +44,45 @@ export interface ConnectionSocket extends Partial<Pick<Socket, "writableLength" 
   once?(event: "close", listener: () => void): unknown;
 }
 
+/** A set of requests in the order of their addition. If it has one, as usual, adding and deleting costs less than with Set. */
+export class RequestSet implements Iterable<NodeRequest> {
+  #first: NodeRequest | undefined;
+  /** The requests that were added while the set was not empty. Undefined until there are any. */
+  #others: Set<NodeRequest> | undefined;
+
+  get size(): number {
+    return (this.#first === undefined ? 0 : 1) + (this.#others?.size ?? 0);
+  }
+
+  has(request: NodeRequest): boolean {
+    return this.#first === request || this.#others?.has(request) === true;
+  }
+
+  add(request: NodeRequest): void {
+    if (this.size === 0) this.#first = request;
+    else if (request !== this.#first) {
+      this.#others ??= new Set();
+      this.#others.add(request);
+    }
+  }
+
+  delete(request: NodeRequest): void {
+    if (this.#first === request) this.#first = undefined;
+    else this.#others?.delete(request);
+  }
+
+  *[Symbol.iterator](): Generator<NodeRequest, void> {
+    if (this.#first !== undefined) yield this.#first;
+    if (this.#others !== undefined) yield* this.#others;
+  }
+}
+
 export class NodeConnection implements ResponseHolder {
   readonly context: HttpContext;
   /** True for TLS. */
   readonly isSecure: boolean;
+  /** True if only exchanges finish the responses of this connection. No exchange then outlives the socket. */
+  readonly isExclusive: boolean;
   readonly #socket: ConnectionSocket;
   readonly #readRate: ReadRate;
   /** True if the connection must close after the response to its newest request. */
@@ -65,21 +102,25 @@ export class NodeConnection implements ResponseHolder {
   #readBytes = 0;
   #isShed = false;
   /** Requests whose response is not sent yet, in the order in which they were received. */
-  readonly requests = new Set<NodeRequest>();
+  readonly requests = new RequestSet();
   /** Requests whose rest must be received within the limit requestMs. */
-  readonly receiving = new Set<NodeRequest>();
+  readonly receiving = new RequestSet();
 
-  constructor(socket: ConnectionSocket, context: HttpContext) {
+  constructor(socket: ConnectionSocket, context: HttpContext, { isExclusive = false } = {}) {
     this.#socket = socket;
+    this.isExclusive = isExclusive;
     this.isSecure = socket.encrypted === true;
     this.context = context;
     this.#readRate = new ReadRate(context.limits);
-    socket.once?.("close", () => this.#cancelBlocked());
+    socket.once?.("close", () => this.#socketClosed());
   }
 
-  /** Cancels the requests that wait for the response to an earlier one. Node 22 does not emit "close" for their responses. */
-  #cancelBlocked(): void {
-    for (const request of this.requests) if (request.isBlocked) request.cancel();
+  #socketClosed(): void {
+    for (const request of this.requests) {
+      // Node 22 does not emit "close" for a response that waits for an earlier one.
+      if (request.isBlocked) request.cancel();
+      else request.closed?.();
+    }
   }
 
   /** Adds `change`, which may be negative, to the response bytes that wait for the client. Does nothing after `shed`. */

@@ -1,10 +1,9 @@
 /** The exchange over a request and a response of Node's HTTP/1.1 or HTTP/2 server. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Http2ServerResponse } from "node:http2";
 import {
   type Exchange,
   type Field,
-  type Handler,
   joined,
   type NodeMessages,
   type Peer,
@@ -20,28 +19,10 @@ import { type BodyOwner, BufferedBody } from "./buffered-body.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { closeAfter, discardRest, hasBody, hasEnded, holdResponse, streamOf } from "./early-response.ts";
 import { ListenerRequest } from "./listener-request.ts";
-import { NodeRequestHeads } from "./request-head.ts";
 import { latin1, PIECE_BYTES, ResponseWriter } from "./response.ts";
 
 /** Error codes of HTTP/2 (RFC 9113, 7). Importing them from node:http2 would load that module for HTTP/1.1 too. */
 const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
-
-/** Calls the handler with the exchange of a request, which was received on `connection`. */
-export type NodeListener = (
-  req: IncomingMessage | Http2ServerRequest,
-  res: ServerResponse | Http2ServerResponse,
-  connection: NodeConnection,
-) => void;
-
-/** Returns the listener for the requests of one server. */
-export function createNodeListener(handler: Handler): NodeListener {
-  const heads = new NodeRequestHeads();
-  return (request, response, connection) => {
-    // Node's HTTP/2 objects have all methods of the HTTP/1.1 objects that are used here.
-    const req = request as IncomingMessage;
-    handler(new NodeExchange(heads.of(req, connection.isSecure), req, response as ServerResponse, connection));
-  };
-}
 
 export class NodeExchange implements BodyOwner, NodeRequest {
   readonly request: RequestHead;
@@ -58,6 +39,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   /** True if the handler can send nothing more: its response is complete, or the exchange is cancelled. */
   #isFinished = false;
   #isCancelled = false;
+  #isListening = false;
   /** True if the connection closes after the response, without reading the rest of the request. */
   #closesConnection = false;
 
@@ -69,11 +51,18 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.request = request;
     connection.requests.add(this);
     connection.newest = this;
+    if (!connection.isExclusive) this.#listen();
+  }
+
+  /** Listens to the end of the response. On an exclusive connection, most responses end before anything needs the listeners. */
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
     // Without listeners, an error would end the process. Each error is followed by "close" of the response.
-    req.on("error", ignore);
-    res.on("error", ignore);
+    this.#req.on("error", ignore);
+    this.#res.on("error", ignore);
     // Over HTTP/2, Node does not emit "close" for the response to HEAD if the client leaves.
-    (streamOf(res) ?? res).on("close", () => this.#closed());
+    (streamOf(this.#res) ?? this.#res).on("close", () => this.closed());
   }
 
   get isComplete(): boolean {
@@ -87,13 +76,14 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   cancel(): void {
     this.#res.destroy();
     this.#res.emit("close"); // Node does not emit "close" here, but writers wait for it
+    this.closed();
   }
 
-  #closed(): void {
+  closed(): void {
     const { requests, receiving } = this.#connection;
     requests.delete(this);
     // Otherwise an idle connection would keep its previous request and response alive: 3 KiB of heap, 6 KiB in total.
-    if (this.#connection.newest === this && this.isComplete) this.#connection.newest = undefined;
+    if (this.#connection.newest === this && !this.hasBody) this.#connection.newest = undefined;
     if (!this.#isFinished) receiving.delete(this);
     this.#response.close();
     this.#buffered?.stop();
@@ -181,6 +171,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
 
   /** Responds without a body, in place of the handler. */
   #respondInstead(status: number): void {
+    this.#listen();
     this.#buffered?.stop();
     this.#cancelHandler();
     this.#res.statusCode = status;
@@ -196,8 +187,12 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     if (isDue && !isClosing && trailers.length === 0 && this.#response.trySendWhole(head, body)) {
       this.#isFinished = true;
       this.#req.resume();
+      // If the kernel has taken the whole response, nothing is left to wait for.
+      if (this.#connection.isExclusive && !this.#response.isQueued) this.closed();
+      else this.#listen();
       return;
     }
+    this.#listen();
     // Both calls come before anything is sent, because Node throws if a field cannot be sent.
     this.#response.setTrailers(trailers);
     this.#response.setHead(head);
@@ -228,6 +223,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
 
   start(head: ResponseHead): void {
     if (this.#isOver()) return;
+    this.#listen();
     this.#response.setHead(head);
     this.#announceClose();
     this.#response.sendHead();
@@ -251,6 +247,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
 
   takeNodeMessages(onClosed: () => void): NodeMessages | undefined {
     if (streamOf(this.#res) !== undefined) return undefined;
+    this.#listen();
     this.#isFinished = true;
     this.#connection.requests.delete(this);
     const messages = { req: this.#req, res: this.#res };

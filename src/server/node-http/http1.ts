@@ -8,7 +8,7 @@ import { lingeringClose } from "../listener/lingering-close.ts";
 import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { closeWithStatus } from "./early-response.ts";
-import { createNodeListener, type NodeListener } from "./exchange.ts";
+import { createNodeListener, type NodeListener } from "./node-listener.ts";
 
 /** Interval between checks for idle connections while the server drains. */
 const DRAIN_CHECK_MS = 20;
@@ -113,7 +113,7 @@ export class Http1Server {
   }
 
   #onConnection(socket: Socket): void {
-    const connection = new NodeConnection(socket, this.#context);
+    const connection = new NodeConnection(socket, this.#context, { isExclusive: true });
     connection.isClosing = this.#isClosing;
     this.#connections.add(socket, connection);
     socket.on("close", () => this.#connections.delete(socket));

@@ -11,7 +11,7 @@ import type { HttpContext } from "../http/http-context.ts";
 import type { Http2Server } from "../http/http2-server.ts";
 import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
-import { createNodeListener, type NodeListener } from "./exchange.ts";
+import { createNodeListener, type NodeListener } from "./node-listener.ts";
 
 export class NodeHttp2Server implements Http2Server {
   readonly #context: HttpContext;

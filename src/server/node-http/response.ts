@@ -48,15 +48,20 @@ export class ResponseWriter {
     if (res.getHeaderNames().length > 0) return false;
     const head: string[] = [];
     let hasLength = false;
-    for (const [name, value] of fields) {
-      head.push(name, value);
-      hasLength ||= name === "content-length";
+    for (const field of fields) {
+      head.push(field[0], field[1]);
+      hasLength ||= field[0] === "content-length";
     }
     if (!hasLength) head.push("content-length", String(body.length));
     res.writeHead(status, head as never); // declared for HTTP/2 only
     this.#queueHead();
     this.end(latin1(body));
     return true;
+  }
+
+  /** True if bytes of the response wait for the client. */
+  get isQueued(): boolean {
+    return this.#queuedBytes > 0;
   }
 
   /** True if earlier pipelined responses are not complete. */
@@ -173,7 +178,8 @@ export class ResponseWriter {
 
 /** Returns bytes as a string, which Node sends together with the head. */
 export function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("latin1");
 }
 
 /** Replaces fields of the same names, except for Set-Cookie and Vary, to which values are added. */

@@ -27,6 +27,8 @@ const SHARED_TEXT = Buffer.allocUnsafe(2048);
 export class HpackDecoder {
   /** The dynamic table as a ring. Its newest entry is in slot `#inserted - 1`, modulo SLOTS. */
   readonly #entries: (HeaderField | undefined)[] = [];
+  /** The sizes of the entries, so that evicting an old entry need not load the entry itself into the CPU's cache. */
+  readonly #sizes: number[] = [];
   #inserted = 0;
   #count = 0;
   #size = 0;
@@ -168,7 +170,9 @@ export class HpackDecoder {
     const size = field.size;
     this.#evict(this.#maxSize - size);
     if (size > this.#maxSize) return;
-    this.#entries[this.#inserted++ & (SLOTS - 1)] = field;
+    const slot = this.#inserted++ & (SLOTS - 1);
+    this.#entries[slot] = field;
+    this.#sizes[slot] = size;
     this.#count++;
     this.#size += size;
   }
@@ -177,7 +181,7 @@ export class HpackDecoder {
   #evict(size: number): void {
     while (this.#size > size && this.#count > 0) {
       const slot = (this.#inserted - this.#count--) & (SLOTS - 1);
-      this.#size -= (this.#entries[slot] as HeaderField).size;
+      this.#size -= this.#sizes[slot] as number;
       this.#entries[slot] = undefined;
     }
   }

@@ -90,10 +90,11 @@ export class HeaderField {
   /** `hasControl` is true if the value has a control character other than tab. */
   constructor(name: FieldName, value: string, hasControl: boolean) {
     this.name = name;
-    this.kind = hasControl || hasOuterSpace(value) ? FieldKind.Malformed : kindOf(name.kind, value);
-    this.isWellFormed = SYNTAX[this.kind]?.test(value) ?? true;
+    const kind = hasControl || hasOuterSpace(value) ? FieldKind.Malformed : kindOf(name.kind, value);
+    this.kind = kind;
+    this.isWellFormed = kind === FieldKind.Regular || (SYNTAX[kind]?.test(value) ?? true);
     this.size = name.text.length + value.length + 32;
-    this.field = [name.text, this.kind === FieldKind.Authority ? value.replace(BARE_IPV6, "[$1]$2") : value];
+    this.field = [name.text, kind === FieldKind.Authority ? value.replace(BARE_IPV6, "[$1]$2") : value];
   }
 }
 

@@ -16,9 +16,10 @@ const MAX_TABLE_BYTES = 4096;
  */
 const SLOTS = 128;
 
-/** The number of kept literals, a power of two: enough for the fields that the requests of a client have in common. */
-const LITERAL_SLOTS = 32;
-/** The size of the largest literal that is kept. */
+/** The number of kept names and of kept literals, a power of two: enough for the fields that requests have in common. */
+const KEPT_SLOTS = 32;
+/** The sizes of the largest name and the largest literal that are kept. */
+const MAX_NAME_BYTES = 64;
 const MAX_LITERAL_BYTES = 128;
 
 /** The text of a string that is being decoded. Longer strings get a buffer of their own. */
@@ -34,7 +35,8 @@ export class HpackDecoder {
   #size = 0;
   #maxSize = MAX_TABLE_BYTES;
   /** The fields of literals without indexing: clients that do not use the dynamic table repeat them in each block. */
-  readonly #literals = new BytesCache<HeaderField>(LITERAL_SLOTS, MAX_LITERAL_BYTES);
+  readonly #literals = new BytesCache<HeaderField>(KEPT_SLOTS, MAX_LITERAL_BYTES);
+  readonly #names = new BytesCache<FieldName>(KEPT_SLOTS, MAX_NAME_BYTES);
   /** The position in the block that is being decoded. */
   #at = 0;
   /** True if the most recently decoded string has a control character other than tab. */
@@ -87,9 +89,22 @@ export class HpackDecoder {
   /** Decodes a literal field whose name index has a prefix of `prefix` bits (6.2). */
   #literal(bytes: Buffer, end: number, prefix: number): HeaderField {
     const index = this.#integer(bytes, end, prefix);
-    const name = index === 0 ? new FieldName(this.#string(bytes, end)) : this.#entry(index).name;
+    const name = index === 0 ? this.#name(bytes, end) : this.#entry(index).name;
     const value = this.#string(bytes, end);
     return new HeaderField(name, value, this.#hasControl);
+  }
+
+  /** Decodes a name, which may be known from an earlier block. */
+  #name(bytes: Buffer, end: number): FieldName {
+    const start = this.#at;
+    this.#skipString(bytes, end);
+    const stop = this.#at;
+    const known = this.#names.find(bytes, start, stop);
+    if (known !== undefined) return known;
+    this.#at = start;
+    const name = new FieldName(this.#string(bytes, end));
+    this.#names.offer(bytes, start, stop, name);
+    return name;
   }
 
   /** Decodes a literal field without indexing, which may be known from an earlier block. */

@@ -35,7 +35,7 @@ export interface ConnectionParts<S extends BaseStream> {
   readonly writer: FrameWriter;
   readonly sender: Sender<S>;
   /** The open streams, and the highest stream identifier that the peer has used. */
-  readonly table: { readonly open: ReadonlyMap<number, S>; readonly lastId: number };
+  readonly table: { readonly open: { values(): Iterable<S> }; readonly lastId: number };
   readonly peerSettings: PeerSettings;
   readonly gracefulClose: GracefulClose;
   readonly floodControl: FloodControl;

@@ -15,47 +15,31 @@ export class Http2RequestHead implements RequestHead {
   /** True if the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1). */
   readonly expectsContinue: boolean;
 
-  constructor(
-    { method, authority, host, path, fields, contentLength, expectsContinue }: Parts,
-    scheme: "http" | "https",
-  ) {
-    this.method = textOf(method);
+  constructor(parts: Parts, scheme: "http" | "https") {
+    this.method = textOf(parts.method);
     this.scheme = scheme;
-    this.authority = textOf(authority ?? host);
-    this.path = textOf(path);
-    this.fields = fields;
-    this.contentLength = contentLength;
-    this.expectsContinue = expectsContinue;
+    this.authority = textOf(parts.authority ?? parts.host);
+    this.path = textOf(parts.path);
+    this.fields = parts.fields;
+    this.contentLength = parts.contentLength;
+    this.expectsContinue = parts.expectsContinue;
   }
 }
 
 /** The contents of a header list, sorted by kind. */
-interface Parts {
+class Parts {
   method: HeaderField | undefined;
   scheme: HeaderField | undefined;
   authority: HeaderField | undefined;
   path: HeaderField | undefined;
   host: HeaderField | undefined;
-  contentLength: number;
-  expectsContinue: boolean;
-  readonly fields: Field[];
-}
-
-function noParts(): Parts {
-  return {
-    method: undefined,
-    scheme: undefined,
-    authority: undefined,
-    path: undefined,
-    host: undefined,
-    contentLength: -1,
-    expectsContinue: false,
-    fields: [],
-  };
+  contentLength = -1;
+  expectsContinue = false;
+  readonly fields: Field[] = [];
 }
 
 /** Stands in for the head of a request that gets an error response without the handler. */
-export const PLACEHOLDER_HEAD = new Http2RequestHead(noParts(), "http");
+export const PLACEHOLDER_HEAD = new Http2RequestHead(new Parts(), "http");
 
 /** Returns the value of a field, or an empty value if the field is missing. */
 function textOf(field: HeaderField | undefined): string {
@@ -106,7 +90,7 @@ function normalize(authority: string, scheme: "http" | "https"): string {
 
 /** Sorts the fields of a list by kind. Returns undefined if the list is malformed. */
 function sortFields(list: readonly HeaderField[]): Parts | undefined {
-  const parts = noParts();
+  const parts = new Parts();
   const { fields } = parts;
   let cookieAt = -1;
   for (const entry of list) {

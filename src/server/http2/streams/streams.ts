@@ -88,7 +88,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
   #add(id: number, head: Http2RequestHead, sendWindow: number, endsStream: boolean): Stream {
     const stream = new Stream(this, id, head, sendWindow, this.#server.time.now);
     if (endsStream) stream.endRemote();
-    this.table.open.set(id, stream);
+    this.table.open.add(stream);
     return stream;
   }
 

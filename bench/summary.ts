@@ -82,10 +82,12 @@ function figures(cells: readonly CellResult[], wire: string, heads: "trace" | "e
   const cell = findAdd(cells, "this server", wire, "64 x 1", heads);
   if (cell?.bytes === undefined)
     throw new Error(`summarize the benchmark: the results have no bytes of this server's ${wire}, 64 x 1, ${heads}`);
-  const { callsPerSecond, bytes, name } = cell;
-  if (callsPerSecond === undefined)
-    throw new Error(`summarize the benchmark: "${name}" has no calls per second, since the server's core was not busy`);
-  return { callsPerSecond, requestBytes: Math.round(bytes.request), responseBytes: Math.round(bytes.answer) };
+  const { cpuMicroseconds, bytes } = cell;
+  return {
+    cpuMicroseconds: cpuMicroseconds.median,
+    requestBytes: Math.round(bytes.request),
+    responseBytes: Math.round(bytes.answer),
+  };
 }
 
 if (import.meta.main) writeSummary(newestResults());

@@ -31,8 +31,8 @@ export interface Benchmark {
 export type Heads = "trace" | "equal";
 
 export interface Figures {
-  /** Calls per second with the server on one core, measured while that core was busy. */
-  readonly callsPerSecond: number;
+  /** CPU time of the server per call. */
+  readonly cpuMicroseconds: number;
   /** Bytes of one call in each direction, with headers, without TCP and IP. */
   readonly requestBytes: number;
   readonly responseBytes: number;

@@ -37,19 +37,6 @@ test("the page's file of figures is that of the newest results: tools/node.sh be
   assert.ok(existsSync(join(dirname(path), written.chart)));
 });
 
-test("calls per second are measured, not derived from the CPU time per call", () => {
-  const cells = changeCell(OWN_GRPC, (cell) => ({ ...cell, callsPerSecond: 12_345 }));
-  assert.equal(summarize({ ...COMMITTED, cells }, "").grpc.callsPerSecond, 12_345);
-});
-
-test("measured calls per second must not be missing", () => {
-  const cells = changeCell(OWN_GRPC, ({ callsPerSecond: _, ...cell }) => cell);
-  assert.throws(
-    () => summarize({ ...COMMITTED, cells }, ""),
-    /"this server: gRPC proto over HTTP\/2, .*64 x 1" has no/,
-  );
-});
-
 test("a figure of this server must not be missing", () => {
   const cells = COMMITTED.cells.filter(({ name }) => name !== OWN_GRPC);
   assert.throws(() => summarize({ ...COMMITTED, cells }, ""), /no bytes of this server's gRPC proto/);
@@ -67,10 +54,12 @@ test("a server that was absent has no row, and the others keep theirs", () => {
 
 test("the figures are those of heads that differ, and equal heads have one row", () => {
   const equal = COMMITTED.cells.filter(({ heads }) => heads === "equal");
-  const differ = equal.map((cell): CellResult => ({ ...cell, heads: "trace", callsPerSecond: 5 }));
+  const differ = equal.map(
+    (cell): CellResult => ({ ...cell, heads: "trace", cpuMicroseconds: { ...cell.cpuMicroseconds, median: 5 } }),
+  );
   const summary = summarize({ ...COMMITTED, cells: [...equal, ...differ] }, "");
   assert.equal(summary.heads, "trace");
-  assert.equal(summary.grpc.callsPerSecond, 5);
+  assert.equal(summary.grpc.cpuMicroseconds, 5);
   assert.deepEqual(
     summary.rows.filter(({ heads }) => heads === "equal").map(({ server, protocol }) => [server, protocol]),
     [["this server", "gRPC proto over HTTP/2"]],
@@ -97,10 +86,6 @@ test("the axis begins below the cheapest server and ends above the most expensiv
   assert.ok((ticks[0] as number) <= (rows[0]?.cpuMicroseconds as number));
   assert.ok((ticks.at(-1) as number) > (rows.at(-1)?.cpuMicroseconds as number));
 });
-
-function changeCell(name: string, change: (cell: CellResult) => CellResult): CellResult[] {
-  return COMMITTED.cells.map((cell) => (cell.name === name ? change(cell) : cell));
-}
 
 function makeFolder(t: TestContext, names: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), "results-"));

@@ -234,9 +234,9 @@ export const en: Texts = {
     ["HTTP caching", "no", "yes, if called by GET"],
     ["Human-readable", "with the contract and a tool", "yes"],
     [
-      `Calls per second, one core, 64 connections × 1 call at once, ${HEADS[heads]}`,
-      number(Math.round(grpc.callsPerSecond / 1000) * 1000),
-      number(Math.round(json.callsPerSecond / 1000) * 1000),
+      `CPU time of the server per call, 64 connections × 1 call at once, ${HEADS[heads]}`,
+      `${number(Number(grpc.cpuMicroseconds.toPrecision(3)))} µs`,
+      `${number(Number(json.cpuMicroseconds.toPrecision(3)))} µs`,
     ],
   ],
   chartHeading: "CPU time of the server per call",

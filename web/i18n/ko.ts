@@ -236,9 +236,9 @@ export const ko: Texts = {
     ["HTTP 캐시", "불가", "GET으로 호출하면 가능"],
     ["사람이 읽기", "명세와 도구가 있어야 가능", "그대로 읽을 수 있음"],
     [
-      `코어 하나의 초당 호출 수(연결 64개 × 동시 호출 1개, ${HEADS[heads]})`,
-      number(Math.round(grpc.callsPerSecond / 1000) * 1000),
-      number(Math.round(json.callsPerSecond / 1000) * 1000),
+      `호출당 서버 CPU 시간(연결 64개 × 동시 호출 1개, ${HEADS[heads]})`,
+      `${number(Number(grpc.cpuMicroseconds.toPrecision(3)))} µs`,
+      `${number(Number(json.cpuMicroseconds.toPrecision(3)))} µs`,
     ],
   ],
   chartHeading: "호출 한 번에 드는 서버 CPU 시간",

@@ -52,7 +52,7 @@ export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors"
    * Default: true.
    */
   readonly reflection?: Reflection;
-  /** Serves valid unary calls on the fast path. If false, Connect's handlers serve every call. Default: true. */
+  /** Serves valid calls on the fast path. If false, Connect's handlers serve every call. Default: true. */
   readonly fastPath?: boolean;
   /** Limits on the resources that clients may use, each with a default (docs/limits.md). The names include the units. */
   readonly limits?: Partial<Limits>;

@@ -1,4 +1,4 @@
-/** Runs the attacks with unary calls that Connect's handlers serve, over both HTTP versions. */
+/** Runs the attacks with calls that Connect's handlers serve, over both HTTP versions. */
 import { ATTACKS_WITHOUT_FAST_PATH } from "./attacks/without-fast-path.ts";
 import { testAttacks } from "./support/run-attacks.ts";
 

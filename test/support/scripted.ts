@@ -58,19 +58,29 @@ export function runScript(request: StringValue, context: HandlerContext): String
 /** Routes of the Echo service, with a Say that runs scripts. */
 export const scriptedRoutes: Routes = echoRoutes({ say: runScript });
 
-function play({ header = [], trailer = [], error, length = 0, report }: Script, context: HandlerContext): StringValue {
-  for (const [name, value] of header) context.responseHeader.append(name, value);
-  for (const [name, value] of trailer) context.responseTrailer.append(name, value);
-  if (error !== undefined) {
-    const { code, message, details, metadata } = error;
-    const detail = { desc: StringValueSchema, value: { value: "a detail of the error" } };
-    throw new ConnectError(message, code, { "x-metadata": metadata }, Array(details).fill(detail));
-  }
+function play(script: Script, context: HandlerContext): StringValue {
+  setFields(script, context);
+  throwError(script);
+  const { length = 0, report } = script;
   return { $typeName: "google.protobuf.StringValue", value: (report ? seen(context) : "") + "x".repeat(length) };
 }
 
+/** Appends the header and the trailer of a script to the response. */
+export function setFields({ header = [], trailer = [] }: Script, context: HandlerContext): void {
+  for (const [name, value] of header) context.responseHeader.append(name, value);
+  for (const [name, value] of trailer) context.responseTrailer.append(name, value);
+}
+
+/** Throws the error of a script, if it has one. */
+export function throwError({ error }: Script): void {
+  if (error === undefined) return;
+  const { code, message, details, metadata } = error;
+  const detail = { desc: StringValueSchema, value: { value: "a detail of the error" } };
+  throw new ConnectError(message, code, { "x-metadata": metadata }, Array(details).fill(detail));
+}
+
 /** Reports all of the context that may differ between servers, without the host. */
-function seen(context: HandlerContext): string {
+export function seen(context: HandlerContext): string {
   const { method, service, protocolName, requestMethod, url, requestHeader, signal, timeoutMs } = context;
   const timeout = timeoutMs();
   return JSON.stringify({

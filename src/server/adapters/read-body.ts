@@ -1,7 +1,7 @@
 /** Serves requests of which earlier middleware has read the body, such as express.json(). */
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { EMPTY_BYTES, type Exchange, type Field, type RequestHead } from "../http/exchange.ts";
+import { type BodyReader, EMPTY_BYTES, type Exchange, type Field, type RequestHead } from "../http/exchange.ts";
 import type { NodeConnection } from "../node-http/connection.ts";
 import { AdapterExchange, type ReceivedRequest } from "./exchange.ts";
 
@@ -36,6 +36,10 @@ export class ReadBodyExchange extends AdapterExchange {
     return piecesOf(this.#body);
   }
 
+  override readBody(_onReadable: () => void): BodyReader {
+    return new KnownBodyReader(this.#body);
+  }
+
   override bufferBody(
     maxBytes: number,
     done: (bytes: Uint8Array, exchange: Exchange) => void,
@@ -44,6 +48,25 @@ export class ReadBodyExchange extends AdapterExchange {
     const body = this.#body;
     if (body instanceof Uint8Array && body.length <= maxBytes) done(body, this);
     else over(this);
+  }
+}
+
+class KnownBodyReader implements BodyReader {
+  #body: ReadBody | undefined;
+
+  constructor(body: ReadBody) {
+    this.#body = body;
+  }
+
+  get isComplete(): boolean {
+    return this.#body === undefined;
+  }
+
+  take(): Uint8Array {
+    const body = this.#body ?? EMPTY_BYTES;
+    this.#body = undefined;
+    if (!(body instanceof Uint8Array)) throw body;
+    return body;
   }
 }
 

@@ -2,7 +2,7 @@
  * The base class of exchanges that change the response of another exchange. Forwards every member to that exchange, except
  * `takeNodeMessages`.
  */
-import type { Exchange, Field, Piece, ResetReason, ResponseHead } from "./exchange.ts";
+import type { BodyReader, Exchange, Field, Piece, ResetReason, ResponseHead } from "./exchange.ts";
 
 export class ExchangeWrapper implements Exchange {
   protected readonly inner: Exchange;
@@ -28,6 +28,9 @@ export class ExchangeWrapper implements Exchange {
   }
   get body() {
     return this.inner.body;
+  }
+  readBody(onReadable: () => void): BodyReader {
+    return this.inner.readBody(onReadable);
   }
   get onCancelled() {
     return this.inner.onCancelled;

@@ -104,6 +104,17 @@ export interface NodeMessages {
   readonly res: ServerResponse;
 }
 
+/** Reads a request's body without promises (`Exchange.readBody`). */
+export interface BodyReader {
+  /** True if the whole body was received and taken. Never true if the exchange is cancelled before that. */
+  readonly isComplete: boolean;
+  /**
+   * Removes and returns all bytes that were received, which the caller owns. The result is empty if none were received.
+   * While the caller takes nothing, flow control stops the client. Throws a ConnectError if middleware has lost the body.
+   */
+  take(): Uint8Array;
+}
+
 /**
  * One HTTP request and its response. The handler must finish it exactly once: with `respond`; with `start`, any number
  * of `write`, and `end`; or with `reset`.
@@ -126,6 +137,11 @@ export interface Exchange {
    * control stops the client. The iteration throws if the exchange is cancelled before the end of the body.
    */
   readonly body: AsyncIterable<Uint8Array>;
+  /**
+   * Returns a reader of the body, as an alternative to `body` and `bufferBody`. Calls `onReadable` whenever bytes arrive
+   * or the body is complete, until the exchange ends. The first call of `take` may be needed before that.
+   */
+  readBody(onReadable: () => void): BodyReader;
   /**
    * A callback that the handler sets. It is called once, when the exchange is cancelled, or immediately if it is set on
    * a cancelled exchange. It may also be called after `reset`.

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import {
+  type BodyReader,
   type Exchange,
   type Field,
   joined,
@@ -15,14 +16,12 @@ import {
 import { bufferedBytesMessage } from "../http/limit-messages.ts";
 import { processNow } from "../limits/process-clock.ts";
 import { SocketPeer } from "../listener/socket-peer.ts";
+import { NodeBodyReader } from "./body-reader.ts";
 import { type BodyOwner, BufferedBody } from "./buffered-body.ts";
 import type { NodeConnection, NodeRequest } from "./connection.ts";
 import { closeAfter, discardRest, hasBody, hasEnded, holdResponse, streamOf } from "./early-response.ts";
 import { ListenerRequest } from "./listener-request.ts";
-import { latin1, PIECE_BYTES, ResponseWriter } from "./response.ts";
-
-/** Error codes of HTTP/2 (RFC 9113, 7). Importing them from node:http2 would load that module for HTTP/1.1 too. */
-const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
+import { latin1, PIECE_BYTES, RESET_CODES, ResponseWriter } from "./response.ts";
 
 export class NodeExchange implements BodyOwner, NodeRequest {
   readonly request: RequestHead;
@@ -33,7 +32,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
   readonly #response: ResponseWriter;
-  #buffered: BufferedBody | undefined;
+  #reading: BufferedBody | NodeBodyReader | undefined;
   /** Sends the early response that is held. Undefined if none is held. */
   #sendHeld: (() => void) | undefined;
   /** True if the handler can send nothing more: its response is complete, or the exchange is cancelled. */
@@ -86,7 +85,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     if (this.#connection.newest === this && !this.hasBody) this.#connection.newest = undefined;
     if (!this.#isFinished) receiving.delete(this);
     this.#response.close();
-    this.#buffered?.stop();
+    this.#reading?.stop();
     this.#sendHeld = undefined;
     this.#cancelHandler();
   }
@@ -126,9 +125,14 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     return this.#req.iterator({ destroyOnReturn: false });
   }
 
+  readBody(onReadable: () => void): BodyReader {
+    this.#reading = new NodeBodyReader(this.#req, onReadable);
+    return this.#reading;
+  }
+
   bufferBody(...[maxBytes, done, over]: Parameters<Exchange["bufferBody"]>): void {
     this.#connection.receiving.add(this);
-    this.#buffered = new BufferedBody(this.#req, this, maxBytes, done, over);
+    this.#reading = new BufferedBody(this.#req, this, maxBytes, done, over);
   }
 
   bodyReceived(): void {
@@ -172,7 +176,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   /** Responds without a body, in place of the handler. */
   #respondInstead(status: number): void {
     this.#listen();
-    this.#buffered?.stop();
+    this.#reading?.stop();
     this.#cancelHandler();
     this.#res.statusCode = status;
     this.#announceClose();
@@ -198,7 +202,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.#response.setHead(head);
     if (isDue) this.#send(body, trailers);
     else {
-      this.#buffered?.stop();
+      this.#reading?.stop();
       this.#sendHeld = holdResponse(this.#req, this.#res, context.limits, () => {
         this.#sendHeld = undefined;
         this.#send(body, trailers);
@@ -266,12 +270,10 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     if (isLast) this.#res.shouldKeepAlive = false;
   }
 
-  /**
-   * Ends the response. `body` is the whole body as a latin1 string. `body` is undefined if the whole body is empty or was
-   * written already.
-   */
+  /** Ends the response. `body` is the whole body as latin1; undefined if the body is empty or was written already. */
   #finish(body?: string): void {
     this.#isFinished = true;
+    this.#reading?.stop();
     this.#response.end(body);
     this.#discardRest();
   }

@@ -1,7 +1,7 @@
 /** Writes the response of an exchange to Node's ServerResponse, and counts the bytes that wait for the client. */
 import { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import type { Field, ResponseHead } from "../http/exchange.ts";
+import type { Field, ResetReason, ResponseHead } from "../http/exchange.ts";
 import type { NodeConnection } from "./connection.ts";
 
 /**
@@ -9,6 +9,9 @@ import type { NodeConnection } from "./connection.ts";
  * as one string, which Node joins with the head.
  */
 export const PIECE_BYTES = 16_384;
+
+/** Error codes of HTTP/2 (RFC 9113, 7). Importing them from node:http2 would load that module for HTTP/1.1 too. */
+export const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
 
 export class ResponseWriter {
   readonly #res: ServerResponse;

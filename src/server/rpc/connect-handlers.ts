@@ -1,4 +1,4 @@
-/** Runs calls with Connect's universal handlers: streams, and unary calls that do not take the fast path. */
+/** Runs the calls that do not take the fast path, with Connect's universal handlers. */
 import type { DescService } from "@bufbuild/protobuf";
 import { type Exchange, pathWithoutQuery } from "../http/exchange.ts";
 import { checkMethod } from "../http/responses.ts";
@@ -6,8 +6,8 @@ import { errorText } from "../log/entry.ts";
 import type { Compressions } from "./compression.ts";
 import type { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { Deadlines } from "./deadlines.ts";
-import type { UnaryCall } from "./fast-path/call.ts";
-import type { Fallback } from "./fast-path/fast-path.ts";
+import type { FastPathCall } from "./fast-path/call.ts";
+import type { Fallback } from "./fast-path/options.ts";
 import type { RpcOptions } from "./options.ts";
 import type { Procedure } from "./registrations.ts";
 import { bodyInPieces, bufferedBody, knownBody } from "./request-body.ts";
@@ -32,7 +32,7 @@ export class ConnectHandlers implements Fallback {
   }
 
   /** Responds to a request with any path and method. */
-  handle(exchange: Exchange, passed?: UnaryCall): void {
+  handle(exchange: Exchange, passed?: FastPathCall): void {
     const procedure = this.#options.procedures.get(pathWithoutQuery(exchange.request.path));
     if (procedure === undefined) {
       respondUnknown(exchange, this.#options.services, this.#options.pathPrefixOf);
@@ -44,11 +44,11 @@ export class ConnectHandlers implements Fallback {
     this.#run(exchange, procedure, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
   }
 
-  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void {
+  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: FastPathCall): void {
     this.#run(exchange, this.#procedureOf(exchange), knownBody(body), passed);
   }
 
-  handleLarge(exchange: Exchange, passed?: UnaryCall): void {
+  handleLarge(exchange: Exchange, passed?: FastPathCall): void {
     this.#run(exchange, this.#procedureOf(exchange), bodyInPieces, passed);
   }
 
@@ -62,7 +62,7 @@ export class ConnectHandlers implements Fallback {
     exchange: Exchange,
     procedure: Procedure,
     body: UniversalCallOptions["body"],
-    passed: UnaryCall | undefined,
+    passed: FastPathCall | undefined,
   ): Promise<void> {
     const { compressions, concurrencyLimit, deadlineMs } = this.#options;
     const isUnary = procedure.handler.method.methodKind === "unary";

@@ -8,7 +8,7 @@ import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { ConnectHandlers } from "./connect-handlers.ts";
 import { ErrorMapper } from "./error-mapper.ts";
 import { FastPath } from "./fast-path/fast-path.ts";
-import { unaryMethods } from "./fast-path/methods.ts";
+import { methodsOf } from "./fast-path/methods.ts";
 import type { RequestGate, RpcOptions } from "./options.ts";
 import { type Procedure, Registrations } from "./registrations.ts";
 import { reserveMessages, UniversalCall } from "./universal-call.ts";
@@ -97,7 +97,7 @@ export class Dispatcher {
     });
     if (!fastPath) return (exchange) => connectHandlers.handle(exchange);
     return new FastPath({
-      methods: unaryMethods(procedures),
+      methods: methodsOf(procedures),
       inFlight: this.#inFlight,
       isExempt,
       deadlineMs,

@@ -55,7 +55,7 @@ export class ErrorMapper {
     context.signal.addEventListener("abort", () => {
       const error: unknown = context.signal.reason;
       if (!(error instanceof ConnectError)) return;
-      if (!this.#handlerErrors.has(error)) this.#fromMessage(error, context);
+      if (!this.#handlerErrors.has(error)) this.fromRequest(error, context);
       toWellFormed(error);
     });
   }
@@ -78,7 +78,7 @@ export class ErrorMapper {
   readonly interceptor: Interceptor = (next) => async (request) => {
     const { method, signal, contextValues } = request;
     const call: LoggedCall = { method, protocolName: this.#protocols.get(contextValues) };
-    const fromRequest = (error: unknown): unknown => this.#fromMessage(error, request);
+    const fromRequest = (error: unknown): unknown => this.fromRequest(error, request);
     const fromHandler = (error: unknown): unknown => this.#fromHandler(error, call, reasonOf(signal));
     try {
       if (!request.stream) return await this.#untilEnd(next(request), signal);
@@ -107,7 +107,7 @@ export class ErrorMapper {
    * Corrects an error that did not come from the handler: the code of a decoding failure, or the text of a size limit.
    * Reports the limit that was exceeded. Returns `error`.
    */
-  #fromMessage(error: unknown, { method }: Pick<HandlerContext, "method">): unknown {
+  fromRequest(error: unknown, { method }: Pick<HandlerContext, "method">): unknown {
     if (!(error instanceof ConnectError)) return error;
     toInvalidArgument(error);
     const limit = rewordLimitError(error);
@@ -174,7 +174,7 @@ function invalidArgument(message: string, cause?: unknown): ConnectError {
   return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
 }
 
-async function* mapErrors<T>(values: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
+export async function* mapErrors<T>(values: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
   try {
     yield* values;
   } catch (error) {

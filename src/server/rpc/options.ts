@@ -40,7 +40,7 @@ export interface RpcOptions {
   readonly contextValuesOf: (service: DescService) => ContextValuesOf | undefined;
   /** Maximum duration of a unary call. The timeout of a client can only shorten it. */
   readonly deadlineMs: number;
-  /** True if valid unary calls take the fast path. */
+  /** True if valid calls take the fast path. */
   readonly fastPath: boolean;
   /** Logs exceptions, whose text clients do not get, and responses that cannot be sent. */
   readonly log: ThrottledLog;

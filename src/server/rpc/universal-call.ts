@@ -9,7 +9,7 @@ import { callCancelled } from "./call-errors.ts";
 import { CallMemory } from "./call-memory.ts";
 import { peerValues } from "./context-values.ts";
 import type { DeadlineEntry } from "./deadlines.ts";
-import type { UnaryCall } from "./fast-path/call.ts";
+import type { FastPathCall } from "./fast-path/call.ts";
 import { plainGrpcMessage } from "./grpc-message.ts";
 import type { Procedure } from "./registrations.ts";
 import { acceptPost } from "./unimplemented.ts";
@@ -25,7 +25,7 @@ export interface UniversalCallOptions {
   /** Returns the body of the request. Called at most once, when Connect's handler reads the body. */
   readonly body: (call: UniversalCall) => BodyPieces;
   /** The same call on the fast path, if its request gate has passed there. */
-  readonly passed: UnaryCall | undefined;
+  readonly passed: FastPathCall | undefined;
 }
 
 export class UniversalCall implements DeadlineEntry<UniversalCall> {
@@ -34,7 +34,7 @@ export class UniversalCall implements DeadlineEntry<UniversalCall> {
   readonly procedure: Procedure;
   /** Time at which the call ends with deadline_exceeded, in ms of `performance.now()`; Infinity for never. */
   readonly deadline: number;
-  readonly passed: UnaryCall | undefined;
+  readonly passed: FastPathCall | undefined;
   readonly values: ContextValues;
   /** The error of the function that makes the context values; undefined if it has succeeded. */
   readonly valuesError: unknown;

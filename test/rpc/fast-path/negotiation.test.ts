@@ -13,6 +13,7 @@ const PATH = "/fixture.Echo/Say";
 function negotiatorOf(maxKeptValues?: number): Negotiator {
   const [handler] = createConnectRouter().service(Echo, { say: (request) => request }).handlers;
   const method = {
+    kind: "unary",
     desc: handler?.method,
     protocolNames: ["grpc", "grpc-web", "connect"],
     acceptCompression: [compressionGzip],

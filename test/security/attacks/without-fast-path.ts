@@ -1,4 +1,4 @@
-/** Attacks by unary calls that Connect's handlers serve. Every bound of the fast path must hold for them too. */
+/** Attacks by calls that Connect's handlers serve. Every bound of the fast path must hold for them too. */
 import type { Attack } from "../support/attack.ts";
 import { pick } from "../support/pick.ts";
 import { CALL_ATTACKS } from "./calls.ts";
@@ -15,6 +15,8 @@ const NAMES = [
   "more calls than the server has room for",
   "more bodies at once than the server has room for",
   "more than a message, and not all of it",
+  "parts of messages of more streams than the server has room for",
+  "a stream that is not read",
 ];
 
 export const ATTACKS_WITHOUT_FAST_PATH: readonly Attack[] = pick(CALL_ATTACKS, NAMES).map((attack) => ({

@@ -17,7 +17,7 @@ export interface Attack {
   readonly http: "1.1" | "2";
   /** True if the server speaks TLS. Default: false. */
   readonly tls?: boolean;
-  /** True if unary calls take the fast path. Default: true. */
+  /** True if calls take the fast path. Default: true. */
   readonly fastPath?: boolean;
   /** Limits that differ from the defaults, mostly shorter times. */
   readonly limits?: Partial<Limits>;

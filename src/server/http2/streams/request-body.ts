@@ -1,5 +1,6 @@
 /** The body of a request: the bytes that are buffered until the handler takes them, and their iterator. */
 import { appendBytes, NO_BUFFER } from "../../http/append-bytes.ts";
+import type { BodyReader } from "../../http/exchange.ts";
 import type { ReceiveWindow } from "../common/flow-control.ts";
 import type { BodyBudget } from "./body-budget.ts";
 
@@ -12,7 +13,7 @@ export interface BodyStream {
   continueRequest(): void;
 }
 
-export class RequestBody implements AsyncIterableIterator<Uint8Array> {
+export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReader {
   readonly #stream: BodyStream;
   readonly #budget: BodyBudget;
   #buffer = NO_BUFFER;
@@ -22,6 +23,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   #error: Error | undefined;
   #isClosed = false;
   #waiting: PromiseWithResolvers<IteratorResult<Uint8Array>> | undefined;
+  #onReadable: (() => void) | undefined;
 
   constructor(stream: BodyStream, budget: BodyBudget) {
     this.#stream = stream;
@@ -59,6 +61,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   /** Removes and returns all buffered bytes. The caller owns them. */
   take(): Buffer {
+    if (this.#size === 0) {
+      if (this.#stream.isRemoteOpen) this.#stream.continueRequest();
+      return NO_BUFFER;
+    }
     const bytes = this.#buffer.subarray(0, this.#size);
     this.#budget.release(this.#size);
     this.freeWindow();
@@ -69,6 +75,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   /** Tells a waiting reader that bytes were added, or that the request has ended. */
   notify(): void {
+    this.#onReadable?.();
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
@@ -83,10 +90,21 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#countedBytes = 0;
     this.#error = error;
     this.#isClosed = true;
+    this.#onReadable = undefined;
     this.notify();
   }
 
   // The methods for the reader.
+
+  /** Implements `Exchange.readBody`. */
+  listen(onReadable: () => void): BodyReader {
+    this.#onReadable = onReadable;
+    return this;
+  }
+
+  get isComplete(): boolean {
+    return this.#size === 0 && !this.#stream.isRemoteOpen && !this.#isClosed;
+  }
 
   [Symbol.asyncIterator](): this {
     return this;

@@ -1,6 +1,7 @@
 /** A stream of a client (RFC 9113, 5.1). The handler uses it as an `Exchange`. */
 import type { DiscardLimit } from "../../http/early-response.ts";
 import {
+  type BodyReader,
   EMPTY_BYTES,
   type Exchange,
   type Field,
@@ -87,6 +88,10 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.#body;
   }
 
+  readBody(onReadable: () => void): BodyReader {
+    return this.body.listen(onReadable);
+  }
+
   bufferBody(maxBytes: number, done: BufferDone, over: (exchange: Exchange) => void): void {
     if (!this.isLocalOpen) {
       this.#stopped();
@@ -119,8 +124,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     const done = this.#bufferDone;
     if (endsStream && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
-      // The body is a single frame, and is not copied. The budget must have room, because the handler may keep the
-      // body.
+      // The single frame is not copied. The budget must have room, because the handler may keep the body.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
       this.#deliver(done, piece);
@@ -159,11 +163,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
 
   #deliver(done: BufferDone, bytes: Uint8Array = this.#body?.take() ?? EMPTY_BYTES): void {
     this.#endBuffering();
-    try {
-      done(bytes, this);
-    } catch (error) {
-      this.#host.handlerThrew(this, error);
-    }
+    this.#call(() => done(bytes, this));
   }
 
   #call(callback: (exchange: Exchange) => void): void {

@@ -1,11 +1,11 @@
-/** A unary call on the fast path, and the context of its handler. Headers, values and signal are created when first read. */
+/** Calls on the fast path, and the contexts of their handlers. Headers, values and signal are created when first read. */
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange, RequestHead } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
 import { peerValues } from "../context-values.ts";
 import type { DeadlineEntry } from "../deadlines.ts";
-import type { Call, Negotiation } from "./protocol.ts";
+import type { Call, Negotiation, StreamNegotiation, UnaryNegotiation } from "./protocol.ts";
 
 /** The timeout of a call whose client has set none. */
 export const NO_TIMEOUT = Number.POSITIVE_INFINITY;
@@ -43,30 +43,33 @@ class ParsedHead {
   }
 }
 
-export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall> {
+export class FastPathCall implements Call, HandlerContext {
   readonly exchange: Exchange;
   readonly negotiation: Negotiation;
   /** Time at which the call ends with deadline_exceeded, in ms of `performance.now()`; Infinity for never. */
   readonly deadline: number;
   /** The timeout that the client has set; Infinity for none. */
   readonly #timeoutMs: number;
-  next: UnaryCall | undefined;
-  previous: UnaryCall | undefined;
   /**
    * True if the fast path has begun to respond, or has left the call to Connect's handlers. A later result of the
    * handler or gate is dropped.
    */
   isFinished = false;
+  /** True if `end` was called. */
+  hasEnded = false;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
-  /** The error that finished the call. If the signal is first read after that, it is aborted with this error. */
-  #error: unknown;
+  /** The argument of `end`. If the signal is first read after that, it is aborted with this reason. */
+  #reason: unknown;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  /** `timeoutMs` is the timeout that the client has set, or Infinity. `maxMs` is `RpcOptions.deadlineMs`. */
+  /**
+   * `timeoutMs` is the timeout that the client has set, or Infinity. `maxMs` is the maximum
+   * duration of the call.
+   */
   constructor(exchange: Exchange, negotiation: Negotiation, timeoutMs: number, maxMs: number) {
     this.exchange = exchange;
     this.negotiation = negotiation;
@@ -106,7 +109,11 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.#values;
   }
   get signal(): AbortSignal {
-    this.#abort ??= this.#listen();
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.hasEnded) this.#abort.abort(this.#reason);
+      else this.listen();
+    }
     return this.#abort.signal;
   }
   get timeoutMs(): () => number | undefined {
@@ -126,9 +133,9 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
     return this.#responseTrailer;
   }
 
-  /** The reason that the signal was aborted with. Undefined if the signal was not aborted, or never read. */
+  /** The reason that the signal was aborted with, or would be if it was read. Undefined if the call has not ended. */
   get abortReason(): unknown {
-    return this.#abort?.signal.aborted ? this.#abort.signal.reason : undefined;
+    return this.hasEnded ? this.#reason : undefined;
   }
 
   /**
@@ -137,24 +144,68 @@ export class UnaryCall implements Call, HandlerContext, DeadlineEntry<UnaryCall>
    */
   finish(error?: unknown): void {
     this.isFinished = true;
-    this.#error = error;
-    if (this.#abort === undefined) return;
     if (this.#onShutdown !== undefined)
       this.negotiation.method.shutdownSignal.removeEventListener("abort", this.#onShutdown);
-    this.#abort.abort(error);
+    this.end(error);
   }
 
-  #listen(): AbortController {
-    const abort = new AbortController();
-    if (this.isFinished) {
-      abort.abort(this.#error);
-      return abort;
-    }
+  /** Aborts `signal` if something has read `signal`. Only the first call has an effect. */
+  end(reason: unknown): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.#reason = reason;
+    this.#abort?.abort(reason);
+  }
+
+  /** Ends the call when it is cancelled, or at a shutdown. */
+  protected listen(): void {
     const shutdown = this.negotiation.method.shutdownSignal;
-    this.#onShutdown = () => abort.abort(shutdown.reason);
+    this.#onShutdown = () => this.end(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);
-    this.exchange.onCancelled = () => abort.abort(callCancelled());
-    return abort;
+    this.exchange.onCancelled = () => this.end(callCancelled());
   }
+}
+
+export class UnaryCall extends FastPathCall implements DeadlineEntry<UnaryCall> {
+  declare readonly negotiation: UnaryNegotiation;
+  next: UnaryCall | undefined;
+  previous: UnaryCall | undefined;
+}
+
+export class StreamCall extends FastPathCall implements DeadlineEntry<StreamCall> {
+  declare readonly negotiation: StreamNegotiation;
+  next: StreamCall | undefined;
+  previous: StreamCall | undefined;
+  /** True if the head of the response was sent. */
+  isStarted = false;
+  /** True if the exchange is cancelled. */
+  isCancelled = false;
+  /** The messages of the request; undefined until the request gate has passed. */
+  requests: { close(): void } | undefined;
+  /** Called once, when the call ends. */
+  onEnded: (() => void) | undefined;
+  #isListening = false;
+
+  override end(reason: unknown): void {
+    if (this.hasEnded) return;
+    super.end(reason);
+    this.onEnded?.();
+  }
+
+  /** Ends the call when it is cancelled, or at a shutdown. */
+  override listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    super.listen();
+    this.exchange.onCancelled = () => {
+      this.isCancelled = true;
+      this.end(callCancelled());
+    };
+  }
+}
+
+/** Creates the context values of a call if a function of the application makes them, even if nothing reads them. */
+export function createValues(call: FastPathCall): void {
+  if (call.negotiation.method.contextValues !== undefined) void call.values;
 }

@@ -14,9 +14,9 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { EMPTY_BYTES, MIN_OWNED_BYTES, OwnedBytes } from "../../http/exchange.ts";
 import { connectTimeoutMs } from "../timeout.ts";
-import type { Call, Protocol } from "./protocol.ts";
+import type { Call, UnaryProtocol } from "./protocol.ts";
 
-export const connect: Protocol = {
+export const connect: UnaryProtocol = {
   name: "connect",
   encodingHeader: "content-encoding",
   acceptEncodingHeader: "accept-encoding",

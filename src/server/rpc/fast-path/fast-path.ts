@@ -1,5 +1,5 @@
 /**
- * The fast path runs valid unary calls without the overhead of Connect's streams. The fast path leaves all other calls,
+ * The fast path runs valid calls without the overhead of Connect's streams. The fast path leaves all other calls,
  * including malformed ones, to Connect's handlers. So only Connect's handlers write protocol errors.
  */
 import { create, type Message } from "@bufbuild/protobuf";
@@ -8,47 +8,21 @@ import { EMPTY_BYTES, type Exchange, fieldValue, type Handler } from "../../http
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded, noRoomForMessage, rewordLimitError } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
-import type { ErrorMapper } from "../error-mapper.ts";
-import type { RequestGate, RpcOptions } from "../options.ts";
+import type { RequestGate } from "../options.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "../weigh.ts";
-import { NO_TIMEOUT, UnaryCall } from "./call.ts";
+import { createValues, NO_TIMEOUT, StreamCall, UnaryCall } from "./call.ts";
 import { intercept } from "./interceptors.ts";
-import type { UnaryMethod } from "./methods.ts";
-import { Negotiator } from "./negotiation.ts";
-import type { Negotiation } from "./protocol.ts";
-
-/**
- * Connect's handlers, as the fast path calls them. `passed` is the call on the fast path if its request gate has passed
- * there, or undefined if the gate has not run.
- */
-export interface Fallback {
-  /** Handles an exchange whose body was not read. */
-  handle(exchange: Exchange, passed?: UnaryCall): void;
-  /** Handles an exchange whose whole body is `body`. */
-  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: UnaryCall): void;
-  /** Handles an exchange whose body is too large to be buffered. `exchange.body` still yields all bytes. */
-  handleLarge(exchange: Exchange, passed?: UnaryCall): void;
-  /** Logs that a response could not be sent, and resets the exchange. */
-  onResponseFailed(exchange: Exchange, error: unknown): void;
-}
-
-export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadlineMs" | "cutSignal"> {
-  /** The methods that the fast path may run, by path. */
-  readonly methods: ReadonlyMap<string, UnaryMethod>;
-  /**
-   * Counts running handlers. While this budget is full, calls are left to Connect's handlers, which reject all but
-   * exempt calls.
-   */
-  readonly inFlight: Budget;
-  readonly errors: ErrorMapper;
-  readonly fallback: Fallback;
-}
+import { isStream, Negotiator } from "./negotiation.ts";
+import type { Fallback, FastPathOptions } from "./options.ts";
+import type { UnaryNegotiation } from "./protocol.ts";
+import { Streams } from "./streams.ts";
 
 export class FastPath {
   readonly #options: FastPathOptions;
   readonly #fallback: Fallback;
   readonly #inFlight: Budget;
   readonly #negotiator: Negotiator;
+  readonly #streams: Streams;
   /** The calls that wait for a promise of their handler or gate, and were not ended by a deadline or by `cutSignal`. */
   readonly #deadlines: Deadlines<UnaryCall>;
 
@@ -57,6 +31,7 @@ export class FastPath {
     this.#fallback = options.fallback;
     this.#inFlight = options.inFlight;
     this.#negotiator = new Negotiator(options.methods);
+    this.#streams = new Streams(options);
     this.#deadlines = new Deadlines(options.cutSignal, (call, error) => this.#fail(call, error));
   }
 
@@ -65,12 +40,13 @@ export class FastPath {
   readonly handle: Handler = (exchange) => {
     const call = this.#inFlight.isFull ? undefined : this.#callOf(exchange);
     if (call === undefined) this.#fallback.handle(exchange);
+    else if (call instanceof StreamCall) this.#streams.handle(call);
     else if (call.negotiation.method.requestGate === undefined) this.#readMessage(call);
     else this.#runGate(call, call.negotiation.method.requestGate);
   };
 
   /** Returns the call of an exchange. Returns undefined if the call must be left to Connect's handlers. */
-  #callOf(exchange: Exchange): UnaryCall | undefined {
+  #callOf(exchange: Exchange): UnaryCall | StreamCall | undefined {
     const { request } = exchange;
     const negotiation = this.#negotiator.negotiate(request);
     if (negotiation === null) return undefined;
@@ -79,7 +55,10 @@ export class FastPath {
     const timeoutMs = timeout === undefined ? NO_TIMEOUT : protocol.timeoutMs(timeout);
     // Connect's handlers reject an invalid timeout, which is NaN, and a timeout above the maximum.
     const isValid = timeout === undefined || timeoutMs <= method.maxTimeoutMs;
-    return isValid ? new UnaryCall(exchange, negotiation, timeoutMs, this.#options.deadlineMs) : undefined;
+    if (!isValid) return undefined;
+    // Only the client limits the duration of a stream.
+    if (isStream(negotiation)) return new StreamCall(exchange, negotiation, timeoutMs, Number.POSITIVE_INFINITY);
+    return new UnaryCall(exchange, negotiation, timeoutMs, this.#options.deadlineMs);
   }
 
   /** Runs a call when its message was received. Leaves the call to Connect's handlers if the message is invalid. */
@@ -236,16 +215,11 @@ export class FastPath {
   }
 }
 
-/** Creates the context values of a call if a function of the application makes them, even if nothing reads them. */
-function createValues(call: UnaryCall): void {
-  if (call.negotiation.method.contextValues !== undefined) void call.values;
-}
-
 /**
  * Returns the decoded message, or undefined if `bytes` is undefined or invalid. Connect's handlers then write the
  * error.
  */
-function decode({ input }: Negotiation, bytes: Uint8Array | undefined): Message | undefined {
+function decode({ input }: UnaryNegotiation, bytes: Uint8Array | undefined): Message | undefined {
   if (bytes === undefined) return undefined;
   try {
     return input.parse(bytes as Uint8Array<ArrayBuffer>);

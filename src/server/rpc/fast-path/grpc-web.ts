@@ -1,37 +1,40 @@
-/** Unary calls of gRPC-Web (PROTOCOL-WEB.md): like gRPC, but the trailers are the final envelope of the body. */
+/** Calls of gRPC-Web (PROTOCOL-WEB.md): like gRPC, but the trailers are the final envelope of the body. */
+import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus, trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { EMPTY_BYTES, joined, OwnedBytes, type Piece } from "../../http/exchange.ts";
 import { compressEnvelope, encodeEnvelope } from "../envelope.ts";
 import { grpc } from "./grpc.ts";
-import type { Call, Protocol } from "./protocol.ts";
+import type { Call, StreamProtocol, UnaryProtocol } from "./protocol.ts";
 
 const OK_TRAILER = trailerSerialize(new Headers(grpc.okTrailer as [string, string][]));
 const OK_TRAILER_ENVELOPE = encodeEnvelope(OK_TRAILER, trailerFlag);
 
-export const grpcWeb: Protocol = {
+export const grpcWeb: UnaryProtocol & StreamProtocol = {
   ...grpc,
   name: "grpc-web",
 
   sendMessage(call, message) {
     const { compression, method } = call.negotiation;
-    const isPlainOk =
-      call.touchedTrailer === undefined && (compression === null || OK_TRAILER.length < method.compressMinBytes);
-    return send(
-      call,
-      compressEnvelope(message, compression, method.compressMinBytes),
-      isPlainOk ? OK_TRAILER_ENVELOPE : trailerEnvelope(call, call.responseTrailer),
-    );
+    const envelope = compressEnvelope(message, compression, method.compressMinBytes);
+    return send(call, envelope, trailerEnvelope(call, undefined));
   },
 
   sendError(call, error) {
-    return send(call, EMPTY_BYTES, trailerEnvelope(call, setTrailerStatus(call.responseTrailer, error)));
+    return send(call, EMPTY_BYTES, trailerEnvelope(call, error));
   },
+
+  endFlag: trailerFlag,
+  endEnvelope: trailerEnvelope,
+  endTrailers: () => [],
 };
 
 type Envelope = Piece | Promise<Piece>;
 
-function trailerEnvelope({ negotiation }: Call, trailer: Headers): Envelope {
-  const { compression, method } = negotiation;
+function trailerEnvelope(call: Call, error: ConnectError | undefined): Envelope {
+  const { compression, method } = call.negotiation;
+  const isSmall = compression === null || OK_TRAILER.length < method.compressMinBytes;
+  if (error === undefined && call.touchedTrailer === undefined && isSmall) return OK_TRAILER_ENVELOPE;
+  const trailer = error === undefined ? call.responseTrailer : setTrailerStatus(call.responseTrailer, error);
   return compressEnvelope(trailerSerialize(trailer), compression, method.compressMinBytes, trailerFlag);
 }
 

@@ -1,14 +1,15 @@
-/** Unary calls of gRPC (PROTOCOL-HTTP2.md): one message in an envelope, the status in trailers. */
+/** Calls of gRPC (PROTOCOL-HTTP2.md): messages in envelopes, the status in trailers. */
+import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { EMPTY_BYTES, type Field, type Piece, type ResponseHead } from "../../http/exchange.ts";
 import { compressEnvelope, messageInEnvelope } from "../envelope.ts";
 import { plainGrpcMessage } from "../grpc-message.ts";
 import { grpcTimeoutMs } from "../timeout.ts";
-import type { Call, Protocol } from "./protocol.ts";
+import type { Call, StreamProtocol, UnaryProtocol } from "./protocol.ts";
 
 const OK_TRAILER: readonly Field[] = Object.freeze([Object.freeze(["grpc-status", "0"] as const)]);
 
-export const grpc: Protocol = {
+export const grpc: UnaryProtocol & StreamProtocol = {
   name: "grpc",
   encodingHeader: "grpc-encoding",
   acceptEncodingHeader: "grpc-accept-encoding",
@@ -27,15 +28,23 @@ export const grpc: Protocol = {
   },
 
   sendError(call, error) {
-    const trailer = setTrailerStatus(call.responseTrailer, error);
-    call.exchange.respond(headOf(call), EMPTY_BYTES, plainGrpcMessage([...trailer]));
+    call.exchange.respond(headOf(call), EMPTY_BYTES, trailersOf(call, error));
     return undefined;
   },
+
+  endFlag: undefined,
+  endEnvelope: () => undefined,
+  endTrailers: trailersOf,
 };
 
 function send(call: Call, envelope: Piece): void {
+  call.exchange.respond(headOf(call), envelope, trailersOf(call, undefined));
+}
+
+function trailersOf(call: Call, error: ConnectError | undefined): readonly Field[] {
+  if (error !== undefined) return plainGrpcMessage([...setTrailerStatus(call.responseTrailer, error)]);
   const trailer = call.touchedTrailer;
-  call.exchange.respond(headOf(call), envelope, trailer === undefined ? OK_TRAILER : plainGrpcMessage([...trailer]));
+  return trailer === undefined ? OK_TRAILER : plainGrpcMessage([...trailer]);
 }
 
 function headOf({ negotiation, touchedHeader }: Call): ResponseHead {

@@ -2,8 +2,15 @@
  * Runs a handler through Connect's interceptors, with request and response objects like those that Connect would pass.
  */
 import { create, type Message } from "@bufbuild/protobuf";
-import type { ContextValues, HandlerContext, Interceptor, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
-import type { UnaryCall } from "./call.ts";
+import type {
+  ContextValues,
+  HandlerContext,
+  Interceptor,
+  StreamRequest,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
+import type { FastPathCall, UnaryCall } from "./call.ts";
 
 /**
  * The property of a request or response object that holds its call. A private field could not be read through a proxy
@@ -103,7 +110,10 @@ function lazily<T, V>(get: (from: T) => V): PropertyDescriptor {
 }
 
 /** Returns the context of a call whose request an interceptor has replaced. */
-function contextOf(call: UnaryCall, { service, header, signal, contextValues }: UnaryRequest): HandlerContext {
+export function contextOf(
+  call: FastPathCall,
+  { service, header, signal, contextValues }: UnaryRequest | StreamRequest,
+): HandlerContext {
   return {
     service,
     method: call.method,
@@ -119,8 +129,16 @@ function contextOf(call: UnaryCall, { service, header, signal, contextValues }: 
   };
 }
 
-function replace(target: Headers, source: Headers): void {
+/**
+ * Replaces the headers in `target` by those in `source`, as Connect does: deletion while iterating leaves every second name
+ * that `source` does not have.
+ */
+export function replace(target: Headers, source: Headers): void {
   if (source === target) return;
-  for (const name of [...target.keys()]) target.delete(name);
-  for (const [name, value] of source) target.set(name, value);
+  target.forEach((_, name) => {
+    target.delete(name);
+  });
+  source.forEach((value, name) => {
+    target.set(name, value);
+  });
 }

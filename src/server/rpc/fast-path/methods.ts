@@ -1,16 +1,13 @@
-/** The unary methods that the fast path can run: their implementations, codecs and options. */
-import type { DescMessage, DescMethodUnary, Message } from "@bufbuild/protobuf";
+/** The methods that the fast path can run: their implementations, codecs and options. */
+import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type MethodImplSpec } from "@connectrpc/connect";
 import { createMethodSerializationLookup, type MethodSerializationLookup } from "@connectrpc/connect/protocol";
 import type { ContextValuesOf, ProcedureOptions } from "../options.ts";
 import type { Procedure } from "../registrations.ts";
 
-export interface UnaryMethod extends ProcedureOptions {
-  readonly desc: DescMethodUnary;
-  readonly impl: (request: Message, context: HandlerContext) => object | Promise<object>;
-  /** True if clients may call the method by GET. */
-  readonly hasNoSideEffects: boolean;
+export interface Method extends ProcedureOptions {
+  readonly desc: DescMethod;
   readonly serialization: MethodSerializationLookup<DescMessage, DescMessage>;
   /** As in `Procedure`. */
   readonly contextValues: ContextValuesOf | undefined;
@@ -18,30 +15,78 @@ export interface UnaryMethod extends ProcedureOptions {
   readonly protocolNames: readonly string[];
 }
 
+export interface UnaryMethod extends Method {
+  readonly kind: "unary";
+  readonly desc: DescMethodUnary;
+  readonly impl: (request: Message, context: HandlerContext) => object | Promise<object>;
+  /** True if clients may call the method by GET. */
+  readonly hasNoSideEffects: boolean;
+}
+
+export interface StreamMethod extends Method {
+  readonly kind: "stream";
+  readonly desc: DescMethodStreaming;
+  readonly impl: StreamImpl;
+}
+
+/** Runs a handler with the messages of a request. Returns the messages of the response. */
+export type StreamImpl = (
+  requests: AsyncIterable<Message>,
+  context: HandlerContext,
+) => AsyncIterable<object> | Promise<AsyncIterable<object>>;
+
 /** Encodes JSON text at an eighth of the cost of TextEncoder, which Connect uses by default. */
 const TEXT_ENCODER = { encode: (text: string) => Buffer.from(text) };
 
-/** Returns the unary methods among the procedures, by path. */
-export function unaryMethods(procedures: ReadonlyMap<string, Procedure>): Map<string, UnaryMethod> {
-  const methods = new Map<string, UnaryMethod>();
-  for (const [path, procedure] of procedures) {
-    const method = unaryMethod(procedure);
-    if (method !== undefined) methods.set(path, method);
-  }
-  return methods;
+/** Returns the methods of the procedures, by path. */
+export function methodsOf(procedures: ReadonlyMap<string, Procedure>): Map<string, UnaryMethod | StreamMethod> {
+  return new Map([...procedures].map(([path, procedure]) => [path, methodOf(procedure)]));
 }
 
-function unaryMethod({ spec, options, handler, contextValues }: Procedure): UnaryMethod | undefined {
-  if (spec.kind !== "unary") return undefined;
-  const { method: desc, impl } = spec;
+function methodOf({ spec, options, handler, contextValues }: Procedure): UnaryMethod | StreamMethod {
   const jsonOptions = { textEncoder: TEXT_ENCODER, ...options.jsonOptions };
-  return {
+  const method = {
     ...options,
-    desc,
-    impl: impl as UnaryMethod["impl"],
-    hasNoSideEffects: desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
-    serialization: createMethodSerializationLookup(desc, options.binaryOptions, jsonOptions, options),
+    serialization: createMethodSerializationLookup(spec.method, options.binaryOptions, jsonOptions, options),
     contextValues,
     protocolNames: handler.protocolNames,
   };
+  if (spec.kind !== "unary") return { ...method, kind: "stream", desc: spec.method, impl: streamImpl(spec) };
+  return {
+    ...method,
+    kind: "unary",
+    desc: spec.method,
+    impl: spec.impl as UnaryMethod["impl"],
+    hasNoSideEffects: spec.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+  };
+}
+
+function streamImpl(spec: Exclude<MethodImplSpec, { kind: "unary" }>): StreamImpl {
+  const impl = spec.impl as (input: unknown, context: HandlerContext) => never;
+  switch (spec.kind) {
+    case "server_streaming":
+      return async (requests, context) => impl(await onlyMessage(requests), context);
+    case "client_streaming":
+      return async (requests, context) => only(await impl(requests, context));
+    case "bidi_streaming":
+      return impl;
+  }
+}
+
+async function* only(response: object): AsyncIterable<object> {
+  yield response;
+}
+
+/** Resolves with the only request message of a server stream. Otherwise rejects with the errors of Connect's handlers. */
+async function onlyMessage(requests: AsyncIterable<Message>): Promise<Message> {
+  const messages = requests[Symbol.asyncIterator]();
+  const first = await messages.next();
+  if (first.done) throw serverStreamError("missing input message");
+  const second = await messages.next();
+  if (!second.done) throw serverStreamError("received extra input message");
+  return first.value;
+}
+
+function serverStreamError(what: string): ConnectError {
+  return new ConnectError(`protocol error: ${what} for server-streaming method`, Code.Unimplemented);
 }

@@ -1,4 +1,4 @@
-/** Negotiates the method, protocol, codec and compression of a unary call from its request head. */
+/** Negotiates the method, protocol, codec and compression of a call from its request head. */
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type Compression, compressionNegotiate } from "@connectrpc/connect/protocol";
 import * as connectProtocol from "@connectrpc/connect/protocol-connect";
@@ -6,11 +6,14 @@ import * as grpcProtocol from "@connectrpc/connect/protocol-grpc";
 import * as grpcWebProtocol from "@connectrpc/connect/protocol-grpc-web";
 import { type Field, fieldValue, type RequestHead } from "../../http/exchange.ts";
 import { connect } from "./connect.ts";
+import { connectStream } from "./connect-stream.ts";
 import { grpc } from "./grpc.ts";
 import { grpcWeb } from "./grpc-web.ts";
-import type { UnaryMethod } from "./methods.ts";
-import type { Negotiation, Protocol } from "./protocol.ts";
+import type { StreamMethod, UnaryMethod } from "./methods.ts";
+import type { Protocol, StreamNegotiation, UnaryNegotiation } from "./protocol.ts";
 import { ResponseHeads } from "./response-heads.ts";
+
+type AnyNegotiation = UnaryNegotiation | StreamNegotiation;
 
 /** A protocol with one of its codecs. */
 interface Format {
@@ -25,21 +28,37 @@ const WEB_PROTO: Format = { protocol: grpcWeb, binary: true, contentType: grpcWe
 const WEB_JSON: Format = { protocol: grpcWeb, binary: false, contentType: grpcWebProtocol.contentTypeJson };
 const CONNECT_PROTO: Format = { protocol: connect, binary: true, contentType: connectProtocol.contentTypeUnaryProto };
 const CONNECT_JSON: Format = { protocol: connect, binary: false, contentType: connectProtocol.contentTypeUnaryJson };
+const STREAM_PROTO: Format = {
+  protocol: connectStream,
+  binary: true,
+  contentType: connectProtocol.contentTypeStreamProto,
+};
+const STREAM_JSON: Format = {
+  protocol: connectStream,
+  binary: false,
+  contentType: connectProtocol.contentTypeStreamJson,
+};
 
-/**
- * The formats by the content-type of a POST. Calls with other spellings, such as upper case, are left to Connect's
- * handlers.
- */
-const BY_CONTENT_TYPE = new Map<string | undefined, Format>([
+type Formats = readonly (readonly [contentType: string, format: Format])[];
+
+/** The formats of gRPC and gRPC-Web by content-type, which unary calls and streams share. */
+const GRPC_FORMATS: Formats = [
   ["application/grpc", GRPC_PROTO],
   ["application/grpc+proto", GRPC_PROTO],
   ["application/grpc+json", GRPC_JSON],
   ["application/grpc-web", WEB_PROTO],
   ["application/grpc-web+proto", WEB_PROTO],
   ["application/grpc-web+json", WEB_JSON],
-  ["application/proto", CONNECT_PROTO],
-  ["application/json", CONNECT_JSON],
-]);
+];
+
+/**
+ * The formats of each kind of method by the content-type of a POST. Calls with other spellings, such as upper case, are left to Connect's
+ * handlers.
+ */
+const FORMATS: Readonly<Record<"unary" | "stream", Formats>> = {
+  unary: [...GRPC_FORMATS, ["application/proto", CONNECT_PROTO], ["application/json", CONNECT_JSON]],
+  stream: [...GRPC_FORMATS, ["application/connect+proto", STREAM_PROTO], ["application/connect+json", STREAM_JSON]],
+};
 
 /** The content types of a POST with the same format, by the encoding parameter of a GET. */
 const BY_ENCODING = new Map<string | null, string>([
@@ -61,51 +80,58 @@ const MAX_KEPT_LENGTH = 64;
  * other fields a request has.
  */
 export class Negotiator {
-  readonly #methods: ReadonlyMap<string, UnaryMethod>;
+  readonly #methods: ReadonlyMap<string, UnaryMethod | StreamMethod>;
   /** The formats by content-type of each method that was called, by path. */
   readonly #formats = new Map<string, ReadonlyMap<string | undefined, MethodFormat>>();
   readonly #shared: Shared;
 
   /** Each method in one format keeps its negotiations for `maxKeptValues` values of accept-encoding. */
-  constructor(methods: ReadonlyMap<string, UnaryMethod>, maxKeptValues = MAX_KEPT_VALUES) {
+  constructor(methods: ReadonlyMap<string, UnaryMethod | StreamMethod>, maxKeptValues = MAX_KEPT_VALUES) {
     this.#methods = methods;
     this.#shared = { heads: new Map(), maxKeptValues };
   }
 
   /** Returns the negotiation of a call, or null if the call must be left to Connect's handlers. */
-  negotiate(head: RequestHead): Negotiation | null {
+  negotiate(head: RequestHead): AnyNegotiation | null {
     if (head.method === "POST") return this.#negotiatePost(head);
     return head.method === "GET" ? this.#negotiateGet(head) : null;
   }
 
-  #negotiatePost({ path, fields }: RequestHead): Negotiation | null {
+  #negotiatePost({ path, fields, httpVersion }: RequestHead): AnyNegotiation | null {
     const format = this.#formatsAt(path)?.get(fieldValue(fields, "content-type"));
-    if (format === undefined) return null;
+    if (format === undefined || (format.isBidi && httpVersion === "1.1")) return null;
     if (format.requiresVersion && fieldValue(fields, VERSION_HEADER) !== VERSION) return null;
     const encoding = fieldValue(fields, format.protocol.encodingHeader);
     return encoding === undefined || encoding === "identity" ? format.negotiate(fields) : null;
   }
 
-  #negotiateGet({ path, fields }: RequestHead): Negotiation | null {
+  #negotiateGet({ path, fields }: RequestHead): AnyNegotiation | null {
     const mark = path.indexOf("?");
     if (mark < 0 || fieldValue(fields, "content-type") !== undefined) return null;
     const parameters = new URLSearchParams(path.slice(mark + 1));
     const format = this.#formatsAt(path.slice(0, mark))?.get(BY_ENCODING.get(parameters.get("encoding")));
     const message = messageInQuery(parameters);
-    if (!format?.method.hasNoSideEffects || message === undefined) return null;
+    if (!format?.allowsGet || message === undefined) return null;
     if (format.requiresVersion && parameters.get("connect") !== `v${VERSION}`) return null;
-    return { ...format.negotiate(fields), message };
+    return { ...(format.negotiate(fields) as UnaryNegotiation), message };
   }
 
   #formatsAt(path: string): ReadonlyMap<string | undefined, MethodFormat> | undefined {
     const known = this.#formats.get(path);
     const method = known === undefined ? this.#methods.get(path) : undefined;
     if (method === undefined) return known;
-    const served = [...BY_CONTENT_TYPE].filter(([, { protocol }]) => method.protocolNames.includes(protocol.name));
-    const formats = new Map(served.map(([type, format]) => [type, new MethodFormat(method, format, this.#shared)]));
+    const served = FORMATS[method.kind].filter(([, { protocol }]) => method.protocolNames.includes(protocol.name));
+    const formats = new Map<string | undefined, MethodFormat>(
+      served.map(([type, format]) => [type, new MethodFormat(method, format, this.#shared)]),
+    );
     this.#formats.set(path, formats);
     return formats;
   }
+}
+
+/** True if a negotiation is that of a stream. */
+export function isStream(negotiation: AnyNegotiation): negotiation is StreamNegotiation {
+  return negotiation.method.kind === "stream";
 }
 
 /** The parts that all instances of MethodFormat share. */
@@ -118,23 +144,29 @@ interface Shared {
 class MethodFormat {
   /** True if a request must name the version of the protocol. */
   readonly requiresVersion: boolean;
+  /** True if clients may call the method by GET. */
+  readonly allowsGet: boolean;
+  /** True for bidirectional streams, which need HTTP/2. */
+  readonly isBidi: boolean;
   readonly protocol: Protocol;
-  readonly method: UnaryMethod;
+  readonly #method: UnaryMethod | StreamMethod;
   readonly #format: Format;
   readonly #shared: Shared;
   /** The negotiations by accept-encoding. Cleared when full, because clients may send any number of values. */
-  readonly #kept = new Map<string | undefined, Negotiation>();
+  readonly #kept = new Map<string | undefined, AnyNegotiation>();
 
-  constructor(method: UnaryMethod, format: Format, shared: Shared) {
-    this.requiresVersion = method.requireConnectProtocolHeader && format.protocol === connect;
+  constructor(method: UnaryMethod | StreamMethod, format: Format, shared: Shared) {
+    this.requiresVersion = method.requireConnectProtocolHeader && format.protocol.name === "connect";
+    this.allowsGet = method.kind === "unary" && method.hasNoSideEffects;
+    this.isBidi = method.desc.methodKind === "bidi_streaming";
     this.protocol = format.protocol;
-    this.method = method;
+    this.#method = method;
     this.#format = format;
     this.#shared = shared;
   }
 
   /** Returns the negotiation of a request with these fields. */
-  negotiate(fields: readonly Field[]): Negotiation {
+  negotiate(fields: readonly Field[]): AnyNegotiation {
     const accepted = fieldValue(fields, this.protocol.acceptEncodingHeader);
     const kept = this.#kept.get(accepted);
     if (kept !== undefined) return kept;
@@ -146,9 +178,9 @@ class MethodFormat {
     return negotiation;
   }
 
-  #negotiate(accepted: string | undefined): Negotiation {
+  #negotiate(accepted: string | undefined): AnyNegotiation {
     const { protocol, binary } = this.#format;
-    const { method } = this;
+    const method = this.#method;
     const { response: compression } = compressionNegotiate(method.acceptCompression, null, accepted ?? null, "");
     return {
       method,
@@ -158,7 +190,7 @@ class MethodFormat {
       message: undefined,
       compression,
       heads: this.#responseHeads(compression),
-    };
+    } as AnyNegotiation; // FORMATS has only formats that suit the method
   }
 
   #responseHeads(compression: Compression | null): ResponseHeads {

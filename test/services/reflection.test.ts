@@ -20,7 +20,9 @@ type Request = MessageInitShape<typeof ServerReflectionRequestSchema>;
 type Query = NonNullable<Request["messageRequest"]>;
 
 /** The descriptor that the compiler generates from the contract. */
-const COMPILED = compile("test/proto").file.map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file)));
+const COMPILED = compile("test/proto")
+  .file.filter(({ name }) => name.startsWith("calls/"))
+  .map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file)));
 
 const VERSIONS = { v1: ServerReflection, v1alpha: ServerReflectionAlpha as unknown as typeof ServerReflection };
 

@@ -85,10 +85,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     return this.#streams.sender.unsentBytes > this.#server.limits.sendBufferBytes;
   }
 
-  /**
-   * Handles received bytes. The chunk must not change afterwards, because a handler may get a part of it as a request
-   * body.
-   */
+  /** Handles received bytes. The caller owns the chunk. */
   receive(chunk: Buffer): void {
     if (this.isClosed) return;
     const { running: now } = this.#server.time;
@@ -105,9 +102,14 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     this.#closeIfDrained();
   }
 
-  /** Returns the next output for the socket, or undefined if none is left. The caller owns the bytes. */
+  /** Returns the next output for the socket, or undefined if none is left. The caller owns its buffer (`FrameWriter`). */
   takeOutput(): Buffer | undefined {
     return this.#writer.takeBuffer();
+  }
+
+  /** Lets other output reuse the buffer of `output`, which was sent or copied. */
+  releaseOutput(output: Buffer): void {
+    this.#server.buffers.release(output);
   }
 
   /** Records how many bytes of output the socket holds, and sends queued bytes if there is room. */

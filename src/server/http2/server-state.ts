@@ -8,6 +8,7 @@ import { Time } from "./common/time.ts";
 import { MAX_UINT31 } from "./frames/types.ts";
 import { BufferPool } from "./frames/writer.ts";
 import { ResponseEncoder } from "./headers/response-encoder.ts";
+import { ReadBuffer } from "./read-buffer.ts";
 import { EarlyStreams } from "./streams/early-streams.ts";
 
 export interface Http2Options extends HttpContext {
@@ -23,6 +24,7 @@ export class ServerState implements Http2Options {
   readonly time = new Time();
   readonly responseEncoder = new ResponseEncoder();
   readonly buffers = new BufferPool();
+  readonly readBuffer = new ReadBuffer();
   readonly buffered: Budget;
   readonly early: EarlyStreams;
   readonly queued: QueuedResponses;

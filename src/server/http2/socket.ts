@@ -7,12 +7,17 @@ import { Connection } from "./connection.ts";
 import { ConnectionError, ErrorCode } from "./frames/types.ts";
 import type { ServerState } from "./server-state.ts";
 
+/** While the peer reads slowly, output up to this size is copied, so that waiting output keeps no larger buffer alive. */
+const MAX_COPIED_BYTES = 16_384;
+
 export class BoundSocket {
   readonly #socket: Socket;
   readonly #server: ServerState;
   readonly #connection: Connection;
   #isFlushScheduled = false;
   #isEnded = false;
+  /** True if the socket has passed all output to the system, as far as is known. */
+  #isPrompt = true;
 
   /** Starts to read the socket. Calls `onClose` once, when the socket is closed. */
   constructor(socket: Socket, server: ServerState, onClose: (bound: BoundSocket) => void) {
@@ -20,7 +25,9 @@ export class BoundSocket {
     this.#server = server;
     this.#connection = new Connection(server, new SocketPeer(socket), () => this.#scheduleFlush());
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    const onChunk = (chunk: Buffer): void => this.#receive(chunk);
+    socket.on("data", onChunk);
+    server.readBuffer.attach(socket, onChunk);
     socket.on("drain", () => this.#onWritable());
     socket.on("end", () => {
       this.#connection.abort("the peer closed the connection");
@@ -92,13 +99,22 @@ export class BoundSocket {
     const socket = this.#socket;
     const connection = this.#connection;
     for (let output = connection.takeOutput(); output !== undefined; output = connection.takeOutput()) {
-      if (socket.writable) socket.write(output);
-      connection.setUnsentBytes(socket.writableLength);
+      this.#write(output);
     }
     this.#isFlushScheduled = false;
     if (connection.isDestroyed) socket.destroy();
     else if (connection.isClosed) this.#end();
     else if (connection.isPaused !== socket.isPaused()) connection.isPaused ? socket.pause() : socket.resume();
+  }
+
+  #write(output: Buffer): void {
+    const socket = this.#socket;
+    const isCopied = !this.#isPrompt && output.length <= MAX_COPIED_BYTES;
+    if (socket.writable) socket.write(isCopied ? Buffer.from(output) : output);
+    this.#isPrompt = socket.writableLength === 0;
+    // Otherwise the socket still reads the buffer.
+    if (this.#isPrompt || isCopied) this.#connection.releaseOutput(output);
+    this.#connection.setUnsentBytes(socket.writableLength);
   }
 
   #end(): void {

@@ -62,7 +62,9 @@ export class Harness {
 
   /** Passes bytes to the connection. Returns the frames that it sends, as `describeFrame` describes them. */
   send(...bytes: Buffer[]): string[] {
-    this.connection.receive(Buffer.concat(bytes));
+    const chunk = Buffer.concat(bytes);
+    this.connection.receive(chunk);
+    chunk.fill(0xee); // the connection must have copied all that it keeps
     return this.sent();
   }
 
@@ -91,7 +93,8 @@ export class Harness {
   bytes(): Buffer {
     const parts: Buffer[] = [];
     for (let part = this.connection.takeOutput(); part !== undefined; part = this.connection.takeOutput()) {
-      parts.push(part);
+      parts.push(Buffer.from(part));
+      this.connection.releaseOutput(part);
       this.connection.setUnsentBytes(0);
     }
     return Buffer.concat(parts);

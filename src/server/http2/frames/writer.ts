@@ -2,14 +2,9 @@
 import { type ErrorCode, Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_SIZE_BYTES } from "./types.ts";
 
 const BUFFER_BYTES = 65_536;
-/** Output up to this size is copied when it is taken, so that its buffer returns to the pool. */
-const MAX_COPIED_BYTES = 16_384;
 const MAX_SPARE_BUFFERS = 16;
 
-/**
- * A pool of buffers for frames. A buffer returns to the pool only if its output was copied. Otherwise the socket owns
- * it.
- */
+/** A pool of buffers for frames. */
 export class BufferPool {
   readonly #spare: Buffer[] = [];
 
@@ -17,8 +12,9 @@ export class BufferPool {
     return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
   }
 
-  release(buffer: Buffer): void {
-    if (this.#spare.length < MAX_SPARE_BUFFERS) this.#spare.push(buffer);
+  /** Returns the buffer of `output` to the pool. Nothing else may use it any more. */
+  release(output: Buffer): void {
+    if (this.#spare.length < MAX_SPARE_BUFFERS) this.#spare.push(Buffer.from(output.buffer, 0, BUFFER_BYTES));
   }
 }
 
@@ -45,7 +41,10 @@ export class FrameWriter {
     return this.#fullBytes + this.#at;
   }
 
-  /** Returns the oldest buffer of output, or undefined if none is left. The caller owns the buffer. */
+  /**
+   * Returns the oldest output, or undefined if none is left. The caller owns its buffer of 64 KiB, and may return it to the
+   * pool.
+   */
   takeBuffer(): Buffer | undefined {
     const full = this.#full?.shift();
     if (full !== undefined) {
@@ -58,10 +57,7 @@ export class FrameWriter {
     const output = buffer.subarray(0, this.#at);
     this.#buffer = undefined;
     this.#at = 0;
-    if (output.length > MAX_COPIED_BYTES) return output;
-    const copy = Buffer.from(output);
-    this.#buffers.release(buffer);
-    return copy;
+    return output;
   }
 
   /** Begins DATA (6.1). The caller must then pass its payload of `length` bytes to `writePayload`, in any number of parts. */

@@ -124,10 +124,10 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     const done = this.#bufferDone;
     if (endsStream && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
-      // The single frame is not copied. The budget must have room, because the handler may keep the body.
+      // The body is a single frame. The budget must have room, because the handler may keep the body.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
-      this.#deliver(done, piece);
+      this.#deliver(done, Buffer.from(piece));
       return ErrorCode.NoError;
     }
     const isOver = done !== undefined && this.#received > this.#bufferMax;

@@ -1,0 +1,45 @@
+/** Reads sockets into one buffer, so that received bytes cost no allocation. */
+import { Socket } from "node:net";
+
+const BUFFER_BYTES = 65_536;
+
+/**
+ * Node's own fields for the option `onread` of `net.Socket`. Node offers the option for sockets that connect, but not for
+ * those that a server accepts.
+ */
+const [BUFFER, CALLBACK] = ["kBuffer", "kBufferCb"].map((name) =>
+  Object.getOwnPropertySymbols(new Socket()).find(({ description }) => description === name),
+);
+
+interface Private {
+  readonly _handle?: {
+    useUserBuffer?(buffer: Uint8Array): void;
+    readonly constructor: { readonly name: string };
+  } | null;
+  [field: symbol]: unknown;
+}
+
+/**
+ * A buffer that many sockets are read into. Node calls back for each chunk before it reads the next one from any socket,
+ * so one buffer is enough.
+ */
+export class ReadBuffer {
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+
+  /**
+   * Makes Node pass received bytes to `onChunk`, in place of "data" events. A chunk changes after `onChunk` has returned.
+   * Does nothing if `socket` is not a connection of the system's, or if this version of Node has other fields. Bytes that
+   * were received before still cause "data" events.
+   */
+  attach(socket: Socket, onChunk: (chunk: Buffer) => void): void {
+    const fields = socket as unknown as Private;
+    const { _handle: handle } = fields;
+    if (BUFFER === undefined || CALLBACK === undefined || handle?.useUserBuffer === undefined) return;
+    // The chunks of another stream, such as one in memory, may come while the handler of a chunk writes to that stream.
+    if (handle.constructor.name !== "TCP" && handle.constructor.name !== "Pipe") return;
+    const buffer = this.#buffer;
+    fields[BUFFER] = buffer;
+    fields[CALLBACK] = (bytes: number): void => onChunk(buffer.subarray(0, bytes));
+    handle.useUserBuffer(buffer);
+  }
+}

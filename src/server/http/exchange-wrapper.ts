@@ -42,11 +42,13 @@ export class ExchangeWrapper implements Exchange {
     maxBytes: number,
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
+    expectedBytes?: (start: Uint8Array) => number,
   ): void {
     this.inner.bufferBody(
       maxBytes,
       (bytes) => done(bytes, this),
       () => over(this),
+      expectedBytes,
     );
   }
   tryReserve(bytes: number): boolean {

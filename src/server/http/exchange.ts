@@ -151,12 +151,14 @@ export interface Exchange {
    * Buffers the whole body, as an alternative to reading `body`. Calls `done` once with the complete body, or `over`
    * once as soon as the body exceeds `maxBytes`. After `over`, `body` yields the whole body from its first byte. If the
    * exchange is cancelled first, calls neither. Either may be called before `bufferBody` returns. `done` owns `bytes`.
-   * `exchange` is the exchange that `bufferBody` was called on, so that a callback needs no closure.
+   * `exchange` is the exchange that `bufferBody` was called on, so that a callback needs no closure. `expectedBytes` returns
+   * the length of the body that begins with `start`, or 0 if that is unknown. A wrong length only costs memory for a while.
    */
   bufferBody(
     maxBytes: number,
     done: (bytes: Uint8Array, exchange: Exchange) => void,
     over: (exchange: Exchange) => void,
+    expectedBytes?: (start: Uint8Array) => number,
   ): void;
   /**
    * Reserves memory for request bytes that the handler keeps, under the limit `bufferedBytes` and, over HTTP/2,

@@ -11,6 +11,12 @@ export class Budget {
     this.#parent = parent;
   }
 
+  /** The amount that `tryReserve` can still reserve. */
+  get room(): number {
+    const room = this.limit - this.used;
+    return this.#parent === undefined ? room : Math.min(room, this.#parent.room);
+  }
+
   /** True if the reserved amount has reached or exceeded `limit`. Ignores the parent. */
   get isFull(): boolean {
     return this.used >= this.limit;

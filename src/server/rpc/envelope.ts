@@ -8,16 +8,18 @@ import type { CallMemory } from "./call-memory.ts";
 /** One byte of flags, and the length of the message in four bytes. */
 export const ENVELOPE_PREFIX_BYTES = 5;
 
+/** Returns the length of a body of one envelope that begins with `start`. Returns 0 if `start` is too short. */
+export function envelopeBytes(start: Uint8Array): number {
+  if (start.length < ENVELOPE_PREFIX_BYTES) return 0;
+  // A DataView would cost 50 ns a message.
+  const low = ((start[2] as number) << 16) | ((start[3] as number) << 8) | (start[4] as number);
+  return ENVELOPE_PREFIX_BYTES + (start[1] as number) * 2 ** 24 + low;
+}
+
 /** Returns the message in a body, or undefined if the body is not exactly one envelope without flags. */
 export function messageInEnvelope(body: Uint8Array): Uint8Array | undefined {
   if (body.length < ENVELOPE_PREFIX_BYTES || body[0] !== 0) return undefined;
-  return lengthIn(body) === body.length - ENVELOPE_PREFIX_BYTES ? body.subarray(ENVELOPE_PREFIX_BYTES) : undefined;
-}
-
-/** Returns the length in the prefix of an envelope. A DataView would cost 50 ns a message. */
-function lengthIn(envelope: Uint8Array): number {
-  const low = ((envelope[2] as number) << 16) | ((envelope[3] as number) << 8) | (envelope[4] as number);
-  return (envelope[1] as number) * 2 ** 24 + low;
+  return envelopeBytes(body) === body.length ? body.subarray(ENVELOPE_PREFIX_BYTES) : undefined;
 }
 
 /**

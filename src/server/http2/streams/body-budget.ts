@@ -15,6 +15,11 @@ export class BodyBudget {
     this.#budget = new Budget(limits.bufferedBytesPerConnection, server);
   }
 
+  /** The number of bytes that `tryReserve` can still reserve. */
+  get room(): number {
+    return this.#budget.room;
+  }
+
   /** Reserves bytes. Returns false, and reports the limit, if the connection or the server has no room for them. */
   tryReserve(bytes: number): boolean {
     if (this.#budget.tryReserve(bytes)) return true;

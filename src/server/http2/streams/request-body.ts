@@ -1,14 +1,25 @@
 /** The body of a request: the bytes that are buffered until the handler takes them, and their iterator. */
-import { appendBytes, NO_BUFFER } from "../../http/append-bytes.ts";
+import { NO_BUFFER } from "../../http/append-bytes.ts";
 import type { BodyReader } from "../../http/exchange.ts";
 import type { ReceiveWindow } from "../common/flow-control.ts";
 import type { BodyBudget } from "./body-budget.ts";
+import { allocateBody } from "./body-memory.ts";
+
+/** The minimum size of a buffer that has grown. Smaller buffers would cause many reallocations. */
+const MIN_GROWN_BYTES = 256;
+/**
+ * A buffer for a body whose length is expected is larger than the received bytes by this factor at most: a client that
+ * announces more than it sends must not take much memory.
+ */
+const MAX_AHEAD = 8;
 
 /** The stream that a body belongs to. */
 export interface BodyStream {
   /** True if the request is not complete. */
   readonly isRemoteOpen: boolean;
   readonly receiveWindow: ReceiveWindow | undefined;
+  /** Returns the expected length of the body that begins with `start`. Returns 0 if the length is unknown. */
+  expectedBytes(start: Uint8Array): number;
   /** Sends 100 (Continue) if the client waits for it. */
   continueRequest(): void;
 }
@@ -16,6 +27,7 @@ export interface BodyStream {
 export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReader {
   readonly #stream: BodyStream;
   readonly #budget: BodyBudget;
+  /** The buffered bytes, and room for more. The budget counts the whole buffer. */
   #buffer = NO_BUFFER;
   #size = 0;
   /** The buffered bytes that the receive window still counts. */
@@ -42,11 +54,29 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
    * (WINDOW_UPDATE) immediately if `freesWindow` is true. Otherwise `take` or `freeWindow` gives it.
    */
   add(piece: Buffer, freesWindow: boolean): boolean {
-    if (!this.#budget.tryReserve(piece.length)) return false;
-    this.#buffer = appendBytes(this.#buffer, this.#size, piece);
+    if (this.#size + piece.length > this.#buffer.length && !this.#grow(piece)) return false;
+    this.#buffer.set(piece, this.#size);
     this.#size += piece.length;
     this.#countedBytes += piece.length;
     if (freesWindow) this.freeWindow();
+    return true;
+  }
+
+  /**
+   * Makes room for `piece`: at once for the whole body if its length is expected, or else by doubling. Returns false if the
+   * budget has no room.
+   */
+  #grow(piece: Buffer): boolean {
+    const size = this.#size + piece.length;
+    const expected = this.#stream.expectedBytes(this.#size === 0 ? piece : this.#buffer.subarray(0, this.#size));
+    let wanted = size; // most bodies are one piece
+    if (expected > size) wanted = Math.min(expected, size * MAX_AHEAD);
+    else if (this.#size > 0 && expected < size) wanted = Math.max(MIN_GROWN_BYTES, size * 2);
+    const before = this.#buffer;
+    const capacity = Math.max(size, Math.min(wanted, before.length + this.#budget.room));
+    if (!this.#budget.tryReserve(capacity - before.length)) return false;
+    this.#buffer = allocateBody(capacity);
+    if (this.#size > 0) before.copy(this.#buffer, 0, 0, this.#size);
     return true;
   }
 
@@ -66,7 +96,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
       return NO_BUFFER;
     }
     const bytes = this.#buffer.subarray(0, this.#size);
-    this.#budget.release(this.#size);
+    this.#budget.release(this.#buffer.length);
     this.freeWindow();
     this.#buffer = NO_BUFFER;
     this.#size = 0;
@@ -84,7 +114,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
 
   /** Discards the buffered bytes and ends the iteration. If `error` is given, the iteration throws it. */
   close(error?: Error): void {
-    this.#budget.release(this.#size);
+    this.#budget.release(this.#buffer.length);
     this.#buffer = NO_BUFFER;
     this.#size = 0;
     this.#countedBytes = 0;

@@ -13,12 +13,13 @@ import {
 import { BaseStream } from "../common/base-stream.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
+import { allocateBody } from "./body-memory.ts";
 import { EarlyStream, type EarlyStreamOwner } from "./early-streams.ts";
 import { type BodyStream, RequestBody } from "./request-body.ts";
 import type { RespondingStream } from "./response-sender.ts";
 import type { StreamHost } from "./stream-host.ts";
 
-type BufferDone = Parameters<Exchange["bufferBody"]>[1];
+type Buffering = Parameters<Exchange["bufferBody"]>;
 
 /** The progress of the handler with its response. */
 const Progress = {
@@ -47,10 +48,8 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   #body: RequestBody | undefined;
   /** True if `bufferBody` was called. */
   #buffersBody = false;
-  /** The arguments of `bufferBody`. The callbacks are undefined while nothing is being buffered. */
-  #bufferMax = 0;
-  #bufferDone: BufferDone | undefined;
-  #bufferOver: ((exchange: Exchange) => void) | undefined;
+  /** The arguments of `bufferBody`. Undefined while nothing is being buffered. */
+  #buffering: Buffering | undefined;
 
   constructor(host: StreamHost<Stream>, id: number, request: Http2RequestHead, sendWindow: number, now: number) {
     super(id, sendWindow);
@@ -92,21 +91,24 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.body.listen(onReadable);
   }
 
-  bufferBody(maxBytes: number, done: BufferDone, over: (exchange: Exchange) => void): void {
+  bufferBody(...buffering: Buffering): void {
     if (!this.isLocalOpen) {
       this.#stopped();
       return;
     }
     this.#buffersBody = true;
+    const [maxBytes, done, over] = buffering;
     if (Math.max(this.request.contentLength, this.#body?.size ?? 0) > maxBytes) this.#call(over);
     else if (!this.isRemoteOpen) this.#deliver(done);
     else {
-      this.#bufferMax = maxBytes;
-      this.#bufferDone = done;
-      this.#bufferOver = over;
+      this.#buffering = buffering;
       this.continueRequest();
       this.#body?.freeWindow();
     }
+  }
+
+  expectedBytes(start: Uint8Array): number {
+    return Math.max(0, this.request.contentLength, this.#buffering?.[3]?.(start) ?? 0);
   }
 
   /** Receives a piece of the body. Returns NoError, or the code of the stream error (5.4.2). */
@@ -122,21 +124,23 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
       this.#early.receive(piece.length);
       return ErrorCode.NoError;
     }
-    const done = this.#bufferDone;
-    if (endsStream && done !== undefined && this.#body === undefined && piece.length <= this.#bufferMax) {
+    const buffering = this.#buffering;
+    if (endsStream && buffering !== undefined && this.#body === undefined && piece.length <= buffering[0]) {
       // The body is a single frame. The budget must have room, because the handler may keep the body.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
-      this.#deliver(done, Buffer.from(piece));
+      const bytes = allocateBody(piece.length);
+      bytes.set(piece);
+      this.#deliver(buffering[1], bytes);
       return ErrorCode.NoError;
     }
-    const isOver = done !== undefined && this.#received > this.#bufferMax;
-    if (piece.length > 0 && !this.body.add(piece, done !== undefined && !isOver)) return ErrorCode.EnhanceYourCalm;
+    const isOver = buffering !== undefined && this.#received > buffering[0];
+    const isBuffered = buffering !== undefined && !isOver;
+    if (piece.length > 0 && !this.body.add(piece, isBuffered)) return ErrorCode.EnhanceYourCalm;
     if (isOver) {
-      const over = this.#bufferOver;
-      this.#endBuffering();
-      if (over !== undefined) this.#call(over);
-    } else if (endsStream && done !== undefined) this.#deliver(done);
+      this.#buffering = undefined;
+      this.#call(buffering[2]);
+    } else if (endsStream && isBuffered) this.#deliver(buffering[1]);
     this.#body?.notify();
     return ErrorCode.NoError;
   }
@@ -156,13 +160,8 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     if (this.#received === 0 && this.isResponsePending) this.#host.responses.sendContinue(this.id);
   }
 
-  #endBuffering(): void {
-    this.#bufferDone = undefined;
-    this.#bufferOver = undefined;
-  }
-
-  #deliver(done: BufferDone, bytes: Uint8Array = this.#body?.take() ?? EMPTY_BYTES): void {
-    this.#endBuffering();
+  #deliver(done: Buffering[1], bytes: Uint8Array = this.#body?.take() ?? EMPTY_BYTES): void {
+    this.#buffering = undefined;
     this.#call(() => done(bytes, this));
   }
 
@@ -260,7 +259,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   }
 
   #discardBody(): void {
-    this.#endBuffering();
+    this.#buffering = undefined;
     this.#body?.freeWindow();
     this.#body?.close();
   }
@@ -278,7 +277,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
 
   /** Closes a stream whose request or response is not complete, and calls `onCancelled` if it is set. */
   cancel(reason: string): void {
-    const isRunning = this.#progress !== Progress.Complete && this.#bufferDone === undefined;
+    const isRunning = this.#progress !== Progress.Complete && this.#buffering === undefined;
     this.#close();
     this.#body?.close(new Error(`read body: ${reason}`));
     this.#host.responses.discard(this);
@@ -294,6 +293,6 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   #close(): void {
     this.closeBoth();
     this.#early?.close();
-    this.#endBuffering();
+    this.#buffering = undefined;
   }
 }

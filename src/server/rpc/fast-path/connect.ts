@@ -23,6 +23,7 @@ export const connect: UnaryProtocol = {
   timeoutHeader: "connect-timeout-ms",
   timeoutMs: connectTimeoutMs,
   messageIn: (body) => body,
+  bodyBytes: () => 0, // content-length says it
   okTrailer: [],
   compressionHeaders: () => ({}), // only compressed bodies have content-encoding
 

@@ -81,6 +81,7 @@ export class FastPath {
         call.finish();
         this.#fallback.handleLarge(exchange, passed);
       },
+      protocol.bodyBytes,
     );
   };
 

@@ -2,7 +2,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { EMPTY_BYTES, type Field, type Piece, type ResponseHead } from "../../http/exchange.ts";
-import { compressEnvelope, messageInEnvelope } from "../envelope.ts";
+import { compressEnvelope, envelopeBytes, messageInEnvelope } from "../envelope.ts";
 import { plainGrpcMessage } from "../grpc-message.ts";
 import { grpcTimeoutMs } from "../timeout.ts";
 import type { Call, StreamProtocol, UnaryProtocol } from "./protocol.ts";
@@ -16,6 +16,7 @@ export const grpc: UnaryProtocol & StreamProtocol = {
   timeoutHeader: "grpc-timeout",
   timeoutMs: grpcTimeoutMs,
   messageIn: messageInEnvelope,
+  bodyBytes: envelopeBytes,
   okTrailer: OK_TRAILER,
   compressionHeaders: (compression) => ({ "grpc-encoding": compression }),
 

@@ -31,6 +31,8 @@ export interface Protocol {
 export interface UnaryProtocol extends Protocol {
   /** Returns the message in a whole request body, or undefined if the body is not one uncompressed message. */
   messageIn(body: Uint8Array): Uint8Array | undefined;
+  /** Returns the length of a request body that begins with `start`. Returns 0 if that is unknown. */
+  bodyBytes(start: Uint8Array): number;
   /**
    * Sends a successful response with an encoded message. Returns a promise if a part of the response is compressed
    * first.

@@ -3,12 +3,21 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
+import { constants, PerformanceObserver } from "node:perf_hooks";
+import { duplexPair } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { Exchange, Handler } from "../../src/server/http/exchange.ts";
-import { GET, HANDSHAKE, headers, ping, rstStream } from "./support/frames.ts";
+import { SettingId } from "../../src/server/http2/frames/types.ts";
+import { ReadBuffer } from "../../src/server/http2/read-buffer.ts";
+import { allocateBody } from "../../src/server/http2/streams/body-memory.ts";
+import { GET, HANDSHAKE, headers, ping, rstStream, settings, windowUpdate } from "./support/frames.ts";
 import { echo, OK } from "./support/harness.ts";
 import { call, connect, createTestHttp2, pause, RawClient, responseOf, startServer } from "./support/server.ts";
+
+interface GcEntry {
+  readonly detail: { readonly kind: number };
+}
 
 /** Sends back each piece of the body as it comes. */
 const stream: Handler = async (exchange) => {
@@ -70,6 +79,67 @@ test("a TLS socket is served, and many large bodies at a time pass through it un
     assert.ok(body.equals(bodies[i] as Buffer));
     assert.equal(trailers?.["x-end"], "1");
   });
+});
+
+test("a connection of the system is read into one buffer, and another stream into buffers of its own", async (t) => {
+  const readBuffer = new ReadBuffer();
+  const chunks: Buffer[] = [];
+  const others: Buffer[] = [];
+  const server = net.createServer((socket) => {
+    readBuffer.attach(socket, (chunk) => {
+      chunks.push(chunk);
+      socket.write("next");
+    });
+    socket.on("data", (chunk: Buffer) => others.push(chunk));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const client = net.connect((server.address() as AddressInfo).port, "127.0.0.1");
+  t.after(() => client.destroy());
+  client.write("first");
+  await once(client, "data");
+  client.write("second");
+  await once(client, "data");
+  assert.deepEqual(others, []);
+  assert.deepEqual(chunks.map(String), ["secon", "second"]);
+  const [, stream] = duplexPair();
+  readBuffer.attach(stream as net.Socket, () => assert.fail("the stream is no connection of the system's"));
+});
+
+test("while a peer reads nothing, waiting output takes little more memory than its bytes", async (t) => {
+  const exchanges: Exchange[] = [];
+  const server = await startServer(t, (exchange) => void exchanges.push(exchange));
+  const client = await RawClient.connect(t, server);
+  client.socket.pause();
+  client.send(windowUpdate(0, 1 << 30), settings([SettingId.InitialWindowSize, 1 << 30]), headers(1, GET));
+  while (exchanges.length === 0) await pause(1);
+  const [exchange] = exchanges as [Exchange];
+  const [socket] = server.sockets as Iterable<net.Socket> as [net.Socket];
+  exchange.start(OK);
+  while (socket.writableLength === 0) {
+    void exchange.write(Buffer.alloc(16_000));
+    await pause(0);
+  }
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 500; i++) {
+    void exchange.write(Buffer.alloc(20));
+    await pause(0);
+  }
+  assert.ok(process.memoryUsage().arrayBuffers - before < 4_000_000); // with a buffer of 64 KiB for each, 32 MB
+});
+
+test("the memory of bodies is collected long before it would fill the heap", async () => {
+  const collected: number[] = [];
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) collected.push((entry as unknown as GcEntry).detail.kind);
+  });
+  observer.observe({ entryTypes: ["gc"] });
+  for (let i = 0; i < 1_000; i++) allocateBody(100_000);
+  await pause(100); // entries come later
+  observer.disconnect();
+  const minor = collected.filter((kind) => kind === constants.NODE_PERFORMANCE_GC_MINOR).length;
+  assert.ok(minor >= 8, `${minor} collections of the young generation for 100 MB`);
 });
 
 test("a thousand responses that wait in sockets all reach the caller that they belong to", async (t) => {

@@ -63,8 +63,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
   }
 
   /**
-   * Makes room for `piece`: at once for the whole body if its length is expected, or else by doubling. Returns false if the
-   * budget has no room.
+   * Makes room for `piece`: at once for the whole body if its length is expected, or else by doubling. Makes room for
+   * `piece` only if the budget is short. Returns false if the budget has no room.
    */
   #grow(piece: Buffer): boolean {
     const size = this.#size + piece.length;
@@ -73,7 +73,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
     if (expected > size) wanted = Math.min(expected, size * MAX_AHEAD);
     else if (this.#size > 0 && expected < size) wanted = Math.max(MIN_GROWN_BYTES, size * 2);
     const before = this.#buffer;
-    const capacity = Math.max(size, Math.min(wanted, before.length + this.#budget.room));
+    // What may never be received must not use up the budget: other bodies need it.
+    const capacity = wanted - before.length <= this.#budget.room / 2 ? wanted : size;
     if (!this.#budget.tryReserve(capacity - before.length)) return false;
     this.#buffer = allocateBody(capacity);
     if (this.#size > 0) before.copy(this.#buffer, 0, 0, this.#size);

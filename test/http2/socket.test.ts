@@ -104,7 +104,7 @@ test("a connection of the system is read into one buffer, and another stream int
   assert.deepEqual(others, []);
   assert.deepEqual(chunks.map(String), ["secon", "second"]);
   const [, stream] = duplexPair();
-  readBuffer.attach(stream as net.Socket, () => assert.fail("the stream is no connection of the system's"));
+  readBuffer.attach(stream as net.Socket, () => assert.fail("the stream is not a connection of the system"));
 });
 
 test("while a peer reads nothing, waiting output takes little more memory than its bytes", async (t) => {

@@ -73,7 +73,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
     if (expected > size) wanted = Math.min(expected, size * MAX_AHEAD);
     else if (this.#size > 0 && expected < size) wanted = Math.max(MIN_GROWN_BYTES, size * 2);
     const before = this.#buffer;
-    // What may never be received must not use up the budget: other bodies need it.
+    // Room for bytes that may never come must not use up the budget, which other bodies need.
     const capacity = wanted - before.length <= this.#budget.room / 2 ? wanted : size;
     if (!this.#budget.tryReserve(capacity - before.length)) return false;
     this.#buffer = allocateBody(capacity);

@@ -1,7 +1,7 @@
 /** Runs the benchmark: compares servers in pairs of rounds, judges the limits, and writes the results. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Cell, cell } from "./cells.ts";
+import { type Cell, cell, GRPC } from "./cells.ts";
 import { chart } from "./chart.ts";
 import { type Comparison, cellsOf, groups } from "./comparisons.ts";
 import { loadAtRate, loadGenerator } from "./load.ts";
@@ -61,7 +61,11 @@ async function main(): Promise<number> {
   const memory: Memory[] = [];
   for (const name of memoryPeers) {
     console.log(`memory: ${name}`);
-    memory.push(await serving(command(name), cores, (server) => measureMemory(cell(name), server, plan.memoryCalls)));
+    memory.push(
+      await serving(command(name), cores, (server) =>
+        measureMemory(cell(name, GRPC, { heads: "trace" }), server, plan.memoryCalls),
+      ),
+    );
   }
   let start: Start | undefined;
   if (plan.start) {
@@ -112,7 +116,7 @@ function prepare({ comparisons, memory }: Plan) {
   const absent: Record<string, string> = {};
   console.log("prepare the load generator");
   loadGenerator();
-  versions["load generator: hpack of golang.org/x/net"] = goVersion("golang.org/x/net");
+  versions["load generator (golang.org/x/net)"] = goVersion("golang.org/x/net");
   versions["grpc-go's client"] = goVersion("google.golang.org/grpc");
   for (const name of new Set([...memory, ...cellsOf(comparisons).map(({ server }) => server)])) {
     console.log(`prepare ${name}`);

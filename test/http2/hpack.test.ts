@@ -23,7 +23,7 @@ function decode(decoder: HpackDecoder, hex: string): string[] {
 /** Returns the text of encoded bytes in latin1, or undefined if the code is invalid. */
 function decodeText(bytes: Buffer): string | undefined {
   const text = Buffer.alloc(maxTextBytes(bytes.length));
-  const size = huffmanDecode(bytes, 0, bytes.length, text);
+  const size = huffmanDecode(bytes, 0, bytes.length, text, 0);
   if (size < 0) return undefined;
   const decoded = text.toString("latin1", 0, size & (HAS_CONTROL - 1));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters that the decoder must find

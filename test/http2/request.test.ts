@@ -188,6 +188,7 @@ test("equal requests share one head from the second on, unless the dynamic table
   harness.send(frame(FrameType.Headers, Flag.EndHeaders | Flag.EndStream, 11, indexed), headers(13, POST));
   assert.notEqual(harness.exchanges[6]?.request, head);
   assert.deepEqual(harness.exchanges[6]?.request, head);
+  assert.deepEqual(harness.exchanges[6]?.request.fields, head?.fields);
 });
 
 for (const [name, ...frames] of [

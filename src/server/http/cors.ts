@@ -4,10 +4,10 @@ import {
   EMPTY_BYTES,
   type Exchange,
   type Field,
-  fieldValue,
   type Handler,
   type Piece,
   type ResponseHead,
+  requestField,
 } from "./exchange.ts";
 import { ExchangeWrapper } from "./exchange-wrapper.ts";
 
@@ -32,10 +32,11 @@ export function withCors(origins: readonly string[], next: Handler): Handler {
   const every = origins.includes("*");
 
   return (exchange) => {
-    const { method, fields } = exchange.request;
-    const origin = fieldValue(fields, "origin");
+    const { request } = exchange;
+    const origin = requestField(request, "origin");
     const allowed = every ? "*" : origin !== undefined && origins.includes(origin) ? origin : undefined;
-    const isPreflight = method === "OPTIONS" && fieldValue(fields, "access-control-request-method") !== undefined;
+    const isPreflight =
+      request.method === "OPTIONS" && requestField(request, "access-control-request-method") !== undefined;
     if (isPreflight && origin !== undefined) return respondPreflight(exchange, allowed);
     next(new CrossOriginExchange(exchange, allowed));
   };
@@ -44,7 +45,7 @@ export function withCors(origins: readonly string[], next: Handler): Handler {
 function respondPreflight(exchange: Exchange, allowed: string | undefined): void {
   const fields: Field[] = [["vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"]];
   if (allowed !== undefined) {
-    const headers = fieldValue(exchange.request.fields, "access-control-request-headers");
+    const headers = requestField(exchange.request, "access-control-request-headers");
     fields.push(["access-control-allow-origin", allowed]);
     fields.push(["access-control-allow-methods", cors.allowedMethods.join(", ")]);
     if (headers !== undefined) fields.push(["access-control-allow-headers", headers]);

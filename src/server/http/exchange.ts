@@ -58,6 +58,11 @@ export interface RequestHead {
   readonly sentPath?: string;
   /** The fields in the order in which they were received. A repeated name has one entry for each value. */
   readonly fields: readonly Field[];
+  /**
+   * Returns what `fieldValue` returns for the fields, but does not create `fields`. Missing if `fields` exist from the
+   * beginning. Use `requestField`.
+   */
+  lookUp?(name: string): string | undefined;
 }
 
 /**
@@ -207,6 +212,11 @@ export function fieldValue(fields: readonly Field[], name: string): string | und
   let value: string | undefined;
   for (const field of fields) if (field[0] === name) value = value === undefined ? field[1] : `${value}, ${field[1]}`;
   return value;
+}
+
+/** Returns the value of a request's field, as `fieldValue` does. */
+export function requestField(head: RequestHead, name: string): string | undefined {
+  return head.lookUp === undefined ? fieldValue(head.fields, name) : head.lookUp(name);
 }
 
 /** Returns a request's path without its query. */

@@ -6,7 +6,7 @@
 
 import { quote } from "../log/quote.ts";
 import { hostOf } from "./authority.ts";
-import { type Exchange, fieldValue, type RequestHead } from "./exchange.ts";
+import { type Exchange, type RequestHead, requestField } from "./exchange.ts";
 import { respondText } from "./responses.ts";
 
 export interface HostCheckOptions {
@@ -64,9 +64,9 @@ export class HostCheck {
     return false;
   }
 
-  #hasAllowedOrigin({ fields }: RequestHead): boolean {
+  #hasAllowedOrigin(request: RequestHead): boolean {
     const { corsOrigins } = this.#options;
-    const origin = fieldValue(fields, "origin");
+    const origin = requestField(request, "origin");
     return origin !== undefined && (corsOrigins.includes("*") || corsOrigins.includes(origin));
   }
 }
@@ -91,8 +91,8 @@ export function allowedHost(text: string): string | undefined {
 }
 
 /** True if a browser may have sent the request. Browsers send Origin in every POST, but not in a same-origin GET. */
-function mayBeBrowser({ method, fields }: RequestHead): boolean {
-  return method !== "POST" || fieldValue(fields, "origin") !== undefined;
+function mayBeBrowser(request: RequestHead): boolean {
+  return request.method !== "POST" || requestField(request, "origin") !== undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Validates the header list of a request, and creates its request head (RFC 9113, 8.1.1 to 8.5). */
 import type { Field, RequestHead } from "../../http/exchange.ts";
-import { FieldKind, type HeaderField } from "../hpack/header-field.ts";
+import { FieldKind, HeaderField } from "../hpack/header-field.ts";
 
 /** A request head, with the properties that the connection itself needs. */
 export class Http2RequestHead implements RequestHead {
@@ -9,20 +9,34 @@ export class Http2RequestHead implements RequestHead {
   readonly scheme: "http" | "https";
   readonly authority: string;
   readonly path: string;
-  readonly fields: readonly Field[];
   /** The value of content-length in bytes, or -1 if the field is missing. */
   readonly contentLength: number;
   /** True if the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1). */
   readonly expectsContinue: boolean;
+  readonly #entries: readonly HeaderField[];
+  #fields: readonly Field[] | undefined;
 
   constructor(parts: Parts, scheme: "http" | "https") {
     this.method = textOf(parts.method);
     this.scheme = scheme;
     this.authority = textOf(parts.authority ?? parts.host);
     this.path = textOf(parts.path);
-    this.fields = parts.fields;
+    this.#entries = parts.entries;
     this.contentLength = parts.contentLength;
     this.expectsContinue = parts.expectsContinue;
+  }
+
+  get fields(): readonly Field[] {
+    this.#fields ??= this.#entries.map(({ field }) => field);
+    return this.#fields;
+  }
+
+  lookUp(name: string): string | undefined {
+    let value: string | undefined;
+    for (const entry of this.#entries) {
+      if (entry.name.text === name) value = value === undefined ? textOf(entry) : `${value}, ${textOf(entry)}`;
+    }
+    return value;
   }
 }
 
@@ -35,7 +49,8 @@ class Parts {
   host: HeaderField | undefined;
   contentLength = -1;
   expectsContinue = false;
-  readonly fields: Field[] = [];
+  /** The fields other than pseudo-header fields. */
+  readonly entries: HeaderField[] = [];
 }
 
 /** Stands in for the head of a request that gets an error response without the handler. */
@@ -91,23 +106,23 @@ function normalize(authority: string, scheme: "http" | "https"): string {
 /** Sorts the fields of a list by kind. Returns undefined if the list is malformed. */
 function sortFields(list: readonly HeaderField[]): Parts | undefined {
   const parts = new Parts();
-  const { fields } = parts;
+  const { entries } = parts;
   let cookieAt = -1;
   for (const entry of list) {
-    const { field, kind } = entry;
+    const { kind } = entry;
     if (kind >= FieldKind.Method && kind <= FieldKind.Authority) {
       // Pseudo-header fields come before all other fields, each at most once (8.3).
-      if (fields.length > 0 || !storePseudo(parts, entry)) return undefined;
+      if (entries.length > 0 || !storePseudo(parts, entry)) return undefined;
       continue;
     }
     if (kind === FieldKind.Cookie && cookieAt >= 0) {
       // Several cookie fields are joined to one (8.2.3).
-      fields[cookieAt] = ["cookie", `${fields[cookieAt]?.[1]}; ${field[1]}`];
+      entries[cookieAt] = HeaderField.of(entry.name, `${textOf(entries[cookieAt])}; ${textOf(entry)}`, false);
       continue;
     }
-    if (kind === FieldKind.Cookie) cookieAt = fields.length;
+    if (kind === FieldKind.Cookie) cookieAt = entries.length;
     else if (kind !== FieldKind.Regular && !storeField(parts, entry)) return undefined;
-    fields.push(field);
+    entries.push(entry);
   }
   return parts;
 }

@@ -1,7 +1,7 @@
 /** HPACK decoder with a dynamic table (RFC 7541, 3 and 6). */
 import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import { BytesCache } from "./bytes-cache.ts";
-import { FieldName, HeaderField } from "./header-field.ts";
+import { BlockText, FieldKind, FieldName, HeaderField, hasOuterSpace } from "./header-field.ts";
 import { HAS_CONTROL, huffmanDecode, isControl, maxTextBytes } from "./huffman.ts";
 import { STATIC_TABLE } from "./static-table.ts";
 
@@ -24,6 +24,13 @@ const MAX_LITERAL_BYTES = 128;
 
 /** The text of a string that is being decoded. Longer strings get a buffer of their own. */
 const SHARED_TEXT = Buffer.allocUnsafe(2048);
+/**
+ * The values of regular fields of the block that is being decoded, as far as they fit. A small table entry may keep alive
+ * the values of its block, so their size limits the memory that the table uses.
+ */
+const BLOCK_VALUES = Buffer.allocUnsafe(256);
+/** The size of the largest encoded string whose text surely fits in BLOCK_VALUES. */
+const MAX_LATE_BYTES = Math.floor((BLOCK_VALUES.length * 5) / 8) - 1;
 
 export class HpackDecoder {
   /** The dynamic table as a ring. Its newest entry is in slot `#inserted - 1`, modulo SLOTS. */
@@ -41,6 +48,10 @@ export class HpackDecoder {
   #at = 0;
   /** True if the most recently decoded string has a control character other than tab. */
   #hasControl = false;
+  /** The text of the values in BLOCK_VALUES; undefined without values. */
+  #blockText: BlockText | undefined;
+  /** The number of bytes in BLOCK_VALUES. */
+  #blockValuesEnd = 0;
   /** Increases with each change of the dynamic table. While it stays the same, equal blocks decode to equal fields. */
   tableVersion = 0;
   /** True if the most recently decoded list exceeded its maximum size. The fields beyond that size are then missing. */
@@ -55,6 +66,8 @@ export class HpackDecoder {
     let listSize = 0;
     this.#at = start;
     this.isListTooLarge = false;
+    this.#blockText = undefined;
+    this.#blockValuesEnd = 0;
     while (this.#at < end) {
       const field = this.#representation(bytes, end, listSize === 0);
       if (field === undefined) continue;
@@ -62,7 +75,13 @@ export class HpackDecoder {
       if (listSize > maxListSize) this.isListTooLarge = true;
       else list.push(field);
     }
+    this.#completeValues();
     return list;
+  }
+
+  /** Gives the regular fields of the block their values. */
+  #completeValues(): void {
+    if (this.#blockText !== undefined) this.#blockText.text = BLOCK_VALUES.toString("latin1", 0, this.#blockValuesEnd);
   }
 
   /** Decodes one representation (6). Returns its field, or undefined for a dynamic table size update. */
@@ -90,14 +109,18 @@ export class HpackDecoder {
   #literal(bytes: Buffer, end: number, prefix: number): HeaderField {
     const index = this.#integer(bytes, end, prefix);
     const name = index === 0 ? this.#name(bytes, end) : this.#entry(index).name;
-    const value = this.#string(bytes, end);
-    return new HeaderField(name, value, this.#hasControl);
+    const isHuffman = this.#isHuffman(bytes, end);
+    const length = this.#stringLength(bytes, end);
+    const isLate = name.kind === FieldKind.Regular && length <= MAX_LATE_BYTES - this.#blockValuesEnd;
+    return isLate
+      ? this.#lateField(name, bytes, length, isHuffman)
+      : HeaderField.of(name, this.#text(bytes, length, isHuffman), this.#hasControl);
   }
 
   /** Decodes a name, which may be known from an earlier block. */
   #name(bytes: Buffer, end: number): FieldName {
     const start = this.#at;
-    this.#skipString(bytes, end);
+    this.#stringLength(bytes, end);
     const stop = this.#at;
     const known = this.#names.find(bytes, start, stop);
     if (known !== undefined) return known;
@@ -111,8 +134,8 @@ export class HpackDecoder {
   #repeatedLiteral(bytes: Buffer, end: number): HeaderField {
     const start = this.#at;
     const index = this.#integer(bytes, end, 4);
-    if (index === 0) this.#skipString(bytes, end);
-    this.#skipString(bytes, end);
+    if (index === 0) this.#stringLength(bytes, end);
+    this.#stringLength(bytes, end);
     const stop = this.#at;
     // A name in the dynamic table does not depend on the bytes alone.
     const isStatic = index <= STATIC_TABLE.length;
@@ -122,13 +145,6 @@ export class HpackDecoder {
     const field = this.#literal(bytes, end, 4);
     if (isStatic) this.#literals.offer(bytes, start, stop, field);
     return field;
-  }
-
-  /** Skips a string. Throws ConnectionError if the block ends inside it. */
-  #skipString(bytes: Buffer, end: number): void {
-    const length = this.#integer(bytes, end, 7);
-    if (length > end - this.#at) throw malformed("field block ends inside a string");
-    this.#at += length;
   }
 
   /** Decodes an integer (5.1) that begins with a prefix of `prefix` bits. At most 28 bits may follow the prefix. */
@@ -146,24 +162,58 @@ export class HpackDecoder {
     throw malformed("integer exceeds 28 bits");
   }
 
+  #isHuffman(bytes: Buffer, end: number): boolean {
+    return this.#at < end && ((bytes[this.#at] as number) & 0x80) !== 0;
+  }
+
+  /** Decodes the length of a string, and moves behind the string. */
+  #stringLength(bytes: Buffer, end: number): number {
+    const length = this.#integer(bytes, end, 7);
+    if (length > end - this.#at) throw malformed("field block ends inside a string");
+    this.#at += length;
+    return length;
+  }
+
   /** Decodes a string (5.2). */
   #string(bytes: Buffer, end: number): string {
-    const isHuffman = this.#at < end && ((bytes[this.#at] as number) & 0x80) !== 0;
-    const length = this.#integer(bytes, end, 7);
-    const start = this.#at;
-    if (length > end - start) throw malformed("field block ends inside a string");
-    this.#at += length;
-    if (!isHuffman) {
-      this.#hasControl = false;
-      for (let at = start; at < this.#at; at++) if (isControl(bytes[at] as number)) this.#hasControl = true;
-      return bytes.toString("latin1", start, this.#at);
-    }
+    const isHuffman = this.#isHuffman(bytes, end);
+    return this.#text(bytes, this.#stringLength(bytes, end), isHuffman);
+  }
+
+  /** Returns the text of a string of `length` bytes that ends at the current position. */
+  #text(bytes: Buffer, length: number, isHuffman: boolean): string {
     const maxBytes = maxTextBytes(length);
-    const text = maxBytes > SHARED_TEXT.length ? Buffer.allocUnsafe(maxBytes) : SHARED_TEXT;
-    const size = huffmanDecode(bytes, start, this.#at, text);
-    if (size < 0) throw malformed("invalid Huffman code");
-    this.#hasControl = size >= HAS_CONTROL;
-    return text.toString("latin1", 0, size & (HAS_CONTROL - 1));
+    const out = maxBytes > SHARED_TEXT.length ? Buffer.allocUnsafe(maxBytes) : SHARED_TEXT;
+    return out.toString("latin1", 0, this.#decodeInto(out, 0, bytes, length, isHuffman));
+  }
+
+  /** Returns a regular field whose value has `length` bytes, and ends at the current position. */
+  #lateField(name: FieldName, bytes: Buffer, length: number, isHuffman: boolean): HeaderField {
+    const start = this.#blockValuesEnd;
+    const end = this.#decodeInto(BLOCK_VALUES, start, bytes, length, isHuffman);
+    const isEmpty = start === end;
+    const isValid = isEmpty || !(this.#hasControl || hasOuterSpace(BLOCK_VALUES[start], BLOCK_VALUES[end - 1]));
+    this.#blockText ??= new BlockText();
+    this.#blockValuesEnd = end;
+    return HeaderField.within(this.#blockText, start, end, name, isValid);
+  }
+
+  /** Decodes a string of `length` bytes that ends at the current position. Returns the end of its text in `out`. */
+  #decodeInto(out: Buffer, outStart: number, bytes: Buffer, length: number, isHuffman: boolean): number {
+    if (isHuffman) {
+      const result = huffmanDecode(bytes, this.#at - length, this.#at, out, outStart);
+      if (result < 0) throw malformed("invalid Huffman code");
+      this.#hasControl = result >= HAS_CONTROL;
+      return result & (HAS_CONTROL - 1);
+    }
+    this.#hasControl = false;
+    let outEnd = outStart;
+    for (let at = this.#at - length; at < this.#at; at++) {
+      const byte = bytes[at] as number;
+      if (isControl(byte)) this.#hasControl = true;
+      out[outEnd++] = byte;
+    }
+    return outEnd;
   }
 
   /** Returns the entry at an index into the static table followed by the dynamic table (2.3.3). */

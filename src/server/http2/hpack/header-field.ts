@@ -76,35 +76,65 @@ export class FieldName {
   }
 }
 
+/** The values of regular fields of one block, joined. One long string costs less than many short ones. */
+export class BlockText {
+  /** Empty until the block has been decoded. */
+  text = "";
+}
+
 /** A header field. Everything that its value decides is found once, and then kept in the HPACK tables with the field. */
 export class HeaderField {
   readonly name: FieldName;
-  /** The name and the value. An IPv6 address in :authority has brackets, even if the client has left them out. */
-  readonly field: Field;
   readonly kind: FieldKind;
   /** False if the value does not have the syntax of a method, a path or an authority. True for all other fields. */
   readonly isWellFormed: boolean;
   /** The size in bytes of the field in a table or a list (RFC 7541, 4.1). */
   readonly size: number;
+  #field: Field | undefined;
+  #text: BlockText | undefined;
+  readonly #start: number;
 
-  /** `hasControl` is true if the value has a control character other than tab. */
-  constructor(name: FieldName, value: string, hasControl: boolean) {
+  private constructor(name: FieldName, kind: FieldKind, isWellFormed: boolean, length: number, start: number) {
     this.name = name;
-    const kind = hasControl || hasOuterSpace(value) ? FieldKind.Malformed : kindOf(name.kind, value);
     this.kind = kind;
-    this.isWellFormed = kind === FieldKind.Regular || (SYNTAX[kind]?.test(value) ?? true);
-    this.size = name.text.length + value.length + 32;
-    this.field = [name.text, kind === FieldKind.Authority ? value.replace(BARE_IPV6, "[$1]$2") : value];
+    this.isWellFormed = isWellFormed;
+    this.size = name.text.length + length + 32;
+    this.#start = start;
+  }
+
+  /** Returns a field with this value. `hasControl` is true if the value has a control character other than tab. */
+  static of(name: FieldName, value: string, hasControl: boolean): HeaderField {
+    const isInvalid = hasControl || hasOuterSpace(value.charCodeAt(0), value.charCodeAt(value.length - 1));
+    const kind = isInvalid ? FieldKind.Malformed : kindOf(name.kind, value);
+    const field = new HeaderField(name, kind, SYNTAX[kind]?.test(value) ?? true, value.length, 0);
+    field.#field = [name.text, kind === FieldKind.Authority ? value.replace(BARE_IPV6, "[$1]$2") : value];
+    return field;
+  }
+
+  /**
+   * Returns a field whose name is regular, and whose value will be the characters of `text` from `start` to `end` - 1.
+   * Many values, such as those of a trace context, are never read, and then never become strings of their own.
+   */
+  static within(text: BlockText, start: number, end: number, name: FieldName, isValid: boolean): HeaderField {
+    const field = new HeaderField(name, isValid ? FieldKind.Regular : FieldKind.Malformed, true, end - start, start);
+    field.#text = text;
+    return field;
+  }
+
+  /** The name and the value. An IPv6 address in :authority has brackets, even if the client has left them out. */
+  get field(): Field {
+    if (this.#field === undefined) {
+      const length = this.size - 32 - this.name.text.length;
+      this.#field = [this.name.text, (this.#text as BlockText).text.slice(this.#start, this.#start + length)];
+      this.#text = undefined;
+    }
+    return this.#field;
   }
 }
 
-/** True if the value begins or ends with a space or a tab (8.2.1). */
-function hasOuterSpace(value: string): boolean {
-  return isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(value.length - 1));
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+/** True if a value with these first and last characters begins or ends with a space or a tab (8.2.1). */
+export function hasOuterSpace(first: number | undefined, last: number | undefined): boolean {
+  return first === 0x20 || first === 0x09 || last === 0x20 || last === 0x09;
 }
 
 /** Returns the kind of a field whose name has the kind `kind`. */

@@ -82,7 +82,7 @@ export function isControl(symbol: number): boolean {
   return (symbol < 32 && symbol !== 9) || symbol === 127;
 }
 
-/** Added to the size of a decoded text that has a control character other than tab. */
+/** Added to the result of huffmanDecode if the text has a control character other than tab. */
 export const HAS_CONTROL = 1 << 30;
 
 /** Returns the number of bytes that the text of `length` encoded bytes may need in `out` of `huffmanDecode`. */
@@ -91,12 +91,18 @@ export function maxTextBytes(length: number): number {
 }
 
 /**
- * Decodes bytes[start] to bytes[end - 1] into `out`, which has `maxTextBytes` bytes. Returns the size of the text, plus
- * HAS_CONTROL, or -1 if the code is invalid (5.2).
+ * Decodes bytes[start] to bytes[end - 1] into `out` from `outStart` on, which has room for `maxTextBytes` bytes. Returns
+ * the end of the text in `out`, plus HAS_CONTROL, or -1 if the code is invalid (5.2).
  */
-export function huffmanDecode(bytes: Uint8Array, start: number, end: number, out: Uint8Array): number {
+export function huffmanDecode(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  outStart: number,
+): number {
   let at = start;
-  let size = 0;
+  let outEnd = outStart;
   let seen = 0;
   // The lowest `count` bits of `held` were read, but are not decoded yet.
   let held = 0;
@@ -123,16 +129,16 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number, out
       if (cell === 0) return -1;
       count += NODE_BITS; // the last node's code uses only its own bits
     }
-    out[size] = cell;
-    out[size + 1] = cell >>> SECOND_SYMBOL;
-    size += (cell >>> COUNT) & 3;
+    out[outEnd] = cell;
+    out[outEnd + 1] = cell >>> SECOND_SYMBOL;
+    outEnd += (cell >>> COUNT) & 3;
     seen |= cell;
     count -= cell >>> BITS;
   }
   // The padding is shorter than eight bits. Less than none is left if the last code continues in the ones after the end.
   const padding = count - (at - end) * 8;
   if (padding < 0 || padding > 7) return -1;
-  return seen & CONTROL ? size + HAS_CONTROL : size;
+  return seen & CONTROL ? outEnd + HAS_CONTROL : outEnd;
 }
 
 /** Returns the two bytes at `at`. Ones follow the end, as in the padding (5.2). */

@@ -66,5 +66,5 @@ www-authenticate`;
 /** The entries in order. HPACK gives the first one index 1. */
 export const STATIC_TABLE: readonly HeaderField[] = ENTRIES.split("\n").map((entry) => {
   const [name, value] = entry.split(": ") as [string, string?];
-  return new HeaderField(new FieldName(name), value ?? "", false);
+  return HeaderField.of(new FieldName(name), value ?? "", false);
 });

@@ -4,7 +4,7 @@
  */
 import { create, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { EMPTY_BYTES, type Exchange, fieldValue, type Handler } from "../../http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Handler, requestField } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded, noRoomForMessage, rewordLimitError } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
@@ -51,7 +51,7 @@ export class FastPath {
     const negotiation = this.#negotiator.negotiate(request);
     if (negotiation === null) return undefined;
     const { protocol, method } = negotiation;
-    const timeout = fieldValue(request.fields, protocol.timeoutHeader);
+    const timeout = requestField(request, protocol.timeoutHeader);
     const timeoutMs = timeout === undefined ? NO_TIMEOUT : protocol.timeoutMs(timeout);
     // Connect's handlers reject an invalid timeout, which is NaN, and a timeout above the maximum.
     const isValid = timeout === undefined || timeoutMs <= method.maxTimeoutMs;

@@ -4,7 +4,7 @@ import { type Compression, compressionNegotiate } from "@connectrpc/connect/prot
 import * as connectProtocol from "@connectrpc/connect/protocol-connect";
 import * as grpcProtocol from "@connectrpc/connect/protocol-grpc";
 import * as grpcWebProtocol from "@connectrpc/connect/protocol-grpc-web";
-import { type Field, fieldValue, type RequestHead } from "../../http/exchange.ts";
+import { type RequestHead, requestField } from "../../http/exchange.ts";
 import { connect } from "./connect.ts";
 import { connectStream } from "./connect-stream.ts";
 import { grpc } from "./grpc.ts";
@@ -97,23 +97,24 @@ export class Negotiator {
     return head.method === "GET" ? this.#negotiateGet(head) : null;
   }
 
-  #negotiatePost({ path, fields, httpVersion }: RequestHead): AnyNegotiation | null {
-    const format = this.#formatsAt(path)?.get(fieldValue(fields, "content-type"));
-    if (format === undefined || (format.isBidi && httpVersion === "1.1")) return null;
-    if (format.requiresVersion && fieldValue(fields, VERSION_HEADER) !== VERSION) return null;
-    const encoding = fieldValue(fields, format.protocol.encodingHeader);
-    return encoding === undefined || encoding === "identity" ? format.negotiate(fields) : null;
+  #negotiatePost(head: RequestHead): AnyNegotiation | null {
+    const format = this.#formatsAt(head.path)?.get(requestField(head, "content-type"));
+    if (format === undefined || (format.isBidi && head.httpVersion === "1.1")) return null;
+    if (format.requiresVersion && requestField(head, VERSION_HEADER) !== VERSION) return null;
+    const encoding = requestField(head, format.protocol.encodingHeader);
+    return encoding === undefined || encoding === "identity" ? format.negotiate(head) : null;
   }
 
-  #negotiateGet({ path, fields }: RequestHead): AnyNegotiation | null {
+  #negotiateGet(head: RequestHead): AnyNegotiation | null {
+    const { path } = head;
     const mark = path.indexOf("?");
-    if (mark < 0 || fieldValue(fields, "content-type") !== undefined) return null;
+    if (mark < 0 || requestField(head, "content-type") !== undefined) return null;
     const parameters = new URLSearchParams(path.slice(mark + 1));
     const format = this.#formatsAt(path.slice(0, mark))?.get(BY_ENCODING.get(parameters.get("encoding")));
     const message = messageInQuery(parameters);
     if (!format?.allowsGet || message === undefined) return null;
     if (format.requiresVersion && parameters.get("connect") !== `v${VERSION}`) return null;
-    return { ...(format.negotiate(fields) as UnaryNegotiation), message };
+    return { ...(format.negotiate(head) as UnaryNegotiation), message };
   }
 
   #formatsAt(path: string): ReadonlyMap<string | undefined, MethodFormat> | undefined {
@@ -165,9 +166,9 @@ class MethodFormat {
     this.#shared = shared;
   }
 
-  /** Returns the negotiation of a request with these fields. */
-  negotiate(fields: readonly Field[]): AnyNegotiation {
-    const accepted = fieldValue(fields, this.protocol.acceptEncodingHeader);
+  /** Returns the negotiation of a request of the method in the format. */
+  negotiate(head: RequestHead): AnyNegotiation {
+    const accepted = requestField(head, this.protocol.acceptEncodingHeader);
     const kept = this.#kept.get(accepted);
     if (kept !== undefined) return kept;
     const negotiation = this.#negotiate(accepted);

@@ -16,6 +16,12 @@ export class BoundSocket {
   readonly #connection: Connection;
   #isFlushScheduled = false;
   #isEnded = false;
+  /** The large output that the socket has not passed to the system yet, the oldest first. */
+  readonly #writing: Buffer[] = [];
+  readonly #onWritten = (error?: Error | null): void => {
+    const output = this.#writing.shift();
+    if (output !== undefined && !error) this.#connection.releaseOutput(output);
+  };
   /** True if the socket has passed all output to the system, as far as is known. */
   #isPrompt = true;
 
@@ -109,11 +115,15 @@ export class BoundSocket {
 
   #write(output: Buffer): void {
     const socket = this.#socket;
-    const isCopied = !this.#isPrompt && output.length <= MAX_COPIED_BYTES;
-    if (socket.writable) socket.write(isCopied ? Buffer.from(output) : output);
+    const isLarge = output.length > MAX_COPIED_BYTES;
+    const isCopied = !this.#isPrompt && !isLarge;
+    if (isLarge && socket.writable) {
+      this.#writing.push(output);
+      socket.write(output, this.#onWritten);
+    } else if (socket.writable) socket.write(isCopied ? Buffer.from(output) : output);
     this.#isPrompt = socket.writableLength === 0;
     // Otherwise the socket still reads the buffer.
-    if (this.#isPrompt || isCopied) this.#connection.releaseOutput(output);
+    if (!isLarge && (this.#isPrompt || isCopied)) this.#connection.releaseOutput(output);
     this.#connection.setUnsentBytes(socket.writableLength);
   }
 

@@ -1,5 +1,6 @@
 /** The parts of a stream that are the same in a server and a client: its state, its windows and its send queue. */
 import { OwnedBytes, type Piece } from "../../http/exchange.ts";
+import { countBuffers } from "../../limits/buffer-memory.ts";
 import type { FrameWriter } from "../frames/writer.ts";
 import type { ReceiveWindow } from "./flow-control.ts";
 
@@ -117,10 +118,9 @@ export class SendQueue {
   }
 }
 
-/**
- * Frees the memory of bytes that nothing uses any more, by detaching their ArrayBuffer. V8 collects the whole heap each
- * time that about 64 MB of ArrayBuffers were allocated. At 10 KB a response, this would be the largest cost of a call.
- */
+/** Frees the memory of bytes that nothing uses any more, by detaching their ArrayBuffer. */
 export function freeMemory({ buffer, byteLength }: Uint8Array): void {
+  // The encoder of messages leaves buffers of up to twice the size.
+  countBuffers(byteLength * 2);
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -1,9 +1,9 @@
 /** The body of a request: the bytes that are buffered until the handler takes them, and their iterator. */
 import { NO_BUFFER } from "../../http/append-bytes.ts";
 import type { BodyReader } from "../../http/exchange.ts";
+import { allocateBuffer } from "../../limits/buffer-memory.ts";
 import type { ReceiveWindow } from "../common/flow-control.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import { allocateBody } from "./body-memory.ts";
 
 /** The minimum size of a buffer that has grown. Smaller buffers would cause many reallocations. */
 const MIN_GROWN_BYTES = 256;
@@ -76,7 +76,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, BodyReade
     // Room for bytes that may never come must not use up the budget, which other bodies need.
     const capacity = wanted - before.length <= this.#budget.room / 2 ? wanted : size;
     if (!this.#budget.tryReserve(capacity - before.length)) return false;
-    this.#buffer = allocateBody(capacity);
+    this.#buffer = allocateBuffer(capacity);
     if (this.#size > 0) before.copy(this.#buffer, 0, 0, this.#size);
     return true;
   }

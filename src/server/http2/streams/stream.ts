@@ -10,10 +10,10 @@ import {
   type ResetReason,
   type ResponseHead,
 } from "../../http/exchange.ts";
+import { allocateBuffer } from "../../limits/buffer-memory.ts";
 import { BaseStream } from "../common/base-stream.ts";
 import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
-import { allocateBody } from "./body-memory.ts";
 import { EarlyStream, type EarlyStreamOwner } from "./early-streams.ts";
 import { type BodyStream, RequestBody } from "./request-body.ts";
 import type { RespondingStream } from "./response-sender.ts";
@@ -129,7 +129,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
       // The body is a single frame. The budget must have room, because the handler may keep the body.
       if (!this.tryReserve(piece.length)) return ErrorCode.EnhanceYourCalm;
       this.release(piece.length);
-      const bytes = allocateBody(piece.length);
+      const bytes = allocateBuffer(piece.length);
       bytes.set(piece);
       this.#deliver(buffering[1], bytes);
       return ErrorCode.NoError;

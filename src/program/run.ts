@@ -12,7 +12,6 @@ import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
 import { usageLines } from "../server/site/usage.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { helpText } from "./help.ts";
 import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
 
@@ -45,8 +44,8 @@ export async function run(given: ProgramOptions): Promise<void> {
   const args = process.argv.slice(2);
   const program = { hasPage: options.pageFolder !== undefined };
   const asked = asksFor(args);
-  if (asked !== undefined)
-    return console.log(asked === "help" ? helpText(program) : (options.version ?? versionLine()));
+  if (asked === "help") return console.log((await import("./help.ts")).helpText(program));
+  if (asked === "version") return console.log(options.version ?? versionLine());
   try {
     await serve(options, readConfig(args, process.env, program));
   } catch (error) {

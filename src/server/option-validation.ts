@@ -1,5 +1,4 @@
 /** Reads and validates options when a server or an adapter is created, so that no call meets a wrong one. */
-import { inspect } from "node:util";
 import { FALLBACKS, isFallback } from "./fallback/fallback.ts";
 import { isCorsOrigin } from "./http/cors.ts";
 import { RENAMES, renamed } from "./limits/renamed-options.ts";
@@ -191,6 +190,7 @@ const MAX_SHOWN_CHARACTERS = 200;
 
 /** Returns a value in one line. Cuts a long one, such as an application with all of its methods. */
 function show(value: unknown): string {
+  const { inspect } = process.getBuiltinModule("node:util");
   const text = inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY, compact: true, maxStringLength: 100 });
   return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}...` : text;
 }

@@ -1,5 +1,5 @@
 /** A connection of HTTP/1.1 in memory, by which a server of node:http serves one exchange of any HTTP version. */
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { Socket } from "node:net";
 import { EMPTY_BYTES, type Exchange } from "../http/exchange.ts";
 import type { Budget } from "../limits/budget.ts";
@@ -253,7 +253,7 @@ export class EncryptedExchangeSocket extends ExchangeSocket {
 
   getPeerX509Certificate(): X509Certificate | undefined {
     const { certificate } = this.exchange.peer;
-    return certificate && new X509Certificate(certificate.raw);
+    return certificate && new (process.getBuiltinModule("node:crypto").X509Certificate)(certificate.raw);
   }
 
   getPeerCertificate(): object {

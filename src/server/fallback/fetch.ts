@@ -1,5 +1,4 @@
 /** Serves exchanges with a fetch function: makes a Request of the exchange, and sends the Response. */
-import { STATUS_CODES } from "node:http";
 import { urlOf } from "../http/authority.ts";
 import { EMPTY_BYTES, type Exchange, type Field, type ResponseHead } from "../http/exchange.ts";
 import { respondText } from "../http/responses.ts";
@@ -103,6 +102,7 @@ export class FetchCall {
     if (this.#isFinished) return;
     this.#isFinished = true;
     try {
+      const { STATUS_CODES } = process.getBuiltinModule("node:http");
       respondText(this.#exchange, status, `${STATUS_CODES[status]}\n`);
     } catch {
       this.#exchange.reset("internal");

@@ -1,5 +1,5 @@
 /** Serves exchanges with a listener of node:http: with Node's own objects, or by a connection in memory. */
-import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { type Exchange, fieldValue, type RequestHead } from "../http/exchange.ts";
 import { respondText } from "../http/responses.ts";
 import { Budget } from "../limits/budget.ts";
@@ -45,7 +45,7 @@ export class ListenerCalls {
   }
 
   #createServer(): Server {
-    const server = createServer({
+    const server = process.getBuiltinModule("node:http").createServer({
       keepAliveTimeout: 0,
       // The server that received the request has limited its head, and has checked its host.
       maxHeaderSize: 2 ** 31 - 1,
@@ -83,6 +83,7 @@ export class ListenerCalls {
   }
 }
 
+const { METHODS, STATUS_CODES } = process.getBuiltinModule("node:http");
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
 
 /** Matches a target or a value that would end its line in HTTP/1.1. HTTP/2 does not permit them either. */

@@ -1,11 +1,11 @@
 /** Strong entity tags (RFC 9110, 8.8.3), and the condition If-None-Match that compares them. */
-import { hash } from "node:crypto";
 
 /**
  * Returns a strong ETag, which is a hash of `parts` in their order. Equal tags must mean equal bodies (RFC 9110,
  * 8.8.1): if a body has several content codings at one URL, the coding must be among the parts.
  */
 export function strongETag(...parts: readonly Uint8Array[]): string {
+  const { hash } = process.getBuiltinModule("node:crypto");
   return `"${hash("sha256", Buffer.concat(parts), "base64url").slice(0, 22)}"`;
 }
 

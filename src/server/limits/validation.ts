@@ -1,5 +1,4 @@
 /** Validates the values of limits. */
-import { inspect } from "node:util";
 import { defaultLimits } from "./defaults.ts";
 import type { Limit } from "./definition.ts";
 import { LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
@@ -46,5 +45,5 @@ function invalidValue(name: LimitName, value: unknown): Error | undefined {
   const { unit } = LIMITS[name];
   const allowed = `must be a whole number of ${unit} from ${min} to ${max}, or ${off} for no limit`;
   const ErrorType = typeof value === "number" ? RangeError : TypeError;
-  return new ErrorType(`limits.${name}: ${inspect(value)} ${allowed}`);
+  return new ErrorType(`limits.${name}: ${process.getBuiltinModule("node:util").inspect(value)} ${allowed}`);
 }

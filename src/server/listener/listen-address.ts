@@ -1,5 +1,5 @@
 /** Validates and describes the address that a server listens on. */
-import { type AddressInfo, BlockList, isIPv6 } from "node:net";
+import { type AddressInfo, BlockList } from "node:net";
 
 /**
  * A TCP port on a host, by default 127.0.0.1; the path of a Unix domain socket; or a listening socket that was
@@ -60,7 +60,7 @@ export function isLocal(bound: BoundAddress): boolean {
 
 /** True for a loopback address in any spelling, such as "127.0.0.1" (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
 export function isLoopback(address: string): boolean {
-  return LOOPBACK.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+  return LOOPBACK.check(address, address.includes(":") ? "ipv6" : "ipv4");
 }
 
 /** The loopback addresses. The subnet also matches its addresses in IPv6, such as "::ffff:127.0.0.1". */

@@ -1,5 +1,4 @@
 /** The certificate and key of a TLS server, and the TLS options that follow from them. */
-import { constants, X509Certificate } from "node:crypto";
 import type { SecureContextOptions } from "node:tls";
 
 /** The certificate and key of a server, and the authorities of its clients. */
@@ -47,6 +46,7 @@ function isPem(value: unknown, label: string): boolean {
   const text = typeof value === "string" ? value : Buffer.from(value).toString("latin1");
   if (!new RegExp(`-----BEGIN [A-Z0-9 ]*${label}-----`).test(text)) return false;
   try {
+    const { X509Certificate } = process.getBuiltinModule("node:crypto");
     return label !== "CERTIFICATE" || new X509Certificate(text).raw.length > 0;
   } catch {
     return false;
@@ -75,6 +75,7 @@ const CIPHERS = [
  * each option that is left out.
  */
 export function secureContextOptions({ cert, key, clientCa }: TlsCredentials): SecureContextOptions {
+  const { constants } = process.getBuiltinModule("node:crypto");
   return {
     cert,
     key,

@@ -1,6 +1,5 @@
 /** Reads TLS credentials from PEM files and validates them. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { createSecureContext } from "node:tls";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { boundedRead } from "./bounded-read.ts";
 import { needsPassphrase } from "./pem.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
@@ -54,7 +53,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   }
   const credentials = { cert, key, clientCa };
   try {
-    createSecureContext(secureContextOptions(credentials));
+    process.getBuiltinModule("node:tls").createSecureContext(secureContextOptions(credentials));
   } catch (error) {
     const { reason, message } = error as Error & { reason?: string }; // `reason` is OpenSSL's
     throw new TlsFileError(`use certificate ${files.cert} with key ${files.key}: ${reason ?? message}`);
@@ -62,9 +61,14 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsCredentials> {
   return credentials;
 }
 
+function certificateOf(pem: string | Buffer): X509Certificate {
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  return new X509Certificate(pem);
+}
+
 /** Returns the time until which the server's certificate is valid. */
 export function validUntil({ cert }: TlsCredentials): Date {
-  return new X509Certificate(cert).validToDate;
+  return certificateOf(cert).validToDate;
 }
 
 async function read(what: string, path: string): Promise<string> {
@@ -78,9 +82,7 @@ async function read(what: string, path: string): Promise<string> {
 
 function certificatesIn(what: string, path: string, text: string): [X509Certificate, ...X509Certificate[]] {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-  const [first, ...others] = blocks.map((block) =>
-    parse(`${what} ${path}`, "certificate", () => new X509Certificate(block)),
-  );
+  const [first, ...others] = blocks.map((block) => parse(`${what} ${path}`, "certificate", () => certificateOf(block)));
   if (first === undefined) throw new TlsFileError(`read ${what} ${path}: it has no certificate in PEM`);
   if (blocks.length < text.split("-----BEGIN CERTIFICATE-----").length - 1) {
     throw new TlsFileError(`read ${what} ${path}: a certificate in it has no end`);
@@ -104,7 +106,7 @@ function privateKeyIn(path: string, text: string): KeyObject {
   if (needsPassphrase(text)) {
     throw new TlsFileError(`read key ${path}: it must be without a passphrase`);
   }
-  const key = parse(`key ${path}`, "private key", () => createPrivateKey(text));
+  const key = parse(`key ${path}`, "private key", () => process.getBuiltinModule("node:crypto").createPrivateKey(text));
   if (KEY_TYPES.includes(key.asymmetricKeyType)) return key;
   throw new TlsFileError(
     `use key ${path}: it is of ${key.asymmetricKeyType}, and must be of RSA, an elliptic curve or EdDSA`,

@@ -1,6 +1,6 @@
 /** Detects the protocol of each connection to a TLS port: HTTP/2 or HTTP/1.1, as negotiated by ALPN (RFC 7301). */
 import type { Socket } from "node:net";
-import { createServer, type Server, type TLSSocket, type TlsOptions } from "node:tls";
+import type { Server, TLSSocket, TlsOptions } from "node:tls";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { type PendingConnections, type Protocols, TLS_START } from "./pending-connections.ts";
@@ -25,7 +25,7 @@ export class TlsHandshakes {
   /** Throws Node's error if the credentials are invalid. */
   constructor(credentials: TlsCredentials, options: TlsHandshakesOptions) {
     this.#options = options;
-    this.#server = createServer(tlsOptions(credentials, options.limits));
+    this.#server = process.getBuiltinModule("node:tls").createServer(tlsOptions(credentials, options.limits));
     this.#server.on("secureConnection", (socket) => this.#onSecure(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#onError(error, socket));
   }

@@ -1,5 +1,5 @@
 /** Early responses (http/early-response.ts) over Node's request and response objects. */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import { EarlyResponse } from "../http/early-response.ts";
@@ -104,6 +104,7 @@ export function closeAfter(res: ServerResponse): void {
 
 /** Sends a response without a body on a connection without a response in progress, and closes the connection. */
 export function closeWithStatus(socket: Socket, status: number): void {
+  const { STATUS_CODES } = process.getBuiltinModule("node:http");
   lingeringClose(socket, `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
 }
 

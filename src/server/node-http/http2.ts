@@ -1,10 +1,9 @@
 /** HTTP/2 by node:http2, which enforces fewer limits than this project's own implementation. */
-import {
-  createServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type Http2Server as NodeServer,
-  type ServerHttp2Session,
+import type {
+  Http2ServerRequest,
+  Http2ServerResponse,
+  Http2Server as NodeServer,
+  ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { HttpContext } from "../http/http-context.ts";
@@ -27,6 +26,7 @@ export class NodeHttp2Server implements Http2Server {
     this.#sessions = new NodeConnections(context);
     this.#listener = createNodeListener(context.handler);
     const onRequest = (req: Http2ServerRequest, res: Http2ServerResponse): void => this.#onRequest(req, res);
+    const { createServer } = process.getBuiltinModule("node:http2");
     this.#server = createServer(onRequest).on("checkExpectation", onRequest);
     this.#server.on("session", (session) => this.#onSession(session));
     // Without these listeners, Node would throw if the stream of such a request has just ended.

@@ -1,5 +1,5 @@
 /** Writes the response of an exchange to Node's ServerResponse, and counts the bytes that wait for the client. */
-import { ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Field, ResetReason, ResponseHead } from "../http/exchange.ts";
 import type { NodeConnection } from "./connection.ts";
@@ -12,6 +12,9 @@ export const PIECE_BYTES = 16_384;
 
 /** Error codes of HTTP/2 (RFC 9113, 7). Importing them from node:http2 would load that module for HTTP/1.1 too. */
 export const RESET_CODES = { cancel: 0x8, internal: 0x2, refused: 0x7 } as const satisfies Record<ResetReason, number>;
+
+/** The prototype of Node's responses. */
+const NODE_RESPONSE = process.getBuiltinModule("node:http").ServerResponse.prototype;
 
 export class ResponseWriter {
   readonly #res: ServerResponse;
@@ -46,8 +49,7 @@ export class ResponseWriter {
    */
   trySendWhole({ status, fields }: ResponseHead, body: Uint8Array): boolean {
     const res = this.#res;
-    if (body.length === 0 || body.length > PIECE_BYTES || res.writeHead !== ServerResponse.prototype.writeHead)
-      return false;
+    if (body.length === 0 || body.length > PIECE_BYTES || res.writeHead !== NODE_RESPONSE.writeHead) return false;
     if (res.getHeaderNames().length > 0) return false;
     const head: string[] = [];
     let hasLength = false;

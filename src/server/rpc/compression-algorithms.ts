@@ -1,7 +1,5 @@
 /** gzip and br: encoders, and decoders with limited memory. */
 import type { Transform } from "node:stream";
-import { promisify } from "node:util";
-import { brotliCompress, constants, createBrotliDecompress, createGunzip, gzip, gzipSync } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { brotliStored, brotliWindowBytes } from "./brotli.ts";
 import { decompressedTooLarge, noRoomForMessage } from "./call-errors.ts";
@@ -27,29 +25,33 @@ const BROTLI_QUALITY = 4;
 const MIN_WINDOW_BITS = 16;
 const MAX_WINDOW_BITS = 22;
 
-const gzipAsync = promisify(gzip);
-const brotliAsync = promisify(brotliCompress) as (bytes: Uint8Array, options: object) => Promise<Uint8Array>;
+const { promisify } = process.getBuiltinModule("node:util");
+/** Loads node:zlib when it is first needed. */
+const zlib = () => process.getBuiltinModule("node:zlib");
+
+type BrotliCompress = (bytes: Uint8Array, options: object) => Promise<Uint8Array>;
 
 export const GZIP: Algorithm = {
   name: "gzip",
-  createDecoder: () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  createDecoder: () => zlib().createGunzip({ chunkSize: CHUNK_BYTES }),
   windowBytes: () => 32_768,
-  compress: (bytes) => gzipAsync(bytes),
-  store: (bytes) => gzipSync(bytes, { level: 0 }),
+  compress: (bytes) => promisify(zlib().gzip)(bytes),
+  store: (bytes) => zlib().gzipSync(bytes, { level: 0 }),
 };
 
 export const BROTLI: Algorithm = {
   name: "br",
-  createDecoder: () => createBrotliDecompress({ chunkSize: CHUNK_BYTES }),
+  createDecoder: () => zlib().createBrotliDecompress({ chunkSize: CHUNK_BYTES }),
   windowBytes: brotliWindowBytes,
   compress(bytes) {
     const bits = Math.max(MIN_WINDOW_BITS, Math.min(MAX_WINDOW_BITS, Math.ceil(Math.log2(bytes.length + 16))));
+    const { brotliCompress, constants } = zlib();
     const params = {
       [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
       [constants.BROTLI_PARAM_LGWIN]: bits,
       [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
     };
-    return brotliAsync(bytes, { params });
+    return (promisify(brotliCompress) as BrotliCompress)(bytes, { params });
   },
   store: brotliStored,
 };

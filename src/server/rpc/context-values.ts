@@ -1,5 +1,4 @@
 /** The values of Connect's context for interceptors and handlers: the client of the call, and those of the application. */
-import { inspect } from "node:util";
 import { type ContextKey, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { Exchange, Peer } from "../http/exchange.ts";
 
@@ -70,7 +69,9 @@ export class CallValues implements ContextValues {
   constructor(given: ContextValues, { peer }: Exchange) {
     if (given instanceof Promise) given.catch(() => {}); // an unhandled rejection would end the process
     if (typeof given?.get !== "function" || typeof given.set !== "function" || typeof given.delete !== "function")
-      throw new TypeError(`contextValues: the function must return ContextValues, not ${inspect(given, { depth: 0 })}`);
+      throw new TypeError(
+        `contextValues: the function must return ContextValues, not ${process.getBuiltinModule("node:util").inspect(given, { depth: 0 })}`,
+      );
     this.#given = given;
     this.#peer.set(peerKey, peer);
   }

@@ -1,5 +1,4 @@
 /** The address under which a client on the same machine reaches the server. */
-import { X509Certificate } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { TlsCredentials } from "../listener/tls-credentials.ts";
 import type { Address } from "./usage.ts";
@@ -14,6 +13,7 @@ export function localAddress(
 ): Address {
   const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
   if (tls === undefined) return { scheme: "http", authority: authority(host, port) };
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
   const certificate = new X509Certificate(tls.credentials.cert);
   const rest = { scheme: "https", ca: tls.certFile, mutual: tls.credentials.clientCa !== undefined } as const;
   if (certificate.checkIP(host) !== undefined) return { ...rest, authority: authority(host, port) };

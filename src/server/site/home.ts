@@ -1,5 +1,4 @@
 /** The home page at `GET /`: text that lists the services and commands to call them, or HTML for browsers. */
-import { X509Certificate } from "node:crypto";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Field, Handler } from "../http/exchange.ts";
 import { checkMethod, respondText } from "../http/responses.ts";
@@ -57,6 +56,7 @@ export function createHome(
  * fills in.
  */
 function clientNeeds({ cert, clientCa }: TlsCredentials): ClientNeeds {
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
   const certificate = new X509Certificate(cert);
   const selfSigned = certificate.checkIssued(certificate);
   return { ca: selfSigned ? "FILE" : undefined, mutual: clientCa !== undefined };

@@ -43,7 +43,7 @@ export function readPage(folder: string): Page | undefined {
       .filter((name) => Object.hasOwn(TYPES, extname(name)))
       .map((name) => [name, readCodings(folder, name, new Set(names))]),
   );
-  const index = files.get(INDEX) as readonly Coding[];
+  const index = files.get(INDEX) as () => readonly Coding[];
   files.delete(INDEX);
 
   return {
@@ -52,12 +52,12 @@ export function readPage(folder: string): Page | undefined {
       const text = quality(accept, ["text/plain", "text/*", "*/*"]);
       return quality(accept, ["text/html", "text/*", "*/*"]) > text;
     },
-    index: (exchange) => respondFile(exchange, index),
+    index: (exchange) => respondFile(exchange, index()),
     files(exchange) {
       const { path } = exchange.request;
       const file = files.get(pathWithoutQuery(path).slice(PAGE_FILES.length));
       if (file === undefined) respondText(exchange, 404, `get ${quote(path)}: no such file\n`);
-      else respondFile(exchange, file);
+      else respondFile(exchange, file());
     },
   };
 }
@@ -71,11 +71,16 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function readCodings(folder: string, name: string, names: ReadonlySet<string>): Coding[] {
-  const codings = Object.entries(CODINGS) as [Coding["name"], string][];
-  return codings
+/** Reads a file in its codings. Returns a function that prepares their heads at its first call, because ETags need node:crypto. */
+function readCodings(folder: string, name: string, names: ReadonlySet<string>): () => readonly Coding[] {
+  const bodies = (Object.entries(CODINGS) as [Coding["name"], string][])
     .filter(([, suffix]) => names.has(name + suffix))
-    .map(([coding, suffix]) => prepareCoding(coding, readFileSync(join(folder, name + suffix)), headsOf(name)));
+    .map(([coding, suffix]) => [coding, readFileSync(join(folder, name + suffix))] as const);
+  let codings: readonly Coding[] | undefined;
+  return () => {
+    codings ??= bodies.map(([coding, body]) => prepareCoding(coding, body, headsOf(name)));
+    return codings;
+  };
 }
 
 function headsOf(name: string): FileHeads {

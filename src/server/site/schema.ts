@@ -1,5 +1,4 @@
 /** The schema of the services that the routes register, from which the page makes its forms and calls. */
-import { gzipSync } from "node:zlib";
 import { create, type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type Handler, pathWithoutQuery } from "../http/exchange.ts";
@@ -27,6 +26,7 @@ export function withSchema(files: Handler, services: readonly DescService[]): Ha
 }
 
 function prepareSchema(services: readonly DescService[]): readonly Coding[] {
+  const { gzipSync } = process.getBuiltinModule("node:zlib");
   const bytes = Buffer.from(describe(services));
   return [prepareCoding("gzip", gzipSync(bytes), HEADS), prepareCoding("identity", bytes, HEADS)];
 }

@@ -27,7 +27,8 @@ const COUNT = 16;
 /** A control character other than tab is among the symbols. Such a character is invalid in a field (RFC 9113, 8.2.1). */
 const CONTROL = 1 << 18;
 const BITS = 19;
-const tree: Int32Array = codeTree();
+/** The decoding tree after the first use. Making it takes a millisecond or more, which a start can save. */
+let madeTree: Int32Array | undefined;
 
 function canonicalCodes(): number[] {
   const made: number[] = [];
@@ -101,6 +102,8 @@ export function huffmanDecode(
   out: Uint8Array,
   outStart: number,
 ): number {
+  madeTree ??= codeTree();
+  const tree = madeTree;
   let at = start;
   let outEnd = outStart;
   let seen = 0;

@@ -6,7 +6,7 @@ import { compressEnvelope, encodeEnvelope } from "../envelope.ts";
 import { grpc } from "./grpc.ts";
 import type { Call, StreamProtocol, UnaryProtocol } from "./protocol.ts";
 
-const OK_TRAILER = trailerSerialize(new Headers(grpc.okTrailer as [string, string][]));
+const OK_TRAILER = Buffer.from(grpc.okTrailer.map(([name, value]) => `${name}: ${value}\r\n`).join(""));
 const OK_TRAILER_ENVELOPE = encodeEnvelope(OK_TRAILER, trailerFlag);
 
 export const grpcWeb: UnaryProtocol & StreamProtocol = {

@@ -6,15 +6,21 @@ const SHARED_LENGTHS_BYTES = 256;
 
 /** The response heads of one content type and compression. */
 export class ResponseHeads {
-  /** The initial headers of a response. Copying them for a handler is faster than creating them from fields. */
-  readonly header: Headers;
+  readonly #fields: Readonly<Record<string, string>>;
+  #header: Headers | undefined;
   /** The head of a response with status 200 and the initial headers. */
   readonly #head: ResponseHead;
   readonly #withLength: (ResponseHead | undefined)[] = [];
 
-  constructor(fields: Record<string, string>) {
-    this.header = new Headers(fields);
-    this.#head = freeze([...this.header]);
+  constructor(fields: Readonly<Record<string, string>>) {
+    this.#fields = fields;
+    this.#head = freeze(fields);
+  }
+
+  /** The initial headers of a response. Copying them for a handler is faster than creating them from fields. */
+  get header(): Headers {
+    this.#header ??= new Headers(this.#fields);
+    return this.#header;
   }
 
   /**
@@ -29,14 +35,16 @@ export class ResponseHeads {
   withLength(length: number): ResponseHead {
     const shared = this.#withLength[length];
     if (shared !== undefined) return shared;
-    const header = new Headers(this.header);
-    header.set("content-length", String(length));
-    const head = freeze([...header]);
+    const head = freeze({ ...this.#fields, "content-length": String(length) });
     if (length < SHARED_LENGTHS_BYTES) this.#withLength[length] = head;
     return head;
   }
 }
 
-function freeze(fields: Field[]): ResponseHead {
-  return Object.freeze({ status: 200, fields: Object.freeze(fields) });
+/** Returns the head of a response with `fields` as Headers yields them: in lower case, sorted by name. */
+function freeze(fields: Readonly<Record<string, string>>): ResponseHead {
+  const sorted = Object.entries(fields)
+    .map(([name, value]): Field => [name.toLowerCase(), value])
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.freeze({ status: 200, fields: Object.freeze(sorted) });
 }

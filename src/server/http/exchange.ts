@@ -58,6 +58,8 @@ export interface RequestHead {
   readonly sentPath?: string;
   /** The fields in the order in which they were received. A repeated name has one entry for each value. */
   readonly fields: readonly Field[];
+  /** True if later requests may have the same object. Something that was derived from it may then be kept for them. */
+  readonly isShared?: boolean;
   /**
    * Returns what `fieldValue` returns for the fields, but does not create `fields`. Missing if `fields` exist from the
    * beginning. Use `requestField`.

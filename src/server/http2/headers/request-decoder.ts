@@ -40,7 +40,7 @@ export class RequestDecoder {
     const head = this.#decode(bytes, start, end);
     this.#changesTable = this.#hpack.tableVersion !== tableVersion;
     if (mayBeKnown && !this.#changesTable && typeof head === "object") {
-      this.#heads.offer(bytes, start, end, { tableVersion, head });
+      head.isShared = this.#heads.offer(bytes, start, end, { tableVersion, head });
     }
     return head;
   }

@@ -13,6 +13,8 @@ export class Http2RequestHead implements RequestHead {
   readonly contentLength: number;
   /** True if the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1). */
   readonly expectsContinue: boolean;
+  /** Set by RequestDecoder when it keeps the head. */
+  isShared = false;
   readonly #entries: readonly HeaderField[];
   #fields: readonly Field[] | undefined;
 

@@ -38,17 +38,18 @@ export class BytesCache<T> {
   }
 
   /**
-   * Offers a value for the bytes of the most recent `find`, which has returned undefined. The cache keeps the value if the
-   * same bytes were offered before. Copies of bytes that never return would cost more than the cache saves.
+   * Offers a value for the bytes of the most recent `find`, which has returned undefined. The cache keeps the value, and
+   * returns true, if the same bytes were offered before. Copies of bytes that never return would cost more than the cache saves.
    */
-  offer(bytes: Buffer, start: number, end: number, value: T): void {
-    if (end - start > this.#maxBytes) return;
+  offer(bytes: Buffer, start: number, end: number, value: T): boolean {
+    if (end - start > this.#maxBytes) return false;
     this.#entries ??= new Array(this.#slots).fill(undefined);
     this.#offered ??= new Int32Array(this.#slots);
     const slot = this.#hash & (this.#slots - 1);
-    if (this.#offered[slot] === this.#hash) {
-      this.#entries[slot] = { bytes: Buffer.from(bytes.subarray(start, end)), value };
-    } else this.#offered[slot] = this.#hash;
+    const isKept = this.#offered[slot] === this.#hash;
+    if (isKept) this.#entries[slot] = { bytes: Buffer.from(bytes.subarray(start, end)), value };
+    else this.#offered[slot] = this.#hash;
+    return isKept;
   }
 }
 

@@ -10,37 +10,18 @@ import type { Call, Negotiation, StreamNegotiation, UnaryNegotiation } from "./p
 /** The timeout of a call whose client has set none. */
 export const NO_TIMEOUT = Number.POSITIVE_INFINITY;
 
-/** The headers and the URL of a request head, which are created when first read. */
-class ParsedHead {
-  static readonly #heads = new WeakMap<RequestHead, ParsedHead>();
-  readonly #head: RequestHead;
-  #header: Headers | undefined;
-  #url: string | undefined;
+/** The headers of shared request heads. Copying them for a call costs less than parsing the fields. */
+const sharedHeaders = new WeakMap<RequestHead, Headers>();
 
-  constructor(head: RequestHead) {
-    this.#head = head;
+/** Returns new headers, which the handler may change. */
+function createHeaders(head: RequestHead): Headers {
+  if (!head.isShared) return new Headers(head.fields as [string, string][]);
+  let headers = sharedHeaders.get(head);
+  if (headers === undefined) {
+    headers = new Headers(head.fields as [string, string][]);
+    sharedHeaders.set(head, headers);
   }
-
-  /** Returns the same object for the same head, which requests may share. */
-  static of(head: RequestHead): ParsedHead {
-    let parsed = ParsedHead.#heads.get(head);
-    if (parsed === undefined) {
-      parsed = new ParsedHead(head);
-      ParsedHead.#heads.set(head, parsed);
-    }
-    return parsed;
-  }
-
-  /** Must be copied for a call, because handlers may change their headers. Copying costs less than parsing the fields. */
-  get header(): Headers {
-    this.#header ??= new Headers(this.#head.fields as [string, string][]);
-    return this.#header;
-  }
-
-  get url(): string {
-    this.#url ??= urlOf(this.#head);
-    return this.#url;
-  }
+  return new Headers(headers);
 }
 
 export class FastPathCall implements Call, HandlerContext {
@@ -90,10 +71,10 @@ export class FastPathCall implements Call, HandlerContext {
     return this.exchange.request.method;
   }
   get url() {
-    return ParsedHead.of(this.exchange.request).url;
+    return urlOf(this.exchange.request);
   }
   get requestHeader(): Headers {
-    this.#requestHeader ??= new Headers(ParsedHead.of(this.exchange.request).header);
+    this.#requestHeader ??= createHeaders(this.exchange.request);
     return this.#requestHeader;
   }
   get responseHeader(): Headers {

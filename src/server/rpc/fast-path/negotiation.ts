@@ -84,6 +84,8 @@ export class Negotiator {
   /** The formats by content-type of each method that was called, by path. */
   readonly #formats = new Map<string, ReadonlyMap<string | undefined, MethodFormat>>();
   readonly #shared: Shared;
+  /** The negotiations of shared request heads. */
+  readonly #ofShared = new WeakMap<RequestHead, AnyNegotiation | null>();
 
   /** Each method in one format keeps its negotiations for `maxKeptValues` values of accept-encoding. */
   constructor(methods: ReadonlyMap<string, UnaryMethod | StreamMethod>, maxKeptValues = MAX_KEPT_VALUES) {
@@ -93,6 +95,16 @@ export class Negotiator {
 
   /** Returns the negotiation of a call, or null if the call must be left to Connect's handlers. */
   negotiate(head: RequestHead): AnyNegotiation | null {
+    if (!head.isShared) return this.#negotiate(head);
+    let known = this.#ofShared.get(head);
+    if (known === undefined) {
+      known = this.#negotiate(head);
+      this.#ofShared.set(head, known);
+    }
+    return known;
+  }
+
+  #negotiate(head: RequestHead): AnyNegotiation | null {
     if (head.method === "POST") return this.#negotiatePost(head);
     return head.method === "GET" ? this.#negotiateGet(head) : null;
   }

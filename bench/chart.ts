@@ -31,6 +31,8 @@ type Charted = Pick<Results, "cells" | "date" | "machine" | "versions">;
 export function chart({ cells, date, machine, versions }: Charted): string {
   const rows = cells
     .filter(({ shape, method, wire }) => method === "Add" && shape === (wire.endsWith("HTTP/2") ? "4 x 16" : "64 x 1"))
+    // A short run may measure no CPU time, which has no place on a logarithmic axis.
+    .filter(({ cpuMicroseconds }) => cpuMicroseconds.median > 0)
     .sort((a, b) => a.cpuMicroseconds.median - b.cpuMicroseconds.median);
   const height = TOP + rows.length * ROW + 16;
   const [least, most] = [Math.min, Math.max].map((pick) =>

@@ -52,11 +52,18 @@ async function main(): Promise<number> {
 
   const measured = new Map<string, Measured>();
   const compared: ComparisonResult[] = [];
+  const failed: string[] = [];
   for (const group of groups(comparisons)) {
-    for (const result of await compare(group, command, cores, plan, measured)) {
-      compared.push(result);
-      console.log(`[${compared.length}/${comparisons.length}] ${comparisonLine(result)}`);
+    try {
+      const results = await compare(group, command, cores, plan, measured);
+      compared.push(...results);
+      console.log(results.map(comparisonLine).join("\n"));
+    } catch (error) {
+      // The other groups are still measured, but the run does not count as whole.
+      for (const { name } of group) absent[name] = (error as Error).message;
+      failed.push(...group.map(({ name }) => name));
     }
+    console.log(`${compared.length + failed.length} of ${comparisons.length} comparisons are done`);
   }
   const memory: Memory[] = [];
   for (const name of memoryPeers) {
@@ -84,12 +91,14 @@ async function main(): Promise<number> {
     memory,
     ...(start && { start }),
   };
-  const path = write(results, plan.whole);
-  if (plan.whole) writeSummary(path);
+  const whole = plan.whole && failed.length === 0;
+  const path = write(results, whole);
+  if (whole) writeSummary(path);
   console.log(`\n${report(results)}\n\nwritten to ${path}`);
   const limits = missed(results);
   if (limits !== "") console.error(`\n${limits}`);
-  return limits === "" ? 0 : 1;
+  if (failed.length > 0) console.error(`\n${["comparisons that failed:", ...failed].join("\n  ")}`);
+  return limits === "" && failed.length === 0 ? 0 : 1;
 }
 
 function listed(plan: Plan): string {

@@ -162,5 +162,6 @@ test("the chart has a dot for each cell of the default shape, the cheapest first
 });
 
 test("a chart of one cell or none has no invalid number", () => {
-  for (const cells of [[cell("grpc-go", 20)], []]) assert.doesNotMatch(chart({ ...RESULTS, cells }), /NaN|Infinity/);
+  for (const cells of [[cell("grpc-go", 20)], [cell("grpc-go", 0)], []])
+    assert.doesNotMatch(chart({ ...RESULTS, cells }), /NaN|Infinity/);
 });

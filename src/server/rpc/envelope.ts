@@ -8,12 +8,12 @@ import type { CallMemory } from "./call-memory.ts";
 /** One byte of flags, and the length of the message in four bytes. */
 export const ENVELOPE_PREFIX_BYTES = 5;
 
-/** Returns the length of a body of one envelope that begins with `start`. Returns 0 if `start` is too short. */
-export function envelopeBytes(start: Uint8Array): number {
-  if (start.length < ENVELOPE_PREFIX_BYTES) return 0;
+/** Returns the length of the envelope that begins at `at`, with its prefix. Returns 0 if `bytes` end before its message. */
+export function envelopeBytes(bytes: Uint8Array, at = 0): number {
+  if (bytes.length - at < ENVELOPE_PREFIX_BYTES) return 0;
   // A DataView would cost 50 ns a message.
-  const low = ((start[2] as number) << 16) | ((start[3] as number) << 8) | (start[4] as number);
-  return ENVELOPE_PREFIX_BYTES + (start[1] as number) * 2 ** 24 + low;
+  const low = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number);
+  return ENVELOPE_PREFIX_BYTES + (bytes[at + 1] as number) * 2 ** 24 + low;
 }
 
 /** Returns the message in a body, or undefined if the body is not exactly one envelope without flags. */

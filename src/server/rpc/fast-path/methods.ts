@@ -2,9 +2,14 @@
 import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext, type MethodImplSpec } from "@connectrpc/connect";
-import { createMethodSerializationLookup, type MethodSerializationLookup } from "@connectrpc/connect/protocol";
+import {
+  createMethodSerializationLookup,
+  limitSerialization,
+  type MethodSerializationLookup,
+} from "@connectrpc/connect/protocol";
 import type { ContextValuesOf, ProcedureOptions } from "../options.ts";
 import type { Procedure } from "../registrations.ts";
+import { createEncoder } from "./encoder.ts";
 
 export interface Method extends ProcedureOptions {
   readonly desc: DescMethod;
@@ -44,10 +49,9 @@ export function methodsOf(procedures: ReadonlyMap<string, Procedure>): Map<strin
 }
 
 function methodOf({ spec, options, handler, contextValues }: Procedure): UnaryMethod | StreamMethod {
-  const jsonOptions = { textEncoder: TEXT_ENCODER, ...options.jsonOptions };
   const method = {
     ...options,
-    serialization: createMethodSerializationLookup(spec.method, options.binaryOptions, jsonOptions, options),
+    serialization: serializationOf(spec.method, options),
     contextValues,
     protocolNames: handler.protocolNames,
   };
@@ -59,6 +63,16 @@ function methodOf({ spec, options, handler, contextValues }: Procedure): UnaryMe
     impl: spec.impl as UnaryMethod["impl"],
     hasNoSideEffects: spec.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
   };
+}
+
+function serializationOf(desc: DescMethod, options: ProcedureOptions): Method["serialization"] {
+  const { binaryOptions } = options;
+  const jsonOptions = { textEncoder: TEXT_ENCODER, ...options.jsonOptions };
+  const lookup = createMethodSerializationLookup(desc, binaryOptions, jsonOptions, options);
+  if (binaryOptions !== undefined) return lookup;
+  const { parse, serialize } = lookup.getO(true);
+  const binary = limitSerialization({ parse, serialize: createEncoder(desc.output, serialize) }, options);
+  return { getI: lookup.getI, getO: (isBinary) => (isBinary ? binary : lookup.getO(false)) };
 }
 
 function streamImpl(spec: Exclude<MethodImplSpec, { kind: "unary" }>): StreamImpl {

@@ -3,7 +3,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { appendBytes, NO_BUFFER } from "../../http/append-bytes.ts";
 import type { BodyReader } from "../../http/exchange.ts";
 import { noRoomForMessage } from "../call-errors.ts";
-import { ENVELOPE_PREFIX_BYTES } from "../envelope.ts";
+import { ENVELOPE_PREFIX_BYTES, envelopeBytes } from "../envelope.ts";
 import type { ErrorMapper } from "../error-mapper.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "../weigh.ts";
 import type { StreamCall } from "./call.ts";
@@ -124,9 +124,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     const bytes = this.#bytes;
     const at = this.#at;
     if (this.#end - at < ENVELOPE_PREFIX_BYTES) return undefined;
-    const length =
-      (bytes[at + 1] as number) * 0x1000000 +
-      (((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 8) | (bytes[at + 4] as number));
+    const length = envelopeBytes(bytes, at) - ENVELOPE_PREFIX_BYTES;
     const { method, input } = this.#call.negotiation;
     if (bytes[at] !== 0 || length > method.readMaxBytes) {
       this.#leave();

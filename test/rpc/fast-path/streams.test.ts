@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "../../gen/streams/v1/streams_pb.ts";
 import { HTTP_VERSIONS, type HttpVersion } from "../../support/http.ts";
@@ -16,6 +16,22 @@ const WAYS = [true, false].flatMap((fastPath) => HTTP_VERSIONS.map((http) => ({ 
 
 function transport(url: string, http: HttpVersion) {
   return createConnectTransport({ baseUrl: url, httpVersion: http === "HTTP/2" ? "2" : "1.1" });
+}
+
+/** Cancels a stream that does not end before `end` is called, and checks that its place in `callsInFlight` stays taken until then. */
+async function assertInFlight(client: Client<typeof Echo>, callsInFlight: number, end: () => void): Promise<void> {
+  const leave = new AbortController();
+  const left = Array.fromAsync(client.repeat({ value: "left" }, { signal: leave.signal }));
+  await sleep(20);
+  leave.abort();
+  await assert.rejects(left, { code: Code.Canceled });
+  await sleep(20);
+  const next = () => Array.fromAsync(client.repeat({ value: "next" }, { timeoutMs: 30 }));
+  const rejected = await next().catch((error: ConnectError) => error.code);
+  assert.equal(rejected === Code.Unavailable, callsInFlight === 1, `the next stream ended with ${rejected}`);
+  end();
+  await turns();
+  assert.deepEqual(await next(), []);
 }
 
 /** Yields "first", and then waits for `end`. */
@@ -130,6 +146,58 @@ for (const { fastPath, http } of WAYS) {
     assert.equal(ran, 0);
     assert.deepEqual(await repeat({}), ["a"]);
   });
+
+  test(`a request gate that throws an error without a promise rejects a stream ${way}`, async (t) => {
+    const { url } = await startServer(t, {
+      fastPath,
+      routes: echoRoutes(
+        { repeat: async function* () {} },
+        {
+          requestGate() {
+            throw new ConnectError("shut", Code.PermissionDenied);
+          },
+        },
+      ),
+    });
+    const repeat = Array.fromAsync(createClient(Echo, transport(url, http)).repeat({ value: "a" }));
+    await assert.rejects(repeat, { code: Code.PermissionDenied, rawMessage: "shut" });
+    await turns(); // An unhandled rejection would fail the test.
+  });
+
+  for (const callsInFlight of [1, Number.POSITIVE_INFINITY]) {
+    const outcome = callsInFlight === 1 ? "is in flight until then" : "does not count without callsInFlight";
+
+    test(`a stream whose client leaves before its gate ends ${outcome} ${way}`, async (t) => {
+      const gate = Promise.withResolvers<void>();
+      const { url } = await startServer(t, {
+        fastPath,
+        limits: { callsInFlight },
+        routes: echoRoutes({ repeat: async function* () {} }, { requestGate: () => gate.promise }),
+      });
+      await assertInFlight(createClient(Echo, transport(url, http)), callsInFlight, gate.resolve);
+    });
+
+    if (!fastPath) continue; // Connect's handlers do not wait for the clean-up.
+    test(`a stream whose client leaves before its handler has cleaned up ${outcome} ${way}`, async (t) => {
+      const cleanedUp = Promise.withResolvers<void>();
+      const { url } = await startServer(t, {
+        fastPath,
+        limits: { callsInFlight },
+        routes: echoRoutes({
+          async *repeat(request, { signal }) {
+            try {
+              if (request.value === "next") return;
+              await once(signal, "abort");
+              yield request;
+            } finally {
+              if (request.value !== "next") await cleanedUp.promise;
+            }
+          },
+        }),
+      });
+      await assertInFlight(createClient(Echo, transport(url, http)), callsInFlight, cleanedUp.resolve);
+    });
+  }
 
   test(`an exception of a stream is logged, and its client gets "internal error" ${way}`, async (t) => {
     const { url, log } = await startServer(t, {

@@ -75,7 +75,7 @@ export class Streams {
     let intercepted: StreamResponse | undefined;
     try {
       createValues(call);
-      await passGate(call);
+      await this.#passGate(call);
       const { impl, interceptors } = call.negotiation.method;
       const requests = new RequestMessages(call, this.#errors);
       if (interceptors.length > 0) intercepted = await interceptStream(call, requests, interceptors);
@@ -110,14 +110,19 @@ export class Streams {
         await stop(messages);
         return envelope;
       }
-      start(call);
+      try {
+        start(call);
+      } catch (error) {
+        await stop(messages);
+        throw error;
+      }
       const written = exchange.write(envelope);
       if (written === undefined) continue;
       await written;
       // Keeps the handler of a cancelled call from creating the next message.
       if (call.isCancelled) break;
     }
-    void stop(messages);
+    await stop(messages);
     return undefined;
   }
 
@@ -134,19 +139,31 @@ export class Streams {
     }
   }
 
+  /**
+   * Runs the request gate. Rejects if the gate does, or if the call ends first. In that case the gate still counts as in
+   * flight until it ends, so that clients that leave cannot start any number of gates.
+   */
+  async #passGate(call: StreamCall): Promise<void> {
+    if (call.hasEnded) throw call.signal.reason;
+    const passed = call.negotiation.method.requestGate?.(call);
+    if (passed === undefined) return;
+    const { promise, reject } = Promise.withResolvers<never>();
+    call.onEnded = () => {
+      this.#inFlight.reserve(1);
+      const release = (): void => this.#inFlight.release(1);
+      passed.then(release, release);
+      reject(call.signal.reason);
+    };
+    try {
+      await Promise.race([passed, promise]);
+    } finally {
+      call.onEnded = undefined;
+    }
+  }
+
   #fromHandler(call: StreamCall, error: unknown): ConnectError {
     return this.#errors.toConnectError(error, call, call.abortReason);
   }
-}
-
-/** Runs the request gate. Rejects if the gate does, or if the call ends first. */
-async function passGate(call: StreamCall): Promise<void> {
-  if (call.hasEnded) throw call.signal.reason;
-  const gate = call.negotiation.method.requestGate;
-  if (gate === undefined) return;
-  const { promise, reject } = Promise.withResolvers<never>();
-  call.onEnded = () => reject(call.signal.reason);
-  await Promise.race([gate(call), promise]);
 }
 
 /** Sends the head of the response, if it was not sent before. */

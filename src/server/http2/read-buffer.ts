@@ -11,11 +11,15 @@ const [BUFFER, CALLBACK] = ["kBuffer", "kBufferCb"].map((name) =>
   Object.getOwnPropertySymbols(new Socket()).find(({ description }) => description === name),
 );
 
+interface Handle {
+  readonly constructor: { readonly name: string };
+  /** The handle below TLS. */
+  readonly _parent?: Handle | null;
+  useUserBuffer?(buffer: Uint8Array): void;
+}
+
 interface Private {
-  readonly _handle?: {
-    useUserBuffer?(buffer: Uint8Array): void;
-    readonly constructor: { readonly name: string };
-  } | null;
+  readonly _handle?: Handle | null;
   [field: symbol]: unknown;
 }
 
@@ -36,7 +40,8 @@ export class ReadBuffer {
     const { _handle: handle } = fields;
     if (BUFFER === undefined || CALLBACK === undefined || handle?.useUserBuffer === undefined) return;
     // The chunks of another stream, such as one in memory, may come while the handler of a chunk writes to that stream.
-    if (handle.constructor.name !== "TCP" && handle.constructor.name !== "Pipe") return;
+    const { name } = (handle._parent ?? handle).constructor;
+    if (name !== "TCP" && name !== "Pipe") return;
     const buffer = this.#buffer;
     fields[BUFFER] = buffer;
     fields[CALLBACK] = (bytes: number): void => onChunk(buffer.subarray(0, bytes));

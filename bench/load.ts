@@ -22,22 +22,25 @@ export interface Latency {
 
 /** Makes `calls` calls as fast as the server responds. Rejects if a call fails. */
 export async function load(cell: Cell, authority: string, calls: number): Promise<LoadResult> {
-  const output = await run("-n", String(calls), "-client", cell.client, ...loadArgs(cell), authority);
+  const output = await run(cell, "-n", String(calls), "-client", cell.client, ...loadArgs(cell), authority);
   return parseLoad(output, calls);
 }
 
 /** Measures the latency at `rate` calls per second for `seconds`, after a second of warm-up. Rejects if a call fails. */
 export async function loadAtRate(cell: Cell, authority: string, rate: number, seconds: number): Promise<Latency> {
   const calls = rate * (seconds + 1);
-  const output = await run("-n", String(calls), "-rate", String(rate), ...loadArgs(cell), authority);
+  const output = await run(cell, "-n", String(calls), "-rate", String(rate), ...loadArgs(cell), authority);
   parseLoad(output, calls);
   const { p50, p99 } = JSON.parse(output);
   return { p50, p99 };
 }
 
-/** Builds the load generator, and returns its path. Throws Absent if Go is not installed, or if the build fails. */
-export function loadGenerator(): string {
-  return buildGo("load");
+/**
+ * Builds the load generator with a client, and returns its path. Throws Absent if Go is not installed, or if the build
+ * fails. The client of grpc-go takes minutes to build for the first time.
+ */
+export function loadGenerator(client: Cell["client"]): string {
+  return client === "raw" ? buildGo("load", { generate: false }) : buildGo("load", { tags: "grpcgo" });
 }
 
 function loadArgs({ method, wire, tls, connections, streams, messages, size, heads }: Cell): string[] {
@@ -57,7 +60,7 @@ export function parseLoad(output: string, calls: number): LoadResult {
   return { calls, messages, seconds };
 }
 
-async function run(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(loadGenerator(), args, { timeout: 300_000 });
+async function run({ client }: Cell, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(loadGenerator(client), args, { timeout: 300_000 });
   return stdout;
 }

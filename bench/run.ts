@@ -116,15 +116,15 @@ function planOrExit(): Plan | undefined {
 }
 
 /**
- * Builds the load generator and every server of the plan. In the result, `absent` has the reason why a server is left
- * out. Throws Absent if the load generator cannot be built.
+ * Builds the load generators and every server of the plan. In the result, `absent` has the reason why a server is left
+ * out. Throws Absent if a load generator cannot be built.
  */
 function prepare({ comparisons, memory }: Plan) {
   const commands = new Map<PeerName, readonly string[]>();
   const versions: Record<string, string> = {};
   const absent: Record<string, string> = {};
   console.log("prepare the load generator");
-  loadGenerator();
+  for (const client of ["raw", "grpc-go"] as const) loadGenerator(client);
   versions["load generator (golang.org/x/net)"] = goVersion("golang.org/x/net");
   versions["grpc-go's client"] = goVersion("google.golang.org/grpc");
   for (const name of new Set([...memory, ...cellsOf(comparisons).map(({ server }) => server)])) {

@@ -44,20 +44,25 @@ export function output(
 }
 
 /** Programs of the Go module that this process has built. */
-const built = new Set<string>();
+const built = new Map<string, string>();
 
 /**
- * Builds a program of the Go module, once, and returns its path. Throws Absent if Go is not installed, or if the build
- * fails.
+ * Builds a program of the Go module with tags, once, and returns its path. A program that imports the contracts needs
+ * `generate`. Throws Absent if Go is not installed, or if the build fails.
  */
-export function buildGo(name: string): string {
-  if (!built.has(name)) {
-    const go = find("go", "install Go");
-    output([find("buf", "run npm ci"), "generate"], GO_MODULE);
-    output([go, "build", "-o", `${BUILD}/`, `./${name}`], GO_MODULE);
-    built.add(name);
-  }
-  return join(BUILD, name);
+export function buildGo(
+  name: string,
+  { tags = "", generate = true }: { tags?: string; generate?: boolean } = {},
+): string {
+  const key = name + tags;
+  const known = built.get(key);
+  if (known !== undefined) return known;
+  const go = find("go", "install Go");
+  const path = join(BUILD, key);
+  if (generate) output([find("buf", "run npm ci"), "generate"], GO_MODULE);
+  output([go, "build", "-tags", tags, "-o", path, `./${name}`], GO_MODULE);
+  built.set(key, path);
+  return path;
 }
 
 /** Returns the version of a module that the Go module requires. Throws Absent if Go is not installed. */

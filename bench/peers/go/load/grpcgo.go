@@ -1,3 +1,5 @@
+//go:build grpcgo
+
 package main
 
 import (
@@ -157,4 +159,8 @@ func check(err error, right bool) error {
 		return fmt.Errorf("the call returned something else than expected")
 	}
 	return err
+}
+
+func init() {
+	dialers["grpc-go"] = dialGrpcGo
 }

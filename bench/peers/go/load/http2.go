@@ -7,8 +7,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 const (
@@ -87,12 +85,12 @@ func dialHTTP2(w *work) (client, error) {
 	}
 	c.wake = sync.NewCond(&c.mutex)
 	if length := len(w.message); w.sends == 1 && length <= maxFrameSize {
-		c.request = append(appendFrame(nil, length, http2.FrameData, http2.FlagDataEndStream, 0), w.message...)
+		c.request = append(appendFrame(nil, length, frameData, flagEndStream, 0), w.message...)
 	}
 	c.out = append(c.out, preface...)
-	c.out = appendFrame(c.out, 12, http2.FrameSettings, 0, 0)
-	c.out = appendSetting(c.out, http2.SettingEnablePush, 0)
-	c.out = appendSetting(c.out, http2.SettingInitialWindowSize, streamWindow)
+	c.out = appendFrame(c.out, 12, frameSettings, 0, 0)
+	c.out = appendSetting(c.out, settingEnablePush, 0)
+	c.out = appendSetting(c.out, settingInitialWindowSize, streamWindow)
 	c.out = appendWindowUpdate(c.out, 0, connectionWindow-initialWindow)
 	return c, nil
 }
@@ -181,7 +179,7 @@ func (c *connection) call() {
 	}
 	start := len(c.out)
 	c.out = c.encoder.append(append(c.out, make([]byte, frameHeader)...))
-	appendFrame(c.out[:start], len(c.out)-start-frameHeader, http2.FrameHeaders, http2.FlagHeadersEndHeaders, s.id)
+	appendFrame(c.out[:start], len(c.out)-start-frameHeader, frameHeaders, flagEndHeaders, s.id)
 	if length := len(c.message); len(c.request) > 0 && len(c.sending) == 0 && length <= min(c.window, s.window) {
 		c.window -= length
 		s.ends = true
@@ -230,11 +228,11 @@ func (c *connection) data() {
 		if s.sent == c.sends {
 			length = 0
 		}
-		var flags http2.Flags
+		var set flags
 		if s.sent == c.sends || c.sends == 1 && s.at+length == len(c.message) {
-			flags, s.ends = http2.FlagDataEndStream, true
+			set, s.ends = flagEndStream, true
 		}
-		c.out = appendFrame(c.out, length, http2.FrameData, flags, s.id)
+		c.out = appendFrame(c.out, length, frameData, set, s.id)
 		if length > 0 {
 			c.out = append(c.out, c.message[s.at:s.at+length]...)
 			s.at += length
@@ -248,17 +246,4 @@ func (c *connection) data() {
 		c.queue(s)
 	}
 	c.sending = append(c.sending[:0], c.sending[turn:]...)
-}
-
-func appendFrame(to []byte, length int, kind http2.FrameType, flags http2.Flags, id uint32) []byte {
-	to = binary.BigEndian.AppendUint32(to, uint32(length)<<8|uint32(kind))
-	return binary.BigEndian.AppendUint32(append(to, byte(flags)), id)
-}
-
-func appendSetting(to []byte, id http2.SettingID, value uint32) []byte {
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(to, uint16(id)), value)
-}
-
-func appendWindowUpdate(to []byte, id uint32, increment int) []byte {
-	return binary.BigEndian.AppendUint32(appendFrame(to, 4, http2.FrameWindowUpdate, 0, id), uint32(increment))
 }

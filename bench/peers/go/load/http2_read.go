@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"golang.org/x/net/http2"
 )
 
 // frames handles the complete frames in `from`, and returns how many bytes they have.
@@ -22,7 +20,7 @@ func (c *connection) frames(from []byte) (int, error) {
 			break
 		}
 		id := binary.BigEndian.Uint32(from[at+5:]) & (1<<31 - 1)
-		if err := c.frame(http2.FrameType(word&0xff), http2.Flags(from[at+4]), id, from[at+frameHeader:end]); err != nil {
+		if err := c.frame(frameType(word&0xff), flags(from[at+4]), id, from[at+frameHeader:end]); err != nil {
 			return 0, err
 		}
 		at = end
@@ -30,19 +28,19 @@ func (c *connection) frames(from []byte) (int, error) {
 	return at, nil
 }
 
-func (c *connection) frame(kind http2.FrameType, flags http2.Flags, id uint32, payload []byte) error {
+func (c *connection) frame(kind frameType, set flags, id uint32, payload []byte) error {
 	switch kind {
-	case http2.FrameData:
-		return c.onData(id, flags, payload)
-	case http2.FrameHeaders, http2.FrameContinuation:
-		return c.onHeaders(kind, id, flags, payload)
-	case http2.FrameSettings:
-		return c.onSettings(flags, payload)
-	case http2.FramePing:
-		if !flags.Has(http2.FlagPingAck) {
-			c.out = append(appendFrame(c.out, 8, http2.FramePing, http2.FlagPingAck, 0), payload...)
+	case frameData:
+		return c.onData(id, set, payload)
+	case frameHeaders, frameContinuation:
+		return c.onHeaders(kind, id, set, payload)
+	case frameSettings:
+		return c.onSettings(set, payload)
+	case framePing:
+		if !set.has(flagAck) {
+			c.out = append(appendFrame(c.out, 8, framePing, flagAck, 0), payload...)
 		}
-	case http2.FrameWindowUpdate:
+	case frameWindowUpdate:
 		increment := int(binary.BigEndian.Uint32(payload))
 		if id == 0 {
 			c.window += increment
@@ -50,33 +48,31 @@ func (c *connection) frame(kind http2.FrameType, flags http2.Flags, id uint32, p
 			s.window += increment
 			c.queue(s)
 		}
-	case http2.FrameRSTStream:
+	case frameReset:
 		if c.streams[id] != nil {
-			return fmt.Errorf("stream %d: the server reset it: %v", id, http2.ErrCode(binary.BigEndian.Uint32(payload)))
+			return fmt.Errorf("stream %d: the server reset it with the error code %d", id, binary.BigEndian.Uint32(payload))
 		}
-	case http2.FrameGoAway:
-		return fmt.Errorf("the server sent GOAWAY: %v %q", http2.ErrCode(binary.BigEndian.Uint32(payload[4:])), payload[8:])
-	case http2.FramePushPromise:
+	case frameGoAway:
+		return fmt.Errorf("the server sent GOAWAY with the error code %d: %q", binary.BigEndian.Uint32(payload[4:]), payload[8:])
+	case framePush:
 		return errors.New("the server sent PUSH_PROMISE")
 	}
 	return nil
 }
 
-func (c *connection) onSettings(flags http2.Flags, payload []byte) error {
-	if flags.Has(http2.FlagSettingsAck) {
+func (c *connection) onSettings(set flags, payload []byte) error {
+	if set.has(flagAck) {
 		return nil
 	}
-	c.out = appendFrame(c.out, 0, http2.FrameSettings, http2.FlagSettingsAck, 0)
+	c.out = appendFrame(c.out, 0, frameSettings, flagAck, 0)
 	for ; len(payload) >= 6; payload = payload[6:] {
 		value := int(binary.BigEndian.Uint32(payload[2:]))
-		switch http2.SettingID(binary.BigEndian.Uint16(payload)) {
-		case http2.SettingHeaderTableSize:
+		switch settingID(binary.BigEndian.Uint16(payload)) {
+		case settingHeaderTableSize:
 			c.encoder.setMaxSize(value)
-		case http2.SettingMaxConcurrentStreams:
+		case settingMaxConcurrentStreams:
 			c.maxStreams = value
-		case http2.SettingMaxFrameSize:
-			// grpc-go's client keeps frames at 16 KiB.
-		case http2.SettingInitialWindowSize:
+		case settingInitialWindowSize:
 			for _, s := range c.streams {
 				s.window += value - c.initialWindow
 				c.queue(s)
@@ -87,28 +83,28 @@ func (c *connection) onSettings(flags http2.Flags, payload []byte) error {
 	return nil
 }
 
-func (c *connection) onHeaders(kind http2.FrameType, id uint32, flags http2.Flags, payload []byte) error {
+func (c *connection) onHeaders(kind frameType, id uint32, set flags, payload []byte) error {
 	s := c.streams[id]
 	if s == nil {
 		return fmt.Errorf("read HEADERS of stream %d: it has no call", id)
 	}
-	if kind == http2.FrameHeaders {
+	if kind == frameHeaders {
 		padding := 0
-		if flags.Has(http2.FlagHeadersPadded) {
+		if set.has(flagPadded) {
 			padding, payload = int(payload[0]), payload[1:]
 		}
-		if flags.Has(http2.FlagHeadersPriority) {
+		if set.has(flagPriority) {
 			payload = payload[5:]
 		}
 		payload = payload[:len(payload)-padding]
 		// The flag is of HEADERS only, but the block ends with the last CONTINUATION.
-		s.done = flags.Has(http2.FlagHeadersEndStream)
+		s.done = set.has(flagEndStream)
 	}
-	if !flags.Has(http2.FlagHeadersEndHeaders) || len(c.block) > 0 {
+	if !set.has(flagEndHeaders) || len(c.block) > 0 {
 		c.block = append(c.block, payload...)
 		payload = c.block
 	}
-	if !flags.Has(http2.FlagHeadersEndHeaders) {
+	if !set.has(flagEndHeaders) {
 		return nil
 	}
 	read, err := c.decoder.decode(payload)
@@ -130,14 +126,14 @@ func (c *connection) onHeaders(kind http2.FrameType, id uint32, flags http2.Flag
 	return nil
 }
 
-func (c *connection) onData(id uint32, flags http2.Flags, payload []byte) error {
+func (c *connection) onData(id uint32, set flags, payload []byte) error {
 	s := c.streams[id]
 	if s == nil {
 		return fmt.Errorf("read DATA of stream %d: it has no call", id)
 	}
 	c.used += len(payload)
 	s.used += len(payload)
-	if flags.Has(http2.FlagDataPadded) {
+	if set.has(flagPadded) {
 		payload = payload[1 : len(payload)-int(payload[0])]
 	}
 	completed, err := s.body.add(&c.plan, payload)
@@ -152,7 +148,7 @@ func (c *connection) onData(id uint32, flags http2.Flags, payload []byte) error 
 		c.out = appendWindowUpdate(c.out, 0, c.used)
 		c.used = 0
 	}
-	if flags.Has(http2.FlagDataEndStream) {
+	if set.has(flagEndStream) {
 		s.done = true
 		return c.end(s)
 	}

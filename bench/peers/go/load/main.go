@@ -66,10 +66,11 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	dial := dialHTTP2
-	if o.client == "grpc-go" {
-		dial = dialGrpcGo
-	} else if o.http == 1 {
+	dial := dialers[o.client]
+	if dial == nil {
+		return fmt.Errorf("load by the client %q: this program was built without it", o.client)
+	}
+	if o.client == "raw" && o.http == 1 {
 		dial = dialHTTP1
 	}
 	since := time.Now()
@@ -98,6 +99,9 @@ func run(o options) error {
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
+
+// dialers open connections, by the name of a client. The one of grpc-go is compiled with the tag grpcgo.
+var dialers = map[string]func(*work) (client, error){"raw": dialHTTP2}
 
 // client is one connection.
 type client interface {

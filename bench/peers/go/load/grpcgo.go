@@ -55,7 +55,7 @@ func (g *grpcGo) run() error {
 	var group sync.WaitGroup
 	for range g.streams {
 		group.Go(func() {
-			for _, more := g.take(); more; _, more = g.take() {
+			for g.take() {
 				if err := g.call(); err != nil {
 					g.fail(err)
 				}

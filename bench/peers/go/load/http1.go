@@ -40,7 +40,7 @@ func (h *http1) run() error {
 		var since time.Time
 		if h.rate > 0 {
 			since = <-h.due
-		} else if _, more := h.take(); !more {
+		} else if !h.take() {
 			return nil
 		}
 		if err := h.request(); err != nil {

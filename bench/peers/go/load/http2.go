@@ -145,7 +145,7 @@ func (c *connection) begin() error {
 
 // next starts the next call, if one is left.
 func (c *connection) next() {
-	if _, more := c.take(); more {
+	if c.take() {
 		c.call()
 	}
 }

@@ -123,10 +123,9 @@ type work struct {
 	begun     time.Time
 }
 
-// take returns the number of the next call, from 1, or false if there are no more.
-func (w *work) take() (int64, bool) {
-	n := w.started.Add(1)
-	return n, n <= w.calls
+// take returns true if another call may start.
+func (w *work) take() bool {
+	return w.started.Add(1) <= w.calls
 }
 
 // done counts a call that ended well. A call of the first second at a rate is a warm-up.

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { test } from "node:test";
 import type { Interceptor } from "@connectrpc/connect";
+import { PassedAuthorities } from "../../src/server/http/host-check.ts";
 import { createServer } from "../../src/server/server.ts";
 import { envelope } from "../support/cells.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
@@ -182,4 +183,29 @@ test("a server that listens beyond loopback serves every host by default", async
   } finally {
     await server.close({ delayMs: 0, idleMs: 0 });
   }
+});
+
+test("a client that names many hosts fills no memory, and costs others one check in 64 of its requests", () => {
+  for (const [max, isForgotten] of [
+    [undefined, true],
+    [Number.POSITIVE_INFINITY, false],
+  ] as const) {
+    const passed = new PassedAuthorities(max);
+    passed.add("first.localhost");
+    let checks = 0;
+    for (let i = 0; i < 6_400; i++) {
+      passed.add(`${i}.localhost`);
+      if (passed.has("localhost")) continue;
+      checks++;
+      passed.add("localhost");
+    }
+    assert.ok(checks <= 6_400 / 62, `${checks} checks`);
+    assert.equal(passed.has("first.localhost"), !isForgotten);
+  }
+});
+
+test("an authority that is longer than a name of DNS is checked each time", () => {
+  const passed = new PassedAuthorities();
+  passed.add("a".repeat(261));
+  assert.ok(!passed.has("a".repeat(261)));
 });

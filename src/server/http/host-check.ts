@@ -22,11 +22,38 @@ export interface HostCheckOptions {
   readonly onRefused: (authority: string) => void;
 }
 
+/** The default number of authorities that are remembered. */
+const MAX_REMEMBERED = 64;
+/** The length of the longest authority that is remembered: a name of DNS and a port. */
+const MAX_REMEMBERED_LENGTH = 260;
+
+/**
+ * Authorities that have passed the check, because parsing one costs 1 µs. Forgets all when full: clients that send many
+ * cost the others one check for each `max` of theirs, and no memory.
+ */
+export class PassedAuthorities {
+  readonly #max: number;
+  readonly #authorities = new Set<string>();
+
+  constructor(max = MAX_REMEMBERED) {
+    this.#max = max;
+  }
+
+  has(authority: string): boolean {
+    return this.#authorities.has(authority);
+  }
+
+  add(authority: string): void {
+    if (authority.length > MAX_REMEMBERED_LENGTH) return;
+    if (this.#authorities.size >= this.#max) this.#authorities.clear();
+    this.#authorities.add(authority);
+  }
+}
+
 export class HostCheck {
   readonly #options: HostCheckOptions;
   readonly #allowed: readonly string[];
-  /** The most recently allowed authority. Most requests have the same one, and parsing it costs 1 µs. */
-  #lastAuthority: string | undefined;
+  readonly #passed = new PassedAuthorities();
 
   /** Throws TypeError if an allowed host is invalid. */
   constructor(options: HostCheckOptions) {
@@ -46,7 +73,7 @@ export class HostCheck {
   passes(exchange: Exchange): boolean {
     const { request } = exchange;
     const { authority, httpVersion, path } = request;
-    if (authority === this.#lastAuthority) return true;
+    if (this.#passed.has(authority)) return true;
     const host = hostOf(authority);
     if (host === undefined) {
       // HTTP/2 clients may send any text as :authority. Health checkers of gRPC send the name of a cluster.
@@ -55,7 +82,7 @@ export class HostCheck {
       return false;
     }
     if (LOOPBACK.test(host) || this.#allowed.some((allowed) => matches(host, allowed))) {
-      this.#lastAuthority = authority;
+      this.#passed.add(authority);
       return true;
     }
     if (this.#options.isProbe(path) || !mayBeBrowser(request) || this.#hasAllowedOrigin(request)) return true;

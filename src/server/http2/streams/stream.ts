@@ -162,7 +162,12 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
 
   #deliver(done: Buffering[1], bytes: Uint8Array = this.#body?.take() ?? EMPTY_BYTES): void {
     this.#buffering = undefined;
-    this.#call(() => done(bytes, this));
+    // Not by #call, which would need a closure.
+    try {
+      done(bytes, this);
+    } catch (error) {
+      this.#host.handlerThrew(this, error);
+    }
   }
 
   #call(callback: (exchange: Exchange) => void): void {

@@ -18,20 +18,30 @@ function transport(url: string, http: HttpVersion) {
   return createConnectTransport({ baseUrl: url, httpVersion: http === "HTTP/2" ? "2" : "1.1" });
 }
 
-/** Cancels a stream that does not end before `end` is called, and checks that its place in `callsInFlight` stays taken until then. */
-async function assertInFlight(client: Client<typeof Echo>, callsInFlight: number, end: () => void): Promise<void> {
-  const leave = new AbortController();
-  const left = Array.fromAsync(client.repeat({ value: "left" }, { signal: leave.signal }));
-  await sleep(20);
-  leave.abort();
-  await assert.rejects(left, { code: Code.Canceled });
-  await sleep(20);
-  const next = () => Array.fromAsync(client.repeat({ value: "next" }, { timeoutMs: 30 }));
-  const rejected = await next().catch((error: ConnectError) => error.code);
-  assert.equal(rejected === Code.Unavailable, callsInFlight === 1, `the next stream ended with ${rejected}`);
-  end();
-  await turns();
-  assert.deepEqual(await next(), []);
+/** A stream that begins and then does not end before `end` is called. */
+class Unended {
+  readonly begun: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly ended: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  run(): Promise<void> {
+    this.begun.resolve();
+    return this.ended.promise;
+  }
+
+  /** Leaves the stream, and checks that it counts in `callsInFlight` until it ends. */
+  async leave(client: Client<typeof Echo>, callsInFlight: number): Promise<void> {
+    const leave = new AbortController();
+    const left = Array.fromAsync(client.repeat({ value: "left" }, { signal: leave.signal }));
+    await this.begun.promise;
+    leave.abort();
+    await assert.rejects(left, { code: Code.Canceled });
+    await sleep(20);
+    const code = await Array.fromAsync(client.repeat({ value: "next" }, { timeoutMs: 30 })).catch(({ code }) => code);
+    assert.equal(code === Code.Unavailable, callsInFlight === 1, `the next stream ended with ${code}`);
+    this.ended.resolve();
+    await sleep(5);
+    assert.deepEqual(await Array.fromAsync(client.repeat({ value: "next" })), []);
+  }
 }
 
 /** Yields "first", and then waits for `end`. */
@@ -168,18 +178,18 @@ for (const { fastPath, http } of WAYS) {
     const outcome = callsInFlight === 1 ? "is in flight until then" : "does not count without callsInFlight";
 
     test(`a stream whose client leaves before its gate ends ${outcome} ${way}`, async (t) => {
-      const gate = Promise.withResolvers<void>();
+      const gate = new Unended();
       const { url } = await startServer(t, {
         fastPath,
         limits: { callsInFlight },
-        routes: echoRoutes({ repeat: async function* () {} }, { requestGate: () => gate.promise }),
+        routes: echoRoutes({ repeat: async function* () {} }, { requestGate: () => gate.run() }),
       });
-      await assertInFlight(createClient(Echo, transport(url, http)), callsInFlight, gate.resolve);
+      await gate.leave(createClient(Echo, transport(url, http)), callsInFlight);
     });
 
     if (!fastPath) continue; // Connect's handlers do not wait for the clean-up.
     test(`a stream whose client leaves before its handler has cleaned up ${outcome} ${way}`, async (t) => {
-      const cleanedUp = Promise.withResolvers<void>();
+      const cleanUp = new Unended();
       const { url } = await startServer(t, {
         fastPath,
         limits: { callsInFlight },
@@ -187,15 +197,16 @@ for (const { fastPath, http } of WAYS) {
           async *repeat(request, { signal }) {
             try {
               if (request.value === "next") return;
+              cleanUp.begun.resolve();
               await once(signal, "abort");
               yield request;
             } finally {
-              if (request.value !== "next") await cleanedUp.promise;
+              if (request.value !== "next") await cleanUp.run();
             }
           },
         }),
       });
-      await assertInFlight(createClient(Echo, transport(url, http)), callsInFlight, cleanedUp.resolve);
+      await cleanUp.leave(createClient(Echo, transport(url, http)), callsInFlight);
     });
   }
 

@@ -1,11 +1,19 @@
 /** The methods that the fast path can run: their implementations, codecs and options. */
-import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type Message,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext, type MethodImplSpec } from "@connectrpc/connect";
 import {
   createMethodSerializationLookup,
   limitSerialization,
   type MethodSerializationLookup,
+  type Serialization,
 } from "@connectrpc/connect/protocol";
 import type { ContextValuesOf, ProcedureOptions } from "../options.ts";
 import type { Procedure } from "../registrations.ts";
@@ -40,9 +48,6 @@ export type StreamImpl = (
   context: HandlerContext,
 ) => AsyncIterable<object> | Promise<AsyncIterable<object>>;
 
-/** Encodes JSON text at an eighth of the cost of TextEncoder, which Connect uses by default. */
-const TEXT_ENCODER = { encode: (text: string) => Buffer.from(text) };
-
 /** Returns the methods of the procedures, by path. */
 export function methodsOf(procedures: ReadonlyMap<string, Procedure>): Map<string, UnaryMethod | StreamMethod> {
   return new Map([...procedures].map(([path, procedure]) => [path, methodOf(procedure)]));
@@ -66,13 +71,31 @@ function methodOf({ spec, options, handler, contextValues }: Procedure): UnaryMe
 }
 
 function serializationOf(desc: DescMethod, options: ProcedureOptions): Method["serialization"] {
-  const { binaryOptions } = options;
-  const jsonOptions = { textEncoder: TEXT_ENCODER, ...options.jsonOptions };
+  const { binaryOptions, jsonOptions } = options;
   const lookup = createMethodSerializationLookup(desc, binaryOptions, jsonOptions, options);
-  if (binaryOptions !== undefined) return lookup;
+  const json = jsonOutput(desc.output, lookup.getO(false), options);
   const { parse, serialize } = lookup.getO(true);
-  const binary = limitSerialization({ parse, serialize: createEncoder(desc.output, serialize) }, options);
-  return { getI: lookup.getI, getO: (isBinary) => (isBinary ? binary : lookup.getO(false)) };
+  const binary =
+    binaryOptions === undefined
+      ? limitSerialization({ parse, serialize: createEncoder(desc.output, serialize) }, options)
+      : lookup.getO(true);
+  return { getI: lookup.getI, getO: (isBinary) => (isBinary ? binary : json) };
+}
+
+/** Encodes JSON text by Buffer, at an eighth of the cost of `serialize`, which is Connect's and uses TextEncoder. */
+function jsonOutput(
+  desc: DescMessage,
+  { parse, serialize }: Serialization<Message>,
+  options: ProcedureOptions,
+): Serialization<Message> {
+  function encode(message: Message): Uint8Array<ArrayBuffer> {
+    try {
+      return Buffer.from(toJsonString(desc, message, options.jsonOptions));
+    } catch {
+      return serialize(message); // throws Connect's error
+    }
+  }
+  return limitSerialization({ parse, serialize: encode }, options);
 }
 
 function streamImpl(spec: Exclude<MethodImplSpec, { kind: "unary" }>): StreamImpl {

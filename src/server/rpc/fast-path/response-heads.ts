@@ -11,10 +11,14 @@ export class ResponseHeads {
   /** The head of a response with status 200 and the initial headers. */
   readonly #head: ResponseHead;
   readonly #withLength: (ResponseHead | undefined)[] = [];
+  /** The length of the most recent longer body. */
+  #recentLength = -1;
+  /** The head for `#recentLength`, which is kept from the second body on. */
+  #recent: ResponseHead | undefined;
 
   constructor(fields: Readonly<Record<string, string>>) {
     this.#fields = fields;
-    this.#head = freeze(fields);
+    this.#head = frozen(sorted(fields));
   }
 
   /** The initial headers of a response. Copying them for a handler is faster than creating them from fields. */
@@ -33,18 +37,29 @@ export class ResponseHeads {
 
   /** Returns the head of a response with status 200, the initial headers and a content-length of `length`. */
   withLength(length: number): ResponseHead {
-    const shared = this.#withLength[length];
+    const shared = length === this.#recentLength ? this.#recent : this.#withLength[length];
     if (shared !== undefined) return shared;
-    const head = freeze({ ...this.#fields, "content-length": String(length) });
+    const fields = sorted({ ...this.#fields, "content-length": String(length) });
+    // To keep the encoded form of a head that is used once would cost more than to encode it.
+    if (length >= SHARED_LENGTHS_BYTES && length !== this.#recentLength) {
+      this.#recentLength = length;
+      this.#recent = undefined;
+      return { status: 200, fields };
+    }
+    const head = frozen(fields);
     if (length < SHARED_LENGTHS_BYTES) this.#withLength[length] = head;
+    else this.#recent = head;
     return head;
   }
 }
 
-/** Returns the head of a response with `fields` as Headers yields them: in lower case, sorted by name. */
-function freeze(fields: Readonly<Record<string, string>>): ResponseHead {
-  const sorted = Object.entries(fields)
+/** Returns fields as Headers yields them: in lower case, sorted by name. */
+function sorted(fields: Readonly<Record<string, string>>): Field[] {
+  return Object.entries(fields)
     .map(([name, value]): Field => [name.toLowerCase(), value])
     .sort(([one], [other]) => (one < other ? -1 : 1));
-  return Object.freeze({ status: 200, fields: Object.freeze(sorted) });
+}
+
+function frozen(fields: Field[]): ResponseHead {
+  return Object.freeze({ status: 200, fields: Object.freeze(fields) });
 }

@@ -18,6 +18,7 @@ import {
   settings,
   windowUpdate,
 } from "../../http2/support/frames.ts";
+import { envelope } from "../../support/cells.ts";
 import type { Attack, Target } from "../support/attack.ts";
 
 const off = Infinity;
@@ -361,6 +362,14 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
     uncut: ANSWERED,
   },
   {
+    name: "handlers of server streams left running for reset streams",
+    limits: { resetsPerSecond: off, controlFramesPerSecond: off },
+    off: resets,
+    run: flood(10_000, (i) => Buffer.concat([stuckStream(1 + 2 * i), ...resetEarlier(i)]), Buffer.alloc(0)),
+    cut: CALM,
+    uncut: ANSWERED,
+  },
+  {
     name: "thousands of streams at once",
     limits: { resetsPerSecond: off },
     off: { concurrentStreams: off },
@@ -377,6 +386,17 @@ const ATTACKS: readonly Omit<Attack, "http">[] = [
 ];
 
 export const HTTP2_ATTACKS: readonly Attack[] = ATTACKS.map((attack) => ({ ...attack, http: "2" }));
+
+/** Returns a call of Repeat, whose handler does not end. */
+function stuckStream(id: number): Buffer {
+  const body = envelope(Buffer.from('"1 times stuck"'));
+  return Buffer.concat([post(id, "application/grpc+json", "/fixture.Echo/Repeat"), data(id, body)]);
+}
+
+/** Returns the reset of a stream of a flood whose handler runs already. */
+function resetEarlier(i: number): Buffer[] {
+  return i < 50 ? [] : [rstStream(1 + 2 * (i - 50))];
+}
 
 /** Returns a request with more fields than fit in one frame. */
 function wide(id: number, fields: readonly (readonly [string, string])[]): Buffer[] {

@@ -28,6 +28,7 @@ export function createEncoder(desc: DescMessage, toBinary: Encoder): Encoder {
   if (!isSupported(desc, new Set())) return toBinary;
   const write = writerOf(desc, new Map());
   return (message) => {
+    if (message.$unknown !== undefined) return toBinary(message);
     let bytes: Uint8Array<ArrayBuffer>;
     try {
       write(shared, message as unknown as Values);

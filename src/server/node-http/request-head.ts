@@ -1,13 +1,22 @@
-/** Converts the heads of Node requests. Clients repeat their requests, so equal heads in a row share one object. */
+/**
+ * Converts the heads of Node requests. Clients repeat their requests, so equal heads in a row share one object, and other
+ * heads share equal fields.
+ */
 import type { IncomingMessage } from "node:http";
 import { type Field, fieldValue, type RequestHead } from "../http/exchange.ts";
 
 /** The properties of a Node request that determine its head. */
 type Source = Pick<IncomingMessage, "httpVersion" | "method" | "url" | "rawHeaders"> & { readonly isSecure: boolean };
 
+interface Known {
+  readonly source: Source;
+  readonly path: string | undefined;
+  readonly head: RequestHead;
+}
+
 /** Creates the heads of the requests of one or several servers. */
 export class NodeRequestHeads {
-  #last: { readonly source: Source; readonly path: string | undefined; readonly head: RequestHead } | undefined;
+  #last: Known | undefined;
 
   /**
    * Returns the head of a request: the object of the previous request, if their heads are equal. `isSecure` is true for
@@ -17,7 +26,7 @@ export class NodeRequestHeads {
   of(req: IncomingMessage, isSecure: boolean, path?: string): RequestHead {
     const last = this.#last;
     if (last?.path === path && last?.source.isSecure === isSecure && isEqual(last.source, req)) return last.head;
-    const sent = requestHead(req, isSecure);
+    const sent = requestHead(req, isSecure, last);
     const head = path === undefined ? sent : { ...sent, path, sentPath: sent.path };
     const { httpVersion, method, url, rawHeaders } = req;
     this.#last = { source: { httpVersion, method, url, rawHeaders, isSecure }, path, head };
@@ -34,11 +43,11 @@ function isEqual(one: Source, other: IncomingMessage): boolean {
   return true;
 }
 
-function requestHead(req: IncomingMessage, isSecure: boolean): RequestHead {
-  const fields = fieldsOf(req.rawHeaders);
+function requestHead(req: IncomingMessage, isSecure: boolean, last: Known | undefined): RequestHead {
+  const fields = fieldsOf(req.rawHeaders, last);
   const target = req.url ?? "";
   // A target in absolute form overrides Host (RFC 9112, 3.2.2).
-  const [, host, path] = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? [];
+  const [, host, path] = target.startsWith("/") ? [] : (/^https?:\/\/([^/?#]*)([^#]*)/i.exec(target) ?? []);
   const { authority, scheme } = req as { authority?: string; scheme?: string }; // only of node:http2
   // HTTP/1.0 permits requests without Host (RFC 9112, 3.2). They are served like requests to localhost.
   const defaultHost = req.httpVersion === "1.0" ? "localhost" : "";
@@ -52,12 +61,21 @@ function requestHead(req: IncomingMessage, isSecure: boolean): RequestHead {
   };
 }
 
-/** Returns the fields in Node's flat list of names and values, without the pseudo-header fields of HTTP/2. */
-function fieldsOf(raw: readonly string[]): Field[] {
+/**
+ * Returns the fields in Node's flat list of names and values, without the pseudo-header fields of HTTP/2, which come
+ * first. Reuses the names and the fields of `last` that are at the same place.
+ */
+function fieldsOf(raw: readonly string[], last: Known | undefined): Field[] {
+  const lastRaw = last?.source.rawHeaders ?? [];
+  const lastFields = last?.head.fields ?? [];
+  const pseudoFields = lastRaw.length / 2 - lastFields.length;
   const fields: Field[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as string;
-    if (!name.startsWith(":")) fields.push([name.toLowerCase(), raw[i + 1] as string]);
+    const value = raw[i + 1] as string;
+    const known = name === lastRaw[i] ? lastFields[i / 2 - pseudoFields] : undefined;
+    if (known !== undefined) fields.push(known[1] === value ? known : [known[0], value]);
+    else if (!name.startsWith(":")) fields.push([name.toLowerCase(), value]);
   }
   return fields;
 }

@@ -21,6 +21,7 @@ import { Health } from "../../gen/health/v1/health_pb.ts";
 import { type NodeAdapterOptions, type NodeHandler, nodeAdapter } from "../../src/server/adapters/node-adapter.ts";
 import { peerKey } from "../../src/server/rpc/context-values.ts";
 import { callRoutes } from "../support/call-service.ts";
+import { envelope } from "../support/cells.ts";
 import { send } from "../support/http.ts";
 import { NODE_SERVER_NAMES, type NodeServerName, startAdapter, startNodeServer } from "../support/node-server.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
@@ -567,6 +568,33 @@ test("middleware that replaces writeHead sees the headers of the response", asyn
   const { headers } = await send("HTTP/1.1", authority, JSON_CALL);
   assert.deepEqual([headers["x-seen"], headers["content-type"]], ["application/json", "application/json"]);
 });
+
+for (const [path, type] of [
+  ["Say", "application/json"],
+  ["Join", "application/connect+json"],
+]) {
+  test(`a request of ${path} that middleware has paused is read`, async (t) => {
+    const adapter = nodeAdapter({
+      routes: echoRoutes({
+        say: (request) => request,
+        async join(requests) {
+          const [first] = await Array.fromAsync(requests);
+          return first ?? {};
+        },
+      }),
+    });
+    const { authority } = await startNodeServer(t, "http.createServer", async (req, res) => {
+      req.pause();
+      await turn();
+      adapter(req, res);
+    });
+    const message = Buffer.from('"hello"');
+    const body = path === "Say" ? message : envelope(message);
+    const headers = { "content-type": type as string };
+    const response = await send("HTTP/1.1", authority, { path: `/fixture.Echo/${path}`, headers, body });
+    assert.match(response.body.toString(), /"hello"/);
+  });
+}
 
 test("a client that has disconnected before the adapter is called gets no handler", async (t) => {
   let calls = 0;

@@ -18,7 +18,7 @@ export class NodeBodyReader implements BodyReader {
   constructor(req: IncomingMessage, onReadable: () => void) {
     this.#req = req;
     this.#onReadable = onReadable;
-    req.on("data", this.#onData).on("end", onReadable);
+    req.on("data", this.#onData).on("end", onReadable).resume(); // middleware may have paused the request
   }
 
   get isComplete(): boolean {

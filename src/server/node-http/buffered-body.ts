@@ -41,6 +41,7 @@ export class BufferedBody {
     this.#over = over;
     req.on("data", this.#onData);
     req.on("end", () => this.#ended());
+    req.resume(); // middleware may have paused the request
   }
 
   /** Stops buffering and releases the memory of the body. From then on, only `bodyReceived` is called. */

@@ -1,5 +1,4 @@
 /** Finds flags that npm took for itself because they stood before `--`, as in `npm run client --json 1 2`. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -45,7 +44,7 @@ function readNpmrcFiles(env: Env): string {
 
 function readIfPresent(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
   } catch {
     return ""; // npm could not read it either; few machines have all three files
   }

@@ -1,5 +1,4 @@
 /** Makes the line that `--version` prints. */
-import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
@@ -23,7 +22,7 @@ function nearestPackage(folder: string): string | undefined {
 
 function readPackage(path: string): { readonly name?: unknown; readonly version?: unknown } {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) ?? {};
+    return JSON.parse(process.getBuiltinModule("node:fs").readFileSync(path, "utf8")) ?? {};
   } catch {
     return {}; // the line is for people, and a program without a readable package.json has a version of Node, too
   }
@@ -32,7 +31,7 @@ function readPackage(path: string): { readonly name?: unknown; readonly version?
 /** Follows the links of npm, which links a program in `node_modules/.bin` to its script. */
 function realPath(script: string): string {
   try {
-    return realpathSync(script);
+    return process.getBuiltinModule("node:fs").realpathSync(script);
   } catch {
     return script; // such as the script "[eval]" of some loaders
   }

@@ -9,7 +9,7 @@ import { MAIN, type RunningProcess, startProcess } from "../support/process.ts";
 const REPORT = `data:text/javascript,${encodeURIComponent(`
   process.on("SIGUSR2", () => console.error("loaded: " + process.moduleLoadList.join()));
 `)}`;
-const COSTLY = ["internal/deps/undici/undici", "http2", "tls", "zlib", "crypto"];
+const COSTLY = ["internal/deps/undici/undici", "http2", "tls", "zlib", "crypto", "internal/fs/streams"];
 
 test("the start and a first plain call load no module of Node that only other calls need", async (t) => {
   const server = await startProcess(t, "node", "--import", REPORT, MAIN, "--port", "0");

@@ -1,6 +1,5 @@
 /** Reads a small file without blocking the process, even if it is a pipe, a device or on a slow network disk. */
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface ReadBounds {
@@ -32,7 +31,8 @@ export async function boundedRead(path: string, { maxBytes, ms }: ReadBounds): P
 
 async function readAll(path: string, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
   // Without O_NONBLOCK, opening a pipe would wait for its writer in a thread, and would keep the process from exiting.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const { constants, promises } = process.getBuiltinModule("node:fs");
+  const file = await promises.open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     return await readOpen(file, maxBytes, signal);
   } finally {

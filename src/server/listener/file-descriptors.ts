@@ -1,5 +1,6 @@
 /** Logs when no file descriptor is left. Node then closes each new connection without reporting an error. */
-import { closeSync, openSync, readFileSync } from "node:fs";
+
+const { closeSync, openSync, readFileSync } = process.getBuiltinModule("node:fs");
 
 /** The interval between checks. A check takes about 10 us. */
 const CHECK_MS = 1_000;

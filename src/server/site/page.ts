@@ -1,5 +1,4 @@
 /** The page for browsers: index.html at "/" and its files, all read once into memory. */
-import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { type Exchange, fieldValue, type Handler, pathWithoutQuery } from "../http/exchange.ts";
 import { respondText } from "../http/responses.ts";
@@ -64,7 +63,7 @@ export function readPage(folder: string): Page | undefined {
 
 function namesIn(folder: string): string[] {
   try {
-    return readdirSync(folder);
+    return process.getBuiltinModule("node:fs").readdirSync(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
@@ -73,6 +72,7 @@ function namesIn(folder: string): string[] {
 
 /** Reads a file in its codings. Returns a function that prepares their heads at its first call, because ETags need node:crypto. */
 function readCodings(folder: string, name: string, names: ReadonlySet<string>): () => readonly Coding[] {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
   const bodies = (Object.entries(CODINGS) as [Coding["name"], string][])
     .filter(([, suffix]) => names.has(name + suffix))
     .map(([coding, suffix]) => [coding, readFileSync(join(folder, name + suffix))] as const);

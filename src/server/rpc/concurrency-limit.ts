@@ -19,6 +19,8 @@ export class ConcurrencyLimit {
   readonly #exempt: { readonly unary: Budget; readonly streams: Budget };
   /** The budget that each call in flight is counted in. */
   readonly #budgets = new WeakMap<ContextValues, Budget>();
+  /** The request gates of streams that have returned a promise. */
+  readonly #gates = new WeakMap<ContextValues, Promise<void>>();
 
   /**
    * `inFlight` counts streams and the running handlers of unary calls. Three other counts have the same limit: unary
@@ -60,20 +62,27 @@ export class ConcurrencyLimit {
 
   /**
    * Returns a gate that runs `gate`, and counts it as a running handler while its promise is pending. The gate of a
-   * stream is not counted here, because `requestGate` has counted the stream.
+   * stream is not counted here, because `requestGate` has counted the stream, which counts until the gate has ended.
    */
   countGate(gate: RequestGate): RequestGate {
     return (context) => {
       const passed = gate(context);
-      if (passed === undefined || context.method.methodKind !== "unary") return passed;
+      if (passed === undefined) return passed;
+      if (context.method.methodKind !== "unary") {
+        this.#gates.set(context.values, passed);
+        return passed;
+      }
       this.#inFlight.reserve(1);
       return passed.finally(() => this.#inFlight.release(1));
     };
   }
 
-  /** Stops counting a call. Does nothing if `requestGate` did not count it. */
+  /** Stops counting a call, when its gate has ended. Does nothing if `requestGate` did not count the call. */
   onCallEnded(values: ContextValues): void {
-    this.#budgets.get(values)?.release(1);
+    const release = (): void => this.#budgets.get(values)?.release(1);
+    const gate = this.#gates.get(values);
+    if (gate === undefined) release();
+    else gate.then(release, release);
   }
 
   #throwIfFull({ service, method }: Pick<HandlerContext, "service" | "method">, budget: Budget): void {

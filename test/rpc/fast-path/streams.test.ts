@@ -28,13 +28,14 @@ class Unended {
     return this.ended.promise;
   }
 
-  /** Leaves the stream, and checks that it counts in `callsInFlight` until it ends. */
-  async leave(client: Client<typeof Echo>, callsInFlight: number): Promise<void> {
+  /** Leaves the stream or lets it time out, and checks that it counts in `callsInFlight` until it ends. */
+  async leave(client: Client<typeof Echo>, callsInFlight: number, timesOut = false): Promise<void> {
     const leave = new AbortController();
-    const left = Array.fromAsync(client.repeat({ value: "left" }, { signal: leave.signal }));
+    const options = timesOut ? { headers: { "connect-timeout-ms": "300" } } : { signal: leave.signal };
+    const left = Array.fromAsync(client.repeat({ value: "left" }, options));
     await this.begun.promise;
-    leave.abort();
-    await assert.rejects(left, { code: Code.Canceled });
+    if (!timesOut) leave.abort();
+    await assert.rejects(left, { code: timesOut ? Code.DeadlineExceeded : Code.Canceled });
     await sleep(20);
     const timeoutMs = callsInFlight === 1 ? 10_000 : 30;
     const code = await Array.fromAsync(client.repeat({ value: "next" }, { timeoutMs })).catch(({ code }) => code);
@@ -178,15 +179,18 @@ for (const { fastPath, http } of WAYS) {
   for (const callsInFlight of [1, Number.POSITIVE_INFINITY]) {
     const outcome = callsInFlight === 1 ? "is in flight until then" : "does not count without callsInFlight";
 
-    test(`a stream whose client leaves before its gate ends ${outcome} ${way}`, async (t) => {
-      const gate = new Unended();
-      const { url } = await startServer(t, {
-        fastPath,
-        limits: { callsInFlight },
-        routes: echoRoutes({ repeat: async function* () {} }, { requestGate: () => gate.run() }),
+    for (const timesOut of [false, true]) {
+      const end = timesOut ? "that times out" : "whose client leaves";
+      test(`a stream ${end} before its gate ends ${outcome} ${way}`, async (t) => {
+        const gate = new Unended();
+        const { url } = await startServer(t, {
+          fastPath,
+          limits: { callsInFlight },
+          routes: echoRoutes({ repeat: async function* () {} }, { requestGate: () => gate.run() }),
+        });
+        await gate.leave(createClient(Echo, transport(url, http)), callsInFlight, timesOut);
       });
-      await gate.leave(createClient(Echo, transport(url, http)), callsInFlight);
-    });
+    }
 
     if (!fastPath) continue; // Connect's handlers do not wait for the clean-up.
     test(`a stream whose client leaves before its handler has cleaned up ${outcome} ${way}`, async (t) => {

@@ -120,7 +120,7 @@ export class SendQueue {
 
 /** Frees the memory of bytes that nothing uses any more, by detaching their ArrayBuffer. */
 export function freeMemory({ buffer, byteLength }: Uint8Array): void {
-  // The encoder of messages leaves buffers of up to twice the size.
+  // `toBinary` of protobuf-es, which some messages need, leaves buffers of up to twice the size.
   countBuffers(byteLength * 2);
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

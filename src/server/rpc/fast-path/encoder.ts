@@ -15,7 +15,7 @@ type WriteField = (writer: BinaryWriter, message: Values) => void;
 type WriteValue = (writer: BinaryWriter, value: unknown) => void;
 
 /** A writer whose buffer has grown above this size is not used again. */
-const MAX_KEPT_BYTES = 65_536;
+const MAX_KEPT_BYTES = 262_144;
 
 /** The writer of all encoders, which no two use at the same time. It keeps its buffer. */
 let shared = new BinaryWriter();

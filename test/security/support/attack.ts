@@ -77,7 +77,7 @@ const UNBOUND_SETTINGS_MS = 60_000;
 /** Milliseconds in which a limit must have stopped the attack. */
 const BOUND_MS = 20_000;
 /** Maximum of the memory after an attack, divided by that before. */
-const TOLERANCE = 1.05;
+const TOLERANCE = 1.06;
 
 /** Tries the attack with its limit off. */
 export async function tryWithoutLimit(victim: Victim, attack: Attack): Promise<void> {

@@ -121,10 +121,11 @@ for (const { fastPath, http } of WAYS) {
     assert.deepEqual(seen.map(String), expected);
     await turns(5);
     // Neither call is in flight any more.
-    for await (const { value } of client.repeat({ value: "b" })) {
-      assert.equal(value, "b");
-      break;
-    }
+    const last = new AbortController();
+    const again = client.repeat({ value: "b" }, { signal: last.signal })[Symbol.asyncIterator]();
+    assert.equal((await again.next()).value?.value, "b");
+    last.abort();
+    await assert.rejects(again.next(), { code: Code.Canceled });
   });
 
   test(`a request gate rejects a stream before its handler runs, and a deadline ends a gate that waits ${way}`, async (t) => {

@@ -219,3 +219,16 @@ test("a body whose length is announced takes at most eight times the bytes that 
   for (let id = 1; id < 200; id += 2) harness.send(headers(id, POST, 0), data(id, Buffer.alloc(10), 0));
   assert.equal(harness.server.buffered.used, 100 * 80);
 });
+
+test("bytes that a reader takes have no room for those that were announced", () => {
+  let taken: Uint8Array | undefined;
+  const harness = Harness.settled((exchange) => {
+    const reader = exchange.readBody(() => {
+      taken = reader.take();
+    });
+  });
+  harness.send(headers(1, [...POST, ["content-length", "1000000"]], 0), data(1, Buffer.alloc(16_000), 0));
+  assert.equal(taken?.length, 16_000);
+  // Small buffers are parts of a pool of 64 KiB. Eight times the bytes would be 128 KB.
+  assert.ok((taken?.buffer.byteLength ?? 0) < 100_000, `${taken?.buffer.byteLength} bytes are kept alive`);
+});

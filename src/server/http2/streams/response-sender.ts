@@ -9,6 +9,18 @@ import type { ResponseBlock, ResponseEncoder } from "../headers/response-encoder
 /** The field block of ":status: 100". */
 const CONTINUE_BLOCK = Uint8Array.of(0x08, 0x03, 0x31, 0x30, 0x30);
 
+/** The progress of the handler with its response. */
+export const Progress = {
+  /** The response has not begun. */
+  Pending: 0,
+  /** The head was sent. */
+  Started: 1,
+  /** The handler has completed the response or reset the stream. */
+  Complete: 2,
+  /** The stream ended, and the handler is still running. */
+  Cancelled: 3,
+} as const;
+
 /** A stream that carries a response. */
 export interface RespondingStream extends BaseStream {
   readonly request: { readonly method: string };

@@ -16,22 +16,10 @@ import { ErrorCode } from "../frames/types.ts";
 import type { Http2RequestHead } from "../headers/request-head.ts";
 import { EarlyStream, type EarlyStreamOwner } from "./early-streams.ts";
 import { type BodyStream, RequestBody } from "./request-body.ts";
-import type { RespondingStream } from "./response-sender.ts";
+import { Progress, type RespondingStream } from "./response-sender.ts";
 import type { StreamHost } from "./stream-host.ts";
 
 type Buffering = Parameters<Exchange["bufferBody"]>;
-
-/** The progress of the handler with its response. */
-const Progress = {
-  /** The response has not begun. */
-  Pending: 0,
-  /** The head was sent. */
-  Started: 1,
-  /** The handler has completed the response or reset the stream. */
-  Complete: 2,
-  /** The stream ended, and the handler is still running. */
-  Cancelled: 3,
-} as const;
 
 export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStreamOwner, RespondingStream {
   readonly request: Http2RequestHead;
@@ -108,7 +96,9 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   }
 
   expectedBytes(start: Uint8Array): number {
-    return Math.max(0, this.request.contentLength, this.#buffering?.[3]?.(start) ?? 0);
+    // A reader takes the bytes as they come, so room for later ones would only waste memory.
+    if (this.#buffering === undefined) return 0;
+    return Math.max(0, this.request.contentLength, this.#buffering[3]?.(start) ?? 0);
   }
 
   /** Receives a piece of the body. Returns NoError, or the code of the stream error (5.4.2). */
@@ -162,9 +152,8 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
 
   #deliver(done: Buffering[1], bytes: Uint8Array = this.#body?.take() ?? EMPTY_BYTES): void {
     this.#buffering = undefined;
-    // Not by #call, which would need a closure.
     try {
-      done(bytes, this);
+      done(bytes, this); // not by #call, which would need a closure
     } catch (error) {
       this.#host.handlerThrew(this, error);
     }

@@ -25,6 +25,11 @@ export class ResponseWriter {
   #queuedBytes = 0;
   /** The functions to call when the client can receive more. Undefined until the first write waits for that. */
   #waiting: (() => void)[] | undefined;
+  /** The pieces that the next write to Node has. */
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  /** Resolves when the client can receive more. Undefined if it can, as far as is known. */
+  #drain: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(res: ServerResponse, connection: NodeConnection) {
@@ -94,10 +99,34 @@ export class ResponseWriter {
    * closed.
    */
   write(piece: Uint8Array): Promise<void> | undefined {
-    if (piece.length > PIECE_BYTES) return this.#writeInPieces(piece);
-    if (this.#isClosed || this.#res.write(piece)) return undefined;
-    this.#queue(piece.length);
-    return this.#drained().then(() => this.#release(piece.length));
+    if (this.#isClosed) return undefined;
+    if (piece.length > PIECE_BYTES) {
+      this.#writeHeld();
+      return this.#writeInPieces(piece);
+    }
+    // Pieces are held until the end of the tick, because each write to Node costs more than its piece. In an adapter, the
+    // middleware of an application may flush each piece.
+    const { isExclusive } = this.#connection;
+    if (isExclusive && this.#held.length === 0) process.nextTick(() => this.#writeHeld());
+    this.#held.push(piece);
+    this.#heldBytes += piece.length;
+    if (!isExclusive || this.#heldBytes >= PIECE_BYTES) this.#writeHeld();
+    return this.#drain;
+  }
+
+  #writeHeld(): void {
+    const { length: count } = this.#held;
+    if (count === 0) return;
+    const bytes = count === 1 ? (this.#held[0] as Uint8Array) : Buffer.concat(this.#held, this.#heldBytes);
+    this.#held = [];
+    this.#heldBytes = 0;
+    if (this.#isClosed || this.#res.write(bytes)) return;
+    this.#queue(bytes.length);
+    const drain = this.#drained().then(() => {
+      this.#release(bytes.length);
+      if (this.#drain === drain) this.#drain = undefined;
+    });
+    this.#drain = drain;
   }
 
   /**
@@ -115,6 +144,7 @@ export class ResponseWriter {
    * written already.
    */
   end(body?: string): void {
+    this.#writeHeld();
     this.#res.end(body, "latin1");
     if (body === undefined) return;
     // The body waits if earlier pipelined responses are not complete, or if the client does not read.

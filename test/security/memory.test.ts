@@ -63,7 +63,7 @@ const ATTACKS: readonly MemoryAttack[] = [
   {
     name: "bodies of 65 KB that do not end",
     http: "2",
-    connections: 40,
+    connections: 80,
     run: (connect) => {
       const body = Buffer.alloc(16_000, " ");
       const streams = Array.from({ length: STREAMS }, (_, i) => {

@@ -13,6 +13,8 @@ const BOMB_BYTES = 50 << 20;
 const DEEP = 2_000_000;
 /** Bytes of memory that a bomb of 50 MB may cost the server. */
 const FLAT_BYTES = 25 << 20;
+/** Bytes of memory that a stream of 200 MB may cost the server, with the garbage of Connect's handlers. */
+const FLAT_STREAM_BYTES = 50 << 20;
 
 type Http = Attack["http"];
 
@@ -29,12 +31,12 @@ async function code(target: Target, cell: Cell, rest: Omit<Call, "path">): Promi
 }
 
 /** Returns the code of the call, and the memory that the server used for it. */
-async function weighed(target: Target, run: () => Promise<string>): Promise<string> {
+async function weighed(target: Target, run: () => Promise<string>, flatBytes = FLAT_BYTES): Promise<string> {
   let seen = "";
   const growth = await target.growth(async () => {
     seen = await run();
   });
-  return `${seen}, ${growth < FLAT_BYTES ? "flat" : "grown"}`;
+  return `${seen}, ${growth < flatBytes ? "flat" : "grown"}`;
 }
 
 /** Returns a message with `size` zeros in an unknown field. */
@@ -190,19 +192,23 @@ function overBoth(http: Http): readonly Omit<Attack, "http">[] {
       limits: { readRateMs: 200 },
       off: { readBytesPerSecond: 0 },
       run: (target) =>
-        weighed(target, async () => {
-          const request = envelope(Buffer.from('"5000 times large 10000"'));
-          const path = "/fixture.Echo/Repeat";
-          const peer = await target.connect();
-          if (http === "1.1") {
-            const head = call(request.length)
-              .replace(SAY, path)
-              .replace("application/json", "application/connect+json");
-            peer.send(head, request);
-          } else peer.send(HANDSHAKE, post(1, "application/grpc+json", path), data(1, request));
-          peer.socket.pause();
-          return target.dropped(peer);
-        }),
+        weighed(
+          target,
+          async () => {
+            const request = envelope(Buffer.from('"20000 times large 10000"'));
+            const path = "/fixture.Echo/Repeat";
+            const peer = await target.connect();
+            if (http === "1.1") {
+              const head = call(request.length)
+                .replace(SAY, path)
+                .replace("application/json", "application/connect+json");
+              peer.send(head, request);
+            } else peer.send(HANDSHAKE, post(1, "application/grpc+json", path), data(1, request));
+            peer.socket.pause();
+            return target.dropped(peer);
+          },
+          FLAT_STREAM_BYTES,
+        ),
       cut: /^dropped, flat$/,
       uncut: /^held, /,
     },

@@ -138,13 +138,19 @@ export class FastPathCall implements Call, HandlerContext {
     this.#abort?.abort(reason);
   }
 
-  /** Ends the call when it is cancelled, or at a shutdown. */
-  protected listen(): void {
+  /** Ends the call when it is cancelled, or at a shutdown. Only the first call has an effect. */
+  listen(): void {
+    if (this.#onShutdown !== undefined) return;
     const shutdown = this.negotiation.method.shutdownSignal;
     this.#onShutdown = () => this.end(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);
-    this.exchange.onCancelled = () => this.end(callCancelled());
+    this.exchange.onCancelled = () => this.cancel();
+  }
+
+  /** Ends the call because its exchange is cancelled. */
+  protected cancel(): void {
+    this.end(callCancelled());
   }
 }
 
@@ -166,7 +172,6 @@ export class StreamCall extends FastPathCall implements DeadlineEntry<StreamCall
   requests: { close(): void } | undefined;
   /** Called once, when the call ends. */
   onEnded: (() => void) | undefined;
-  #isListening = false;
 
   override end(reason: unknown): void {
     if (this.hasEnded) return;
@@ -174,15 +179,9 @@ export class StreamCall extends FastPathCall implements DeadlineEntry<StreamCall
     this.onEnded?.();
   }
 
-  /** Ends the call when it is cancelled, or at a shutdown. */
-  override listen(): void {
-    if (this.#isListening) return;
-    this.#isListening = true;
-    super.listen();
-    this.exchange.onCancelled = () => {
-      this.isCancelled = true;
-      this.end(callCancelled());
-    };
+  protected override cancel(): void {
+    this.isCancelled = true;
+    super.cancel();
   }
 }
 

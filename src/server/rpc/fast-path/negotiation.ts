@@ -52,8 +52,8 @@ const GRPC_FORMATS: Formats = [
 ];
 
 /**
- * The formats of each kind of method by the content-type of a POST. Calls with other spellings, such as upper case, are left to Connect's
- * handlers.
+ * The formats of each kind of method by the content-type of a POST. Calls with other spellings, such as upper case, are
+ * left to Connect's handlers.
  */
 const FORMATS: Readonly<Record<"unary" | "stream", Formats>> = {
   unary: [...GRPC_FORMATS, ["application/proto", CONNECT_PROTO], ["application/json", CONNECT_JSON]],

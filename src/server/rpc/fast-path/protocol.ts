@@ -47,8 +47,8 @@ export interface StreamProtocol extends Protocol {
   /** The flag of the final envelope; undefined if streams end by trailers. */
   readonly endFlag: number | undefined;
   /**
-   * Returns the final envelope of a response, or undefined if the response ends by trailers. `error` is undefined after a success. Returns
-   * a promise if the envelope is compressed.
+   * Returns the final envelope of a response, or undefined if the response ends by trailers. `error` is undefined after a
+   * success. Returns a promise if the envelope is compressed.
    */
   endEnvelope(call: Call, error: ConnectError | undefined): Piece | Promise<Piece> | undefined;
   /** Returns the HTTP trailers of a response. `error` is undefined after a success. */

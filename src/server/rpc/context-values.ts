@@ -1,6 +1,7 @@
 /** The values of Connect's context for interceptors and handlers: the client of the call, and those of the application. */
 import { type ContextKey, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { Exchange, Peer } from "../http/exchange.ts";
+import { requestHeaders } from "./request-headers.ts";
 
 /**
  * The key of the client: `request.contextValues.get(peerKey)` in an interceptor, `context.values.get(peerKey)` in a
@@ -43,7 +44,7 @@ export class CallRequest {
   }
   /** The header fields, which belong to the caller. */
   get headers(): Headers {
-    this.#headers ??= new Headers(this.#exchange.request.fields as [string, string][]);
+    this.#headers ??= requestHeaders(this.#exchange.request);
     return this.#headers;
   }
   /** The client of the connection. */

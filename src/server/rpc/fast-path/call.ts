@@ -1,28 +1,15 @@
 /** Calls on the fast path, and the contexts of their handlers. Headers, values and signal are created when first read. */
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
-import type { Exchange, RequestHead } from "../../http/exchange.ts";
+import type { Exchange } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
 import { peerValues } from "../context-values.ts";
 import type { DeadlineEntry } from "../deadlines.ts";
+import { requestHeaders } from "../request-headers.ts";
 import type { Call, Negotiation, StreamNegotiation, UnaryNegotiation } from "./protocol.ts";
 
 /** The timeout of a call whose client has set none. */
 export const NO_TIMEOUT = Number.POSITIVE_INFINITY;
-
-/** The headers of shared request heads. Copying them for a call costs less than parsing the fields. */
-const sharedHeaders = new WeakMap<RequestHead, Headers>();
-
-/** Returns new headers, which the handler may change. */
-function createHeaders(head: RequestHead): Headers {
-  if (!head.isShared) return new Headers(head.fields as [string, string][]);
-  let headers = sharedHeaders.get(head);
-  if (headers === undefined) {
-    headers = new Headers(head.fields as [string, string][]);
-    sharedHeaders.set(head, headers);
-  }
-  return new Headers(headers);
-}
 
 export class FastPathCall implements Call, HandlerContext {
   readonly exchange: Exchange;
@@ -74,7 +61,7 @@ export class FastPathCall implements Call, HandlerContext {
     return urlOf(this.exchange.request);
   }
   get requestHeader(): Headers {
-    this.#requestHeader ??= createHeaders(this.exchange.request);
+    this.#requestHeader ??= requestHeaders(this.exchange.request);
     return this.#requestHeader;
   }
   get responseHeader(): Headers {

@@ -15,6 +15,12 @@ import { GET, HANDSHAKE, headers, ping, rstStream, settings, windowUpdate } from
 import { echo, OK } from "./support/harness.ts";
 import { call, connect, createTestHttp2, pause, RawClient, responseOf, startServer } from "./support/server.ts";
 
+/**
+ * The least number of collections of the young generation for 1.3 GB of buffers. Measured: 50, and up to 2 with V8 alone. V8
+ * turns some into collections of the whole heap if it has begun one.
+ */
+const LEAST_MINOR = 20;
+
 interface GcEntry {
   readonly detail: { readonly kind: number };
 }
@@ -135,11 +141,11 @@ test("the memory of buffers is collected long before V8 would collect the whole 
     for (const entry of list.getEntries()) collected.push((entry as unknown as GcEntry).detail.kind);
   });
   observer.observe({ entryTypes: ["gc"] });
-  for (let i = 0; i < 2_600; i++) allocateBuffer(100_000);
+  for (let i = 0; i < 13_000; i++) allocateBuffer(100_000);
   const minor = (): number => collected.filter((kind) => kind === constants.NODE_PERFORMANCE_GC_MINOR).length;
-  for (let i = 0; i < 50 && minor() < 8; i++) await pause(50); // entries come later
+  for (let i = 0; i < 50 && minor() < LEAST_MINOR; i++) await pause(50); // entries come later
   observer.disconnect();
-  assert.ok(minor() >= 8, `${minor()} collections of the young generation for 260 MB`);
+  assert.ok(minor() >= LEAST_MINOR, `${minor()} collections of the young generation for 1.3 GB`);
 });
 
 test("a thousand responses that wait in sockets all reach the caller that they belong to", async (t) => {

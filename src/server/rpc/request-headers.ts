@@ -65,7 +65,8 @@ function isPlain(name: unknown): boolean {
 /** Overrides all methods of `Headers` that the class does not override itself, that for `util.inspect` included. */
 function fillBefore({ prototype }: { readonly prototype: { fill(): void } }, base: Headers): void {
   for (const name of Reflect.ownKeys(base)) {
-    const method: unknown = Reflect.get(base, name);
+    // Node 22 has getters, which throw on a prototype.
+    const method: unknown = Reflect.getOwnPropertyDescriptor(base, name)?.value;
     if (typeof method !== "function" || Object.hasOwn(prototype, name)) continue;
     Object.defineProperty(prototype, name, {
       configurable: true,

@@ -35,7 +35,11 @@ function defineRequestHeaders(): RequestHeadersClass {
       this.#head = head;
     }
 
-    fill(): void {
+    static {
+      fillBefore(RequestHeaders.prototype, Headers.prototype, (headers) => headers.#fill());
+    }
+
+    #fill(): void {
       const head = this.#head;
       this.#head = undefined;
       for (const [name, value] of head?.fields ?? []) super.append(name, value);
@@ -44,17 +48,16 @@ function defineRequestHeaders(): RequestHeadersClass {
     override get(name: string): string | null {
       const head = this.#head;
       if (head !== undefined && isPlain(name)) return requestField(head, name.toLowerCase()) ?? null;
-      this.fill();
+      this.#fill();
       return super.get(name);
     }
 
     override has(name: string): boolean {
       if (this.#head !== undefined && isPlain(name)) return this.get(name) !== null;
-      this.fill();
+      this.#fill();
       return super.has(name);
     }
   }
-  fillBefore(RequestHeaders, Headers.prototype);
   return RequestHeaders as unknown as RequestHeadersClass;
 }
 
@@ -62,8 +65,8 @@ function isPlain(name: unknown): boolean {
   return typeof name === "string" && PLAIN_NAME.test(name);
 }
 
-/** Overrides all methods of `Headers` that the class does not override itself, that for `util.inspect` included. */
-function fillBefore({ prototype }: { readonly prototype: { fill(): void } }, base: Headers): void {
+/** Overrides all methods of `base`, that for `util.inspect` included, which `prototype` does not override itself. */
+function fillBefore<T extends object>(prototype: T, base: object, fill: (headers: T) => void): void {
   for (const name of Reflect.ownKeys(base)) {
     // Node 22 has getters, which throw on a prototype.
     const method: unknown = Reflect.getOwnPropertyDescriptor(base, name)?.value;
@@ -71,8 +74,8 @@ function fillBefore({ prototype }: { readonly prototype: { fill(): void } }, bas
     Object.defineProperty(prototype, name, {
       configurable: true,
       writable: true,
-      value(this: { fill(): void }, ...args: unknown[]): unknown {
-        this.fill();
+      value(this: T, ...args: unknown[]): unknown {
+        fill(this);
         return Reflect.apply(method, this, args);
       },
     });

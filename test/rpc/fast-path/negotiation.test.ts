@@ -6,6 +6,7 @@ import { compressionGzip } from "@connectrpc/connect-node";
 import type { Field, RequestHead } from "../../../src/server/http/exchange.ts";
 import type { UnaryMethod } from "../../../src/server/rpc/fast-path/methods.ts";
 import { Negotiator } from "../../../src/server/rpc/fast-path/negotiation.ts";
+import type { UnaryNegotiation } from "../../../src/server/rpc/fast-path/protocol.ts";
 import { Echo } from "../../support/protos.ts";
 
 const PATH = "/fixture.Echo/Say";
@@ -15,6 +16,7 @@ function negotiatorOf(maxKeptValues?: number): Negotiator {
   const method = {
     kind: "unary",
     desc: handler?.method,
+    hasNoSideEffects: true,
     protocolNames: ["grpc", "grpc-web", "connect"],
     acceptCompression: [compressionGzip],
     serialization: { getI: () => undefined, getO: () => undefined },
@@ -48,6 +50,15 @@ test("each field that a negotiation depends on is read", () => {
   assert.equal(negotiator.negotiate(post(CONNECT)), null);
   assert.equal(negotiator.negotiate(post(CONNECT, ["connect-protocol-version", "1"]))?.protocol.name, "connect");
   assert.equal(negotiator.negotiate({ ...post(GRPC), path: "/fixture.Echo/Unknown" }), null);
+});
+
+test("equal requests by GET have messages of their own, because handlers may change the bytes of a message", () => {
+  const negotiator = negotiatorOf();
+  const path = `${PATH}?connect=v1&encoding=proto&base64=1&message=CgEB`;
+  const get: RequestHead = { ...post(), method: "GET", path, isShared: true };
+  const messageOf = () => (negotiator.negotiate(get) as UnaryNegotiation).message;
+  messageOf()?.fill(0);
+  assert.deepEqual([...(messageOf() ?? [])], [10, 1, 1]);
 });
 
 /** Negotiates calls with values of accept-encoding that differ. Returns how many calls of another client were not found. */

@@ -84,7 +84,7 @@ export class Negotiator {
   /** The formats by content-type of each method that was called, by path. */
   readonly #formats = new Map<string, ReadonlyMap<string | undefined, MethodFormat>>();
   readonly #shared: Shared;
-  /** The negotiations of shared request heads. */
+  /** The negotiations of shared request heads by POST. Those of a GET have its message, whose bytes handlers may change. */
   readonly #ofShared = new WeakMap<RequestHead, AnyNegotiation | null>();
 
   /** Each method in one format keeps its negotiations for `maxKeptValues` values of accept-encoding. */
@@ -95,18 +95,15 @@ export class Negotiator {
 
   /** Returns the negotiation of a call, or null if the call must be left to Connect's handlers. */
   negotiate(head: RequestHead): AnyNegotiation | null {
-    if (!head.isShared) return this.#negotiate(head);
+    if (head.method === "GET") return this.#negotiateGet(head);
+    if (head.method !== "POST") return null;
+    if (!head.isShared) return this.#negotiatePost(head);
     let known = this.#ofShared.get(head);
     if (known === undefined) {
-      known = this.#negotiate(head);
+      known = this.#negotiatePost(head);
       this.#ofShared.set(head, known);
     }
     return known;
-  }
-
-  #negotiate(head: RequestHead): AnyNegotiation | null {
-    if (head.method === "POST") return this.#negotiatePost(head);
-    return head.method === "GET" ? this.#negotiateGet(head) : null;
   }
 
   #negotiatePost(head: RequestHead): AnyNegotiation | null {

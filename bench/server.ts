@@ -73,14 +73,24 @@ export class RunningServer {
 
   /** Returns the CPU time so far in seconds, user and system, with that of ended child processes. */
   cpuSeconds(): number {
+    return this.#times().reduce((sum, seconds) => sum + seconds);
+  }
+
+  /** Returns the part of `cpuSeconds` that the kernel has spent for the server. */
+  kernelSeconds(): number {
+    const [, system, , childSystem] = this.#times();
+    return system + childSystem;
+  }
+
+  /** Returns user and system time in seconds, and those of ended child processes. */
+  #times(): [user: number, system: number, childUser: number, childSystem: number] {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
     // The name, field 2, may contain spaces. Field 3 follows its closing parenthesis (proc_pid_stat(5)).
-    const [utime, stime, cutime, cstime] = stat
+    const ticks = stat
       .slice(stat.lastIndexOf(")") + 2)
       .split(" ")
-      .slice(11, 15)
-      .map(Number);
-    return ((utime ?? 0) + (stime ?? 0) + (cutime ?? 0) + (cstime ?? 0)) / TICKS_PER_SECOND;
+      .slice(11, 15);
+    return ticks.map((text) => Number(text) / TICKS_PER_SECOND) as [number, number, number, number];
   }
 
   /** Resolves when the server is idle, after one second at most. After a load, the server still closes connections. */

@@ -2,7 +2,7 @@
 import { type OptionRule, readOptions, SERVER_RULES, STRING } from "../server/option-validation.ts";
 import type { ServerOptions } from "../server/server-options.ts";
 import type { HealthStatus } from "../server/services/health-status.ts";
-import { type Config, SETTINGS } from "./config.ts";
+import { type Config, SETTINGS } from "./settings.ts";
 
 /** The options of `createServer` that are not settings of the command line, and the folder of the page. */
 export interface ProgramOptions extends Omit<ServerOptions, keyof Config | "tls"> {

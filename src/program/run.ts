@@ -11,9 +11,10 @@ import { createServer, type Server } from "../server/server.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
 import { usageLines } from "../server/site/usage.ts";
-import { type Config, ConfigError, readConfig } from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
 import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
+import type { Config } from "./settings.ts";
 
 export type { ProgramOptions } from "./options.ts";
 

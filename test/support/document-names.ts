@@ -5,7 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
-import { SETTINGS, SWITCHES } from "../../src/program/config.ts";
+import { SETTINGS, SWITCHES } from "../../src/program/settings.ts";
 import { ROOT } from "./command.ts";
 import { anchors, codeSpans, linkTargets } from "./markdown.ts";
 

@@ -70,7 +70,7 @@ export async function checkInCopy(
   const free = await freePorts(PORTS.length);
   const withFree = (text: string) =>
     PORTS.reduce((done, port, index) => done.replaceAll(port, free[index] ?? ""), text);
-  for (const name of ["src/program/config.ts", ...more]) {
+  for (const name of ["src/program/settings.ts", ...more]) {
     await writeFile(join(folder, name), withFree(await readFile(join(folder, name), "utf8")));
   }
   const findings = await checkDocument(withFree(markdown), {

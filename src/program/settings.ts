@@ -1,0 +1,230 @@
+/** The settings of the process besides the limits: their types, flags, variables, defaults and parsers. */
+import type { Setting } from "../cli/setting.ts";
+import { DURATION_EXAMPLES, parseDuration } from "../cli/units.ts";
+import { isCorsOrigin } from "../server/http/cors.ts";
+import { ALLOWED_HOST, allowedHost } from "../server/http/host-check.ts";
+import type { Limits } from "../server/limits/limits.ts";
+import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
+import { RENAMES } from "../server/limits/renamed-options.ts";
+import type { Reflection } from "../server/services/reflection.ts";
+import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
+import type { PageSetting } from "./page.ts";
+
+export interface Config extends Omit<ShutdownTimes, "delayMs"> {
+  /** If undefined, the delay depends on the address that the server listens on. */
+  readonly delayMs: number | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Paths of PEM files. A certificate needs its key, and a client CA needs both. */
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsClientCa: string | undefined;
+  /** Origins of pages that may call the server, like "https://example.com". The origin "*" stands for all. */
+  readonly corsOrigins: readonly string[];
+  /** Hosts under which browsers may reach the server, besides localhost. If undefined, the listening address decides. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** The HTTP/2 implementation: this server's own or node:http2. */
+  readonly http2: "built-in" | "node";
+  /** The addresses on which browsers get a page at "/". */
+  readonly page: PageSetting;
+  /**
+   * True if the text at "/" is served, which lists the services and commands to call them. If undefined, it is served unless
+   * the program has a fallback.
+   */
+  readonly homePage: boolean | undefined;
+  /** True if health is served, over gRPC and at /healthz. */
+  readonly health: boolean;
+  /** The versions of gRPC reflection that are served: both for true, none for false. */
+  readonly reflection: Reflection;
+  readonly limits: Limits;
+}
+
+/** The fields that the settings of shutdown times have in common. A shutdown time may be 0, but not off. */
+const SHUTDOWN_TIME = {
+  takes: "DURATION",
+  allowed: `a whole number of ms from 0 to ${MAX_TIMER_MS} or with a unit (${DURATION_EXAMPLES})`,
+  parse(text: string) {
+    const ms = parseDuration(text);
+    return ms !== undefined && ms <= MAX_TIMER_MS ? ms : undefined;
+  },
+};
+
+/** The flags that `--no-NAME` turns off. */
+export const SWITCHES = ["page", "home-page", "health", "reflection"];
+
+/** The settings besides the limits, in the order of `--help`. */
+export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<Config[K]> } = {
+  host: {
+    flag: "host",
+    env: "HOST",
+    takes: "HOST",
+    default: "127.0.0.1",
+    help: "address or name to listen on; 0.0.0.0 or :: for all addresses",
+    allowed: "an IP address or a host name",
+    parse: parseHost,
+  },
+  port: {
+    flag: "port",
+    env: "PORT",
+    takes: "PORT",
+    default: "50051",
+    help: "port to listen on; 0 picks a free one",
+    allowed: "a whole number from 0 to 65535",
+    parse: parsePort,
+  },
+  tlsCert: {
+    flag: "tls-cert",
+    env: "TLS_CERT",
+    takes: "FILE",
+    default: undefined,
+    help: "certificate file in PEM; turns TLS on. Send SIGHUP to the node process, not to npm, to reload all three files",
+    allowed: "the path of a file",
+    parse: parsePath,
+  },
+  tlsKey: {
+    flag: "tls-key",
+    env: "TLS_KEY",
+    takes: "FILE",
+    default: undefined,
+    help: "file with the certificate's private key in PEM, without a passphrase",
+    allowed: "the path of a file",
+    parse: parsePath,
+  },
+  tlsClientCa: {
+    flag: "tls-client-ca",
+    env: "TLS_CLIENT_CA",
+    takes: "FILE",
+    default: undefined,
+    help: "file with certificate authorities in PEM; turns mutual TLS on: clients need a certificate signed by one of them",
+    allowed: "the path of a file",
+    parse: parsePath,
+  },
+  corsOrigins: {
+    flag: "cors-origins",
+    env: "CORS_ORIGINS",
+    takes: "ORIGINS",
+    default: "",
+    help: "origins whose pages may call, separated by commas; * for every origin",
+    allowed: "origins like https://example.com separated by commas, or *",
+    parse: parseOrigins,
+  },
+  allowedHosts: {
+    flag: "allowed-hosts",
+    env: "ALLOWED_HOSTS",
+    takes: "HOSTS",
+    default: undefined,
+    help: "hosts under which browsers may reach this server besides localhost, separated by commas; .example.com for a domain and all names below it, * for every host. Without this flag: only loopback names when listening on loopback, otherwise every host",
+    allowed: `hosts separated by commas, each ${ALLOWED_HOST}`,
+    parse: parseHosts,
+  },
+  http2: {
+    flag: "http2",
+    env: "HTTP2",
+    takes: "built-in|node",
+    default: "built-in",
+    help: "HTTP/2 implementation: built-in is this server's own; node is node:http2, which enforces fewer limits",
+    allowed: "built-in or node",
+    renamedValues: RENAMES.http2,
+    parse: (text) => (text === "built-in" || text === "node" ? text : undefined),
+  },
+  page: {
+    flag: "page",
+    env: "PAGE",
+    takes: "on|off|loopback",
+    default: "loopback",
+    help: "serve the page to browsers at /. loopback serves it only when listening on loopback. The page shows the schema, and makes calls with the credentials of the browser; --no-page turns it off",
+    allowed: "on, off or loopback",
+    parse: (text) => (text === "on" || text === "off" || text === "loopback" ? text : undefined),
+  },
+  homePage: {
+    flag: "home-page",
+    env: "HOME_PAGE",
+    takes: "on|off",
+    default: undefined,
+    help: "serve a text at / that lists the services and commands to call them; --no-home-page turns it off. Without this flag: on, unless the program serves other routes too",
+    allowed: "on or off",
+    parse: parseSwitch,
+  },
+  health: {
+    flag: "health",
+    env: "HEALTH",
+    takes: "on|off",
+    default: "on",
+    help: "serve the health service of gRPC and /healthz; --no-health turns both off",
+    allowed: "on or off",
+    parse: parseSwitch,
+  },
+  reflection: {
+    flag: "reflection",
+    env: "REFLECTION",
+    takes: "on|off|v1|v1alpha",
+    default: "on",
+    help: "serve gRPC reflection, from which grpcurl and buf curl get the schema, in both versions or in one; --no-reflection turns it off",
+    allowed: "on, off, v1 or v1alpha",
+    parse: (text) => (text === "v1" || text === "v1alpha" ? text : parseSwitch(text)),
+  },
+  delayMs: {
+    flag: "drain-delay-ms",
+    env: "DRAIN_DELAY_MS",
+    default: undefined,
+    help: `time after SIGTERM or SIGINT during which health reports NOT_SERVING but new connections are accepted, for load balancers to notice. Without this flag: 0 when listening on loopback, otherwise ${DEFAULT_DELAY_MS / 1_000}s`,
+    ...SHUTDOWN_TIME,
+  },
+  idleMs: {
+    flag: "drain-idle-ms",
+    env: "DRAIN_IDLE_MS",
+    default: "1s",
+    help: "time after the delay during which an idle connection stays open, for a call that is already on its way",
+    ...SHUTDOWN_TIME,
+  },
+  graceMs: {
+    flag: "grace-ms",
+    env: "GRACE_MS",
+    default: "10s",
+    help: "time after the delay for calls in flight to finish",
+    ...SHUTDOWN_TIME,
+  },
+  abortMs: {
+    flag: "abort-ms",
+    env: "ABORT_MS",
+    default: "1s",
+    help: "last part of --grace-ms; when it starts, handlers are told to stop and streams end",
+    ...SHUTDOWN_TIME,
+  },
+};
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+/** Returns an IP address or a host name. Removes the brackets around an IPv6 address in URL form. */
+function parseHost(text: string): string | undefined {
+  const [, bare = text] = /^\[(.*:.*)\]$/.exec(text) ?? [];
+  return /^[\w.:%-]+$/.test(bare) ? bare : undefined;
+}
+
+/** Returns the origins, or undefined if `isCorsOrigin` rejects one of them. */
+function parseOrigins(text: string): string[] | undefined {
+  return parseList(text, isCorsOrigin);
+}
+
+/** Returns the hosts, or undefined if `allowedHost` rejects one of them. */
+function parseHosts(text: string): string[] | undefined {
+  return parseList(text, (host) => allowedHost(host) !== undefined);
+}
+
+/** Returns the items between commas, or undefined if one of them is invalid. An empty text is an empty list. */
+function parseList(text: string, isValid: (item: string) => boolean): string[] | undefined {
+  if (text.trim() === "") return [];
+  const items = text.split(",").map((item) => item.trim());
+  return items.every(isValid) ? items : undefined;
+}
+
+/** An empty path is an error: `--tls-cert "$CERT"` with CERT unset must not silently turn TLS off. */
+function parsePath(text: string): string | undefined {
+  return text === "" || text.includes("\0") ? undefined : text;
+}
+
+function parseSwitch(text: string): boolean | undefined {
+  return text === "on" || text === "off" ? text === "on" : undefined;
+}

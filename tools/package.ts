@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
 /** The folder of the entry files, with the manifest beside them, because the repository has no folder for packages. */
 const PACKAGE = join(ROOT, "src/package");
-const SOURCES = ["src/package", "src/server", "src/program", "src/cli", "gen/health", "gen/grpc"];
+const SOURCES = ["src/package", "src/server", "src/program", "src/telemetry", "src/cli", "gen/health", "gen/grpc"];
 
 /** The newest JavaScript that Node 22.12 runs. These two libraries of ES2025 are in it, and the others are not. */
 export const LANGUAGE = { target: "es2024", lib: ["es2024", "es2025.iterator", "es2025.collection"] };

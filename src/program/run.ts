@@ -11,6 +11,8 @@ import { createServer, type Server } from "../server/server.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
 import { usageLines } from "../server/site/usage.ts";
+import { createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import { TelemetryError } from "../telemetry/telemetry-error.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
@@ -51,6 +53,7 @@ export async function run(given: ProgramOptions): Promise<void> {
     await serve(options, readConfig(args, process.env, program));
   } catch (error) {
     if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
+    if (error instanceof TelemetryError) fail(error.exitCode, error.message);
     throw error;
   }
 }
@@ -65,10 +68,12 @@ async function serve({ pageFolder, version: _, ...options }: ProgramOptions, con
   const { corsOrigins, allowedHosts, http2, reflection, limits } = config;
   const homePage = config.homePage ?? options.fallback === undefined;
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
+  const telemetry = await createTelemetry(config, undefined);
   const server = createServer({ ...options, ...settings, health: config.health && (options.health ?? true) });
   let times: ShutdownTimes | undefined;
-  closeOnSignal(server, () => times);
+  closeOnSignal(server, telemetry, () => times);
   if (files !== undefined) renewTlsOnSignal(server, files);
+  await telemetry.start(server);
   const bound = await server.listen({ host, port: config.port }).catch(failToListen);
   times = shutdownTimes(config, isLocal(bound));
   const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
@@ -132,7 +137,7 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
  * Shuts the server down at the first SIGINT or SIGTERM, and exits at the next one, unless that is an echo of the first
  * (ECHO_MS). While `getTimes` returns undefined, the server does not listen yet, and the first signal exits immediately.
  */
-function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined): void {
+function closeOnSignal(server: Server, telemetry: Telemetry, getTimes: () => ShutdownTimes | undefined): void {
   let first: { signal: string; at: number } | undefined;
   function onSignal(signal: string): void {
     const times = getTimes();
@@ -140,7 +145,7 @@ function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined
     const now = performance.now();
     if (first === undefined) {
       first = { signal, at: now };
-      void shutDown(server, times);
+      void shutDown(server, telemetry, times);
     } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
   }
   process.on("SIGINT", onSignal);
@@ -151,13 +156,14 @@ function closeOnSignal(server: Server, getTimes: () => ShutdownTimes | undefined
  * Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or the process does not
  * end.
  */
-async function shutDown(server: Server, times: ShutdownTimes): Promise<void> {
+async function shutDown(server: Server, telemetry: Telemetry, times: ShutdownTimes): Promise<void> {
   const end = performance.now() + times.delayMs + times.graceMs;
   if (times.delayMs > 0)
     console.log(`draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`);
   // Keeps the process alive for the second arrival of a Ctrl-C, which would kill a process that is already exiting.
   setTimeout(() => {}, ECHO_MS / 10);
   const cutCalls = await server.close(times);
+  await telemetry.close();
   if (cutCalls > 0) fail(1, `drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
   const left = end - performance.now();
   // All calls have ended, but a handler can keep the process alive after its client has disconnected.

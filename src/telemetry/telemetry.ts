@@ -33,3 +33,44 @@ function combineScopes(call: ObservedCall, observers: readonly Observer[]): Call
   }
   return combined;
 }
+
+/** The settings of telemetry. Each part reads those that it needs. */
+export type TelemetrySettings = object;
+
+/** All parts of telemetry that the settings turn on. */
+export interface Telemetry {
+  /** The observer of the program and those of the parts, in one. Undefined if nothing observes calls. */
+  readonly observer: Observer | undefined;
+  /** Starts all parts, before the server listens. Rejects with TelemetryError if a part cannot start. */
+  start(server: Server): Promise<void>;
+  /** Ends all parts, when all calls have ended. Resolves after at most CLOSE_MS, and never rejects. */
+  close(): Promise<void>;
+}
+
+/** The maximum time for the parts to send what they have. An exporter may wait for a collector that does not answer. */
+const CLOSE_MS = 2_000;
+
+/**
+ * Makes the parts that the settings turn on. `observer` is that of the program, if it has one. Rejects with TelemetryError
+ * if a package is missing.
+ */
+export async function createTelemetry(_: TelemetrySettings, observer: Observer | undefined): Promise<Telemetry> {
+  const parts: TelemetryPart[] = [];
+  return combineParts(parts, observer);
+}
+
+function combineParts(parts: readonly TelemetryPart[], own: Observer | undefined): Telemetry {
+  const observers = [own, ...parts.map(({ observer }) => observer)].filter((observer) => observer !== undefined);
+  return {
+    observer: combineObservers(observers),
+    async start(server) {
+      for (const part of parts) await part.start?.(server);
+    },
+    async close() {
+      const timeout = Promise.withResolvers<void>();
+      const timer = setTimeout(timeout.resolve, CLOSE_MS);
+      await Promise.race([Promise.allSettled(parts.map((part) => part.close?.())), timeout.promise]);
+      clearTimeout(timer);
+    },
+  };
+}

@@ -15,6 +15,7 @@ import { detectByPreface } from "./listener/plain.ts";
 import { TlsHandshakes } from "./listener/tls.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import { errorText } from "./log/entry.ts";
+import type { Log } from "./log/record.ts";
 import type { ThrottledLog } from "./log/throttled-log.ts";
 import { Http1Server } from "./node-http/http1.ts";
 import { NodeHttp2Server } from "./node-http/http2.ts";
@@ -23,7 +24,7 @@ export interface PortOptions extends HttpContext {
   readonly http2: "built-in" | "node";
   /** The initial TLS credentials; undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;
-  readonly log: (entry: string) => void;
+  readonly log: Log;
   /** The log for events that clients can cause often. */
   readonly throttledLog: ThrottledLog;
 }
@@ -144,15 +145,19 @@ export class Port {
 
   #onRefused(reason: string, address: string | undefined): void {
     const from = address === undefined ? "" : ` from ${address}`;
-    this.#options.throttledLog(reason, `refuse a connection${from}: ${reason}`);
+    const message = `refuse a connection${from}: ${reason}`;
+    this.#options.throttledLog(reason, { level: "warn", event: "connection_refused", message, reason, address });
   }
 }
 
 function createHttp2Server(options: PortOptions): Http2Server {
   const { http2, log } = options;
   if (http2 === "built-in") {
-    return new BuiltInHttp2Server({ ...options, onError: (error) => log(`serve HTTP/2: ${errorText(error)}`) });
+    const onError = (error: unknown): void =>
+      log({ level: "error", event: "http2_error", message: `serve HTTP/2: ${errorText(error)}` });
+    return new BuiltInHttp2Server({ ...options, onError });
   }
-  log("HTTP/2 is node:http2, which does not enforce every limit (docs/limits.md)");
+  const message = "HTTP/2 is node:http2, which does not enforce every limit (docs/limits.md)";
+  log({ level: "warn", event: "node_http2", message });
   return new NodeHttp2Server(options);
 }

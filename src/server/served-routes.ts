@@ -4,14 +4,15 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { withCaching } from "./http/caching.ts";
 import { withCors } from "./http/cors.ts";
 import { type Handler, pathWithoutQuery } from "./http/exchange.ts";
-import type { Limits, OnLimit } from "./limits/limits.ts";
+import type { LimitName, Limits, OnLimit } from "./limits/limits.ts";
 import { completeLimits } from "./limits/validation.ts";
 import { createApplicationLog } from "./log/application-log.ts";
+import type { Log } from "./log/record.ts";
 import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
 import { CallValues } from "./rpc/context-values.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import type { ContextValuesOf } from "./rpc/options.ts";
-import type { Log, RoutesOptions } from "./server-options.ts";
+import type { RoutesOptions } from "./server-options.ts";
 import { HealthStatus } from "./services/health-status.ts";
 import { type OwnServices, registerOwnServices } from "./services/own-services.ts";
 
@@ -54,9 +55,9 @@ export class ServedRoutes {
     this.health = typeof options.health === "object" ? options.health : new HealthStatus();
     const { limits, readMaxBytes } = options;
     this.limits = completeLimits(readMaxBytes === undefined ? limits : { ...limits, messageBytes: readMaxBytes });
-    this.log = createApplicationLog(options.log ?? console.error);
+    this.log = createApplicationLog(options.log);
     this.throttledLog = createThrottledLog(this.log);
-    this.onLimit = (limit, event) => this.throttledLog(limit, `limit ${limit}: ${event}`);
+    this.onLimit = (limit, text) => this.#logLimit(limit, text);
     const dispatcher = this.#createDispatcher();
     this.services = dispatcher.services;
     this.ofRoutes = this.services.filter((service) => !this.#own.all.includes(service));
@@ -89,6 +90,11 @@ export class ServedRoutes {
   /** Responds to the calls in flight with an error. Part of step 4 of a shutdown. */
   cut(): void {
     this.#cutoff.abort(unavailable("the server has shut down"));
+  }
+
+  #logLimit(limit: LimitName, text: string): void {
+    const value = this.limits[limit];
+    this.throttledLog(limit, { level: "warn", event: "limit", message: `limit ${limit}: ${text}`, limit, value });
   }
 
   #registerOwnServices(router: ConnectRouter): OwnServices {

@@ -3,14 +3,12 @@ import type { ConnectRouterOptions, ContextValues, Interceptor } from "@connectr
 import type { Fallback } from "./fallback/fallback.ts";
 import type { Limits } from "./limits/limits.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
+import type { Log } from "./log/record.ts";
 import type { CallRequest } from "./rpc/context-values.ts";
 import type { Routes } from "./rpc/options.ts";
 import type { HealthStatus } from "./services/health-status.ts";
 import type { Reflection } from "./services/reflection.ts";
 import type { Page } from "./site/page.ts";
-
-/** Writes one entry of the log. An entry has one or more lines; each line after the first begins with four spaces. */
-export type Log = (entry: string) => void;
 
 /**
  * The options of the routes and their calls. Only `routes` is required. The options of Connect's own adapters are
@@ -56,7 +54,7 @@ export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly fastPath?: boolean;
   /** Limits on the resources that clients may use, each with a default (docs/limits.md). The names include the units. */
   readonly limits?: Partial<Limits>;
-  /** Writes log entries for the operator. Control characters in them are escaped. Default: console.error. */
+  /** Writes log records for the operator. Default: console.error of the message and the stack. */
   readonly log?: Log;
 }
 

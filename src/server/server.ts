@@ -17,6 +17,7 @@ import {
 } from "./listener/listen-address.ts";
 import { type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
 import { quote } from "./log/quote.ts";
+import type { LogRecord } from "./log/record.ts";
 import { readOptions, SERVER_RULES } from "./option-validation.ts";
 import { Port } from "./port.ts";
 import { RequestRouter } from "./request-router.ts";
@@ -163,7 +164,7 @@ class ConnectServer implements Server {
       isCall: (exchange) => this.#routes.isProcedure(exchange.request.path) || isGrpc(exchange),
       allowedHosts,
       corsOrigins,
-      onRefusedHost: (host) => throttledLog("host", `refuse a browser that names host ${quote(host)}: not allowed`),
+      onRefusedHost: (host) => throttledLog("host", refusedHost(host)),
     });
   }
 
@@ -195,7 +196,8 @@ class ConnectServer implements Server {
       this.#router.allowHosts(this.#port.isLoopbackOnly ? "loopback" : "all");
     if (typeof bound !== "string" && !isLocal(bound) && this.#options.tls === undefined) {
       const place = `${bound.address} port ${bound.port}`;
-      this.#routes.log(`listen on ${place}: without TLS, so anyone on the network path can read every call`);
+      const message = `listen on ${place}: without TLS, so anyone on the network path can read every call`;
+      this.#routes.log({ level: "warn", event: "without_tls", message, address: bound.address, port: bound.port });
     }
     return bound;
   }
@@ -228,4 +230,10 @@ class ConnectServer implements Server {
     this.#port.destroy();
     return calls;
   }
+}
+
+function refusedHost(host: string): LogRecord {
+  const quoted = quote(host);
+  const message = `refuse a browser that names host ${quoted}: not allowed`;
+  return { level: "warn", event: "host_refused", message, host: quoted };
 }

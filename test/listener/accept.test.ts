@@ -9,12 +9,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { createClient, createContextValues } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { LogRecord } from "../../src/server/log/record.ts";
 import { type CallRequest, peerKey } from "../../src/server/rpc/context-values.ts";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { ROOT } from "../support/command.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
+import { checkedText } from "../support/log.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
 
 const CALL = {
@@ -34,7 +36,7 @@ interface Accepting {
 
 function startAccepting(t: TestContext, options: Partial<ServerOptions> = {}): Accepting {
   const log: string[] = [];
-  const keep = (entry: string): unknown => entry.startsWith("HTTP/2 is node:http2") || log.push(entry);
+  const keep = (record: LogRecord): unknown => record.event === "node_http2" || log.push(checkedText(record));
   const server = createServer({ routes: callRoutes, log: keep, ...options });
   t.after(async () => {
     const started = performance.now();

@@ -18,6 +18,7 @@ import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { ROOT, run } from "../support/command.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
 import { findJudge } from "../support/judge.ts";
+import { checkedText } from "../support/log.ts";
 import { echoRoutes } from "../support/protos.ts";
 
 const CALL = {
@@ -56,7 +57,12 @@ async function listenOnPath(t: TestContext, options: Partial<ServerOptions> = {}
   const folder = await mkdtemp(join(tmpdir(), "listen-"));
   const path = join(folder, "socket");
   const log: string[] = [];
-  const server = createServer({ routes: callRoutes, homePage: true, log: (entry) => log.push(entry), ...options });
+  const server = createServer({
+    routes: callRoutes,
+    homePage: true,
+    log: (record) => log.push(checkedText(record)),
+    ...options,
+  });
   t.after(async () => {
     await server.close({ idleMs: 0 });
     await rm(folder, { recursive: true });

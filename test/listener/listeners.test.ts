@@ -13,6 +13,7 @@ import { createServer, type Server, type ServerOptions } from "../../src/server/
 import { callRoutes } from "../support/call-service.ts";
 import { ROOT } from "../support/command.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
+import { checkedText } from "../support/log.ts";
 import { connectTo } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
 
@@ -31,7 +32,7 @@ async function call(version: HttpVersion, { address, port }: AddressInfo): Promi
 /** Creates a server that is closed with the test, with the entries of its log. */
 function create(t: TestContext, options: Partial<ServerOptions> = {}): { server: Server; log: string[] } {
   const log: string[] = [];
-  const server = createServer({ routes: callRoutes, log: (entry) => log.push(entry), ...options });
+  const server = createServer({ routes: callRoutes, log: (record) => log.push(checkedText(record)), ...options });
   t.after(() => server.close({ delayMs: 0, idleMs: 0 }));
   return { server, log };
 }
@@ -102,7 +103,7 @@ for (const [limit, limits] of [
 ] as const) {
   test(`two listeners count connections together, with ${limit}`, async (t) => {
     const entries: string[] = [];
-    const { server } = create(t, { limits, log: (entry) => entries.push(entry) });
+    const { server } = create(t, { limits, log: (record) => entries.push(checkedText(record)) });
     const [one, other] = [await server.listen(ANY_PORT), await server.listen(ANY_PORT)];
     const isOff = limit === "neither limit";
     const first = await stays(t, one);

@@ -12,6 +12,7 @@ import { createServer, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, createAuthority, LOOPBACK, SERVER } from "../support/certificates.ts";
 import { HTTP_VERSIONS, type HttpVersion, send } from "../support/http.ts";
+import { checkedText } from "../support/log.ts";
 import { echoRoutes } from "../support/protos.ts";
 import { Random } from "../support/random.ts";
 import { connectTo, exchangeBytes, turns } from "../support/raw.ts";
@@ -417,7 +418,11 @@ for (const [host, loopback] of [
   test(`listening on ${host} without TLS is ${loopback ? "not logged" : "one line in the log"}`, async () => {
     for (const credentials of [undefined, SERVER]) {
       const log: string[] = [];
-      const server = createServer({ routes: callRoutes, tls: credentials, log: (entry) => log.push(entry) });
+      const server = createServer({
+        routes: callRoutes,
+        tls: credentials,
+        log: (record) => log.push(checkedText(record)),
+      });
       const { port } = await server.listen({ host, port: 0 });
       await server.close({ delayMs: 0, idleMs: 0 });
       const line = `listen on ${host} port ${port}: without TLS, so anyone on the network path can read every call`;

@@ -42,8 +42,8 @@ for (const [what, log] of [
         /^handle \/fixture\.Echo\/Say by \w+: TypeError: no such table/,
         /^respond to GET "\/page": /,
       ]) {
-        const entry = entries.find((each) => cause.test(each));
-        assert.match(String(entry), /\nwrite a log entry: Error: the disk is full\n/);
+        const i = entries.findIndex((each) => cause.test(each));
+        assert.match(String(entries[i + 1]), /^write a log entry: Error: the disk is full\n/);
       }
     });
   }

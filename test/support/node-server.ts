@@ -10,6 +10,7 @@ import { type NodeAdapterOptions, type NodeHandler, nodeAdapter } from "../../sr
 import { callRoutes } from "./call-service.ts";
 import type { Cell } from "./cells.ts";
 import { SERVER } from "./certificates.ts";
+import { checkedText } from "./log.ts";
 
 /** Creates each server of Node's. `serves` tells which cells it serves. */
 export const NODE_SERVERS = {
@@ -40,9 +41,9 @@ export interface RunningAdapter {
   /** The address as "host:port". */
   readonly authority: string;
   readonly url: string;
-  /** The entries that the adapter logged so far. The test fails if it ends with an entry that it did not remove. */
+  /** The text of each record that the adapter logged so far. The test fails if it ends with one that it did not remove. */
   readonly log: string[];
-  /** The entries on limits that were reached. */
+  /** The texts on limits that were reached. */
   readonly limits: string[];
 }
 
@@ -57,7 +58,7 @@ export async function startAdapter(
   const adapter = nodeAdapter({
     routes: callRoutes,
     fastPath: process.env.FAST_PATH !== "off",
-    log: (entry) => (entry.startsWith("limit ") ? limits : log).push(entry),
+    log: (record) => (record.event === "limit" ? limits : log).push(checkedText(record)),
     ...options,
   });
   const running = await startNodeServer(t, name, adapter);

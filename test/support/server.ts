@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { createServer, type Server, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "./call-service.ts";
+import { checkedText } from "./log.ts";
 
 export interface RunningServer {
   readonly server: Server;
@@ -12,9 +13,9 @@ export interface RunningServer {
   readonly authority: string;
   /** The address as a URL, with https if the server speaks TLS. */
   readonly url: string;
-  /** The entries that the server logged so far. The test fails if it ends with an entry that it did not remove. */
+  /** The text of each record that the server logged so far. The test fails if it ends with one that it did not remove. */
   readonly log: string[];
-  /** The entries on limits that were reached. */
+  /** The texts on limits that were reached. */
   readonly limits: string[];
 }
 
@@ -34,14 +35,15 @@ export async function startServer(
   const limits: string[] = [];
   const { http2 = HTTP2, fastPath = FAST_PATH } = options;
   let saysNode = false;
-  const keep = options.log ?? ((entry: string) => (entry.startsWith("limit ") ? limits : log).push(entry));
   const server = createServer({
     routes: callRoutes,
     homePage: true,
     ...options,
-    log(entry) {
-      if (entry.startsWith("HTTP/2 is node:http2, which does not enforce every limit")) saysNode = true;
-      else keep(entry);
+    log(record) {
+      const text = checkedText(record);
+      if (record.event === "node_http2") saysNode = true;
+      else if (options.log !== undefined) options.log(record);
+      else (record.event === "limit" ? limits : log).push(text);
     },
     http2,
     fastPath,

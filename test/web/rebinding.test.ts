@@ -48,7 +48,7 @@ test("a page on a host of another name, in Chromium", { timeout: 120_000 }, asyn
         await once(attacker, "close");
         // Makes the name resolve to this server from now on, as an attacker's DNS server could.
         const hosts = allowedHosts && { allowedHosts };
-        const server = createServer({ routes, homePage: true, ...hosts, log: (entry) => log.push(entry) });
+        const server = createServer({ routes, homePage: true, ...hosts, log: ({ message }) => log.push(message) });
         await server.listen({ port });
         t.after(async () => {
           await page.close();

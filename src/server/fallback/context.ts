@@ -17,8 +17,8 @@ export function logError(
   request: Pick<RequestHead, "method" | "path">,
   error: unknown,
 ): void {
-  throttledLog(
-    "fallback",
-    `respond to ${request.method} ${quote(pathWithoutQuery(request.path))}: ${errorText(error)}`,
-  );
+  const { method } = request;
+  const path = quote(pathWithoutQuery(request.path));
+  const message = `respond to ${method} ${path}: ${errorText(error)}`;
+  throttledLog("", { level: "error", event: "fallback_error", message, method, path });
 }

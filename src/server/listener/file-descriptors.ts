@@ -1,4 +1,5 @@
 /** Logs when no file descriptor is left. Node then closes each new connection without reporting an error. */
+import type { Log } from "../log/record.ts";
 
 const { closeSync, openSync, readFileSync } = process.getBuiltinModule("node:fs");
 
@@ -8,7 +9,7 @@ const CHECK_MS = 1_000;
 const PAUSE_MS = 60_000;
 
 /** Logs at most once a minute while no file descriptor is left. Returns a function that stops the checks. */
-export function watchFileDescriptors(log: (line: string) => void): () => void {
+export function watchFileDescriptors(log: Log): () => void {
   const limit = openFilesLimit();
   const reasons: Readonly<Record<string, string>> = {
     EMFILE: `all ${limit}file descriptors of this process are in use; raise that limit (ulimit -n, systemd's LimitNOFILE) or lower --connections`,
@@ -20,7 +21,8 @@ export function watchFileDescriptors(log: (line: string) => void): () => void {
     const now = performance.now();
     if (reason === undefined || now - loggedAt < PAUSE_MS) return;
     loggedAt = now;
-    log(`accept connections: new ones are closed immediately, since ${reason}`);
+    const message = `accept connections: new ones are closed immediately, since ${reason}`;
+    log({ level: "error", event: "file_descriptors", message });
   }, CHECK_MS).unref();
   return () => clearInterval(timer);
 }

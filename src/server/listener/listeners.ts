@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Limits, OnLimit } from "../limits/limits.ts";
+import type { Log } from "../log/record.ts";
 import { ConnectionsPerAddress } from "./connections-per-address.ts";
 import { watchFileDescriptors } from "./file-descriptors.ts";
 import { type BoundAddress, isLocal, type NodeListenOptions } from "./listen-address.ts";
@@ -11,7 +12,7 @@ import { asSocket, refuseOtherStreams } from "./stream-socket.ts";
 export interface ListenersOptions {
   readonly limits: Limits;
   readonly onLimit: OnLimit;
-  readonly log: (entry: string) => void;
+  readonly log: Log;
   /** True if connections stay open for responses after the client has closed its side. */
   readonly allowHalfOpen: boolean;
   /** Serves a connection. Its bytes are unread, and it has no "error" listener yet. */
@@ -61,7 +62,9 @@ export class Listeners {
     server.on("connection", (socket) => this.#serve(socket));
     server.listen(address);
     await once(server, "listening");
-    server.on("error", (error) => log(`accept a connection: ${error.message}`));
+    server.on("error", ({ message, code }: NodeJS.ErrnoException) =>
+      log({ level: "error", event: "accept_error", message: `accept a connection: ${message}`, code }),
+    );
     const bound = server.address() ?? ""; // Node does not know the path of an inherited Unix domain socket
     this.#servers.push(server);
     this.#bound.push(bound);

@@ -1,4 +1,5 @@
-/** Formats log entries, so that text of peers or handlers cannot forge another entry. */
+/** Makes log records safe, so that text of peers or handlers cannot forge another record or a field. */
+import type { LogRecord } from "./record.ts";
 
 /** Longer texts are cut. A handler's error can quote a whole request, and may be logged every second. */
 const MAX_ENTRY_CHARACTERS = 16_384;
@@ -21,6 +22,25 @@ export function logEntry(text: string): string {
     .replace(/\r\n/g, "\n")
     .replace(UNSAFE, escapeCharacter)
     .replace(/\n(?! {4})/g, "\n    ");
+}
+
+/**
+ * Returns the record with unsafe characters escaped. `message` may be a text of several lines, such as one with the stack of
+ * an error: the lines after the first become the stack. Leaves out fields that are undefined.
+ */
+export function safeRecord({ level, event, message, stack, ...fields }: LogRecord): LogRecord {
+  const entry = logEntry(stack === undefined ? message : `${message}\n${stack}`);
+  const end = entry.indexOf("\n");
+  const lines = end === -1 ? { message: entry } : { message: entry.slice(0, end), stack: entry.slice(end + 1) };
+  const safe: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields))
+    if (value !== undefined) safe[name] = typeof value === "string" ? safeLine(value) : value;
+  return { level, event, ...lines, ...safe };
+}
+
+/** Returns the text as one line, with unsafe characters escaped. */
+export function safeLine(text: string): string {
+  return text.replace(UNSAFE, escapeCharacter).replaceAll("\n", "\\n");
 }
 
 /** Returns the stack of an error, or else its message. Returns other values as text. Never throws. */

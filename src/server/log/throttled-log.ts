@@ -1,22 +1,51 @@
-/** A log that peers cannot flood: at most one line a second of each kind. */
+/** A log that peers cannot flood: at most one record a second of each kind. */
+import type { Log, LogRecord } from "./record.ts";
 
 const PAUSE_MS = 1_000;
 
-/** Logs a line. `kind` must come from a small set, since the log remembers each kind. */
-export type ThrottledLog = (kind: string, line: string) => void;
+/**
+ * Logs a record. Its kind is its event and `key`, which must come from a small set, since the log remembers each kind. An
+ * empty key makes one kind of the event.
+ */
+export type ThrottledLog = (key: string, record: LogRecord) => void;
 
-/** Returns a log that writes to `log`. A line says how many lines of its kind were left out before it, if any were. */
-export function createThrottledLog(log: (line: string) => void): ThrottledLog {
-  const last = new Map<string, { at: number; leftOut: number }>();
-  return (kind, line) => {
-    const now = performance.now();
-    const before = last.get(kind);
-    if (before !== undefined && now - before.at < PAUSE_MS) {
-      before.leftOut++;
-      return;
+/** Passes one event a second of each kind, and counts the events that are left out. */
+export class Throttle {
+  readonly #last = new Map<string, { at: number; leftOut: number }>();
+
+  /**
+   * Returns the number of events of this kind that were left out since the last one that passed. Returns undefined if this
+   * event is left out too. `now` is a time of `performance.now()`.
+   */
+  pass(kind: string, now: number): number | undefined {
+    const last = this.#last.get(kind);
+    if (last === undefined) {
+      this.#last.set(kind, { at: now, leftOut: 0 });
+      return 0;
     }
-    const more = before === undefined || before.leftOut === 0 ? "" : `, and ${before.leftOut} times before`;
-    last.set(kind, { at: now, leftOut: 0 });
-    log(line.replace(/\n|$/, (end) => more + end)); // inserted at the end of the first line
+    if (now - last.at < PAUSE_MS) {
+      last.leftOut++;
+      return undefined;
+    }
+    const { leftOut } = last;
+    last.at = now;
+    last.leftOut = 0;
+    return leftOut;
+  }
+}
+
+/** Returns a log that writes to `log`. A record tells how many of its kind were left out before it, if any were. */
+export function createThrottledLog(log: Log): ThrottledLog {
+  const throttle = new Throttle();
+  return (key, record) => {
+    const leftOut = throttle.pass(`${record.event} ${key}`, performance.now());
+    if (leftOut === undefined) return;
+    log(leftOut === 0 ? record : withLeftOut(record, leftOut));
   };
+}
+
+/** Returns the record with the number of records that were left out before it, at the end of the message's first line. */
+export function withLeftOut(record: LogRecord, leftOut: number): LogRecord {
+  const message = record.message.replace(/\n|$/, (end) => `, and ${leftOut} times before${end}`);
+  return { ...record, message, leftOut };
 }

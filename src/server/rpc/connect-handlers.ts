@@ -53,8 +53,9 @@ export class ConnectHandlers implements Fallback {
   }
 
   onResponseFailed(exchange: Exchange, error: unknown): void {
-    const { requestPath } = this.#procedureOf(exchange).handler;
-    this.#options.log(requestPath, `respond to ${requestPath}: ${errorText(error)}`);
+    const { requestPath: path } = this.#procedureOf(exchange).handler;
+    const message = `respond to ${path}: ${errorText(error)}`;
+    this.#options.log(path, { level: "error", event: "response_error", message, path });
     exchange.reset("internal");
   }
 

@@ -98,7 +98,8 @@ export class ErrorMapper {
     else if (abortReason instanceof ConnectError) return abortReason;
     else {
       const procedure = `/${method.parent.typeName}/${method.name}`;
-      this.#log(procedure, `handle ${procedure} by ${protocolName}: ${errorText(error)}`);
+      const message = `handle ${procedure} by ${protocolName}: ${errorText(error)}`;
+      this.#log(procedure, { level: "error", event: "handler_error", message, procedure, protocol: protocolName });
     }
     return error;
   }

@@ -7,6 +7,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { createServer } from "../../../src/server/server.ts";
 import { send } from "../../support/http.ts";
+import { checkedText } from "../../support/log.ts";
 import { echoRoutes } from "../../support/protos.ts";
 
 /** Milliseconds in which an idle server closes. */
@@ -45,7 +46,11 @@ export async function startFuzzed(fastPath: boolean): Promise<FuzzedServer> {
     socket.on("close", () => sockets.delete(socket));
   };
   const expected = /^(?:limit |refuse a browser that names host )/;
-  const server = createServer({ routes, fastPath, log: (entry) => expected.test(entry) || log.push(entry) });
+  const server = createServer({
+    routes,
+    fastPath,
+    log: (record) => expected.test(record.message) || log.push(checkedText(record)),
+  });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   subscribe("net.server.socket", onSocket);
   const authority = `127.0.0.1:${port}`;

@@ -9,6 +9,7 @@ import type { Limits } from "../../../src/server/limits/limits.ts";
 import type { TlsCredentials } from "../../../src/server/listener/tls-credentials.ts";
 import type { Routes } from "../../../src/server/rpc/options.ts";
 import { createServer, type Server } from "../../../src/server/server.ts";
+import { checkedText } from "../../support/log.ts";
 import { echoRoutes } from "../../support/protos.ts";
 
 // Node loads the class, with 5 MB of other code, when it is first used. An attack would seem to leave them behind.
@@ -119,7 +120,7 @@ const ORDERS: { readonly [D in Order["do"]]: (order: Order & { do: D }) => Promi
     const server = createServer({
       routes: routesOf(stuck),
       homePage: true,
-      log: (entry) => log.push(entry),
+      log: (record) => log.push(checkedText(record)),
       ...options,
     });
     const id = started++;

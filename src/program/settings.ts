@@ -1,14 +1,14 @@
 /** The settings of the process besides the limits: their types, flags, variables, defaults and parsers. */
 import type { Setting } from "../cli/setting.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../cli/units.ts";
-import { isCorsOrigin } from "../server/http/cors.ts";
-import { ALLOWED_HOST, allowedHost } from "../server/http/host-check.ts";
+import { ALLOWED_HOST } from "../server/http/host-check.ts";
 import type { Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { RENAMES } from "../server/limits/renamed-options.ts";
 import type { Reflection } from "../server/services/reflection.ts";
 import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
 import type { PageSetting } from "./page.ts";
+import { parseHost, parseHosts, parseOrigins, parsePath, parsePort, parseSwitch } from "./parsers.ts";
 
 export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   /** If undefined, the delay depends on the address that the server listens on. */
@@ -192,39 +192,3 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     ...SHUTDOWN_TIME,
   },
 };
-
-function parsePort(text: string): number | undefined {
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
-}
-
-/** Returns an IP address or a host name. Removes the brackets around an IPv6 address in URL form. */
-function parseHost(text: string): string | undefined {
-  const [, bare = text] = /^\[(.*:.*)\]$/.exec(text) ?? [];
-  return /^[\w.:%-]+$/.test(bare) ? bare : undefined;
-}
-
-/** Returns the origins, or undefined if `isCorsOrigin` rejects one of them. */
-function parseOrigins(text: string): string[] | undefined {
-  return parseList(text, isCorsOrigin);
-}
-
-/** Returns the hosts, or undefined if `allowedHost` rejects one of them. */
-function parseHosts(text: string): string[] | undefined {
-  return parseList(text, (host) => allowedHost(host) !== undefined);
-}
-
-/** Returns the items between commas, or undefined if one of them is invalid. An empty text is an empty list. */
-function parseList(text: string, isValid: (item: string) => boolean): string[] | undefined {
-  if (text.trim() === "") return [];
-  const items = text.split(",").map((item) => item.trim());
-  return items.every(isValid) ? items : undefined;
-}
-
-/** An empty path is an error: `--tls-cert "$CERT"` with CERT unset must not silently turn TLS off. */
-function parsePath(text: string): string | undefined {
-  return text === "" || text.includes("\0") ? undefined : text;
-}
-
-function parseSwitch(text: string): boolean | undefined {
-  return text === "on" || text === "off" ? text === "on" : undefined;
-}

@@ -1,0 +1,39 @@
+/** The parsers of settings. Each returns undefined if the text is not allowed. */
+import { isCorsOrigin } from "../server/http/cors.ts";
+import { allowedHost } from "../server/http/host-check.ts";
+
+export function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+/** Returns an IP address or a host name. Removes the brackets around an IPv6 address in URL form. */
+export function parseHost(text: string): string | undefined {
+  const [, bare = text] = /^\[(.*:.*)\]$/.exec(text) ?? [];
+  return /^[\w.:%-]+$/.test(bare) ? bare : undefined;
+}
+
+/** Returns the origins, or undefined if `isCorsOrigin` rejects one of them. */
+export function parseOrigins(text: string): string[] | undefined {
+  return parseList(text, isCorsOrigin);
+}
+
+/** Returns the hosts, or undefined if `allowedHost` rejects one of them. */
+export function parseHosts(text: string): string[] | undefined {
+  return parseList(text, (host) => allowedHost(host) !== undefined);
+}
+
+/** Returns the items between commas, or undefined if one of them is invalid. An empty text is an empty list. */
+function parseList(text: string, isValid: (item: string) => boolean): string[] | undefined {
+  if (text.trim() === "") return [];
+  const items = text.split(",").map((item) => item.trim());
+  return items.every(isValid) ? items : undefined;
+}
+
+/** An empty path is an error: `--tls-cert "$CERT"` with CERT unset must not silently turn TLS off. */
+export function parsePath(text: string): string | undefined {
+  return text === "" || text.includes("\0") ? undefined : text;
+}
+
+export function parseSwitch(text: string): boolean | undefined {
+  return text === "on" || text === "off" ? text === "on" : undefined;
+}

@@ -9,9 +9,11 @@ export { readTlsFiles, TlsFileError, type TlsFiles } from "../server/listener/tl
 export type { Log, LogRecord } from "../server/log/record.ts";
 export { retryRefused } from "../server/retry-refused.ts";
 export { type CallRequest, peerKey } from "../server/rpc/context-values.ts";
+export type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
 export type { Routes } from "../server/rpc/options.ts";
 export { createServer, type Server } from "../server/server.ts";
 export type { RoutesOptions, ServerOptions } from "../server/server-options.ts";
 export { HealthStatus, type Status as ServingStatus } from "../server/services/health-status.ts";
 export type { Reflection } from "../server/services/reflection.ts";
 export type { PartialShutdownTimes, ShutdownTimes } from "../server/shutdown.ts";
+export type { ServerStats } from "../server/stats.ts";

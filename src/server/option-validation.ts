@@ -59,6 +59,7 @@ export const ROUTES_RULES: OptionRules<RoutesOptions> = {
   fastPath: BOOLEAN,
   limits: OBJECT, // each limit is validated by completeLimits
   log: FUNCTION,
+  observer: { passes: isObserver, allowed: "an object with the function end, and begin if it is a function" },
   acceptCompression: listOf("objects with name, compress and decompress", isCompression),
   compressMinBytes: {
     passes: (value) => value === Number.POSITIVE_INFINITY || isWhole(value, 0, Number.MAX_SAFE_INTEGER),
@@ -165,6 +166,10 @@ function isWhole(value: unknown, min: number, max: number): boolean {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isObserver(value: unknown): boolean {
+  return isObject(value) && isFunction(value.end) && (value.begin === undefined || isFunction(value.begin));
 }
 
 /** True for a HealthStatus of any copy of this package, such as the CommonJS one. */

@@ -10,7 +10,7 @@ import type { Http2Server } from "./http/http2-server.ts";
 import { BuiltInHttp2Server } from "./http2/server.ts";
 import type { BoundAddress, NodeListenOptions } from "./listener/listen-address.ts";
 import { Listeners } from "./listener/listeners.ts";
-import { PendingConnections, type Protocols } from "./listener/pending-connections.ts";
+import { type ConnectionRefusal, PendingConnections, type Protocols } from "./listener/pending-connections.ts";
 import { detectByPreface } from "./listener/plain.ts";
 import { TlsHandshakes } from "./listener/tls.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
@@ -19,11 +19,14 @@ import type { Log } from "./log/record.ts";
 import type { ThrottledLog } from "./log/throttled-log.ts";
 import { Http1Server } from "./node-http/http1.ts";
 import { NodeHttp2Server } from "./node-http/http2.ts";
+import type { ServerStats } from "./stats.ts";
 
 export interface PortOptions extends HttpContext {
   readonly http2: "built-in" | "node";
   /** The initial TLS credentials; undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;
+  /** Called once for each connection that is refused, unless a limit is the reason. */
+  readonly onRefused: (reason: ConnectionRefusal) => void;
   readonly log: Log;
   /** The log for events that clients can cause often. */
   readonly throttledLog: ThrottledLog;
@@ -78,6 +81,11 @@ export class Port {
   /** Number of requests without a complete response, over all connections. */
   get requestsInFlight(): number {
     return this.#http1.requestsInFlight + this.#http2.requestsInFlight;
+  }
+
+  /** Number of open connections by HTTP version, and of those that have not chosen one. */
+  get connections(): ServerStats["connections"] {
+    return { "1.1": this.#http1.connections, "2.0": this.#http2.connections, pending: this.#pending.size };
   }
 
   /** Listens on one more address, and resolves with it. Rejects with Node's error if the port cannot listen there. */
@@ -138,15 +146,16 @@ export class Port {
       socket.allowHalfOpen = true; // for a client that half-closes after its request
       detectByPreface(socket, this.#pending, this.#protocols);
     } else {
-      this.#pending.report(socket, "it has no trusted client certificate");
+      this.#pending.report(socket, "client_certificate", "it has no trusted client certificate");
       socket.destroy();
     }
   }
 
-  #onRefused(reason: string, address: string | undefined): void {
+  #onRefused(reason: ConnectionRefusal, text: string, address: string | undefined): void {
+    this.#options.onRefused(reason);
     const from = address === undefined ? "" : ` from ${address}`;
-    const message = `refuse a connection${from}: ${reason}`;
-    this.#options.throttledLog(reason, { level: "warn", event: "connection_refused", message, reason, address });
+    const message = `refuse a connection${from}: ${text}`;
+    this.#options.throttledLog(text, { level: "warn", event: "connection_refused", message, reason, address });
   }
 }
 

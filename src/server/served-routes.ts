@@ -15,6 +15,7 @@ import type { ContextValuesOf } from "./rpc/options.ts";
 import type { RoutesOptions } from "./server-options.ts";
 import { HealthStatus } from "./services/health-status.ts";
 import { type OwnServices, registerOwnServices } from "./services/own-services.ts";
+import { EventCounts } from "./stats.ts";
 
 export class ServedRoutes {
   /** The services: first those of the routes, then health and reflection. */
@@ -31,10 +32,12 @@ export class ServedRoutes {
   /** The log for events that clients can cause often. */
   readonly throttledLog: ThrottledLog;
   readonly onLimit: OnLimit;
+  /** The number of times that each limit was reached. */
+  readonly limitHits = new EventCounts<LimitName>();
   /** Responds to calls of any of the protocols, and to requests that are not calls with 404. */
   readonly handle: Handler;
   readonly #options: RoutesOptions;
-  readonly #procedures: Dispatcher["procedures"];
+  readonly #dispatcher: Dispatcher;
   readonly #contextValues: ContextValuesOf | undefined;
   /** Ends the Watch streams of the health service. */
   readonly #watchEnd = new AbortController();
@@ -57,11 +60,14 @@ export class ServedRoutes {
     this.limits = completeLimits(readMaxBytes === undefined ? limits : { ...limits, messageBytes: readMaxBytes });
     this.log = createApplicationLog(options.log);
     this.throttledLog = createThrottledLog(this.log);
-    this.onLimit = (limit, text) => this.#logLimit(limit, text);
+    this.onLimit = (limit, text) => {
+      this.limitHits.add(limit);
+      this.#logLimit(limit, text);
+    };
     const dispatcher = this.#createDispatcher();
+    this.#dispatcher = dispatcher;
     this.services = dispatcher.services;
     this.ofRoutes = this.services.filter((service) => !this.#own.all.includes(service));
-    this.#procedures = dispatcher.procedures;
     this.handle = withCors(options.corsOrigins ?? [], withCaching(dispatcher.handle));
     for (const name of ["", ...this.services.map(({ typeName }) => typeName)])
       if (this.health.get(name) === "unknown") this.health.set(name, "serving");
@@ -69,12 +75,17 @@ export class ServedRoutes {
 
   /** The paths of the procedures. */
   get paths(): Iterable<string> {
-    return this.#procedures.keys();
+    return this.#dispatcher.procedures.keys();
+  }
+
+  /** Number of running handlers and streams, without those of health and reflection. */
+  get callsInFlight(): number {
+    return this.#dispatcher.callsInFlight;
   }
 
   /** True if a procedure is served at a path, which may have a query. */
   isProcedure(path: string): boolean {
-    return this.#procedures.has(pathWithoutQuery(path));
+    return this.#dispatcher.procedures.has(pathWithoutQuery(path));
   }
 
   /** Ends the Watch streams of the health service. Part of step 2 of a shutdown (shutdown.ts). */

@@ -5,6 +5,7 @@ import type { Limits } from "./limits/limits.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
 import type { Log } from "./log/record.ts";
 import type { CallRequest } from "./rpc/context-values.ts";
+import type { Observer } from "./rpc/observer.ts";
 import type { Routes } from "./rpc/options.ts";
 import type { HealthStatus } from "./services/health-status.ts";
 import type { Reflection } from "./services/reflection.ts";
@@ -56,6 +57,11 @@ export interface RoutesOptions extends Omit<ConnectRouterOptions, "interceptors"
   readonly limits?: Partial<Limits>;
   /** Writes log records for the operator. Default: console.error of the message and the stack. */
   readonly log?: Log;
+  /**
+   * Observes every call once: also calls of health and reflection, calls of procedures that do not exist, and calls that are
+   * refused or cancelled. Requests that are not calls are not observed. Default: none.
+   */
+  readonly observer?: Observer;
 }
 
 /** The options of `createServer`. Only `routes` is required. */

@@ -15,7 +15,7 @@ import {
   nameOf,
   nodeListenOptions,
 } from "./listener/listen-address.ts";
-import { type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
+import { certificateEndsAt, type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
 import { quote } from "./log/quote.ts";
 import type { LogRecord } from "./log/record.ts";
 import { readOptions, SERVER_RULES } from "./option-validation.ts";
@@ -30,6 +30,7 @@ import { createHealthz } from "./services/healthz.ts";
 import { type PartialShutdownTimes, shutDown, shutdownTimes } from "./shutdown.ts";
 import { createHome } from "./site/home.ts";
 import { withSchema } from "./site/schema.ts";
+import { EventCounts, type Refusal, type ServerStats } from "./stats.ts";
 
 export type { ServerOptions } from "./server-options.ts";
 
@@ -68,6 +69,8 @@ export interface Server {
    * PEM, and Node's error if the credentials are otherwise invalid. If it throws, new connections still get the old ones.
    */
   renewTls(credentials: TlsCredentials): void;
+  /** Returns the figures of the server at this moment, for metrics. The object is new and belongs to the caller. */
+  stats(): ServerStats;
   /**
    * Shuts the server down in steps (shutdown.ts), so that calls in flight can finish. `times` are in ms. Defaults:
    * `delayMs` 5,000 (0 if every listener is on loopback or a Unix domain socket), `idleMs` 1,000, `graceMs` 10,000,
@@ -93,6 +96,7 @@ export function createServer(options: ServerOptions): Server {
     listen: server.listen.bind(server),
     accept: server.accept.bind(server),
     renewTls: server.renewTls.bind(server),
+    stats: server.stats.bind(server),
     close: server.close.bind(server),
     [Symbol.asyncDispose]: server[Symbol.asyncDispose].bind(server),
   };
@@ -110,6 +114,7 @@ class ConnectServer implements Server {
   readonly #port: Port;
   /** The calls of `listen` that have not settled. */
   readonly #opening = new Set<Promise<BoundAddress>>();
+  readonly #refusals = new EventCounts<Refusal>();
   #closing: Promise<number> | undefined;
 
   /** Assembles the server from the inside out: RPC handlers, routing by path, port. */
@@ -143,6 +148,19 @@ class ConnectServer implements Server {
     this.#port.renewTls(credentials);
   }
 
+  stats(): ServerStats {
+    const { credentials, connections } = this.#port;
+    const { callsInFlight, limitHits } = this.#routes;
+    return {
+      connections,
+      callsInFlight,
+      limitHits: limitHits.read(),
+      refusals: this.#refusals.read(),
+      isDraining: this.#closing !== undefined,
+      certificateEndsAt: credentials && certificateEndsAt(credentials),
+    };
+  }
+
   close(times: PartialShutdownTimes = {}): Promise<number> {
     this.#closing ??= this.#shutDown(times);
     return this.#closing;
@@ -164,7 +182,10 @@ class ConnectServer implements Server {
       isCall: (exchange) => this.#routes.isProcedure(exchange.request.path) || isGrpc(exchange),
       allowedHosts,
       corsOrigins,
-      onRefusedHost: (host) => throttledLog("host", refusedHost(host)),
+      onRefusedHost: (host) => {
+        this.#refusals.add("host");
+        throttledLog("host", refusedHost(host));
+      },
     });
   }
 
@@ -187,6 +208,7 @@ class ConnectServer implements Server {
       tls,
       log,
       throttledLog,
+      onRefused: (reason) => this.#refusals.add(reason),
     });
   }
 

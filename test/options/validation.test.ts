@@ -37,6 +37,7 @@ const WRONG: { readonly [K in keyof typeof SERVER_RULES]: readonly unknown[] } =
   tls: [true, "x", [], null],
   limits: NOT_OBJECT,
   log: NOT_FUNCTION,
+  observer: [() => {}, {}, { begin() {} }, { begin: true, end() {} }, null],
   acceptCompression: ["gzip", ["gzip"], [{ name: "gzip" }], [{ ...GZIP, name: "g\r\nzip" }], null],
   compressMinBytes: NOT_WHOLE,
   readMaxBytes: NOT_MESSAGE_BYTES,

@@ -12,6 +12,8 @@ export interface Http2Server {
   drain(): Promise<void>;
   /** Closes every connection immediately. */
   destroy(): void;
+  /** Number of open connections. */
+  readonly connections: number;
   /** Number of requests whose response is not complete. */
   readonly requestsInFlight: number;
 }

@@ -27,6 +27,10 @@ export class BuiltInHttp2Server implements Http2Server {
     };
   }
 
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   get requestsInFlight(): number {
     let streams = 0;
     for (const socket of this.#sockets) streams += socket.openStreams;

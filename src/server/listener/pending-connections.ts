@@ -15,14 +15,17 @@ export interface Protocols {
   readonly http2: (socket: Socket) => void;
 }
 
+/** A word for the reason for which a connection is refused. */
+export type ConnectionRefusal = "plain_text" | "tls" | "tls_handshake" | "client_certificate" | "server_certificate";
+
 export interface PendingOptions {
   readonly limits: Limits;
   readonly onLimit: OnLimit;
   /**
-   * Called once for each connection that is refused. `reason` comes from a small set of texts. `address` is the client's IP
-   * address, or undefined if the client has disconnected or uses a Unix domain socket.
+   * Called once for each connection that is refused. `text` describes the reason, and comes from a small set. `address` is
+   * the client's IP address, or undefined if the client has disconnected or uses a Unix domain socket.
    */
-  readonly onRefused: (reason: string, address: string | undefined) => void;
+  readonly onRefused: (reason: ConnectionRefusal, text: string, address: string | undefined) => void;
 }
 
 export class PendingConnections {
@@ -36,6 +39,10 @@ export class PendingConnections {
   /** Tracks `socket` as pending until `delete` is called, which must happen when the socket closes. */
   add(socket: Socket): void {
     this.#sockets.add(socket);
+  }
+
+  get size(): number {
+    return this.#sockets.size;
   }
 
   delete(socket: Socket): void {
@@ -78,18 +85,18 @@ export class PendingConnections {
   }
 
   /**
-   * Refuses a connection whose protocol this port does not serve. Reports `reason` to `onRefused`, sends `message` in an
+   * Refuses a connection whose protocol this port does not serve. Reports the reason to `onRefused`, sends `message` in an
    * HTTP/1.0 response with status 400, and then closes the connection. HTTP clients can show the response.
    */
-  refuse(socket: Socket, reason: string, message: string): void {
-    this.report(socket, reason);
+  refuse(socket: Socket, reason: ConnectionRefusal, text: string, message: string): void {
+    this.report(socket, reason, text);
     const head = `HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`;
     lingeringClose(socket, `${head}${message}\n`);
   }
 
   /** Reports the reason for which `socket` is refused. */
-  report(socket: Socket, reason: string): void {
-    this.#options.onRefused(reason, socket.remoteAddress);
+  report(socket: Socket, reason: ConnectionRefusal, text: string): void {
+    this.#options.onRefused(reason, text, socket.remoteAddress);
   }
 
   /** Destroys the sockets of all pending connections. */

@@ -13,7 +13,7 @@ export function detectByPreface(socket: Socket, pending: PendingConnections, { h
   pending.peek(socket, PREFACE_START, (start) => {
     if (start === PREFACE_START) http2(socket);
     else if (start.startsWith(TLS_START)) {
-      pending.refuse(socket, "it speaks TLS, and this port is plain", "this port is plain: use http");
+      pending.refuse(socket, "tls", "it speaks TLS, and this port is plain", "this port is plain: use http");
     } else http1(socket);
   });
 }

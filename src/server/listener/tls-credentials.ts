@@ -53,6 +53,12 @@ function isPem(value: unknown, label: string): boolean {
   }
 }
 
+/** Returns the time at which a certificate ends, the first one of `cert`, in seconds since 1970. */
+export function certificateEndsAt({ cert }: TlsCredentials): number {
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  return Date.parse(new X509Certificate(cert).validTo) / 1_000;
+}
+
 /**
  * The cipher suites of TLS 1.3, and those of TLS 1.2 in Mozilla's "intermediate" profile that need no DH parameters
  * (wiki.mozilla.org/Security/Server_Side_TLS). All have ephemeral keys and AEAD, so HTTP/2 prohibits none of them (RFC

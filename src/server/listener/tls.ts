@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Server, TLSSocket, TlsOptions } from "node:tls";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
-import { type PendingConnections, type Protocols, TLS_START } from "./pending-connections.ts";
+import { type ConnectionRefusal, type PendingConnections, type Protocols, TLS_START } from "./pending-connections.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
 
 /** The server's protocols in order of preference, by their ALPN names. A client without ALPN speaks HTTP/1.1. */
@@ -41,8 +41,8 @@ export class TlsHandshakes {
     socket.on("error", ignore); // errors after the first bytes are reported by the TLS socket
     pending.peek(socket, TLS_START, (start) => {
       if (start !== TLS_START) {
-        const reason = "it speaks plain text, and this port speaks TLS";
-        return pending.refuse(socket, reason, "this port speaks TLS: use https");
+        const text = "it speaks plain text, and this port speaks TLS";
+        return pending.refuse(socket, "plain_text", text, "this port speaks TLS: use https");
       }
       pending.add(socket);
       this.#server.emit("connection", socket);
@@ -62,7 +62,7 @@ export class TlsHandshakes {
 
   #onError(error: NodeJS.ErrnoException, socket: TLSSocket): void {
     const { limits, onLimit, pending } = this.#options;
-    const reason = handshakeProblem(error, socket);
+    const problem = handshakeProblem(error, socket);
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
       const extraMs = pausedWithin(limits.handshakeMs);
       const expire = (): void => {
@@ -74,7 +74,7 @@ export class TlsHandshakes {
       else expire();
       return;
     }
-    if (reason !== undefined) pending.report(socket, reason);
+    if (problem !== undefined) pending.report(socket, ...problem);
     socket.destroy();
   }
 }
@@ -99,25 +99,31 @@ function plainSocketOf(socket: TLSSocket): Socket {
   return _parent ?? (_handle?._parentWrap.stream as Socket);
 }
 
+/** The reason of a failed handshake, and its description. */
+type Problem = readonly [reason: ConnectionRefusal, text: string];
+
 type Private = TLSSocket & {
   readonly _parent?: Socket;
   readonly _handle?: { readonly _parentWrap: { readonly stream?: Socket } };
 };
 
-const HANDSHAKE_PROBLEMS: Readonly<Record<string, string>> = {
-  ERR_SSL_NO_APPLICATION_PROTOCOL: "it asks for neither HTTP/2 nor HTTP/1.1 (ALPN)",
-  ERR_SSL_UNSUPPORTED_PROTOCOL: "it does not support TLS 1.2 or later",
-  ERR_SSL_NO_SHARED_CIPHER: "it does not support any of the cipher suites",
-  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: "it has no client certificate",
+const HANDSHAKE_PROBLEMS: Readonly<Record<string, Problem>> = {
+  ERR_SSL_NO_APPLICATION_PROTOCOL: ["tls_handshake", "it asks for neither HTTP/2 nor HTTP/1.1 (ALPN)"],
+  ERR_SSL_UNSUPPORTED_PROTOCOL: ["tls_handshake", "it does not support TLS 1.2 or later"],
+  ERR_SSL_NO_SHARED_CIPHER: ["tls_handshake", "it does not support any of the cipher suites"],
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: ["client_certificate", "it has no client certificate"],
 };
 
 /** Returns the reason for a failed handshake, or undefined if the client only disconnected, as port scanners do. */
-function handshakeProblem({ code = "" }: NodeJS.ErrnoException, { authorizationError }: TLSSocket): string | undefined {
-  if (authorizationError) return `its certificate is not trusted (${authorizationError})`;
+function handshakeProblem(
+  { code = "" }: NodeJS.ErrnoException,
+  { authorizationError }: TLSSocket,
+): Problem | undefined {
+  if (authorizationError) return ["client_certificate", `its certificate is not trusted (${authorizationError})`];
   if (/_ALERT_(UNKNOWN_CA|(BAD_)?CERTIFICATE)/.test(code))
-    return `it does not trust this server's certificate (${code})`;
+    return ["server_certificate", `it does not trust this server's certificate (${code})`];
   if (code in HANDSHAKE_PROBLEMS) return HANDSHAKE_PROBLEMS[code];
-  return code.startsWith("ERR_") ? `its TLS handshake failed (${code})` : undefined;
+  return code.startsWith("ERR_") ? ["tls_handshake", `its TLS handshake failed (${code})`] : undefined;
 }
 
 function ignore(): void {}

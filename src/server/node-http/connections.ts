@@ -33,6 +33,10 @@ export class NodeConnections<K> {
     return this.#connections.entries();
   }
 
+  get size(): number {
+    return this.#connections.size;
+  }
+
   /** Number of requests whose response is not complete. */
   get requestsInFlight(): number {
     let requests = 0;

@@ -42,6 +42,11 @@ export class Http1Server {
     this.#listenToEvents();
   }
 
+  /** Number of open connections. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Number of requests whose response is not complete. */
   get requestsInFlight(): number {
     return this.#connections.requestsInFlight;

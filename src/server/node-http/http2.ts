@@ -39,6 +39,10 @@ export class NodeHttp2Server implements Http2Server {
     });
   }
 
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
   get requestsInFlight(): number {
     return this.#sessions.requestsInFlight;
   }

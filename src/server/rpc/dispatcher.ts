@@ -44,6 +44,11 @@ export class Dispatcher {
     this.handle = this.#createHandler();
   }
 
+  /** Number of running handlers and streams, without those of exempt services. */
+  get callsInFlight(): number {
+    return this.#inFlight.used;
+  }
+
   #createRegistrations(): Registrations {
     const { defaults, messageBytes, shutdownSignal } = this.#options;
     const errors = this.#errors;

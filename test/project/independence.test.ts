@@ -15,7 +15,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
 /** Matches names of the tutorial's service. */
 const SERVICE = /\btest\.Test\b|\bGetSum\b/;
 /** Matches the files that tests may import from src/ and gen/. */
-const OF_SERVER = /^(?:src\/(?:server|package|program|cli)|gen\/(?:health|grpc))\//;
+const OF_SERVER = /^(?:src\/(?:server|package|program|telemetry|cli)|gen\/(?:health|grpc))\//;
 
 const FILES = globSync("{test,bench}/**/*.{ts,py,go,rs,sh,yaml,json}", { cwd: ROOT })
   .map((file) => file.replaceAll("\\", "/"))

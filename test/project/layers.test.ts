@@ -133,7 +133,7 @@ function problems(table: readonly Row[], imports: Imports): string[] {
 
 /** True if the file is in src/, but not in one of the rooms that hold for every service. */
 function isService(file: string): boolean {
-  return !/^(?:package|program|cli|server|web)\//.test(file);
+  return !/^(?:package|program|telemetry|cli|server|web)\//.test(file);
 }
 
 /** Returns the rows that a file is in. A row for a folder within a folder takes its files out of the outer one's row. */

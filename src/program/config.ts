@@ -3,7 +3,7 @@ import { type Flags, readFlags } from "../cli/flags.ts";
 import { LIMIT_SETTINGS, RENAMED_FLAGS, renamedVariables } from "../cli/limit-settings.ts";
 import { flagsTakenByNpm } from "../cli/npm-flags.ts";
 import type { Setting } from "../cli/setting.ts";
-import { defaultLimits } from "../server/limits/defaults.ts";
+import { defaultLimits, limitOfProcess } from "../server/limits/defaults.ts";
 import type { Limits } from "../server/limits/limits.ts";
 import { renamed } from "../server/limits/renamed-options.ts";
 import { type Config, SETTINGS, SWITCHES } from "./settings.ts";
@@ -24,11 +24,20 @@ function keysOf({ hasPage }: { readonly hasPage: boolean }): Key[] {
   return (Object.keys(SETTINGS) as Key[]).filter((key) => hasPage || key !== "page");
 }
 
+/** The program whose settings are read. */
+export interface SettingsProgram {
+  /** True if the program has a page. */
+  readonly hasPage: boolean;
+  /** The number of workers, in place of the setting: it may be that of the cores, which can change. */
+  readonly workers?: number;
+}
+
 /**
- * Returns the settings of a command line and its environment. `hasPage` is true if the program has a page. Throws
- * ConfigError if a setting is invalid.
+ * Returns the settings of a command line and its environment. With workers, the limits are those of each. Throws ConfigError
+ * if a setting is invalid.
  */
-export function readConfig(args: readonly string[], env: Env, { hasPage } = { hasPage: true }): Config {
+export function readConfig(args: readonly string[], env: Env, program: SettingsProgram = { hasPage: true }): Config {
+  const { hasPage } = program;
   const settings: readonly Setting<unknown>[] = [...settingsOf({ hasPage }), ...LIMIT_SETTINGS];
   const takenByNpm = flagsTakenByNpm(["start", "dev"], settings, env);
   if (takenByNpm !== undefined) throw new ConfigError(takenByNpm);
@@ -42,13 +51,15 @@ export function readConfig(args: readonly string[], env: Env, { hasPage } = { ha
 
   const keys = keysOf({ hasPage });
   const config = Object.fromEntries(keys.map((key) => [key, read(SETTINGS[key])])) as unknown as Config;
-  const defaults = defaultLimits();
-  const limits = Object.fromEntries(
-    LIMIT_SETTINGS.map((setting) => [setting.name, read({ ...setting, default: undefined }) ?? defaults[setting.name]]),
-  );
+  const workers = program.workers ?? config.workers ?? 1;
+  const defaults = defaultLimits(workers);
+  const limits = LIMIT_SETTINGS.map(({ name, ...setting }) => {
+    const value = read({ ...setting, default: undefined }) as number | undefined;
+    return [name, value === undefined ? defaults[name] : limitOfProcess(name, value, workers)];
+  });
   problems.push(...missingTlsFlags(config));
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
-  return Object.freeze({ ...config, limits: Object.freeze(limits as unknown as Limits) });
+  return Object.freeze({ ...config, workers, limits: Object.freeze(Object.fromEntries(limits) as unknown as Limits) });
 }
 
 /**

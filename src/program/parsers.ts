@@ -2,8 +2,17 @@
 import { isCorsOrigin } from "../server/http/cors.ts";
 import { allowedHost } from "../server/http/host-check.ts";
 
+/** More workers than cores make a server slower. */
+export const MAX_WORKERS = 256;
+
 export function parsePort(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}
+
+/** Returns the number of workers. The word "auto" stands for the number of cores that this process may use. */
+export function parseWorkers(text: string): number | undefined {
+  if (text === "auto") return Math.min(process.getBuiltinModule("node:os").availableParallelism(), MAX_WORKERS);
+  return /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_WORKERS ? Number(text) : undefined;
 }
 
 /** Returns an IP address or a host name. Removes the brackets around an IPv6 address in URL form. */

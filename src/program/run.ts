@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { asksFor } from "../cli/flags.ts";
 import { versionLine } from "../cli/version.ts";
 import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
-import { LIMITS, type Limits } from "../server/limits/limits.ts";
+import { LIMITS } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
@@ -17,11 +17,10 @@ import { ConfigError, readConfig } from "./config.ts";
 import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
 import type { Config } from "./settings.ts";
+import { type Control, ECHO_MS, SIGNALS } from "./signals.ts";
+import { workerControl, workerStart } from "./worker.ts";
 
 export type { ProgramOptions } from "./options.ts";
-
-/** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
-const ECHO_MS = 500;
 
 const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use; choose another with --port",
@@ -50,7 +49,11 @@ export async function run(given: ProgramOptions): Promise<void> {
   if (asked === "help") return console.log((await import("./help.ts")).helpText(program));
   if (asked === "version") return console.log(options.version ?? versionLine());
   try {
-    await serve(options, readConfig(args, process.env, program));
+    const start = workerStart();
+    const config = readConfig(args, process.env, { ...program, ...start });
+    if (start !== undefined) await serve(options, config, workerControl());
+    else if (config.workers > 1) await (await import("./workers.ts")).runWorkers(config);
+    else await serve(options, config, SIGNALS);
   } catch (error) {
     if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
     if (error instanceof TelemetryError) fail(error.exitCode, error.message);
@@ -58,7 +61,8 @@ export async function run(given: ProgramOptions): Promise<void> {
   }
 }
 
-async function serve({ pageFolder, version: _, ...options }: ProgramOptions, config: Config): Promise<void> {
+async function serve(given: ProgramOptions, config: Config, control: Control): Promise<void> {
+  const { pageFolder, version: _, ...options } = given;
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
   const failToListen = (error: NodeJS.ErrnoException) => fail(1, listenProblem(config, error));
@@ -70,20 +74,25 @@ async function serve({ pageFolder, version: _, ...options }: ProgramOptions, con
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
   const telemetry = await createTelemetry(config, undefined);
   const server = createServer({ ...options, ...settings, health: config.health && (options.health ?? true) });
-  let times: ShutdownTimes | undefined;
-  closeOnSignal(server, telemetry, () => times);
-  if (files !== undefined) renewTlsOnSignal(server, files);
+  const started = Promise.withResolvers<ShutdownTimes>();
+  control.onDrain(async (isReplaced) => {
+    const times = await started.promise;
+    await shutDown(server, telemetry, isReplaced ? { ...times, delayMs: 0 } : times, control);
+  });
+  if (files !== undefined) renewTlsOnDemand(server, files, control);
   await telemetry.start(server);
   const bound = await server.listen({ host, port: config.port }).catch(failToListen);
-  times = shutdownTimes(config, isLocal(bound));
+  const times = shutdownTimes(config, isLocal(bound));
+  started.resolve(times);
   const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const address = { ...reached, needsSchema: reflection === false, pathPrefix: options.requestPathPrefix };
-  const lines = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
-  console.log(lines.join("\n  "));
-  const lowered = loweredLine(limits);
-  if (lowered !== undefined) console.log(lowered);
-  if (missing === "beyond loopback") console.log("no page at /: listening beyond loopback; --page on serves it there");
-  if (missing === "not built") console.error("no page at /: not built yet; npm run build builds it");
+  const usage = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
+  const lines = [usage.join("\n  ")];
+  const lowered = loweredLine(config);
+  if (lowered !== undefined) lines.push(lowered);
+  if (missing === "beyond loopback") lines.push("no page at /: listening beyond loopback; --page on serves it there");
+  const problems = missing === "not built" ? ["no page at /: not built yet; npm run build builds it"] : [];
+  control.started({ port: bound.port, delayMs: times.delayMs, lines, problems });
 }
 
 function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {
@@ -91,13 +100,14 @@ function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config)
 }
 
 /** Returns a line that names the limits with a default lowered for this process. Returns undefined if none is lowered. */
-function loweredLine(limits: Limits): string | undefined {
-  const lowered = loweredLimits(limits).map((name) => {
+function loweredLine({ limits, workers }: Config): string | undefined {
+  const lowered = loweredLimits(limits, workers).map((name) => {
     const { unit } = LIMITS[name];
     return `${name} ${unit === "bytes" ? mebibytes(limits[name]) : limits[name]}`;
   });
   if (lowered.length === 0) return undefined;
-  return `defaults lowered for ${mebibytes(usableMemory())} of memory: ${lowered.join(", ")}`;
+  const ofWorker = workers > 1 ? " of each worker" : "";
+  return `defaults${ofWorker} lowered for ${mebibytes(usableMemory(workers))} of memory: ${lowered.join(", ")}`;
 }
 
 function mebibytes(bytes: number): string {
@@ -105,13 +115,13 @@ function mebibytes(bytes: number): string {
 }
 
 /**
- * Reads the TLS files again after each SIGHUP. If a signal arrives while files are being read, they are read once more, so
+ * Reads the TLS files again at each demand of `control`, such as a SIGHUP. If a demand arrives while files are being read, they are read once more, so
  * the newest files are always used. Without TLS, SIGHUP keeps its default action and ends the process.
  */
-function renewTlsOnSignal(server: Server, files: TlsFiles): void {
+function renewTlsOnDemand(server: Server, files: TlsFiles, control: Control): void {
   let reading = false;
   let requested = false;
-  process.on("SIGHUP", async () => {
+  control.onRenewTls(async () => {
     requested = true;
     if (reading) return;
     reading = true;
@@ -134,37 +144,19 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
 }
 
 /**
- * Shuts the server down at the first SIGINT or SIGTERM, and exits at the next one, unless that is an echo of the first
- * (ECHO_MS). While `getTimes` returns undefined, the server does not listen yet, and the first signal exits immediately.
- */
-function closeOnSignal(server: Server, telemetry: Telemetry, getTimes: () => ShutdownTimes | undefined): void {
-  let first: { signal: string; at: number } | undefined;
-  function onSignal(signal: string): void {
-    const times = getTimes();
-    if (times === undefined) process.exit(0);
-    const now = performance.now();
-    if (first === undefined) {
-      first = { signal, at: now };
-      void shutDown(server, telemetry, times);
-    } else if (signal !== first.signal || now - first.at > ECHO_MS) process.exit(1);
-  }
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-}
-
-/**
  * Shuts the server down, after which the process ends by itself. Exits with 1 if calls were cut or the process does not
  * end.
  */
-async function shutDown(server: Server, telemetry: Telemetry, times: ShutdownTimes): Promise<void> {
+async function shutDown(server: Server, telemetry: Telemetry, times: ShutdownTimes, control: Control): Promise<void> {
   const end = performance.now() + times.delayMs + times.graceMs;
-  if (times.delayMs > 0)
-    console.log(`draining: accepts connections for ${times.delayMs} ms more; a second signal ends the process at once`);
+  if (times.delayMs > 0) control.draining(times.delayMs);
   // Keeps the process alive for the second arrival of a Ctrl-C, which would kill a process that is already exiting.
   setTimeout(() => {}, ECHO_MS / 10);
   const cutCalls = await server.close(times);
   await telemetry.close();
-  if (cutCalls > 0) fail(1, `drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
+  if (cutCalls > 0)
+    return control.ended(`drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
+  control.ended();
   const left = end - performance.now();
   // All calls have ended, but a handler can keep the process alive after its client has disconnected.
   setTimeout(

@@ -8,13 +8,24 @@ import { RENAMES } from "../server/limits/renamed-options.ts";
 import type { Reflection } from "../server/services/reflection.ts";
 import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
 import type { PageSetting } from "./page.ts";
-import { parseHost, parseHosts, parseOrigins, parsePath, parsePort, parseSwitch } from "./parsers.ts";
+import {
+  MAX_WORKERS,
+  parseHost,
+  parseHosts,
+  parseOrigins,
+  parsePath,
+  parsePort,
+  parseSwitch,
+  parseWorkers,
+} from "./parsers.ts";
 
 export interface Config extends Omit<ShutdownTimes, "delayMs"> {
   /** If undefined, the delay depends on the address that the server listens on. */
   readonly delayMs: number | undefined;
   readonly host: string;
   readonly port: number;
+  /** The number of processes that serve. With more than one, this process is their primary, or one of them. */
+  readonly workers: number;
   /** Paths of PEM files. A certificate needs its key, and a client CA needs both. */
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
@@ -71,6 +82,15 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     help: "port to listen on; 0 picks a free one",
     allowed: "a whole number from 0 to 65535",
     parse: parsePort,
+  },
+  workers: {
+    flag: "workers",
+    env: "WORKERS",
+    takes: "NUMBER|auto",
+    default: "1",
+    help: "processes that serve together, each on one core; auto for one per core. Limits on all connections together are divided among them. In Kubernetes, use more pods instead",
+    allowed: `a whole number from 1 to ${MAX_WORKERS}, or auto`,
+    parse: parseWorkers,
   },
   tlsCert: {
     flag: "tls-cert",

@@ -5,31 +5,46 @@ import type { Limit } from "./definition.ts";
 import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
 
 /**
- * Returns the bytes of memory that the process may use. This is the smallest of three amounts: the container's limit (a
- * cgroup or resource limit), the machine's memory and V8's heap limit (--max-old-space-size). The heap limit counts because
- * decoded messages are in the heap. Only bodies are outside of it.
+ * Returns the bytes of memory that this process may use, which is one of `processes` equal ones. This is the smallest of
+ * three amounts: its part of the container's limit (a cgroup or resource limit), its part of the machine's memory, and V8's
+ * heap limit (--max-old-space-size). The heap limit counts because decoded messages are in the heap. Only bodies are outside
+ * of it.
  */
-export function usableMemory(): number {
-  const container = process.constrainedMemory(); // without a limit, Node returns 0 or more than the machine's memory
+export function usableMemory(processes = 1): number {
   const heap = getHeapStatistics().heap_size_limit;
-  return Math.min(container > 0 ? container : Number.POSITIVE_INFINITY, totalmem(), heap);
+  return Math.min((containerMemory() ?? totalmem()) / processes, heap);
 }
 
-/** Returns the default of every limit for a process that may use `memory` bytes. */
-export function defaultLimits(memory = usableMemory()): Limits {
+/** Returns the container's limit on memory, in bytes. Returns undefined if the process may use the whole machine. */
+export function containerMemory(): number | undefined {
+  const container = process.constrainedMemory(); // without a limit, Node returns 0 or more than the machine's memory
+  return container > 0 && container < totalmem() ? container : undefined;
+}
+
+/** Returns the default of every limit for one of `processes` equal processes. Each of them may use `memory` bytes. */
+export function defaultLimits(processes = 1, memory = usableMemory(processes)): Limits {
   const limits: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const name of LIMIT_NAMES) {
-    const { default: value, memoryShare = Number.POSITIVE_INFINITY }: Limit = LIMITS[name];
-    limits[name] = Math.min(value, Math.floor(memory * memoryShare));
+    const { default: value, memoryShare, isTotal = false }: Limit = LIMITS[name];
+    // The limits on the memory of one connection are a part of those on all, and remain this part.
+    const part = isTotal || memoryShare !== undefined ? Math.ceil(value / processes) : value;
+    limits[name] = memoryShare === undefined ? part : Math.min(part, Math.floor(memory * memoryShare));
   }
   return Object.freeze(limits as unknown as Limits);
+}
+
+/** Returns the value of a limit for each of `processes` processes, if `value` is that of all of them together. */
+export function limitOfProcess(name: LimitName, value: number, processes: number): number {
+  const { isTotal = false }: Limit = LIMITS[name];
+  return isTotal ? Math.ceil(value / processes) : value;
 }
 
 /**
  * Returns the names of the limits with a default that is lowered for `memory` bytes. Leaves out each limit that has a value
  * other than this default in `limits`.
  */
-export function loweredLimits(limits: Limits, memory = usableMemory()): LimitName[] {
-  const defaults = defaultLimits(memory);
-  return LIMIT_NAMES.filter((name) => defaults[name] < DEFAULT_LIMITS[name] && limits[name] === defaults[name]);
+export function loweredLimits(limits: Limits, processes = 1, memory = usableMemory(processes)): LimitName[] {
+  const defaults = defaultLimits(processes, memory);
+  const full = defaultLimits(processes, Number.POSITIVE_INFINITY);
+  return LIMIT_NAMES.filter((name) => defaults[name] < full[name] && limits[name] === defaults[name]);
 }

@@ -16,6 +16,8 @@ export interface Limit {
   readonly default: number;
   /** Caps the default at this many units for each byte of memory. The value 1 / 8 caps bytes at an eighth of the memory. */
   readonly memoryShare?: number;
+  /** True if the limit counts over all connections. Each of the program's workers enforces an equal part of it. */
+  readonly isTotal?: boolean;
   /** The smallest value besides "off". Default: 1. */
   readonly min?: number;
   /** The largest value besides "off". Default: 2^31-1. */

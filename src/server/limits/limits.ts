@@ -11,6 +11,7 @@ const MAX_MEMORY_BYTES = 2 ** 40;
 export const LIMITS = {
   connections: {
     default: 10_000,
+    isTotal: true,
     unit: "connections",
     group: "connections",
     on: "all",
@@ -21,6 +22,7 @@ export const LIMITS = {
   },
   connectionsPerAddress: {
     default: Number.POSITIVE_INFINITY,
+    isTotal: true,
     unit: "connections",
     group: "connections",
     on: "all",
@@ -142,6 +144,7 @@ export const LIMITS = {
   },
   decompressors: {
     default: 4,
+    isTotal: true,
     unit: "messages",
     group: "memory",
     on: "all",
@@ -151,6 +154,7 @@ export const LIMITS = {
   },
   queuedDecompressions: {
     default: 1_000,
+    isTotal: true,
     unit: "messages",
     group: "memory",
     on: "all",
@@ -160,6 +164,7 @@ export const LIMITS = {
   },
   compressors: {
     default: 4,
+    isTotal: true,
     unit: "messages",
     group: "memory",
     on: "all",
@@ -247,6 +252,7 @@ export const LIMITS = {
     default: 268_435_456,
     memoryShare: 1 / 8,
     max: MAX_MEMORY_BYTES,
+    isTotal: true,
     unit: "bytes",
     group: "memory",
     on: "all",
@@ -279,6 +285,7 @@ export const LIMITS = {
     default: 268_435_456,
     memoryShare: 1 / 8,
     max: MAX_MEMORY_BYTES,
+    isTotal: true,
     unit: "bytes",
     group: "memory",
     on: "all",
@@ -334,6 +341,7 @@ export const LIMITS = {
   },
   cancelledHandlers: {
     default: 10_000,
+    isTotal: true,
     unit: "handlers",
     group: "calls",
     on: "HTTP/2",
@@ -344,6 +352,7 @@ export const LIMITS = {
   callsInFlight: {
     default: 10_000,
     memoryShare: 1 / (256 << 10),
+    isTotal: true,
     unit: "calls",
     group: "calls",
     on: "all",

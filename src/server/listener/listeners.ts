@@ -58,6 +58,8 @@ export class Listeners {
     const server = createServer({ allowHalfOpen, ...this.#keepalive(), noDelay: true });
     // Node closes a connection over this maximum before it creates a socket.
     Object.defineProperty(server, "maxConnections", { get: () => (this.#isFull ? 0 : Number.POSITIVE_INFINITY) });
+    // Otherwise a worker of node:cluster passes the connection on, and full workers pass it around without an end.
+    Object.assign(server, { dropMaxConnection: true });
     server.on("drop", () => this.#reportFull());
     server.on("connection", (socket) => this.#serve(socket));
     server.listen(address);

@@ -1,0 +1,85 @@
+/** Tells a program by signals when it has to end and to renew its TLS files. A worker is told by its primary (worker.ts). */
+
+/** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
+export const ECHO_MS = 500;
+
+/** The start of a server, as it is printed. */
+export interface StartReport {
+  readonly port: number;
+  /** The delay of a shutdown, see ShutdownTimes. */
+  readonly delayMs: number;
+  readonly lines: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** Tells the server of this process when to end, and takes reports of its start and end. */
+export interface Control {
+  /**
+   * Calls `drain` at most once, when the server has to shut down. `isReplaced` is true if other processes accept its
+   * connections. Before `started`, the process may be ended instead.
+   */
+  onDrain(drain: (isReplaced: boolean) => void): void;
+  /** Calls `renew` each time that the TLS files have to be read again. */
+  onRenewTls(renew: () => void): void;
+  /** Called once, when the server listens. */
+  started(report: StartReport): void;
+  /** Called when the shutdown begins, if it has a delay. */
+  draining(delayMs: number): void;
+  /** Called when the shutdown is complete. Ends the process with `failure` and exit code 1; without it, lets it end. */
+  ended(failure?: string): void;
+}
+
+/** The control of a process without a primary. */
+export const SIGNALS: Control = {
+  onDrain(drain) {
+    onEndSignals({ isStarted: () => isStarted, drain: () => drain(false), exit: (code) => process.exit(code) });
+  },
+  onRenewTls(renew) {
+    process.on("SIGHUP", renew);
+  },
+  started(report) {
+    isStarted = true;
+    print(report);
+  },
+  draining: printDelay,
+  ended(failure) {
+    if (failure === undefined) return;
+    console.error(failure);
+    process.exit(1);
+  },
+};
+
+let isStarted = false;
+
+/**
+ * Calls `drain` at the first SIGINT or SIGTERM, and `exit` with 1 at the next one, unless that is an echo of the first
+ * (ECHO_MS). While `isStarted` returns false, the first signal calls `exit` with 0 instead.
+ */
+export function onEndSignals(on: {
+  readonly isStarted: () => boolean;
+  readonly drain: () => void;
+  readonly exit: (code: number) => void;
+}): void {
+  let first: { signal: string; at: number } | undefined;
+  function onSignal(signal: string): void {
+    const now = performance.now();
+    if (!on.isStarted()) on.exit(0);
+    else if (first === undefined) {
+      first = { signal, at: now };
+      on.drain();
+    } else if (signal !== first.signal || now - first.at > ECHO_MS) on.exit(1);
+  }
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+}
+
+/** Prints the lines of a start to stdout, and its problems to stderr. */
+export function print({ lines, problems }: StartReport): void {
+  for (const line of lines) console.log(line);
+  for (const problem of problems) console.error(problem);
+}
+
+/** Prints that the shutdown begins with a delay. */
+export function printDelay(delayMs: number): void {
+  console.log(`draining: accepts connections for ${delayMs} ms more; a second signal ends the process at once`);
+}

@@ -1,0 +1,91 @@
+/** Tells a worker by messages of its primary (workers.ts) when it has to end and to renew its TLS files. */
+import type { Control, StartReport } from "./signals.ts";
+
+/** The variable by which a primary starts a worker. Its value is a WorkerStart as JSON. */
+export const START_VARIABLE = "PRIMARY_STARTS_WORKER";
+
+/** The settings that a worker gets from its primary. */
+export interface WorkerStart {
+  /** The number of workers that serve together. */
+  readonly workers: number;
+  /** The port on which the workers before this one listen; undefined for the first worker. */
+  readonly port?: number | undefined;
+}
+
+/** A message of the primary to a worker. */
+export type Order = { readonly order: "drain"; readonly isReplaced: boolean } | { readonly order: "renew-tls" };
+
+/** A message of a worker to the primary. */
+export interface Started {
+  readonly started: StartReport;
+}
+
+/** Time for the primary to confirm the end of a worker. */
+const LEAVE_MS = 1_000;
+
+/**
+ * Returns the settings from the primary, and removes them from the environment, which child processes inherit. Returns
+ * undefined if this process is not a worker.
+ */
+export function workerStart(): WorkerStart | undefined {
+  const { [START_VARIABLE]: text } = process.env;
+  if (text === undefined) return undefined;
+  delete process.env[START_VARIABLE];
+  return JSON.parse(text);
+}
+
+/**
+ * Returns the control of a worker. From now on the process ignores signals, because the terminal sends Ctrl-C to all
+ * processes of a group, and only the primary knows the order of the shutdown.
+ */
+export function workerControl(): Control {
+  const { worker } = process.getBuiltinModule("node:cluster");
+  if (worker === undefined) throw new Error(`run: ${START_VARIABLE} is set, but this process has no primary`);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"]) process.on(signal, () => {});
+  let isStarted = false;
+  let isDraining = false;
+  return {
+    onDrain(drain) {
+      function drainOnce(isReplaced: boolean): void {
+        if (!isDraining) drain(isReplaced);
+        isDraining = true;
+      }
+      onOrder((order) => order.order === "drain" && drainOnce(order.isReplaced));
+      worker.on("disconnect", () => {
+        if (!isStarted) process.exit(0);
+        // Without this, Node ends a worker at once when its primary is gone, and cuts its calls.
+        worker.exitedAfterDisconnect = true;
+        drainOnce(true);
+      });
+    },
+    onRenewTls(renew) {
+      process.on("SIGHUP", () => {});
+      onOrder(({ order }) => order === "renew-tls" && renew());
+    },
+    started(started) {
+      isStarted = true;
+      process.send?.({ started } satisfies Started);
+    },
+    draining() {}, // the primary prints it once
+    ended(failure) {
+      if (failure !== undefined) console.error(failure);
+      leave(failure === undefined ? undefined : 1);
+    },
+  };
+
+  /** Ends the connection to the primary, which lets the process end. With `code`, ends the process. */
+  function leave(code: number | undefined): void {
+    if (code !== undefined) {
+      process.once("disconnect", () => process.exit(code));
+      setTimeout(() => process.exit(code), LEAVE_MS);
+    }
+    if (worker?.isConnected() === true) worker.disconnect();
+    else if (code !== undefined) process.exit(code);
+  }
+}
+
+function onOrder(listen: (order: Order) => void): void {
+  process.on("message", (message: Order | undefined) => {
+    if (typeof message?.order === "string") listen(message);
+  });
+}

@@ -7,9 +7,14 @@ import { dirname, join } from "node:path";
  * the version of Node only.
  */
 export function versionLine(script = process.argv[1]): string {
-  const program = script === undefined ? undefined : nearestPackage(dirname(realPath(script)));
+  const program = programVersion(script);
   const node = `node ${process.versions.node}`;
   return program === undefined ? node : `${program} (${node})`;
+}
+
+/** Returns the name and version of the program, such as "sum 0.1.0". Returns undefined without a package.json that has both. */
+export function programVersion(script = process.argv[1]): string | undefined {
+  return script === undefined ? undefined : nearestPackage(dirname(realPath(script)));
 }
 
 /** Returns the name and version in the nearest package.json that has both, such as "sum 0.1.0". */

@@ -1,7 +1,7 @@
 /** The program around a server: reads the settings, starts the server and reacts to signals. */
 import { lookup } from "node:dns/promises";
 import { asksFor } from "../cli/flags.ts";
-import { versionLine } from "../cli/version.ts";
+import { programVersion, versionLine } from "../cli/version.ts";
 import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
 import { LIMITS } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
@@ -62,18 +62,21 @@ export async function run(given: ProgramOptions): Promise<void> {
 }
 
 async function serve(given: ProgramOptions, config: Config, control: Control): Promise<void> {
-  const { pageFolder, version: _, ...options } = given;
+  const { pageFolder, version, ...options } = given;
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
   const failToListen = (error: NodeJS.ErrnoException) => fail(1, listenProblem(config, error));
   // The address is known before the server is created, so no connection sees a page that is then left out.
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
-  const { corsOrigins, allowedHosts, http2, reflection, limits } = config;
+  const { corsOrigins, allowedHosts, http2, reflection, adminPort } = config;
+  const limits = adminPort === undefined ? config.limits : (await import("./open-files.ts")).withReserve(config.limits);
   const homePage = config.homePage ?? options.fallback === undefined;
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
-  const telemetry = await createTelemetry(config, undefined);
-  const server = createServer({ ...options, ...settings, health: config.health && (options.health ?? true) });
+  const telemetry = await createTelemetry({ ...config, version: version ?? programVersion() }, options.observer);
+  const { observer } = telemetry;
+  const health = config.health && (options.health ?? true);
+  const server = createServer({ ...options, ...settings, health, ...(observer && { observer }) });
   const started = Promise.withResolvers<ShutdownTimes>();
   control.onDrain(async (isReplaced) => {
     const times = await started.promise;
@@ -90,6 +93,9 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   const lines = [usage.join("\n  ")];
   const lowered = loweredLine(config);
   if (lowered !== undefined) lines.push(lowered);
+  if (limits.connections < config.limits.connections)
+    lines.push(`connections lowered to ${limits.connections}: more would leave no file descriptor for --admin-port`);
+  lines.push(...telemetry.listening());
   if (missing === "beyond loopback") lines.push("no page at /: listening beyond loopback; --page on serves it there");
   const problems = missing === "not built" ? ["no page at /: not built yet; npm run build builds it"] : [];
   control.started({ port: bound.port, delayMs: times.delayMs, lines, problems });

@@ -18,8 +18,9 @@ import {
   parseSwitch,
   parseWorkers,
 } from "./parsers.ts";
+import { TELEMETRY_SETTINGS, type TelemetryConfig } from "./telemetry-settings.ts";
 
-export interface Config extends Omit<ShutdownTimes, "delayMs"> {
+export interface Config extends Omit<ShutdownTimes, "delayMs">, TelemetryConfig {
   /** If undefined, the delay depends on the address that the server listens on. */
   readonly delayMs: number | undefined;
   readonly host: string;
@@ -211,4 +212,5 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     help: "last part of --grace-ms; when it starts, handlers are told to stop and streams end",
     ...SHUTDOWN_TIME,
   },
+  ...TELEMETRY_SETTINGS,
 };

@@ -1,16 +1,7 @@
 /** Combines the parts of telemetry that the settings turn on: metrics, access log and traces. */
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
 import type { Server } from "../server/server.ts";
-
-/** A part of telemetry, such as metrics. */
-export interface TelemetryPart {
-  /** Observes the calls. If undefined, the part does not observe calls. */
-  readonly observer?: Observer;
-  /** Called once, when the server is created, before it listens. Rejects if the part cannot start. */
-  start?(server: Server): Promise<void>;
-  /** Called once, when all calls have ended. Resolves when the part has sent what it has; must not reject. */
-  close?(): Promise<void>;
-}
+import type { TelemetryPart } from "./telemetry-part.ts";
 
 /** Returns one observer that passes each call to all observers. Returns undefined if `observers` is empty. */
 export function combineObservers(observers: readonly Observer[]): Observer | undefined {
@@ -35,7 +26,15 @@ function combineScopes(call: ObservedCall, observers: readonly Observer[]): Call
 }
 
 /** The settings of telemetry. Each part reads those that it needs. */
-export type TelemetrySettings = object;
+export interface TelemetrySettings {
+  /** The address of metrics and probes. They are served only if the port is set. */
+  readonly adminHost: string;
+  readonly adminPort: number | undefined;
+  /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
+  readonly metricsBuckets: readonly number[] | undefined;
+  /** The name and version of the program, if it has them. */
+  readonly version: string | undefined;
+}
 
 /** All parts of telemetry that the settings turn on. */
 export interface Telemetry {
@@ -43,6 +42,8 @@ export interface Telemetry {
   readonly observer: Observer | undefined;
   /** Starts all parts, before the server listens. Rejects with TelemetryError if a part cannot start. */
   start(server: Server): Promise<void>;
+  /** Tells all parts that the server listens. Returns their lines for the operator. */
+  listening(): string[];
   /** Ends all parts, when all calls have ended. Resolves after at most CLOSE_MS, and never rejects. */
   close(): Promise<void>;
 }
@@ -54,8 +55,11 @@ const CLOSE_MS = 2_000;
  * Makes the parts that the settings turn on. `observer` is that of the program, if it has one. Rejects with TelemetryError
  * if a package is missing.
  */
-export async function createTelemetry(_: TelemetrySettings, observer: Observer | undefined): Promise<Telemetry> {
+export async function createTelemetry(settings: TelemetrySettings, observer?: Observer): Promise<Telemetry> {
   const parts: TelemetryPart[] = [];
+  const { adminPort } = settings;
+  // A part is imported only if a setting turns it on, so that the others do not delay the start.
+  if (adminPort !== undefined) parts.push(await (await import("./admin.ts")).createAdmin({ ...settings, adminPort }));
   return combineParts(parts, observer);
 }
 
@@ -66,11 +70,13 @@ function combineParts(parts: readonly TelemetryPart[], own: Observer | undefined
     async start(server) {
       for (const part of parts) await part.start?.(server);
     },
+    listening: () => parts.map((part) => part.listening?.()).filter((line) => line !== undefined),
     async close() {
       const timeout = Promise.withResolvers<void>();
       const timer = setTimeout(timeout.resolve, CLOSE_MS);
       await Promise.race([Promise.allSettled(parts.map((part) => part.close?.())), timeout.promise]);
       clearTimeout(timer);
+      for (const part of parts) part.end?.();
     },
   };
 }

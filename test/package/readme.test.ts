@@ -94,9 +94,17 @@ test("the manifest exports each entry in both forms, each with its declarations"
 test("the manifest asks for the minor version of Connect that the tests pin, and for Connect's protobuf-es", () => {
   const connect = JSON.parse(read("node_modules/@connectrpc/connect/package.json"));
   const [major, minor] = PINNED["@connectrpc/connect"].split(".");
+  const optional = Object.keys(MANIFEST.peerDependenciesMeta);
+  assert.deepEqual(
+    MANIFEST.peerDependenciesMeta,
+    Object.fromEntries(optional.map((name) => [name, { optional: true }])),
+  );
+  // The packages of telemetry, which are imported only if a setting asks for them.
+  const ranges = Object.fromEntries(optional.map((name) => [name, `^${PINNED[name].replace(/\.\d+$/, ".0")}`]));
   assert.deepEqual(MANIFEST.peerDependencies, {
     "@bufbuild/protobuf": connect.peerDependencies["@bufbuild/protobuf"],
     "@connectrpc/connect": `~${major}.${minor}.0`,
+    ...ranges,
   });
   assert.equal(MANIFEST.dependencies, undefined);
   // Without a version, npm would install a newer minor version of Connect, and only warn.

@@ -81,7 +81,7 @@ export class HostCheck {
       respondText(exchange, 400, `read the request: ${quote(authority)} is not a host with an optional port\n`);
       return false;
     }
-    if (LOOPBACK.test(host) || this.#allowed.some((allowed) => matches(host, allowed))) {
+    if (isLoopbackHost(host) || this.#allowed.some((allowed) => matches(host, allowed))) {
       this.#passed.add(authority);
       return true;
     }
@@ -103,6 +103,11 @@ export const ALLOWED_HOST = "a name or an address without a port, .example.com f
 
 /** Matches loopback addresses, and the names that resolve to them everywhere (RFC 6761, 6.3). */
 const LOOPBACK = /^(?:(?:.+\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+/** True for loopback addresses and the names that resolve to them everywhere. `host` is in the spelling of `hostOf`. */
+export function isLoopbackHost(host: string): boolean {
+  return LOOPBACK.test(host);
+}
 
 /**
  * Returns an allowed host in the spelling of `hostOf`, or undefined if `text` is invalid. `text` is a name, an address

@@ -12,7 +12,7 @@ const PAUSE_MS = 60_000;
 export function watchFileDescriptors(log: Log): () => void {
   const limit = openFilesLimit();
   const reasons: Readonly<Record<string, string>> = {
-    EMFILE: `all ${limit}file descriptors of this process are in use; raise that limit (ulimit -n, systemd's LimitNOFILE) or lower --connections`,
+    EMFILE: `all ${limit === undefined ? "" : `${limit} `}file descriptors of this process are in use; raise that limit (ulimit -n, systemd's LimitNOFILE) or lower --connections`,
     ENFILE: "all file descriptors of this machine are in use; raise that limit (sysctl fs.file-max)",
   };
   let loggedAt = Number.NEGATIVE_INFINITY;
@@ -37,12 +37,12 @@ function openProblem(): string | undefined {
   }
 }
 
-/** Returns this process's limit on open files, followed by a space. Returns an empty string if the limit is unknown. */
-function openFilesLimit(): string {
+/** Returns this process's limit on open files, or undefined if the limit is unknown. */
+export function openFilesLimit(): number | undefined {
   try {
     const [, limit] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-    return limit === undefined ? "" : `${limit} `;
+    return limit === undefined ? undefined : Number(limit);
   } catch {
-    return ""; // only Linux has that file
+    return undefined; // only Linux has that file
   }
 }

@@ -46,3 +46,8 @@ export function parsePath(text: string): string | undefined {
 export function parseSwitch(text: string): boolean | undefined {
   return text === "on" || text === "off" ? text === "on" : undefined;
 }
+
+/** Returns a decimal number from 0 to 1, such as 0.01. */
+export function parseRatio(text: string): number | undefined {
+  return /^(?:\d+\.?\d*|\.\d+)$/.test(text) && Number(text) <= 1 ? Number(text) : undefined;
+}

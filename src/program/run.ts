@@ -7,6 +7,7 @@ import { LIMITS } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
+import { createApplicationLog } from "../server/log/application-log.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
@@ -73,7 +74,8 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   const limits = adminPort === undefined ? config.limits : (await import("./open-files.ts")).withReserve(config.limits);
   const homePage = config.homePage ?? options.fallback === undefined;
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
-  const telemetry = await createTelemetry({ ...config, version: version ?? programVersion() }, options.observer);
+  const telemetrySettings = { ...config, version: version ?? programVersion() };
+  const telemetry = await createTelemetry(telemetrySettings, options.observer, createApplicationLog(options.log));
   const { observer } = telemetry;
   const health = config.health && (options.health ?? true);
   const server = createServer({ ...options, ...settings, health, ...(observer && { observer }) });
@@ -159,10 +161,12 @@ async function shutDown(server: Server, telemetry: Telemetry, times: ShutdownTim
   // Keeps the process alive for the second arrival of a Ctrl-C, which would kill a process that is already exiting.
   setTimeout(() => {}, ECHO_MS / 10);
   const cutCalls = await server.close(times);
-  await telemetry.close();
+  const isTelemetryClosed = await telemetry.close();
   if (cutCalls > 0)
     return control.ended(`drain: timed out after ${times.graceMs} ms; calls that were cut: ${cutCalls}`);
   control.ended();
+  // An exporter that waits for its collector holds the process, which is not a failure.
+  if (!isTelemetryClosed) return void setTimeout(() => process.exit(0), ECHO_MS).unref();
   const left = end - performance.now();
   // All calls have ended, but a handler can keep the process alive after its client has disconnected.
   setTimeout(

@@ -1,6 +1,6 @@
 /** The settings of telemetry: their types, flags, variables, defaults and parsers. */
 import type { Setting } from "../cli/setting.ts";
-import { parseHost, parsePort } from "./parsers.ts";
+import { parseHost, parsePort, parseRatio, parseSwitch } from "./parsers.ts";
 
 export interface TelemetryConfig {
   /** The address of metrics and probes. They are served only if the port is set. */
@@ -8,6 +8,10 @@ export interface TelemetryConfig {
   readonly adminPort: number | undefined;
   /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
   readonly metricsBuckets: readonly number[] | undefined;
+  /** The share of calls that are traced, from 0 to 1. */
+  readonly traceRatio: number;
+  /** True if the caller's trace is continued and its decision followed. Otherwise it is linked. */
+  readonly traceTrust: boolean;
 }
 
 /** The maximum number of buckets. Each adds a series for each method, protocol and status code. */
@@ -49,6 +53,24 @@ export const TELEMETRY_SETTINGS: { readonly [K in keyof TelemetryConfig]: Settin
     help: "upper bounds of the buckets of call durations in metrics, separated by commas, such as 50us,100us,1ms; a number without a unit is in seconds. Without this flag: 14 bounds from 5ms to 10s, those of OpenTelemetry",
     allowed: `at most ${MAX_BUCKETS} durations in ascending order separated by commas, each a number of seconds above 0 or with a unit (us, ms, s)`,
     parse: parseBuckets,
+  },
+  traceRatio: {
+    flag: "trace-ratio",
+    env: "TRACE_RATIO",
+    takes: "RATIO",
+    default: "0",
+    help: "share of the calls that OpenTelemetry traces and exports by OTLP, as the OTEL_* variables say; 0.01 for 1 %",
+    allowed: "a number from 0 to 1",
+    parse: parseRatio,
+  },
+  traceTrust: {
+    flag: "trace-trust",
+    env: "TRACE_TRUST",
+    takes: "on|off",
+    default: "off",
+    help: "on continues the trace of the caller's traceparent, and follows its decision to sample; off only links it. On lets every caller decide how many calls are traced",
+    allowed: "on or off",
+    parse: parseSwitch,
   },
 };
 

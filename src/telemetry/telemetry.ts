@@ -1,7 +1,9 @@
 /** Combines the parts of telemetry that the settings turn on: metrics, access log and traces. */
+import type { Log } from "../server/log/record.ts";
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
 import type { Server } from "../server/server.ts";
 import type { TelemetryPart } from "./telemetry-part.ts";
+import type { TracingSettings } from "./tracing.ts";
 
 /** Returns one observer that passes each call to all observers. Returns undefined if `observers` is empty. */
 export function combineObservers(observers: readonly Observer[]): Observer | undefined {
@@ -26,7 +28,7 @@ function combineScopes(call: ObservedCall, observers: readonly Observer[]): Call
 }
 
 /** The settings of telemetry. Each part reads those that it needs. */
-export interface TelemetrySettings {
+export interface TelemetrySettings extends TracingSettings {
   /** The address of metrics and probes. They are served only if the port is set. */
   readonly adminHost: string;
   readonly adminPort: number | undefined;
@@ -44,22 +46,33 @@ export interface Telemetry {
   start(server: Server): Promise<void>;
   /** Tells all parts that the server listens. Returns their lines for the operator. */
   listening(): string[];
-  /** Ends all parts, when all calls have ended. Resolves after at most CLOSE_MS, and never rejects. */
-  close(): Promise<void>;
+  /**
+   * Ends all parts, when all calls have ended. Resolves after at most CLOSE_MS, and never rejects. Resolves with false if a
+   * part has not ended by then, which could hold the process.
+   */
+  close(): Promise<boolean>;
 }
 
 /** The maximum time for the parts to send what they have. An exporter may wait for a collector that does not answer. */
 const CLOSE_MS = 2_000;
 
 /**
- * Makes the parts that the settings turn on. `observer` is that of the program, if it has one. Rejects with TelemetryError
- * if a package is missing.
+ * Makes the parts that the settings turn on. `observer` is that of the program, if it has one. `log` takes the records of the
+ * parts. Rejects with TelemetryError if a package is missing.
  */
-export async function createTelemetry(settings: TelemetrySettings, observer?: Observer): Promise<Telemetry> {
+export async function createTelemetry(
+  settings: TelemetrySettings,
+  observer: Observer | undefined,
+  log: Log,
+): Promise<Telemetry> {
   const parts: TelemetryPart[] = [];
-  const { adminPort } = settings;
+  const { adminPort, traceRatio, traceTrust } = settings;
   // A part is imported only if a setting turns it on, so that the others do not delay the start.
   if (adminPort !== undefined) parts.push(await (await import("./admin.ts")).createAdmin({ ...settings, adminPort }));
+  if (traceRatio > 0 || traceTrust) {
+    const tracing = await (await import("./tracing.ts")).createTracing(settings, log);
+    if (tracing !== undefined) parts.push(tracing);
+  }
   return combineParts(parts, observer);
 }
 
@@ -72,11 +85,13 @@ function combineParts(parts: readonly TelemetryPart[], own: Observer | undefined
     },
     listening: () => parts.map((part) => part.listening?.()).filter((line) => line !== undefined),
     async close() {
-      const timeout = Promise.withResolvers<void>();
-      const timer = setTimeout(timeout.resolve, CLOSE_MS);
-      await Promise.race([Promise.allSettled(parts.map((part) => part.close?.())), timeout.promise]);
+      const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
+      const timer = setTimeout(resolve, CLOSE_MS, false);
+      const ended = Promise.allSettled(parts.map((part) => part.close?.())).then(() => true);
+      const haveEnded = await Promise.race([ended, timeout]);
       clearTimeout(timer);
       for (const part of parts) part.end?.();
+      return haveEnded;
     },
   };
 }

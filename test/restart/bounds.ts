@@ -3,15 +3,16 @@ import type { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 import type { Restart } from "./servers.ts";
 
-/** Returns a sentence for each bound that is broken. */
+/** Returns a sentence for each bound that is broken. Each restart may close the connections of a client `closes` times. */
 export function brokenBounds(
   results: ReadonlyMap<Client, Calls>,
   restarts: readonly Restart[],
   last: Restart,
+  closes = 1,
 ): string[] {
   const exits = [...restarts, last].map(({ exit }) => exit).filter((exit) => exit !== 0);
   return [
-    ...[...results].flatMap(([client, calls]) => brokenByClient(client, calls, restarts)),
+    ...[...results].flatMap(([client, calls]) => brokenByClient(client, calls, restarts, closes)),
     ...(exits.length > 0
       ? [`servers exited with ${exits.map((exit) => exit ?? "nothing, in time").join(", ")}; must be 0`]
       : []),
@@ -22,11 +23,12 @@ function brokenByClient(
   { name, absent, mayLose, mustSpan }: Client,
   calls: Calls,
   restarts: readonly Restart[],
+  closes: number,
 ): string[] {
   // The table names the clients whose tool is missing. In CI, a missing tool is an error.
   if (absent !== undefined) return process.env.CI === "true" ? [`${name}: ${absent}`] : [];
   const broken: string[] = [];
-  const most = (mayLose?.calls ?? 0) * restarts.length;
+  const most = (mayLose?.calls ?? 0) * restarts.length * closes;
   if (calls.failed > most) broken.push(`${name}: ${calls.failed} calls failed; at most ${most} may`);
   for (const [reason, count] of calls.failures) {
     if (mayLose?.reason.test(reason) === false)

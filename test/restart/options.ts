@@ -1,4 +1,4 @@
-/** Reads the arguments of the drill: `--restarts N`, `--kill`, and after `--` those of the servers. */
+/** Reads the arguments of the drill: `--restarts N`, `--kill`, `--workers`, and after `--` those of the servers. */
 import { parseArgs } from "node:util";
 
 export interface Options {
@@ -6,6 +6,8 @@ export interface Options {
   readonly restarts: number;
   /** The signal that ends a server. --kill selects SIGKILL, which shows that the drill can fail. */
   readonly signal: NodeJS.Signals;
+  /** True if one server stays, and SIGUSR2 replaces its two workers. */
+  readonly hasWorkers: boolean;
   /** Arguments for slow-main.ts. */
   readonly serverArgs: readonly string[];
 }
@@ -18,16 +20,20 @@ export function readOptions(args: readonly string[]): Options | OptionsError {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const { values, tokens } = parseArgs({
     args: args.slice(0, end),
-    options: { restarts: { type: "string", default: "20" }, kill: { type: "boolean", default: false } },
+    options: {
+      restarts: { type: "string", default: "20" },
+      kill: { type: "boolean", default: false },
+      workers: { type: "boolean", default: false },
+    },
     allowPositionals: true,
     strict: false,
     tokens: true,
   });
-  const allowed = "--restarts N and --kill are";
+  const allowed = "--restarts N, --kill and --workers are";
   for (const token of tokens) {
     if (token.kind === "positional")
       return new OptionsError(`${JSON.stringify(token.value)}: must be a flag; ${allowed}`);
-    if (token.kind === "option" && !["restarts", "kill"].includes(token.name)) {
+    if (token.kind === "option" && !["restarts", "kill", "workers"].includes(token.name)) {
       return new OptionsError(`${token.rawName}: no such flag; ${allowed}`);
     }
   }
@@ -35,5 +41,6 @@ export function readOptions(args: readonly string[]): Options | OptionsError {
     return new OptionsError(`--restarts: ${JSON.stringify(values.restarts)} must be a whole number from 1 to 9999`);
   }
   const signal = values.kill === true ? "SIGKILL" : "SIGTERM";
-  return { restarts: Number(values.restarts), signal, serverArgs: args.slice(end + 1) };
+  const hasWorkers = values.workers === true;
+  return { restarts: Number(values.restarts), signal, hasWorkers, serverArgs: args.slice(end + 1) };
 }

@@ -33,12 +33,14 @@ if (options instanceof OptionsError) {
   console.error(options.message);
   process.exit(2);
 }
-const { restarts, signal, serverArgs } = options;
+const { restarts, signal, hasWorkers, serverArgs } = options;
+/** The workers of a server. Each restart closes the connections of all of them, one worker after the other. */
+const workers = hasWorkers ? 2 : 1;
 // Ends what it started with it.
 for (const end of ["SIGINT", "SIGTERM"]) process.on(end, () => process.exit(1));
 
 const forwarder = await Forwarder.listen();
-const servers = new Servers(forwarder, serverArgs);
+const servers = new Servers(forwarder, [...serverArgs, "--workers", String(workers)]);
 await servers.replace(signal);
 const stop = new AbortController();
 const results = new Map(CLIENTS.map((client) => [client, new Calls()]));
@@ -49,7 +51,7 @@ await Promise.all([restartInALoop(), ...loads]);
 const last = await servers.stop();
 
 console.log(table(results, servers.restarts));
-const broken = brokenBounds(results, servers.restarts, last);
+const broken = brokenBounds(results, servers.restarts, last, workers);
 for (const sentence of broken) console.error(sentence);
 // A client that still waits for a lost call would keep the process.
 process.exit(broken.length > 0 ? 1 : 0);
@@ -57,7 +59,7 @@ process.exit(broken.length > 0 ? 1 : 0);
 async function restartInALoop(): Promise<void> {
   for (let i = 0; i < restarts; i++) {
     await sleep(SERVE_MS);
-    await servers.replace(signal);
+    await (hasWorkers ? servers.replaceWorkers() : servers.replace(signal));
   }
   await sleep(SERVE_MS);
   stop.abort();

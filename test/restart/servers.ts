@@ -48,6 +48,24 @@ export class Servers {
     this.restarts.push(await end(before, signal));
   }
 
+  /** Replaces the workers of the server, one after the other. */
+  async replaceWorkers(): Promise<void> {
+    if (this.#current === undefined) throw new Error("replace the workers: no server was started");
+    const { child } = this.#current;
+    const late = new AbortController();
+    const replaced = Promise.withResolvers<0>();
+    const listen = (text: Buffer): void => {
+      if (/^replaced \d+ workers$/m.test(String(text))) replaced.resolve(0);
+    };
+    child.stdout?.on("data", listen);
+    const signalledAt = Date.now();
+    child.kill("SIGUSR2");
+    const exit = await Promise.race([replaced.promise, sleep(EXIT_MS, undefined, { signal: late.signal })]);
+    late.abort();
+    child.stdout?.off("data", listen);
+    this.restarts.push({ signalledAt, exitedAt: Date.now(), exit });
+  }
+
   /** Ends the last server, when all clients have stopped. */
   async stop(): Promise<Restart> {
     if (this.#current === undefined) throw new Error("stop the server: none was started");

@@ -187,12 +187,15 @@ async function writeBlocks(path: string): Promise<void> {
 /** Runs the program of `run` until a signal ends it. */
 async function runMain(t: TestContext, path: string, node: string, script: string): Promise<void> {
   assert.match(await run(path, node, script, "--version"), /^some-app 1\.2\.3 \(node /);
-  const { child, exit, authority, stderr } = await startProcessIn(t, path, process.env, node, script, "--port", "0");
-  const response = await fetch(`http://${authority}/healthz`);
-  assert.equal(await response.text(), "serving\n");
-  child.kill("SIGTERM");
-  assert.equal(await exit, 0);
-  assert.equal(stderr(), "");
+  for (const workers of ["1", "2"]) {
+    const command = [node, script, "--port", "0", "--workers", workers] as const;
+    const { child, exit, authority, stderr } = await startProcessIn(t, path, process.env, ...command);
+    const response = await fetch(`http://${authority}/healthz`);
+    assert.equal(await response.text(), "serving\n");
+    child.kill("SIGTERM");
+    assert.equal(await exit, 0);
+    assert.equal(stderr(), "");
+  }
 }
 
 /** Runs a program in a folder, without the programs of this repository's packages. Returns its output. */

@@ -7,6 +7,8 @@ import { LIMITS } from "../src/server/limits/limits.ts";
 
 const HEADINGS = ["option and flag", "default", "limited quantity", "effect above the limit", "reason for the default"];
 
+const TOTAL = LIMIT_SETTINGS.map(({ name }) => name).filter((name) => (LIMITS[name] as Limit).isTotal);
+
 /** Returns the text of docs/limits.md. */
 export function limitsDocument(): string {
   return `# Limits
@@ -25,6 +27,10 @@ in bytes per second is turned off by 0. Flags and variables also take a number w
 An invalid value is an error: the program exits with 2, and \`createServer\` throws a RangeError or TypeError.
 
 The server logs each limit that is exceeded, at most one line a second for each.
+
+With \`--workers N\`, each worker enforces an Nth, rounded up, of the limits that count over all connections:
+
+${TOTAL.map((name) => `- ${name}`).join("\n")}
 
 ${row(HEADINGS)}
 ${row(HEADINGS.map(() => "---"))}

@@ -137,6 +137,7 @@ export class ServedRoutes {
         service === this.#own.health && !interceptHealth ? undefined : this.#contextValues,
       deadlineMs: limits.deadlineMs,
       fastPath,
+      observer: this.#options.observer,
       log: this.throttledLog,
       onLimit: this.onLimit,
       shutdownSignal: this.#shutdown.signal,

@@ -11,6 +11,7 @@ import { callRoutes } from "./call-service.ts";
 import type { Cell } from "./cells.ts";
 import { SERVER } from "./certificates.ts";
 import { checkedText } from "./log.ts";
+import { ObservedCalls } from "./observed-calls.ts";
 
 /** Creates each server of Node's. `serves` tells which cells it serves. */
 export const NODE_SERVERS = {
@@ -55,14 +56,19 @@ export async function startAdapter(
 ): Promise<RunningAdapter> {
   const log: string[] = [];
   const limits: string[] = [];
+  const observed = process.env.OBSERVER === "on" ? new ObservedCalls() : undefined;
   const adapter = nodeAdapter({
     routes: callRoutes,
     fastPath: process.env.FAST_PATH !== "off",
     log: (record) => (record.event === "limit" ? limits : log).push(checkedText(record)),
+    ...(observed !== undefined && { observer: observed.observer }),
     ...options,
   });
   const running = await startNodeServer(t, name, adapter);
-  t.after(() => assert.deepEqual(log, [], "the adapter logged what the test did not expect"));
+  t.after(() => {
+    assert.deepEqual(log, [], "the adapter logged what the test did not expect");
+    observed?.check();
+  });
   return { ...running, log, limits };
 }
 

@@ -17,6 +17,9 @@ export class ExchangeWrapper implements Exchange {
   get startedAt() {
     return this.inner.startedAt;
   }
+  get exactStartedAt() {
+    return this.inner.exactStartedAt;
+  }
   get peer() {
     return this.inner.peer;
   }

@@ -134,6 +134,8 @@ export interface Exchange {
   readonly request: RequestHead;
   /** Time at which the head was received, in ms of performance.now(). It may be rounded down to whole ms. */
   readonly startedAt: number;
+  /** `startedAt`, but exact to the microsecond. Must be read before the handler returns. */
+  readonly exactStartedAt: number;
   readonly peer: Peer;
   /** True if the request may have a body. Must be read before the body. */
   readonly hasBody: boolean;

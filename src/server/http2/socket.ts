@@ -142,5 +142,5 @@ function flush(bound: BoundSocket): void {
 /** Sets the time of all connections to the current time. */
 export function updateTime({ time }: ServerState): void {
   const now = performance.now();
-  time.set(Math.floor(now), Date.now, Math.floor(processNow(now)));
+  time.set(now, Date.now, Math.floor(processNow(now)));
 }

@@ -6,6 +6,7 @@ import type { Peer, PeerCertificate } from "../http/exchange.ts";
 
 export class SocketPeer implements Peer {
   readonly #socket: Socket & Partial<Pick<TLSSocket, "authorized" | "getPeerX509Certificate">>;
+  #address: string | undefined;
   #certificate: PeerCertificate | undefined;
 
   constructor(socket: Socket) {
@@ -14,7 +15,8 @@ export class SocketPeer implements Peer {
 
   get address(): string | undefined {
     // An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) becomes the IPv4 address.
-    return this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
+    this.#address ??= this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
+    return this.#address;
   }
 
   get port(): number | undefined {

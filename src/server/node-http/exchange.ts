@@ -64,6 +64,10 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     (streamOf(this.#res) ?? this.#res).on("close", () => this.closed());
   }
 
+  get exactStartedAt(): number {
+    return this.startedAt;
+  }
+
   get isComplete(): boolean {
     return this.#req.complete;
   }

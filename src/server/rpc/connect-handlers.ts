@@ -8,6 +8,8 @@ import type { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { FastPathCall } from "./fast-path/call.ts";
 import type { Fallback } from "./fast-path/options.ts";
+import { isCall, type Observation, type Observations, protocolOf } from "./observation.ts";
+import { ObservedExchange } from "./observed-exchange.ts";
 import type { RpcOptions } from "./options.ts";
 import type { Procedure } from "./registrations.ts";
 import { bodyInPieces, bufferedBody, knownBody } from "./request-body.ts";
@@ -20,6 +22,8 @@ export interface ConnectHandlersOptions extends Pick<RpcOptions, "pathPrefixOf" 
   readonly services: readonly DescService[];
   readonly compressions: Compressions;
   readonly concurrencyLimit: ConcurrencyLimit;
+  /** Observes the calls. Undefined if nothing does. */
+  readonly observations: Observations | undefined;
 }
 
 export class ConnectHandlers implements Fallback {
@@ -32,8 +36,10 @@ export class ConnectHandlers implements Fallback {
   }
 
   /** Responds to a request with any path and method. */
-  handle(exchange: Exchange, passed?: FastPathCall): void {
-    const procedure = this.#options.procedures.get(pathWithoutQuery(exchange.request.path));
+  handle(unobserved: Exchange, passed?: FastPathCall, begun?: Observation): void {
+    const procedure = this.#options.procedures.get(pathWithoutQuery(unobserved.request.path));
+    const observation = begun ?? this.#beginObservation(unobserved, procedure);
+    const exchange = observed(unobserved, observation);
     if (procedure === undefined) {
       respondUnknown(exchange, this.#options.services, this.#options.pathPrefixOf);
       return;
@@ -41,15 +47,15 @@ export class ConnectHandlers implements Fallback {
     const { allowedMethods, method: desc } = procedure.handler;
     if (!checkMethod(exchange, allowedMethods)) return;
     // A unary body is buffered, because Connect's handlers read a body of many pieces slowly.
-    this.#run(exchange, procedure, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed);
+    this.#run(exchange, procedure, desc.methodKind === "unary" ? bufferedBody : bodyInPieces, passed, observation);
   }
 
-  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: FastPathCall): void {
-    this.#run(exchange, this.#procedureOf(exchange), knownBody(body), passed);
+  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: FastPathCall, observation?: Observation): void {
+    this.#run(observed(exchange, observation), this.#procedureOf(exchange), knownBody(body), passed, observation);
   }
 
-  handleLarge(exchange: Exchange, passed?: FastPathCall): void {
-    this.#run(exchange, this.#procedureOf(exchange), bodyInPieces, passed);
+  handleLarge(exchange: Exchange, passed?: FastPathCall, observation?: Observation): void {
+    this.#run(observed(exchange, observation), this.#procedureOf(exchange), bodyInPieces, passed, observation);
   }
 
   onResponseFailed(exchange: Exchange, error: unknown): void {
@@ -59,7 +65,25 @@ export class ConnectHandlers implements Fallback {
     exchange.reset("internal");
   }
 
-  async #run(
+  #beginObservation(exchange: Exchange, procedure: Procedure | undefined): Observation | undefined {
+    const { observations } = this.#options;
+    const { request } = exchange;
+    if (observations === undefined || !isCall(request, procedure !== undefined)) return undefined;
+    return observations.begin(exchange, procedure?.handler.method, protocolOf(request));
+  }
+
+  #run(
+    exchange: Exchange,
+    procedure: Procedure,
+    body: UniversalCallOptions["body"],
+    passed: FastPathCall | undefined,
+    observation: Observation | undefined,
+  ): void {
+    if (observation === undefined) void this.#respond(exchange, procedure, body, passed);
+    else void observation.run(() => this.#respond(exchange, procedure, body, passed));
+  }
+
+  async #respond(
     exchange: Exchange,
     procedure: Procedure,
     body: UniversalCallOptions["body"],
@@ -85,4 +109,8 @@ export class ConnectHandlers implements Fallback {
   #procedureOf({ request }: Exchange): Procedure {
     return this.#options.procedures.get(pathWithoutQuery(request.path)) as Procedure;
   }
+}
+
+function observed(exchange: Exchange, observation: Observation | undefined): Exchange {
+  return observation === undefined ? exchange : new ObservedExchange(exchange, observation);
 }

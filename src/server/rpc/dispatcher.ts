@@ -9,6 +9,7 @@ import { ConnectHandlers } from "./connect-handlers.ts";
 import { ErrorMapper } from "./error-mapper.ts";
 import { FastPath } from "./fast-path/fast-path.ts";
 import { methodsOf } from "./fast-path/methods.ts";
+import { Observations } from "./observation.ts";
 import type { RequestGate, RpcOptions } from "./options.ts";
 import { type Procedure, Registrations } from "./registrations.ts";
 import { reserveMessages, UniversalCall } from "./universal-call.ts";
@@ -89,7 +90,8 @@ export class Dispatcher {
 
   #createHandler(): Handler {
     const { procedures } = this;
-    const { isExempt, deadlineMs, fastPath, log, cutSignal } = this.#options;
+    const { isExempt, deadlineMs, fastPath, observer, log, cutSignal } = this.#options;
+    const observations = observer && new Observations(observer, log);
     const connectHandlers = new ConnectHandlers({
       procedures,
       services: this.services,
@@ -99,6 +101,7 @@ export class Dispatcher {
       deadlineMs,
       log,
       cutSignal,
+      observations,
     });
     if (!fastPath) return (exchange) => connectHandlers.handle(exchange);
     return new FastPath({
@@ -109,6 +112,7 @@ export class Dispatcher {
       cutSignal,
       errors: this.#errors,
       fallback: connectHandlers,
+      observations,
     }).handle;
   }
 }

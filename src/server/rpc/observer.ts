@@ -1,4 +1,4 @@
-/** The observer of calls, which an application gives to a server to count, log or trace them. */
+/** The observer of calls, which an application passes to a server to count, log or trace them. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
 import type { Peer } from "../http/exchange.ts";
@@ -15,9 +15,15 @@ export interface ObservedCall {
   readonly peer: Peer;
   /** Time at which the head of the request was received, in ms of `performance.now()`, exact to the microsecond. */
   readonly startedAt: number;
-  /** Bytes of the request's body that were received, without HTTP framing. */
+  /**
+   * Bytes of the request's body that were read, without HTTP framing. The body of a unary call counts when it is complete.
+   * The message in the query of a GET does not count.
+   */
   readonly requestBytes: number;
-  /** Bytes of the response's body that were passed to the connection, without HTTP framing. */
+  /**
+   * Bytes of the response's body that were passed to the connection, without HTTP framing. A response with status 304 counts
+   * with the body that it leaves out.
+   */
   readonly responseBytes: number;
   /** Returns the value of a header field of the request. `name` is in lower case. Several values are joined by commas. */
   header(name: string): string | undefined;
@@ -30,7 +36,11 @@ export interface CallScope {
 }
 
 /**
- * Observes calls. An error that a method throws is logged, and does not change the call. The methods run for each call,
+ * Observes calls. A request is a call if its path is that of a procedure, unless its method is OPTIONS. For another path, it is
+ * a call if it is a POST with the content type of a protocol, and no `fallback` serves it. Requests that are refused before
+ * their path is read are not calls: those with a host that is not allowed, and those above a limit of HTTP.
+ *
+ * An error that a method throws is logged, and does not change the call. The methods run for each call,
  * so they must be fast.
  */
 export interface Observer {
@@ -41,8 +51,9 @@ export interface Observer {
   begin?(call: ObservedCall): CallScope | undefined;
   /**
    * Called once for each call, also if it is refused or cancelled: when the response was passed to the connection, or the
-   * client has left. `code` is the status of the call, or undefined if it has succeeded. A call that the client has
-   * cancelled ends with `Code.Canceled`.
+   * client has left. `code` is the status of the call, or undefined if it has succeeded. A response without such a
+   * status, such as 405 or 415, has the code that clients of Connect make of its HTTP status. A call ends with `Code.Canceled`
+   * if the client has cancelled it, or if the server has closed its stream or connection first.
    */
   end(call: ObservedCall, code: Code | undefined): void;
 }

@@ -5,6 +5,7 @@ import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { Exchange } from "../http/exchange.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
+import type { Observer } from "./observer.ts";
 
 /** Registers services with a router. Connect's adapters take the same function as `routes`. */
 export type Routes = (router: ConnectRouter) => void;
@@ -42,6 +43,7 @@ export interface RpcOptions {
   readonly deadlineMs: number;
   /** True if valid calls take the fast path. */
   readonly fastPath: boolean;
+  readonly observer: Observer | undefined;
   /** Logs exceptions, whose text clients do not get, and responses that cannot be sent. */
   readonly log: ThrottledLog;
   readonly onLimit: OnLimit;

@@ -4,6 +4,8 @@ import { encodeBlock } from "../hpack/encoder.ts";
 export class Time {
   /** Monotonic time in whole ms. Streams store it, and V8 would allocate an object for each fractional number. */
   now = 0;
+  /** The same time as `now`, exact to the microsecond. */
+  exactNow = 0.5; // a fraction, so that V8 overwrites it in place
   /** The same time as `now`, less the pauses of the process (process-clock.ts). Timeouts of connections use it. */
   running = 0;
   /** Returns the sum of the process's pauses within the last `ms` of `running`, in ms. */
@@ -12,9 +14,11 @@ export class Time {
   dateField: Uint8Array = new Uint8Array(0);
   #nextSecond = Number.NEGATIVE_INFINITY;
 
-  /** Sets the time. `wall` returns the wall-clock time in ms since 1970, and is called at most once a second. */
-  set(now: number, wall: () => number, running = now): void {
+  /** Sets the time, which may be fractional. `wall` returns the wall-clock time in ms since 1970, and is called at most once a second. */
+  set(exactNow: number, wall: () => number, running = Math.floor(exactNow)): void {
+    const now = Math.floor(exactNow);
     this.now = now;
+    this.exactNow = exactNow;
     this.running = running;
     if (now < this.#nextSecond) return;
     const date = wall();

@@ -7,6 +7,8 @@ import type { ResponseSender } from "./response-sender.ts";
 
 export interface StreamHost<Stream> {
   readonly peer: Peer;
+  /** `Time.exactNow`. */
+  readonly exactNow: number;
   readonly responses: ResponseSender;
   readonly bodies: BodyBudget;
   readonly early: EarlyStreams;

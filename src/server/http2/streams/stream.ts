@@ -46,6 +46,10 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.startedAt = now;
   }
 
+  get exactStartedAt(): number {
+    return this.#host.exactNow;
+  }
+
   get peer(): Peer {
     return this.#host.peer;
   }

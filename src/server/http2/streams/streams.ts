@@ -64,6 +64,10 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     return this.#connection.peer;
   }
 
+  get exactNow(): number {
+    return this.#server.time.exactNow;
+  }
+
   get count(): number {
     return this.table.open.size;
   }

@@ -1,10 +1,11 @@
 /** Calls on the fast path, and the contexts of their handlers. Headers, values and signal are created when first read. */
-import type { ContextValues, HandlerContext } from "@connectrpc/connect";
+import { Code, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
-import type { Exchange } from "../../http/exchange.ts";
+import type { Exchange, Field, Piece, ResponseHead } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
 import { peerValues } from "../context-values.ts";
 import type { DeadlineEntry } from "../deadlines.ts";
+import type { Observation } from "../observation.ts";
 import { requestHeaders } from "../request-headers.ts";
 import type { Call, Negotiation, StreamNegotiation, UnaryNegotiation } from "./protocol.ts";
 
@@ -25,6 +26,8 @@ export class FastPathCall implements Call, HandlerContext {
   isFinished = false;
   /** True if `end` was called. */
   hasEnded = false;
+  /** The observation of the call. Undefined if calls are not observed. */
+  observation: Observation | undefined;
   #abort: AbortController | undefined;
   #onShutdown: (() => void) | undefined;
   /** The argument of `end`. If the signal is first read after that, it is aborted with this reason. */
@@ -106,6 +109,11 @@ export class FastPathCall implements Call, HandlerContext {
     return this.hasEnded ? this.#reason : undefined;
   }
 
+  respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void {
+    if (this.observation !== undefined) this.observation.responseBytes += body.length;
+    this.exchange.respond(head, body, trailers);
+  }
+
   /**
    * Marks the call as finished, and aborts `signal` if something has read `signal`. `error` is undefined after a
    * success, and for a call that is left to Connect's handlers.
@@ -138,6 +146,7 @@ export class FastPathCall implements Call, HandlerContext {
   /** Ends the call because its exchange is cancelled. */
   protected cancel(): void {
     this.end(callCancelled());
+    this.observation?.end(Code.Canceled);
   }
 }
 
@@ -159,6 +168,17 @@ export class StreamCall extends FastPathCall implements DeadlineEntry<StreamCall
   requests: { close(): void } | undefined;
   /** Called once, when the call ends. */
   onEnded: (() => void) | undefined;
+
+  /** Counts a piece of the request's body. */
+  received(piece: Uint8Array): void {
+    if (this.observation !== undefined) this.observation.requestBytes += piece.length;
+  }
+
+  /** Sends a piece of the response, like `write` of the exchange. */
+  write(piece: Piece): Promise<void> | undefined {
+    if (this.observation !== undefined) this.observation.responseBytes += piece.length;
+    return this.exchange.write(piece);
+  }
 
   override end(reason: unknown): void {
     if (this.hasEnded) return;

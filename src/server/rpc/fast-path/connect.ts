@@ -32,7 +32,7 @@ export const connect: UnaryProtocol = {
     const untouched = call.touchedHeader === undefined && call.touchedTrailer === undefined;
     if (untouched && (compression === null || message.length < method.compressMinBytes)) {
       const isSmall = message.length < MIN_OWNED_BYTES;
-      call.exchange.respond(heads.withLength(message.length), isSmall ? message : new OwnedBytes(EMPTY_BYTES, message));
+      call.respond(heads.withLength(message.length), isSmall ? message : new OwnedBytes(EMPTY_BYTES, message));
       return undefined;
     }
     return send(call, 200, message);
@@ -60,5 +60,5 @@ function send(call: Call, status: number, body: Uint8Array): Promise<void> | und
 function finish(call: Call, status: number, body: Uint8Array): void {
   const header = trailerMux(call.responseHeader, call.responseTrailer);
   header.set(headerUnaryContentLength, String(body.length));
-  call.exchange.respond({ status, fields: [...header] }, body);
+  call.respond({ status, fields: [...header] }, body);
 }

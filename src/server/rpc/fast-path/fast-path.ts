@@ -3,11 +3,12 @@
  * including malformed ones, to Connect's handlers. So only Connect's handlers write protocol errors.
  */
 import { create, type Message } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { EMPTY_BYTES, type Exchange, type Handler, requestField } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded, noRoomForMessage, rewordLimitError } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
+import type { Observation, Observations } from "../observation.ts";
 import type { RequestGate } from "../options.ts";
 import { MIN_WEIGHED_BYTES, weigh } from "../weigh.ts";
 import { createValues, NO_TIMEOUT, StreamCall, UnaryCall } from "./call.ts";
@@ -23,6 +24,7 @@ export class FastPath {
   readonly #inFlight: Budget;
   readonly #negotiator: Negotiator;
   readonly #streams: Streams;
+  readonly #observations: Observations | undefined;
   /** The calls that wait for a promise of their handler or gate, and were not ended by a deadline or by `cutSignal`. */
   readonly #deadlines: Deadlines<UnaryCall>;
 
@@ -30,6 +32,7 @@ export class FastPath {
     this.#options = options;
     this.#fallback = options.fallback;
     this.#inFlight = options.inFlight;
+    this.#observations = options.observations;
     this.#negotiator = new Negotiator(options.methods);
     this.#streams = new Streams(options);
     this.#deadlines = new Deadlines(options.cutSignal, (call, error) => this.#fail(call, error));
@@ -39,8 +42,14 @@ export class FastPath {
 
   readonly handle: Handler = (exchange) => {
     const call = this.#inFlight.isFull ? undefined : this.#callOf(exchange);
-    if (call === undefined) this.#fallback.handle(exchange);
-    else if (call instanceof StreamCall) this.#streams.handle(call);
+    if (call === undefined) {
+      this.#fallback.handle(exchange);
+      return;
+    }
+    if (this.#observations !== undefined) {
+      call.observation = this.#observations.begin(exchange, call.method, call.protocolName);
+    }
+    if (call instanceof StreamCall) this.#streams.handle(call);
     else if (call.negotiation.method.requestGate === undefined) this.#readMessage(call);
     else this.#runGate(call, call.negotiation.method.requestGate);
   };
@@ -68,18 +77,18 @@ export class FastPath {
     // Connect's handlers do not run a gate that has passed here.
     const passed = method.requestGate === undefined ? undefined : call;
     if (message !== undefined) {
-      if (!this.#tryRun(call, message, 0)) this.#fallback.handle(exchange, passed);
+      if (!this.#tryRun(call, message, 0)) this.#fallback.handle(exchange, passed, call.observation);
       return;
     }
     exchange.bufferBody(
       method.bodyMaxBytes,
       (body) => {
         const isRunning = this.#tryRun(call, protocol.messageIn(body), body.length);
-        if (!isRunning) this.#fallback.handleBuffered(exchange, body, passed);
+        if (!isRunning) this.#fallback.handleBuffered(exchange, body, passed, call.observation);
       },
       () => {
         call.finish();
-        this.#fallback.handleLarge(exchange, passed);
+        this.#fallback.handleLarge(exchange, passed, call.observation);
       },
       protocol.bodyBytes,
     );
@@ -105,8 +114,7 @@ export class FastPath {
   #runGate(call: UnaryCall, gate: RequestGate): void {
     let passed: void | Promise<void>;
     try {
-      createValues(call);
-      passed = gate(call);
+      passed = call.observation?.scope === undefined ? runGate(call, gate) : runGateInScope(call, gate);
     } catch (error) {
       this.#failFromHandler(call, error);
       return;
@@ -120,6 +128,7 @@ export class FastPath {
    * finishes the call and returns false: Connect's handlers must then respond.
    */
   #tryRun(call: UnaryCall, message: Uint8Array | undefined, bodyBytes: number): boolean {
+    if (call.observation !== undefined) call.observation.requestBytes = bodyBytes;
     const input = decode(call.negotiation, message);
     if (input === undefined || this.#inFlight.isFull) {
       call.finish();
@@ -152,11 +161,9 @@ export class FastPath {
    * settles.
    */
   #runHandler(call: UnaryCall, input: Message, bytes: number): void {
-    const { impl, interceptors } = call.negotiation.method;
     let output: object | PromiseLike<object>;
     try {
-      createValues(call);
-      output = interceptors.length === 0 ? impl(input, call) : intercept(call, input, interceptors);
+      output = call.observation?.scope === undefined ? runHandler(call, input) : runInScope(call, input);
     } catch (error) {
       this.#failFromHandler(call, error);
       return;
@@ -209,11 +216,46 @@ export class FastPath {
     call.finish(error);
     try {
       const sent = error === undefined ? protocol.sendMessage(call, message) : protocol.sendError(call, error);
-      sent?.catch((reason) => this.#fallback.onResponseFailed(call.exchange, reason));
+      if (sent !== undefined) this.#whenSent(call, sent, error);
+      else call.observation?.end(error?.code);
     } catch (reason) {
-      this.#fallback.onResponseFailed(call.exchange, reason);
+      this.#onResponseFailed(call, reason);
     }
   }
+
+  /** Waits for a response that is compressed first. */
+  #whenSent(call: UnaryCall, sent: Promise<void>, error: ConnectError | undefined): void {
+    sent.then(
+      () => call.observation?.end(error?.code),
+      (reason) => this.#onResponseFailed(call, reason),
+    );
+  }
+
+  #onResponseFailed(call: UnaryCall, reason: unknown): void {
+    this.#fallback.onResponseFailed(call.exchange, reason);
+    call.observation?.end(Code.Internal);
+  }
+}
+
+function runHandler(call: UnaryCall, input: Message): object | PromiseLike<object> {
+  const { impl, interceptors } = call.negotiation.method;
+  createValues(call);
+  return interceptors.length === 0 ? impl(input, call) : intercept(call, input, interceptors);
+}
+
+function runGate(call: UnaryCall, gate: RequestGate): void | Promise<void> {
+  createValues(call);
+  return gate(call);
+}
+
+// The functions with closures are apart, because V8 would allocate a context for each call of the others.
+
+function runInScope(call: UnaryCall, input: Message): object | PromiseLike<object> {
+  return (call.observation as Observation).run(() => runHandler(call, input));
+}
+
+function runGateInScope(call: UnaryCall, gate: RequestGate): void | Promise<void> {
+  return (call.observation as Observation).run(() => runGate(call, gate));
 }
 
 /**

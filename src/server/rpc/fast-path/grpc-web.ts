@@ -45,6 +45,6 @@ function send(call: Call, message: Envelope, trailer: Envelope): Promise<void> |
   const end = joined(trailer);
   const body =
     message instanceof OwnedBytes ? new OwnedBytes(message.prefix, message.bytes, end) : Buffer.concat([message, end]);
-  call.exchange.respond(call.negotiation.heads.of(call.touchedHeader), body);
+  call.respond(call.negotiation.heads.of(call.touchedHeader), body);
   return undefined;
 }

@@ -29,7 +29,7 @@ export const grpc: UnaryProtocol & StreamProtocol = {
   },
 
   sendError(call, error) {
-    call.exchange.respond(headOf(call), EMPTY_BYTES, trailersOf(call, error));
+    call.respond(headOf(call), EMPTY_BYTES, trailersOf(call, error));
     return undefined;
   },
 
@@ -39,7 +39,7 @@ export const grpc: UnaryProtocol & StreamProtocol = {
 };
 
 function send(call: Call, envelope: Piece): void {
-  call.exchange.respond(headOf(call), envelope, trailersOf(call, undefined));
+  call.respond(headOf(call), envelope, trailersOf(call, undefined));
 }
 
 function trailersOf(call: Call, error: ConnectError | undefined): readonly Field[] {

@@ -2,21 +2,22 @@
 import type { Exchange } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import type { ErrorMapper } from "../error-mapper.ts";
+import type { Observation, Observations } from "../observation.ts";
 import type { RpcOptions } from "../options.ts";
 import type { FastPathCall } from "./call.ts";
 import type { StreamMethod, UnaryMethod } from "./methods.ts";
 
 /**
  * Connect's handlers, as the fast path calls them. `passed` is the call on the fast path if its request gate has passed
- * there, or undefined if the gate has not run.
+ * there, or undefined if the gate has not run. `observation` is that of a call whose observation has begun.
  */
 export interface Fallback {
   /** Handles an exchange whose body was not read. */
-  handle(exchange: Exchange, passed?: FastPathCall): void;
+  handle(exchange: Exchange, passed?: FastPathCall, observation?: Observation): void;
   /** Handles an exchange whose whole body is `body`. */
-  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: FastPathCall): void;
+  handleBuffered(exchange: Exchange, body: Uint8Array, passed?: FastPathCall, observation?: Observation): void;
   /** Handles an exchange whose body is too large to be buffered. `exchange.body` still yields all bytes. */
-  handleLarge(exchange: Exchange, passed?: FastPathCall): void;
+  handleLarge(exchange: Exchange, passed?: FastPathCall, observation?: Observation): void;
   /** Logs that a response could not be sent, and resets the exchange. */
   onResponseFailed(exchange: Exchange, error: unknown): void;
 }
@@ -31,4 +32,6 @@ export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadline
   readonly inFlight: Budget;
   readonly errors: ErrorMapper;
   readonly fallback: Fallback;
+  /** Observes the calls. Undefined if nothing does. */
+  readonly observations: Observations | undefined;
 }

@@ -5,7 +5,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Compression, Serialization } from "@connectrpc/connect/protocol";
-import type { Exchange, Field, Piece } from "../../http/exchange.ts";
+import type { Exchange, Field, Piece, ResponseHead } from "../../http/exchange.ts";
 import type { Method, StreamMethod, UnaryMethod } from "./methods.ts";
 import type { ResponseHeads } from "./response-heads.ts";
 
@@ -91,4 +91,6 @@ export interface Call {
    */
   readonly touchedHeader: Headers | undefined;
   readonly touchedTrailer: Headers | undefined;
+  /** Sends a complete response, like `respond` of the exchange. */
+  respond(head: ResponseHead, body: Piece, trailers?: readonly Field[]): void;
 }

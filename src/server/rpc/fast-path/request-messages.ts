@@ -157,6 +157,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     const { exchange } = this.#call;
     const piece = this.#body.take();
     if (piece.length === 0) return false;
+    this.#call.received(piece);
     exchange.release(this.#reservedBytes);
     this.#reservedBytes = 0;
     const left = this.#end - this.#at;

@@ -1,13 +1,14 @@
 /** Runs the streams on the fast path: server streams, client streams and bidirectional streams. */
 import { setImmediate } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
-import { ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { Piece } from "../../http/exchange.ts";
 import type { Budget } from "../../limits/budget.ts";
 import { deadlineExceeded, rewordLimitError } from "../call-errors.ts";
 import { Deadlines } from "../deadlines.ts";
 import { compressEnvelope } from "../envelope.ts";
 import type { ErrorMapper } from "../error-mapper.ts";
+import type { Observation } from "../observation.ts";
 import { createValues, type StreamCall } from "./call.ts";
 import { replace } from "./interceptors.ts";
 import type { Fallback, FastPathOptions } from "./options.ts";
@@ -33,8 +34,9 @@ export class Streams {
   /** Runs a stream. Leaves the streams of exempt services to Connect's handlers, which count them separately. */
   handle(call: StreamCall): void {
     const { desc, shutdownSignal } = call.negotiation.method;
-    if (this.#isExempt(desc.parent) || shutdownSignal.aborted) this.#fallback.handle(call.exchange);
-    else void this.#run(call);
+    if (this.#isExempt(desc.parent) || shutdownSignal.aborted) {
+      this.#fallback.handle(call.exchange, undefined, call.observation);
+    } else void this.#run(call);
   }
 
   /** Runs a stream, and counts it as in flight until its handler and its response have ended. */
@@ -45,18 +47,19 @@ export class Streams {
     await setImmediate();
     if (this.#inFlight.isFull && !call.hasEnded) {
       call.finish();
-      this.#fallback.handle(call.exchange);
+      this.#fallback.handle(call.exchange, undefined, call.observation);
       return;
     }
     this.#inFlight.reserve(1);
     this.#deadlines.add(call);
     try {
       if (call.isLate) call.end(deadlineExceeded());
-      const error = await this.#respond(call);
+      const error = await (call.observation?.scope === undefined ? this.#respond(call) : this.#respondInScope(call));
       if (call.isCancelled) call.exchange.reset();
       else await endResponse(call, error);
     } catch (error) {
       this.#fallback.onResponseFailed(call.exchange, error);
+      call.observation?.end(Code.Internal);
       call.finish(error);
     } finally {
       call.finish();
@@ -64,6 +67,10 @@ export class Streams {
       this.#deadlines.remove(call);
       this.#inFlight.release(1);
     }
+  }
+
+  #respondInScope(call: StreamCall): Promise<ConnectError | undefined> {
+    return (call.observation as Observation).run(() => this.#respond(call));
   }
 
   /**
@@ -94,7 +101,6 @@ export class Streams {
    * of a message that cannot be sent. Messages that the handler yields without waiting leave in one write to the socket.
    */
   async #send(call: StreamCall, messages: AsyncIterator<object>): Promise<ConnectError | undefined> {
-    const { exchange } = call;
     for (;;) {
       let result: IteratorResult<object>;
       try {
@@ -116,7 +122,7 @@ export class Streams {
         await stop(messages);
         throw error;
       }
-      const written = exchange.write(envelope);
+      const written = call.write(envelope);
       if (written === undefined) continue;
       await written;
       // Keeps the handler of a cancelled call from creating the next message.
@@ -179,8 +185,9 @@ async function endResponse(call: StreamCall, error: ConnectError | undefined): P
   call.finish(error);
   start(call);
   const envelope = negotiation.protocol.endEnvelope(call, error);
-  if (envelope !== undefined) await exchange.write(await envelope);
+  if (envelope !== undefined) await call.write(await envelope);
   exchange.end(negotiation.protocol.endTrailers(call, error));
+  call.observation?.end(error?.code);
 }
 
 /** Tells a handler that no more of its messages are needed. Ignores the errors of the handler. */

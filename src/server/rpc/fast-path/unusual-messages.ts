@@ -58,8 +58,10 @@ export class UnusualMessages {
     for (;;) {
       if (this.#call.hasEnded) throw this.#call.signal.reason;
       const piece = this.#body.take();
-      if (piece.length > 0) yield piece;
-      else if (this.#body.isComplete) return;
+      if (piece.length > 0) {
+        this.#call.received(piece);
+        yield piece;
+      } else if (this.#body.isComplete) return;
       else {
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#wake = resolve;

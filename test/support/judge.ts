@@ -11,7 +11,7 @@ export const PYTHON = process.env.PYTHON ?? "python3";
  * Returns the path of the first program that is found. Otherwise skips the test and returns undefined, or fails it in
  * CI.
  */
-export function findJudge(t: TestContext, ...names: readonly string[]): string | undefined {
+export function findJudge(t: Pick<TestContext, "skip">, ...names: readonly string[]): string | undefined {
   const path = findProgram(...names);
   if (path === undefined) absent(t, `${names.join(" or ")} is not on PATH`);
   return path;
@@ -37,7 +37,7 @@ export function findProgram(...names: readonly string[]): string | undefined {
 }
 
 /** Skips the test with the reason, or fails it in CI. */
-export function absent(t: TestContext, reason: string): void {
+export function absent(t: Pick<TestContext, "skip">, reason: string): void {
   if (process.env.CI === "true") throw new Error(`judge by an outside tool: ${reason}`);
   t.skip(reason);
 }

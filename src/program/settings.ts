@@ -18,6 +18,7 @@ import {
   parseSwitch,
   parseWorkers,
 } from "./parsers.ts";
+import type { LogFormat } from "./process-log.ts";
 import { TELEMETRY_SETTINGS, type TelemetryConfig } from "./telemetry-settings.ts";
 
 export interface Config extends Omit<ShutdownTimes, "delayMs">, TelemetryConfig {
@@ -48,6 +49,7 @@ export interface Config extends Omit<ShutdownTimes, "delayMs">, TelemetryConfig 
   readonly health: boolean;
   /** The versions of gRPC reflection that are served: both for true, none for false. */
   readonly reflection: Reflection;
+  readonly logFormat: LogFormat;
   readonly limits: Limits;
 }
 
@@ -183,6 +185,15 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     help: "serve gRPC reflection, from which grpcurl and buf curl get the schema, in both versions or in one; --no-reflection turns it off",
     allowed: "on, off, v1 or v1alpha",
     parse: (text) => (text === "v1" || text === "v1alpha" ? text : parseSwitch(text)),
+  },
+  logFormat: {
+    flag: "log-format",
+    env: "LOG_FORMAT",
+    takes: "text|json",
+    default: "text",
+    help: "format of the log. json writes every record to stderr as one object a line, and needs the package pino",
+    allowed: "text or json",
+    parse: (text) => (text === "text" || text === "json" ? text : undefined),
   },
   delayMs: {
     flag: "drain-delay-ms",

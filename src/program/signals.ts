@@ -1,15 +1,16 @@
 /** Tells a program by signals when it has to end and to renew its TLS files. A worker is told by its primary (worker.ts). */
 
+import { fail, type Report, report } from "./process-log.ts";
+
 /** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
 export const ECHO_MS = 500;
 
-/** The start of a server, as it is printed. */
+/** The start of a server, as it is reported. */
 export interface StartReport {
   readonly port: number;
   /** The delay of a shutdown, see ShutdownTimes. */
   readonly delayMs: number;
-  readonly lines: readonly string[];
-  readonly problems: readonly string[];
+  readonly records: readonly Report[];
 }
 
 /** Tells the server of this process when to end, and takes reports of its start and end. */
@@ -39,13 +40,11 @@ export const SIGNALS: Control = {
   },
   started(report) {
     isStarted = true;
-    print(report);
+    reportStart(report);
   },
-  draining: printDelay,
+  draining: reportDelay,
   ended(failure) {
-    if (failure === undefined) return;
-    console.error(failure);
-    process.exit(1);
+    if (failure !== undefined) fail(1, "drain_timeout", failure);
   },
 };
 
@@ -73,13 +72,13 @@ export function onEndSignals(on: {
   process.on("SIGTERM", onSignal);
 }
 
-/** Prints the lines of a start to stdout, and its problems to stderr. */
-export function print({ lines, problems }: StartReport): void {
-  for (const line of lines) console.log(line);
-  for (const problem of problems) console.error(problem);
+/** Writes the records of a start. */
+export function reportStart({ records }: StartReport): void {
+  for (const { record, more } of records) report(record, more);
 }
 
-/** Prints that the shutdown begins with a delay. */
-export function printDelay(delayMs: number): void {
-  console.log(`draining: accepts connections for ${delayMs} ms more; a second signal ends the process at once`);
+/** Reports that the shutdown begins with a delay. */
+export function reportDelay(delayMs: number): void {
+  const message = `draining: accepts connections for ${delayMs} ms more; a second signal ends the process at once`;
+  report({ level: "info", event: "draining", message, delayMs });
 }

@@ -1,4 +1,5 @@
 /** Tells a worker by messages of its primary (workers.ts) when it has to end and to renew its TLS files. */
+import { report } from "./process-log.ts";
 import type { Control, StartReport } from "./signals.ts";
 
 /** The variable by which a primary starts a worker. Its value is a WorkerStart as JSON. */
@@ -66,9 +67,9 @@ export function workerControl(): Control {
       isStarted = true;
       process.send?.({ started } satisfies Started);
     },
-    draining() {}, // the primary prints it once
+    draining() {}, // the primary reports it once
     ended(failure) {
-      if (failure !== undefined) console.error(failure);
+      if (failure !== undefined) report({ level: "error", event: "drain_timeout", message: failure });
       leave(failure === undefined ? undefined : 1);
     },
   };

@@ -4,9 +4,10 @@ import { getHeapStatistics } from "node:v8";
 import { containerMemory } from "../server/limits/defaults.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { ConfigError } from "./config.ts";
+import { report as log } from "./process-log.ts";
 import { RestartDelay } from "./restart-delay.ts";
 import type { Config } from "./settings.ts";
-import { ECHO_MS, onEndSignals, print, printDelay, type StartReport } from "./signals.ts";
+import { ECHO_MS, onEndSignals, reportDelay, reportStart, type StartReport } from "./signals.ts";
 import { type Order, START_VARIABLE, type Started, type WorkerStart } from "./worker.ts";
 
 const cluster = process.getBuiltinModule("node:cluster");
@@ -23,7 +24,7 @@ const HEAP_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/;
  * process that is a worker itself.
  */
 export async function runWorkers(config: Config): Promise<void> {
-  if (!cluster.isPrimary) throw new ConfigError("--workers: must be 1 in a process that is a worker of node:cluster");
+  if (!cluster.isPrimary) throw new ConfigError(["--workers: must be 1 in a process that is a worker of node:cluster"]);
   await new Primary(config).run();
 }
 
@@ -82,8 +83,10 @@ class Primary {
     await Promise.all(others.map((place) => this.#occupy(place)));
     if (report === undefined) return; // the exit of a worker ends this process
     this.#report = report;
-    print(report);
-    console.log(`${this.#config.workers} workers; SIGUSR2 replaces them one by one`);
+    reportStart(report);
+    const { workers } = this.#config;
+    const message = `${workers} workers; SIGUSR2 replaces them one by one`;
+    log({ level: "info", event: "workers_started", message, workers });
     if (this.#config.tlsCert !== undefined) process.on("SIGHUP", () => this.#sendToAll({ order: "renew-tls" }));
     process.on("SIGUSR2", () => void this.#replaceAll());
   }
@@ -126,7 +129,9 @@ class Primary {
     const delayMs = place.delay.next(performance.now() - startedAt);
     const { exitCode, signalCode } = worker.process;
     const when = delayMs === 0 ? "at once" : `in ${delayMs} ms`;
-    console.error(`worker ${worker.process.pid} ended with ${signalCode ?? exitCode}; another one starts ${when}`);
+    const ended = signalCode ?? exitCode;
+    const message = `worker ${worker.process.pid} ended with ${ended}; another one starts ${when}`;
+    log({ level: "error", event: "worker_ended", message, worker: worker.process.pid, exit: ended, delayMs });
     place.timer = setTimeout(() => void this.#occupy(place), delayMs);
   }
 
@@ -137,7 +142,9 @@ class Primary {
     this.#isReplacing = true;
     while (this.#mustReplace && !this.#isDraining) {
       this.#mustReplace = false;
-      if (await this.#replaceEach()) console.log(`replaced ${this.#places.length} workers`);
+      if (!(await this.#replaceEach())) continue;
+      const workers = this.#places.length;
+      log({ level: "info", event: "workers_replaced", message: `replaced ${workers} workers`, workers });
     }
     this.#isReplacing = false;
   }
@@ -150,7 +157,8 @@ class Primary {
       if (this.#isDraining) return false;
       if (report === undefined) {
         const code = await next.exited;
-        console.error(`replace workers: the new one ended with ${code} before it listened; the others go on`);
+        const message = `replace workers: the new one ended with ${code} before it listened; the others go on`;
+        log({ level: "error", event: "workers_kept", message, exit: code });
         return false;
       }
       const before = place.running;
@@ -165,7 +173,7 @@ class Primary {
   #drain(): void {
     const { delayMs = 0 } = this.#report ?? {};
     this.#isDraining = true;
-    if (delayMs > 0) printDelay(delayMs);
+    if (delayMs > 0) reportDelay(delayMs);
     for (const { timer } of this.#places) clearTimeout(timer);
     this.#sendToAll({ order: "drain", isReplaced: false });
     for (const running of this.#all) void this.#endInTime(running, delayMs);

@@ -36,3 +36,30 @@ export function checkedText(record: LogRecord): string {
   }
   return recordText(record);
 }
+
+/** Returns the record in a line of JSON that a process has written. Fails unless it is a record with a time and a process id. */
+export function recordOf(line: string): LogRecord {
+  const { time, pid, ...record } = JSON.parse(line) as LogRecord & { readonly time: string; readonly pid: number };
+  assert.equal(new Date(time).toISOString(), time);
+  assert.ok(Number.isInteger(pid) && pid > 0, line);
+  checkRecord(record);
+  return record;
+}
+
+/** The output of a process, complete lines only. */
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Returns the text that the same process would write with `--log-format text`, except for the commands to paste. */
+export function asText(output: Output): Output {
+  let { stdout } = output;
+  let stderr = "";
+  for (const line of output.stderr.split("\n").slice(0, -1)) {
+    const record = recordOf(line);
+    if (record.level === "info" && record.event !== "call") stdout += `${recordText(record)}\n`;
+    else stderr += `${recordText(record)}\n`;
+  }
+  return { stdout, stderr };
+}

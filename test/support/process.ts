@@ -1,11 +1,18 @@
-/** Runs a server as a process, as a user starts it, and ends it with the test. */
+/**
+ * Runs a server as a process, as a user starts it, and ends it with the test. With the variable LOG_FORMAT=json, every line that
+ * the process writes to stderr must be a record, and the test sees the text of the records.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { ENV, programPath, type Result, ROOT, run } from "./command.ts";
+import { asText, type Output, recordOf } from "./log.ts";
 
 /** The program of tests that need a process: src/main.ts with the routes of the tests. */
 export const MAIN = "test/support/main.ts";
+
+/** True if the environment of the tests asks for JSON, in which case the tests get the text of each record. */
+const IS_JSON = process.env.LOG_FORMAT === "json";
 
 export interface RunningProcess {
   readonly child: ChildProcess;
@@ -19,8 +26,9 @@ export interface RunningProcess {
 }
 
 /** Runs MAIN until it exits. */
-export function runMain(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
-  return run("node", [MAIN, ...args], { env: { ...ENV, ...env } });
+export async function runMain(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
+  const result = await run("node", [MAIN, ...args], { env: { ...ENV, ...env } });
+  return IS_JSON ? { ...result, ...asText(result) } : result;
 }
 
 /** Starts MAIN on a free port, and waits until it listens. */
@@ -51,12 +59,19 @@ export async function startProcessIn(
     const [, authority] = /^listening on https?:\/\/(\S+)\n/m.exec(stdout) ?? [];
     if (authority !== undefined) resolve(authority);
   });
+  const shown = (): Output => {
+    const output = { stdout, stderr: stderr.slice(0, stderr.lastIndexOf("\n") + 1) };
+    return IS_JSON ? asText(output) : { stdout, stderr };
+  };
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     stderr += text;
+    const [line] = /^\{.*"event":"listening".*$/m.exec(stderr) ?? [];
+    if (line !== undefined) resolve(String(recordOf(line).url).replace(/^https?:\/\//, ""));
   });
+  if (IS_JSON) t.after(() => void shown());
   exit.then((code) => reject(new Error(`start ${command}: it ended with ${code}: ${stderr}`)));
-  return { child, stdout: () => stdout, stderr: () => stderr, authority: await listening, exit };
+  return { child, stdout: () => shown().stdout, stderr: () => shown().stderr, authority: await listening, exit };
 }
 
 /** Signals the whole process group, as a terminal does on ^C. Returns false if the group has ended. */

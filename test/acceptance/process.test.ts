@@ -9,23 +9,27 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMIT_SETTINGS } from "../../src/cli/limit-settings.ts";
 import { ROOT } from "../support/command.ts";
-import { killGroup, MAIN, runMain, startMain, startProcess } from "../support/process.ts";
+import { killGroup, MAIN, NO_COMMANDS, runMain, startMain, startProcess } from "../support/process.ts";
 
 const main = (...args: string[]) => runMain(args);
 const withEnv = (env: Record<string, string>, ...args: string[]) => runMain(args, env);
 
-test("a ready server prints its address, and a command for each of grpcurl, buf curl and curl", async (t) => {
-  const { stdout, authority } = await startMain(t);
-  assert.match(authority, /^127\.0\.0\.1:[1-9]\d*$/);
-  const url = `http://${authority}/calls.v1.CallService/Add`;
-  assert.deepEqual(stdout().split("\n"), [
-    `listening on http://${authority}`,
-    `  grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} calls.v1.CallService/Add`,
-    `  npx buf curl --http2-prior-knowledge -d '{"a":1,"b":2}' ${url}`,
-    `  curl -H 'Content-Type: application/json' -d '{"a":1,"b":2}' ${url}`,
-    "",
-  ]);
-});
+test(
+  "a ready server prints its address, and a command for each of grpcurl, buf curl and curl",
+  NO_COMMANDS,
+  async (t) => {
+    const { stdout, authority } = await startMain(t);
+    assert.match(authority, /^127\.0\.0\.1:[1-9]\d*$/);
+    const url = `http://${authority}/calls.v1.CallService/Add`;
+    assert.deepEqual(stdout().split("\n"), [
+      `listening on http://${authority}`,
+      `  grpcurl -plaintext -d '{"a":1,"b":2}' ${authority} calls.v1.CallService/Add`,
+      `  npx buf curl --http2-prior-knowledge -d '{"a":1,"b":2}' ${url}`,
+      `  curl -H 'Content-Type: application/json' -d '{"a":1,"b":2}' ${url}`,
+      "",
+    ]);
+  },
+);
 
 for (const { host, shown } of [
   { host: "0.0.0.0", shown: /^127\.0\.0\.1:/ },

@@ -12,7 +12,7 @@ import { AUTHORITY, type Certified, LOOPBACK, SERVER, selfSigned } from "../supp
 import { run } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import { findJudge } from "../support/judge.ts";
-import { MAIN, type RunningProcess, runMain, startMain, startProcess } from "../support/process.ts";
+import { MAIN, NO_COMMANDS, type RunningProcess, runMain, startMain, startProcess } from "../support/process.ts";
 
 const FOLDER = await mkdtemp(join(tmpdir(), "tls with a space and a 'quote'-"));
 after(() => rm(FOLDER, { recursive: true }));
@@ -141,20 +141,24 @@ for (const [name, certified, host] of [
   ["of a domain", await selfSigned({ subject: "CN=self", names: dns("*.a.example") }), "127.0.0.1"],
 ] as const) {
   for (const mutual of [false, true]) {
-    test(`with a certificate ${name}${mutual ? ", over mutual TLS," : ""} each line that it prints works as it stands`, async (t) => {
-      const cert = await file(`${name}.pem`, certified.cert);
-      const key = await file(`${name}-key.pem`, certified.key);
-      const clientCa = mutual ? ["--tls-client-ca", CA] : [];
-      const { authority, stdout } = await startMain(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
-      const [first, ...lines] = stdout().trim().split("\n  ");
-      assert.equal(first, `listening on https://${authority}`);
-      assert.equal(authority.replace(/:\d+$/, ""), host);
-      assert.deepEqual(
-        lines.map((line) => /^grpcurl|buf curl|curl/.exec(line)?.[0]),
-        ["grpcurl", "buf curl", "curl"],
-      );
-      await runLines(t, lines, mutual);
-    });
+    test(
+      `with a certificate ${name}${mutual ? ", over mutual TLS," : ""} each line that it prints works as it stands`,
+      NO_COMMANDS,
+      async (t) => {
+        const cert = await file(`${name}.pem`, certified.cert);
+        const key = await file(`${name}-key.pem`, certified.key);
+        const clientCa = mutual ? ["--tls-client-ca", CA] : [];
+        const { authority, stdout } = await startMain(t, "--tls-cert", cert, "--tls-key", key, ...clientCa);
+        const [first, ...lines] = stdout().trim().split("\n  ");
+        assert.equal(first, `listening on https://${authority}`);
+        assert.equal(authority.replace(/:\d+$/, ""), host);
+        assert.deepEqual(
+          lines.map((line) => /^grpcurl|buf curl|curl/.exec(line)?.[0]),
+          ["grpcurl", "buf curl", "curl"],
+        );
+        await runLines(t, lines, mutual);
+      },
+    );
   }
 }
 

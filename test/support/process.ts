@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
+import type { LogRecord } from "../../src/server/log/record.ts";
 import { ENV, programPath, type Result, ROOT, run } from "./command.ts";
 import { asText, type Output, recordOf } from "./log.ts";
 
@@ -14,11 +15,16 @@ export const MAIN = "test/support/main.ts";
 /** True if the environment of the tests asks for JSON, in which case the tests get the text of each record. */
 const IS_JSON = process.env.LOG_FORMAT === "json";
 
+/** Skips a test of the commands to paste, which are only written as text. */
+export const NO_COMMANDS = { skip: IS_JSON && "LOG_FORMAT=json leaves the commands out" };
+
 export interface RunningProcess {
   readonly child: ChildProcess;
   /** The output so far, of stdout and of stderr. */
   readonly stdout: () => string;
   readonly stderr: () => string;
+  /** The records so far, of a process with `--log-format json`. */
+  readonly records: () => LogRecord[];
   /** The address in the first line, like "127.0.0.1:50051". */
   readonly authority: string;
   /** Resolves with the exit code, or the signal that ended the process. */
@@ -59,19 +65,18 @@ export async function startProcessIn(
     const [, authority] = /^listening on https?:\/\/(\S+)\n/m.exec(stdout) ?? [];
     if (authority !== undefined) resolve(authority);
   });
-  const shown = (): Output => {
-    const output = { stdout, stderr: stderr.slice(0, stderr.lastIndexOf("\n") + 1) };
-    return IS_JSON ? asText(output) : { stdout, stderr };
-  };
   let stderr = "";
+  const shown = (): Output => (IS_JSON ? asText({ stdout, stderr }) : { stdout, stderr });
+  const records = (): LogRecord[] => stderr.split("\n").slice(0, -1).map(recordOf);
   child.stderr.setEncoding("utf8").on("data", (text) => {
     stderr += text;
-    const [line] = /^\{.*"event":"listening".*$/m.exec(stderr) ?? [];
+    const [line] = /^\{.*"event":"listening".*(?=\n)/m.exec(stderr) ?? [];
     if (line !== undefined) resolve(String(recordOf(line).url).replace(/^https?:\/\//, ""));
   });
   if (IS_JSON) t.after(() => void shown());
   exit.then((code) => reject(new Error(`start ${command}: it ended with ${code}: ${stderr}`)));
-  return { child, stdout: () => shown().stdout, stderr: () => shown().stderr, authority: await listening, exit };
+  const authority = await listening;
+  return { child, stdout: () => shown().stdout, stderr: () => shown().stderr, records, authority, exit };
 }
 
 /** Signals the whole process group, as a terminal does on ^C. Returns false if the group has ended. */

@@ -36,12 +36,12 @@ const METHODS = ["GET", "HEAD"];
 export async function startAdminServer(host: string, port: number, options: AdminOptions): Promise<AdminServer> {
   // An import reads every export of node:http, and so loads undici, which costs 24 ms at the start.
   const server = process.getBuiltinModule("node:http").createServer({
-    headersTimeout: IDLE_MS,
     requestTimeout: IDLE_MS,
     keepAliveTimeout: IDLE_MS,
     connectionsCheckingInterval: CHECK_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
+  server.headersTimeout = IDLE_MS;
   server.maxConnections = ADMIN_CONNECTIONS;
   server.timeout = IDLE_MS; // a client that does not read its response makes no progress
   server.on("connection", (socket: Socket) => socket.unref());

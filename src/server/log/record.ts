@@ -5,6 +5,7 @@
  * Further fields depend on `event`, such as `limit` and `procedure`. Their values are strings, numbers or booleans.
  */
 export interface LogRecord {
+  /** The severity of the event. */
   readonly level: "info" | "warn" | "error";
   /** The kind of event: a word from a small set, in snake_case (docs/operations.md lists them). */
   readonly event: string;

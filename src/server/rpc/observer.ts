@@ -9,9 +9,11 @@ export interface ObservedCall {
   readonly method: DescMethod | undefined;
   /** The protocol that the request has chosen by its method and content type. */
   readonly protocolName: "connect" | "grpc" | "grpc-web";
+  /** The HTTP version of the request. */
   readonly httpVersion: "1.1" | "2.0";
   /** The path that the client sent, without its query. */
   readonly path: string;
+  /** The client, as its connection shows it. */
   readonly peer: Peer;
   /** Time at which the head of the request was received, in ms of `performance.now()`, exact to the microsecond. */
   readonly startedAt: number;

@@ -130,7 +130,9 @@ async function checkWithoutFiles(path: string): Promise<void> {
 
 test("the sources use only what the types of the oldest Node declare", { timeout: TIMEOUT_MS }, async () => {
   const path = join(folder, "sources");
-  await installProject(path, "module", undefined, TYPESCRIPT.pinned, `@types/node@${OLDEST_NODE}`);
+  const { peerDependenciesMeta } = JSON.parse(await readFile(join(ROOT, "src/package/package.json"), "utf8"));
+  const optional = Object.keys(peerDependenciesMeta).map((name) => `${name}@${PINNED[name]}`);
+  await installProject(path, "module", undefined, TYPESCRIPT.pinned, `@types/node@${OLDEST_NODE}`, ...optional);
   const installed = join(path, "node_modules/@connect-sum/server");
   for (const name of ["src", "gen"]) await cp(join(installed, name), join(path, name), { recursive: true });
   const compilerOptions = { ...STRICT, ...LANGUAGE, module: "nodenext", skipLibCheck: true, noEmit: true };

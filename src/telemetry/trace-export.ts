@@ -1,7 +1,6 @@
 /** The exporter of traces: sends spans by OTLP, and turns each of its failures into at most one line of the log a minute. */
-import type { ExportResult } from "@opentelemetry/core";
-import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import type { Log } from "../server/log/record.ts";
+import type { ExportResult, ReadableSpan, SpanExporter } from "./opentelemetry.ts";
 
 /** The time in which the log gets at most one line of traces, because a collector may be away for days. */
 const PAUSE_MS = 60_000;

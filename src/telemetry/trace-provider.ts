@@ -1,23 +1,37 @@
 /** The tracer of this process: OpenTelemetry's SDK, set up by the OTEL_* variables, or the provider of the application. */
-import type * as Api from "@opentelemetry/api";
-import type * as Core from "@opentelemetry/core";
-import type { BatchSpanProcessorOptions, Sampler, SpanLimits, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Log } from "../server/log/record.ts";
-import { importOptional, TelemetryError } from "./telemetry-error.ts";
+import {
+  type Api,
+  type BatchOptions,
+  type Context,
+  type Core,
+  FLAG,
+  type GlobalProvider,
+  loadApi,
+  loadContext,
+  loadCore,
+  loadExporter,
+  loadResources,
+  loadSdk,
+  type Sampler,
+  type SpanLimits,
+  type Tracer,
+  type TracerProvider,
+} from "./opentelemetry.ts";
+import { TelemetryError } from "./telemetry-error.ts";
 import { createTraceLog, LoggingExporter, type TraceLog } from "./trace-export.ts";
 
 /** The name of the instrumentation scope. */
 const SCOPE = "@connect-sum/server";
-const FLAG = "--trace-ratio";
 
 /** The time after which the spans that are not sent are given up at the shutdown. */
 const FLUSH_MS = 1_900;
 
 export interface TraceProvider {
-  readonly api: typeof Api;
-  readonly tracer: Api.Tracer;
+  readonly api: Api;
+  readonly tracer: Tracer;
   /** The context of a span that begins a trace. The sampler of this process samples no other spans without a parent. */
-  readonly root: Api.Context;
+  readonly root: Context;
   /** Sends all spans. Resolves when they are sent or lost, which may take long; never rejects. */
   flush(): Promise<void>;
 }
@@ -27,7 +41,7 @@ export interface TraceProvider {
  * TelemetryError if a package is missing or a variable is invalid.
  */
 export async function createTraceProvider(log: Log): Promise<TraceProvider> {
-  const api = await load("api", () => import("@opentelemetry/api"));
+  const api = await loadApi();
   const beginsTrace = api.createContextKey("begins a trace");
   const root = api.ROOT_CONTEXT.setValue(beginsTrace, true);
   const registered = registeredProvider(api);
@@ -50,29 +64,29 @@ export async function createTraceProvider(log: Log): Promise<TraceProvider> {
   return { api, tracer: provider.getTracer(SCOPE), root, flush };
 }
 
-interface Flushable extends Api.TracerProvider {
+interface Flushable extends GlobalProvider {
   forceFlush?(): Promise<void>;
 }
 
 /** Returns the provider that is registered globally, or undefined without one. */
-function registeredProvider(api: typeof Api): Flushable | undefined {
+function registeredProvider(api: Api): Flushable | undefined {
   const proxy = api.trace.getTracerProvider();
   // The proxy is of another class if the application has another version of the API.
   const isOurs = proxy instanceof api.ProxyTracerProvider;
   if (isOurs && proxy.getDelegateTracer(SCOPE) === undefined) return undefined;
-  return "getDelegate" in proxy ? (proxy as Api.ProxyTracerProvider).getDelegate() : proxy;
+  return (proxy as { getDelegate?(): Flushable }).getDelegate?.() ?? proxy;
 }
 
 /** Registers a provider, a context manager and a propagator. Warnings of the SDK then go to `log`. */
 async function registerProvider(
-  api: typeof Api,
+  api: Api,
   log: TraceLog,
   beginsTrace: symbol,
 ): Promise<{ provider: TracerProvider; exporter: LoggingExporter | undefined }> {
-  const core = await load("core", () => import("@opentelemetry/core"));
-  const sdk = await load("sdk-trace", () => import("@opentelemetry/sdk-trace"));
-  const hooks = await load("context-async-hooks", () => import("@opentelemetry/context-async-hooks"));
-  const resources = await load("resources", () => import("@opentelemetry/resources"));
+  const core = await loadCore();
+  const sdk = await loadSdk();
+  const hooks = await loadContext();
+  const resources = await loadResources();
   api.context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager());
   api.propagation.setGlobalPropagator(new core.W3CTraceContextPropagator());
   const warn = (message: string): void => log(`export traces: ${message}`);
@@ -96,7 +110,7 @@ async function registerProvider(
  * Returns a sampler that samples the spans of calls, which were chosen before. Other spans without a parent are not sampled:
  * most are of handlers whose call was not chosen.
  */
-function rootSampler({ SamplingDecision }: typeof Api, beginsTrace: symbol): Sampler {
+function rootSampler({ SamplingDecision }: Api, beginsTrace: symbol): Sampler {
   const { RECORD_AND_SAMPLED, NOT_RECORD } = SamplingDecision;
   return {
     shouldSample: (context) => ({ decision: context.getValue(beginsTrace) === true ? RECORD_AND_SAMPLED : NOT_RECORD }),
@@ -111,8 +125,9 @@ async function createExporter(log: TraceLog): Promise<LoggingExporter | undefine
   variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", ["http/protobuf"]);
   checkUrl("OTEL_EXPORTER_OTLP_ENDPOINT");
   checkUrl("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-  const name = "exporter-trace-otlp-proto";
-  const { OTLPTraceExporter } = await load(name, () => import("@opentelemetry/exporter-trace-otlp-proto"));
+  // The exporter would load these at the first export, which stops all calls for some 20 ms.
+  await Promise.all([import("node:http"), import("node:https")]);
+  const { OTLPTraceExporter } = await loadExporter();
   return new LoggingExporter(new OTLPTraceExporter(), log);
 }
 
@@ -131,7 +146,7 @@ function checkUrl(name: string): void {
 }
 
 /** Reads the options of the batch processor. Each number must be positive, since the SDK checks only that it is a number. */
-function batchOptions(core: typeof Core): Omit<BatchSpanProcessorOptions, "exporter"> {
+function batchOptions(core: Core): Omit<BatchOptions, "exporter"> {
   return numbers(core, 1, {
     maxExportBatchSize: ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
     maxQueueSize: ["OTEL_BSP_MAX_QUEUE_SIZE"],
@@ -140,7 +155,7 @@ function batchOptions(core: typeof Core): Omit<BatchSpanProcessorOptions, "expor
   });
 }
 
-function spanLimits(core: typeof Core): SpanLimits {
+function spanLimits(core: Core): SpanLimits {
   return numbers(core, 0, {
     attributeCountLimit: ["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"],
     attributeValueLengthLimit: ["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"],
@@ -153,7 +168,7 @@ function spanLimits(core: typeof Core): SpanLimits {
 
 /** Returns the number of the first variable that is set and at least `min`, for each option that has one. */
 function numbers(
-  { getNumberFromEnv }: typeof Core,
+  { getNumberFromEnv }: Core,
   min: number,
   variables: Readonly<Record<string, readonly string[]>>,
 ): Record<string, number> {
@@ -161,8 +176,4 @@ function numbers(
     names.map(getNumberFromEnv).find((value) => value !== undefined && value >= min);
   const values = Object.entries(variables).map(([option, names]) => [option, read(names)] as const);
   return Object.fromEntries(values.filter((entry): entry is [string, number] => entry[1] !== undefined));
-}
-
-function load<T>(name: string, loadPackage: () => Promise<T>): Promise<T> {
-  return importOptional(FLAG, `@opentelemetry/${name}`, loadPackage);
 }

@@ -1,13 +1,13 @@
 /** Traces calls: makes a span for each call that is chosen, which is the parent of the spans that its handler starts. */
 
 import type { Code } from "@connectrpc/connect";
-import type { Context, HrTime, Link, Span } from "@opentelemetry/api";
 import type { Log } from "../server/log/record.ts";
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
+import type { Context, Link, Span } from "./opentelemetry.ts";
 import { isLeftOut, isServerError, OTHER_METHOD, rpcMethod, rpcStatusCode, rpcSystem } from "./rpc-attributes.ts";
 import { parseTraceParent, type TraceParent } from "./trace-context.ts";
 import { createTraceProvider, type TraceProvider } from "./trace-provider.ts";
-import { WallClock } from "./wall-clock.ts";
+import { type TimeOf, WallClock } from "./wall-clock.ts";
 
 export interface TracingSettings {
   /** The share of calls that are traced, from 0 to 1. */
@@ -45,7 +45,7 @@ export async function createTracing(settings: TracingSettings, log: Log): Promis
 interface CallSpan extends CallScope {
   readonly span: Span;
   /** Returns the time of day of a time of `performance.now()`. The clock of one span is never set. */
-  readonly timeOf: (ms: number) => HrTime;
+  readonly timeOf: TimeOf;
 }
 
 class TracingObserver implements Observer {
@@ -107,12 +107,8 @@ class TracingObserver implements Observer {
           "rpc.system.name": system,
           "rpc.method": method,
           ...(call.method === undefined && { "rpc.method_original": call.path.slice(1, 1 + MAX_PATH_CHARACTERS) }),
-          "network.protocol.name": "http",
           "network.protocol.version": call.httpVersion === "2.0" ? "2" : "1.1",
-          ...(call.peer.address !== undefined && {
-            "client.address": call.peer.address,
-            "client.port": call.peer.port,
-          }),
+          ...(call.peer.address !== undefined && { "client.address": call.peer.address }),
         },
       },
       caller === undefined ? root : this.#parentContext(call, caller),

@@ -50,15 +50,13 @@ describe("traces in Jaeger", { concurrency: 2 }, () => {
     assert.equal(span.name, "calls.v1.CallService/Add");
     assert.equal(span.parentId, undefined);
     assert.deepEqual(span.links, []);
-    const { "client.port": port, "otel.scope.name": _, "internal.span.format": __, ...tags } = span.tags;
-    assert.equal(typeof port, "number");
+    const { "otel.scope.name": _, "internal.span.format": __, ...tags } = span.tags;
     assert.deepEqual(tags, {
       "span.kind": "server",
       "rpc.system.name": "grpc",
       "rpc.method": "calls.v1.CallService/Add",
       "rpc.status_code": "OK",
       "client.address": "127.0.0.1",
-      "network.protocol.name": "http",
       "network.protocol.version": "2",
     });
     assert.ok(span.startTime >= earliest && span.startTime + span.duration <= latest, JSON.stringify(span));
@@ -295,7 +293,7 @@ function serverSpans(spans: readonly JaegerSpan[]): JaegerSpan[] {
 function treeOf(spans: readonly JaegerSpan[], { spanId, traceId }: JaegerSpan): string {
   const children = spans.filter((span) => span.parentId === spanId && span.traceId === traceId);
   return children
-    .sort((a, b) => a.startTime - b.startTime)
+    .sort((a, b) => a.name.localeCompare(b.name)) // the SDK gives them only whole ms
     .map((child) => `${child.name}(${treeOf(spans, child)})`)
     .join(",");
 }

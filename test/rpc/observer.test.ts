@@ -364,6 +364,35 @@ for (const { name: way, https, start } of WAYS) {
   }
 }
 
+for (const { name: way, start } of WAYS.filter(({ https }) => https.includes("HTTP/2"))) {
+  test(`streams that begin together at the limit, and streams of health, begin and end once, with ${way}`, async (t) => {
+    const { authority, observed } = await start(t, { ...OPTIONS, limits: { callsInFlight: 1 } });
+    const session = http2.connect(`http://${authority}`);
+    const headers = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
+    const open = (path: string, text: string): http2.ClientHttp2Stream => {
+      const stream = session.request({ ...headers, ":path": path }).on("error", () => {});
+      stream.resume().end(envelope(encode({ codec: "proto" }, text)));
+      return stream;
+    };
+    await once(session, "connect");
+    const paths = ["/grpc.health.v1.Health/Watch", ...Array.from({ length: 3 }, () => "/fixture.Echo/Repeat")];
+    const streams = paths.map((path) => open(path, path.endsWith("Watch") ? "" : "wait"));
+    await until(() => observed.calls.filter(({ codes }) => codes.length === 1).length === 2);
+    await sleep(5);
+    for (const stream of streams) stream.destroy();
+    await until(() => observed.calls.every(({ codes }) => codes.length === 1));
+    const { Canceled, Unavailable } = Code;
+    const codes = observed.calls.map(({ call, codes: [code] }) => [call.method?.name, code]);
+    assert.deepEqual(codes, [
+      ["Watch", Canceled],
+      ["Repeat", Canceled],
+      ["Repeat", Unavailable],
+      ["Repeat", Unavailable],
+    ]);
+    session.close();
+  });
+}
+
 test("a response that cannot be sent ends its call once as internal", async (t) => {
   for (const { start } of WAYS.filter(({ name }) => name.includes("built-in"))) {
     for (const version of ["HTTP/1.1", "HTTP/2"] as const) {

@@ -80,7 +80,7 @@ class Client implements Prometheus {
 }
 
 /** Returns a port below those of outgoing connections, which was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     const server = createServer().listen(port, "127.0.0.1");

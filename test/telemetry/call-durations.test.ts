@@ -37,7 +37,6 @@ for (const { protocolName, code, labels } of [
   { protocolName: "connect", code: Code.NotFound, labels: 'connectrpc",STATUS="not_found"' },
   { protocolName: "grpc", code: Code.DataLoss, labels: 'grpc",STATUS="DATA_LOSS",error_type="DATA_LOSS"' },
   { protocolName: "connect", code: Code.Internal, labels: 'connectrpc",STATUS="internal",error_type="internal"' },
-  { protocolName: "grpc", code: 99 as Code, labels: 'grpc",STATUS="UNKNOWN",error_type="UNKNOWN"' },
 ] as const)
   test(`a call of ${protocolName} with the code ${code} has the labels of the conventions`, async (t) => {
     const durations = new CallDurations([1]);
@@ -46,6 +45,16 @@ for (const { protocolName, code, labels } of [
     const expected = `rpc_system_name="${system}",rpc_method="calls.v1.CallService/Add",rpc_status_code=${rest}`;
     assert.equal((await linesOf(durations)).at(-1), `rpc_server_call_duration_seconds_count{${expected}} 1`);
   });
+
+test("numbers that are not a code are one series", async (t) => {
+  const durations = new CallDurations([1]);
+  for (const code of [Code.Unknown, 17, 99, -1, 2.5, Number.NaN]) end(t, durations, { code: code as Code });
+  const labels = `${ADD},rpc_status_code="UNKNOWN",error_type="UNKNOWN"`;
+  assert.deepEqual(
+    (await linesOf(durations)).filter((line) => line.includes("_count")),
+    [`rpc_server_call_duration_seconds_count{${labels}} 6`],
+  );
+});
 
 test("error_type is set for six codes", async (t) => {
   const durations = new CallDurations([1]);

@@ -8,6 +8,8 @@ export interface TelemetryConfig {
   readonly adminPort: number | undefined;
   /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
   readonly metricsBuckets: readonly number[] | undefined;
+  /** The share of calls that the access log has, from 0 to 1. Undefined for no access log. */
+  readonly accessLogRatio: number | undefined;
   /** The share of calls that are traced, from 0 to 1. */
   readonly traceRatio: number;
   /** True if the caller's trace is continued and its decision followed. Otherwise it is linked. */
@@ -53,6 +55,15 @@ export const TELEMETRY_SETTINGS: { readonly [K in keyof TelemetryConfig]: Settin
     help: "upper bounds of the buckets of call durations in metrics, separated by commas, such as 50us,100us,1ms; a number without a unit is in seconds. Without this flag: 14 bounds from 5ms to 10s, those of OpenTelemetry",
     allowed: `at most ${MAX_BUCKETS} durations in ascending order separated by commas, each a number of seconds above 0 or with a unit (us, ms, s)`,
     parse: parseBuckets,
+  },
+  accessLogRatio: {
+    flag: "access-log-ratio",
+    env: "ACCESS_LOG_RATIO",
+    takes: "RATIO",
+    default: undefined,
+    help: "share of the calls that the access log has, a line for each; 1 for all. The others are logged only if they end with an error of the server, at most one a second for each method and code; 0 logs only these. Without this flag: no access log",
+    allowed: "a number from 0 to 1",
+    parse: parseRatio,
   },
   traceRatio: {
     flag: "trace-ratio",

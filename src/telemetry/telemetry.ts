@@ -37,6 +37,8 @@ export interface TelemetrySettings extends TracingSettings {
   readonly isWorker?: boolean;
   /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
   readonly metricsBuckets: readonly number[] | undefined;
+  /** The share of calls that the access log has, from 0 to 1. Undefined for no access log. */
+  readonly accessLogRatio: number | undefined;
   /** The name and version of the program, if it has them. */
   readonly version: string | undefined;
 }
@@ -71,13 +73,16 @@ export async function createTelemetry(
   log: Log,
 ): Promise<Telemetry> {
   const parts: TelemetryPart[] = [];
-  const { adminPort, traceRatio, traceTrust } = settings;
+  const { adminPort, traceRatio, traceTrust, accessLogRatio } = settings;
   // A part is imported only if a setting turns it on, so that the others do not delay the start.
   if (adminPort !== undefined) parts.push(await (await import("./admin.ts")).createAdmin({ ...settings, adminPort }));
-  if (traceRatio > 0 || traceTrust) {
-    const tracing = await (await import("./tracing.ts")).createTracing(settings, log);
-    if (tracing !== undefined) parts.push(tracing);
+  const isTraced = traceRatio > 0 || traceTrust;
+  const tracing = isTraced ? await (await import("./tracing.ts")).createTracing(settings, log) : undefined;
+  if (accessLogRatio !== undefined) {
+    const traceIdOf = tracing?.traceIdOf; // before tracing, which forgets the call at its end
+    parts.push((await import("./access-log.ts")).createAccessLog({ ratio: accessLogRatio, log, traceIdOf }));
   }
+  if (tracing !== undefined) parts.push(tracing);
   return combineParts(parts, observer);
 }
 

@@ -30,7 +30,7 @@ export interface CheckOptions {
 }
 
 /** The line that a server prints as soon as it accepts connections. */
-const LISTENING = /^listening on /m;
+const LISTENING = /^(?:\{.*"message":")?listening on /m;
 
 /** The comments that may be in front of a block. */
 const DIRECTIVE = /^(?:serves|serves instead|fails|appears|prints .+)$/;

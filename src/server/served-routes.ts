@@ -3,13 +3,14 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { withCaching } from "./http/caching.ts";
 import { withCors } from "./http/cors.ts";
-import { type Handler, pathWithoutQuery } from "./http/exchange.ts";
+import { type Handler, type Peer, pathWithoutQuery } from "./http/exchange.ts";
 import type { LimitName, Limits, OnLimit } from "./limits/limits.ts";
 import { completeLimits } from "./limits/validation.ts";
 import { createApplicationLog } from "./log/application-log.ts";
 import type { Log } from "./log/record.ts";
 import { createThrottledLog, type ThrottledLog } from "./log/throttled-log.ts";
 import { CallValues } from "./rpc/context-values.ts";
+import { ConnectionCuts } from "./rpc/deadlines.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import type { ContextValuesOf } from "./rpc/options.ts";
 import type { RoutesOptions } from "./server-options.ts";
@@ -45,6 +46,7 @@ export class ServedRoutes {
   readonly #shutdown = new AbortController();
   /** Ends every call. */
   readonly #cutoff = new AbortController();
+  readonly #connectionCuts = new ConnectionCuts();
   /** The services that the server adds to those of the routes. */
   #own: OwnServices = { all: [], health: undefined };
 
@@ -103,6 +105,9 @@ export class ServedRoutes {
     this.#cutoff.abort(unavailable("the server has shut down"));
   }
 
+  /** Implements `HttpContext.endCalls`. */
+  readonly endCalls = (peer: Peer): void => this.#connectionCuts.cut(peer);
+
   #logLimit(limit: LimitName, text: string): void {
     const value = this.limits[limit];
     this.throttledLog(limit, { level: "warn", event: "limit", message: `limit ${limit}: ${text}`, limit, value });
@@ -142,6 +147,7 @@ export class ServedRoutes {
       onLimit: this.onLimit,
       shutdownSignal: this.#shutdown.signal,
       cutSignal: this.#cutoff.signal,
+      connectionCuts: this.#connectionCuts,
     });
   }
 }

@@ -27,6 +27,7 @@ async function serve(
     queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
     buffered: new Budget(DEFAULT_LIMITS.bufferedBytes),
     onLimit: () => {},
+    endCalls: () => {},
   };
   const listener = createNodeListener(handler);
   const server = createServer((req, res) => {

@@ -3,12 +3,12 @@ import type { Calls } from "./calls.ts";
 import type { Client } from "./client.ts";
 import type { Restart } from "./servers.ts";
 
-/** Returns a sentence for each bound that is broken. Each restart may close the connections of a client `closes` times. */
+/** Returns a sentence for each bound that is broken. `closes` is the number of times that each connection was closed. */
 export function brokenBounds(
   results: ReadonlyMap<Client, Calls>,
   restarts: readonly Restart[],
   last: Restart,
-  closes = 1,
+  closes: number,
 ): string[] {
   const exits = [...restarts, last].map(({ exit }) => exit).filter((exit) => exit !== 0);
   return [
@@ -28,7 +28,7 @@ function brokenByClient(
   // The table names the clients whose tool is missing. In CI, a missing tool is an error.
   if (absent !== undefined) return process.env.CI === "true" ? [`${name}: ${absent}`] : [];
   const broken: string[] = [];
-  const most = (mayLose?.calls ?? 0) * restarts.length * closes;
+  const most = (mayLose?.calls ?? 0) * closes;
   if (calls.failed > most) broken.push(`${name}: ${calls.failed} calls failed; at most ${most} may`);
   for (const [reason, count] of calls.failures) {
     if (mayLose?.reason.test(reason) === false)

@@ -9,7 +9,7 @@ export interface Client {
   /** A note for the client's row in the table. */
   readonly note?: string | undefined;
   /**
-   * The calls that the client may lose at each restart. A client that follows GOAWAY and `Connection: close` may lose
+   * The calls that the client may lose when its connection is closed, at a restart or at its maximum age. A client that follows GOAWAY and `Connection: close` may lose
    * none.
    */
   readonly mayLose?: Loss | undefined;

@@ -19,6 +19,7 @@ test("a drill whose servers are killed exits with 1, and names the clients with 
 for (const { args, says } of [
   { args: ["--restarts", "0"], says: '--restarts: "0" must be a whole number from 1 to 9999\n' },
   { args: ["--nope"], says: "--nope: no such flag; --restarts N, --kill and --workers are\n" },
+  { args: ["--", "--nope"], says: "--nope: unknown flag; see --help\n" },
   { args: ["5"], says: '"5": must be a flag; --restarts N, --kill and --workers are\n' },
 ]) {
   test(`a drill with ${args.join(" ")} prints the allowed arguments, and exits with 2`, async () => {

@@ -18,7 +18,7 @@ const RESET = "was cut off by a reset after writing to a closed connection";
 
 export const HEEDLESS: Client = {
   name: "JSON over HTTP/1.1, pipelined, ignores close",
-  note: `loses requests behind the response with Connection: close: at most ${AHEAD} at each restart`,
+  note: `loses requests behind the response with Connection: close: at most ${AHEAD} at each close`,
   mayLose: { calls: AHEAD, reason: new RegExp(`^(${SAID_CLOSE}|${RESET})$`) },
   mustSpan: false,
   async run(authority, calls, stop) {

@@ -1,5 +1,6 @@
 /** Reads the arguments of the drill: `--restarts N`, `--kill`, `--workers`, and after `--` those of the servers. */
 import { parseArgs } from "node:util";
+import { ConfigError, readConfig } from "../../src/program/config.ts";
 
 export interface Options {
   /** The number of restarts. Default: 20, which take about a minute. */
@@ -10,6 +11,8 @@ export interface Options {
   readonly hasWorkers: boolean;
   /** Arguments for slow-main.ts. */
   readonly serverArgs: readonly string[];
+  /** The maximum age of connections, from `serverArgs`, in ms. Infinity for none. */
+  readonly connectionAgeMs: number;
 }
 
 /** The first invalid argument, with what is allowed. */
@@ -42,5 +45,12 @@ export function readOptions(args: readonly string[]): Options | OptionsError {
   }
   const signal = values.kill === true ? "SIGKILL" : "SIGTERM";
   const hasWorkers = values.workers === true;
-  return { restarts: Number(values.restarts), signal, hasWorkers, serverArgs: args.slice(end + 1) };
+  const serverArgs = args.slice(end + 1);
+  try {
+    const { maxConnectionAgeMs: connectionAgeMs } = readConfig(serverArgs, {}).limits;
+    return { restarts: Number(values.restarts), signal, hasWorkers, serverArgs, connectionAgeMs };
+  } catch (error) {
+    if (error instanceof ConfigError) return new OptionsError(error.message);
+    throw error;
+  }
 }

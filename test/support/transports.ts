@@ -1,5 +1,5 @@
 /** Connect's own clients, for every protocol and HTTP version that they support, with and without TLS. */
-import type { Transport } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { TlsCredentials } from "../../src/server/listener/tls-credentials.ts";
 import { AUTHORITY, SERVER } from "./certificates.ts";
@@ -9,7 +9,7 @@ export interface NamedTransport {
   readonly http: "1.1" | "2";
   /** The TLS credentials of the server; undefined without TLS. */
   readonly tls: TlsCredentials | undefined;
-  readonly create: (baseUrl: string) => Transport;
+  readonly create: (baseUrl: string, options?: { readonly interceptors?: Interceptor[] }) => Transport;
 }
 
 const CREATE = { gRPC: createGrpcTransport, "gRPC-Web": createGrpcWebTransport, Connect: createConnectTransport };
@@ -20,8 +20,8 @@ export const TRANSPORTS: readonly NamedTransport[] = [undefined, SERVER].flatMap
       name: `${protocol} over HTTP/${http}${tls === undefined ? "" : " and TLS"}`,
       http,
       tls,
-      create: (baseUrl: string) =>
-        CREATE[protocol]({ baseUrl, httpVersion: http, nodeOptions: { ca: AUTHORITY.cert } } as never),
+      create: (baseUrl, options = {}) =>
+        CREATE[protocol]({ ...options, baseUrl, httpVersion: http, nodeOptions: { ca: AUTHORITY.cert } } as never),
     })),
   ),
 );

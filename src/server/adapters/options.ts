@@ -25,6 +25,8 @@ export const SERVER_LIMITS = [
   "cancelledHandlersPerConnection",
   "cancelledHandlers",
   "idleMs",
+  "maxConnectionAgeMs",
+  "maxConnectionAgeGraceMs",
   "keepaliveMs",
   "pingTimeoutMs",
   "gracefulCloseMs",

@@ -2,7 +2,7 @@
 import type { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
-import type { Handler } from "./exchange.ts";
+import type { Handler, Peer } from "./exchange.ts";
 
 export interface HttpContext {
   readonly handler: Handler;
@@ -12,4 +12,6 @@ export interface HttpContext {
   /** Counts the response bytes that wait for clients. */
   readonly queued: QueuedResponses;
   readonly onLimit: OnLimit;
+  /** Responds to the calls in flight of a connection with an error. `peer` is the `peer` of their exchanges. */
+  readonly endCalls: (peer: Peer) => void;
 }

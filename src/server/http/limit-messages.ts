@@ -11,6 +11,11 @@ export function bufferedBytesMessage({ bufferedBytes }: Limits): string {
   return `bodies exceed ${bufferedBytes} bytes`;
 }
 
+/** Returns the message about calls that are in flight at the end of maxConnectionAgeGraceMs. */
+export function oldConnectionMessage({ maxConnectionAgeGraceMs }: Limits): string {
+  return `calls took over ${maxConnectionAgeGraceMs} ms after the maximum age of their connection`;
+}
+
 /** Returns the message about the rest of a request that exceeds a limit after its response. */
 export function discardMessage(limit: "discardedBytes" | "requestMs", limits: Limits): string {
   return limit === "requestMs"

@@ -3,6 +3,8 @@
  * `receive`, takes output with `takeOutput`, and calls `checkTimeouts` at intervals.
  */
 import type { Peer } from "../http/exchange.ts";
+import { oldConnectionMessage } from "../http/limit-messages.ts";
+import { MAX_AGE } from "../limits/connection-age.ts";
 import { ConnectionFrames } from "./common/connection-frames.ts";
 import { ConnectionPhase, ConnectionState } from "./common/connection-state.ts";
 import { FloodControl } from "./common/flood-control.ts";
@@ -127,6 +129,8 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     const due = this.#timeouts.check(time.running, this);
     if (due === "ping") this.#writer.writePing(KEEPALIVE_DATA, 0);
     else if (due instanceof ConnectionError) this.fail(due);
+    else if (due === "end-calls") this.#endCalls();
+    else if (due === "close") this.#closeAfterFirstStream(MAX_AGE);
     else if (due !== undefined) this.#gracefulClose.begin(due.closeFor, time.running);
     // If the peer does not acknowledge the PING of the graceful close in time, the second GOAWAY is sent without it.
     if (this.#gracefulClose.waitedMs(time.running) > limits.gracefulCloseMs) {
@@ -159,6 +163,13 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     this.#pendingClose = isDue ? undefined : reason;
     if (isDue) this.#gracefulClose.begin(reason, now);
     this.#closeIfDrained();
+  }
+
+  /** Responds to the calls in flight with an error, because they took too long after the maximum age. */
+  #endCalls(): void {
+    const { limits, onLimit, endCalls } = this.#server;
+    onLimit("maxConnectionAgeGraceMs", oldConnectionMessage(limits));
+    endCalls(this.peer);
   }
 
   #closeIfDrained(): void {

@@ -1,5 +1,5 @@
 /** The state that all HTTP/2 connections of a server share. */
-import type { Handler } from "../http/exchange.ts";
+import type { Handler, Peer } from "../http/exchange.ts";
 import type { HttpContext } from "../http/http-context.ts";
 import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
@@ -21,6 +21,7 @@ export class ServerState implements Http2Options {
   readonly limits: Limits;
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
+  readonly endCalls: (peer: Peer) => void;
   readonly time = new Time();
   readonly responseEncoder = new ResponseEncoder();
   readonly buffers = new BufferPool();
@@ -31,7 +32,7 @@ export class ServerState implements Http2Options {
   /** Counts the handlers that are running for cancelled streams. */
   readonly cancelledHandlers: Budget;
 
-  constructor({ handler, limits, buffered, queued, onError, onLimit }: Http2Options) {
+  constructor({ handler, limits, buffered, queued, onError, onLimit, endCalls }: Http2Options) {
     this.handler = handler;
     this.limits = {
       ...limits,
@@ -41,6 +42,7 @@ export class ServerState implements Http2Options {
     };
     this.onError = onError;
     this.onLimit = onLimit;
+    this.endCalls = endCalls;
     this.buffered = buffered;
     this.early = new EarlyStreams(this.limits, this.time);
     this.queued = queued;

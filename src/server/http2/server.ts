@@ -100,6 +100,8 @@ function checkMs(limits: Limits): number {
     limits.headersMs,
     limits.requestMs,
     limits.idleMs,
+    limits.maxConnectionAgeMs,
+    limits.maxConnectionAgeGraceMs,
     limits.keepaliveMs,
     limits.pingTimeoutMs,
     limits.gracefulCloseMs,

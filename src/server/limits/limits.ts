@@ -382,6 +382,27 @@ export const LIMITS = {
     reason:
       "longer than clients and proxies keep a connection, so that they close first. A call that meets the server's close fails. nginx closes idle connections after 60 s, Go's net/http 90 s, Google's load balancers 10 min, connect-node 15 min, gRPC 30 min, Envoy 1 h. TCP keepalive finds dead peers, and connections limits the memory",
   },
+  maxConnectionAgeMs: {
+    default: Number.POSITIVE_INFINITY,
+    unit: "ms",
+    group: "connections",
+    on: "all",
+    bounds:
+      "age of a connection, plus or minus a random tenth, so that connections of the same age close at different times",
+    over: "the connection closes gracefully: on HTTP/2 after GOAWAY (max_age), on HTTP/1.1 after the next response. An idle HTTP/1.1 connection stays until that response or idleMs, because a request may be on its way",
+    reason:
+      "only a balancer that spreads connections, not calls, needs it: a new server gets no calls while clients keep their connections (operations.md)",
+  },
+  maxConnectionAgeGraceMs: {
+    default: Number.POSITIVE_INFINITY,
+    unit: "ms",
+    group: "connections",
+    on: "all",
+    bounds:
+      "time for calls in flight to finish after the maximum age of their connection; it begins again whenever the connection has none",
+    over: "unavailable; a second later, the connection is closed",
+    reason: "a stream may take any time. The default of gRPC servers is the same",
+  },
   keepaliveMs: {
     default: 60_000,
     unit: "ms",

@@ -1,9 +1,13 @@
 /** One connection of a Node server: its requests, and the limits that Node does not enforce. */
 import type { Socket } from "node:net";
+import type { Peer } from "../http/exchange.ts";
 import type { HttpContext } from "../http/http-context.ts";
-import { slowRequestMessage } from "../http/limit-messages.ts";
+import { oldConnectionMessage, slowRequestMessage } from "../http/limit-messages.ts";
+import { ConnectionAge } from "../limits/connection-age.ts";
+import { processNow } from "../limits/process-clock.ts";
 import type { ResponseHolder } from "../limits/queued-responses.ts";
 import { ReadRate } from "../limits/read-rate.ts";
+import { SocketPeer } from "../listener/socket-peer.ts";
 
 /** One request of a connection. */
 export interface NodeRequest {
@@ -85,6 +89,8 @@ export class NodeConnection implements ResponseHolder {
   readonly isExclusive: boolean;
   readonly #socket: ConnectionSocket;
   readonly #readRate: ReadRate;
+  readonly #age: ConnectionAge;
+  #peer: Peer | undefined;
   /** True if the connection must close after the response to its newest request. */
   isClosing = false;
   /**
@@ -112,7 +118,15 @@ export class NodeConnection implements ResponseHolder {
     this.isSecure = socket.encrypted === true;
     this.context = context;
     this.#readRate = new ReadRate(context.limits);
+    this.#age = new ConnectionAge(context.limits, processNow());
     socket.once?.("close", () => this.#socketClosed());
+  }
+
+  /** The client: the same object for all requests. Undefined if an adapter has an HTTP/2 session, and not its socket. */
+  get peer(): Peer | undefined {
+    if (this.#peer === undefined && "remoteAddress" in this.#socket)
+      this.#peer = new SocketPeer(this.#socket as Socket);
+    return this.#peer;
   }
 
   #socketClosed(): void {
@@ -152,6 +166,21 @@ export class NodeConnection implements ResponseHolder {
   measure(now: number): void {
     for (const request of this.requests) request.measure?.(now);
     for (const request of this.receiving) if (!this.requests.has(request)) request.measure?.(now);
+  }
+
+  /**
+   * Returns true once, when the connection has reached its maximum age and must close gracefully. Later ends its requests if
+   * they take too long. `now` is in ms of `processNow`.
+   */
+  checkAge(now: number): boolean {
+    const due = this.#age.check(now, this.requests.size > 0 || this.receiving.size > 0);
+    if (due === "cut") this.#socket.destroy();
+    if (due === "end-calls") {
+      const { limits, onLimit, endCalls } = this.context;
+      onLimit("maxConnectionAgeGraceMs", oldConnectionMessage(limits));
+      if (this.peer !== undefined) endCalls(this.peer);
+    }
+    return due === "close";
   }
 
   /** Enforces the limits on time and on the read rate, at the time `now` in ms of `processNow`. */

@@ -7,10 +7,18 @@ import type { NodeConnection } from "./connection.ts";
 export class NodeConnections<K> {
   readonly #connections = new Map<K, NodeConnection>();
   readonly #checkMs: number;
+  readonly #closeGracefully: (key: K, connection: NodeConnection) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ limits }: HttpContext) {
-    this.#checkMs = Math.max(10, Math.min(1_000, limits.requestMs / 4, limits.readRateMs / 4));
+  /** `closeGracefully` begins the close of a connection that has reached its maximum age. */
+  constructor(
+    { limits }: HttpContext,
+    closeGracefully: (key: K, connection: NodeConnection) => void = (_key, connection) => connection.close(),
+  ) {
+    const { requestMs, readRateMs, maxConnectionAgeMs, maxConnectionAgeGraceMs } = limits;
+    const shortest = Math.min(requestMs, readRateMs, maxConnectionAgeMs, maxConnectionAgeGraceMs);
+    this.#checkMs = Math.max(10, Math.min(1_000, shortest / 4));
+    this.#closeGracefully = closeGracefully;
   }
 
   get(key: K): NodeConnection | undefined {
@@ -45,6 +53,10 @@ export class NodeConnections<K> {
   }
 
   #checkLimits(): void {
-    for (const connection of this.#connections.values()) connection.checkLimits(processNow());
+    const now = processNow();
+    for (const [key, connection] of this.#connections) {
+      if (connection.checkAge(now)) this.#closeGracefully(key, connection);
+      connection.checkLimits(now);
+    }
   }
 }

@@ -117,7 +117,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   get peer(): Peer {
-    return new SocketPeer(this.#req.socket);
+    return this.#connection.peer ?? new SocketPeer(this.#req.socket);
   }
 
   get hasBody(): boolean {

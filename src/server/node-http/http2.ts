@@ -8,6 +8,7 @@ import type {
 import type { Socket } from "node:net";
 import type { HttpContext } from "../http/http-context.ts";
 import type { Http2Server } from "../http/http2-server.ts";
+import { MAX_AGE } from "../limits/connection-age.ts";
 import { NodeConnection } from "./connection.ts";
 import { NodeConnections } from "./connections.ts";
 import { createNodeListener, type NodeListener } from "./node-listener.ts";
@@ -23,7 +24,7 @@ export class NodeHttp2Server implements Http2Server {
 
   constructor(context: HttpContext) {
     this.#context = context;
-    this.#sessions = new NodeConnections(context);
+    this.#sessions = new NodeConnections(context, closeForAge);
     this.#listener = createNodeListener(context.handler);
     const onRequest = (req: Http2ServerRequest, res: Http2ServerResponse): void => this.#onRequest(req, res);
     const { createServer } = process.getBuiltinModule("node:http2");
@@ -82,4 +83,10 @@ export class NodeHttp2Server implements Http2Server {
     // Node may emit a request whose stream or session has just ended.
     if (connection !== undefined && !req.stream.destroyed) this.#listener(req, res, connection);
   }
+}
+
+/** Closes a session as a drain does. Node refuses streams that are on their way, so that clients can retry them. */
+function closeForAge(session: ServerHttp2Session): void {
+  session.goaway(0, 2 ** 31 - 1, Buffer.from(MAX_AGE));
+  session.close();
 }

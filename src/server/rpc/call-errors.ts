@@ -12,6 +12,21 @@ export function callCancelled(cause?: unknown): ConnectError {
   return new ConnectError("the caller went away", Code.Canceled, undefined, undefined, cause);
 }
 
+/** The errors with which the calls of a connection are cut. */
+const cuts = new WeakSet<ConnectError>();
+
+/** Creates the error of a call that took too long after its connection had reached its maximum age. */
+export function connectionTooOld(): ConnectError {
+  const error = new ConnectError("the connection has reached its maximum age", Code.Unavailable);
+  cuts.add(error);
+  return error;
+}
+
+/** True if `reason` ends a call even if its handler still runs: a deadline, or the cut of its connection. */
+export function endsRunningCall(reason: unknown): boolean {
+  return reason instanceof ConnectError && (reason.code === Code.DeadlineExceeded || cuts.has(reason));
+}
+
 /** The limit that each error is about. A subclass for each limit would not work, because ConnectError overrides `instanceof`. */
 const limits = new WeakMap<ConnectError, LimitName>();
 

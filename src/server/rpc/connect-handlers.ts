@@ -16,7 +16,8 @@ import { bodyInPieces, bufferedBody, knownBody } from "./request-body.ts";
 import { respondUnknown } from "./unimplemented.ts";
 import { UniversalCall, type UniversalCallOptions } from "./universal-call.ts";
 
-export interface ConnectHandlersOptions extends Pick<RpcOptions, "pathPrefixOf" | "deadlineMs" | "log" | "cutSignal"> {
+export interface ConnectHandlersOptions
+  extends Pick<RpcOptions, "pathPrefixOf" | "deadlineMs" | "log" | "cutSignal" | "connectionCuts"> {
   /** The procedures by path. */
   readonly procedures: ReadonlyMap<string, Procedure>;
   readonly services: readonly DescService[];
@@ -32,7 +33,7 @@ export class ConnectHandlers implements Fallback {
 
   constructor(options: ConnectHandlersOptions) {
     this.#options = options;
-    this.#deadlines = new Deadlines(options.cutSignal, (call, error) => call.end(error));
+    this.#deadlines = new Deadlines(options, (call, error) => call.end(error));
   }
 
   /** Responds to a request with any path and method. */

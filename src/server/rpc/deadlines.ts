@@ -1,14 +1,38 @@
-/** Ends calls that are not finished at their deadline, or when the server cuts all calls (`cutSignal`). */
+/** Ends calls that are not finished at their deadline, or that the server cuts: all calls, or those of a connection. */
 import type { ConnectError } from "@connectrpc/connect";
+import type { Exchange, Peer } from "../http/exchange.ts";
 import { MAX_TIMER_MS } from "../limits/process-clock.ts";
-import { deadlineExceeded } from "./call-errors.ts";
+import { connectionTooOld, deadlineExceeded } from "./call-errors.ts";
 
 /** A call in Deadlines. The calls form a linked list, because a Set would cost more per call. */
 export interface DeadlineEntry<T> {
+  readonly exchange: Pick<Exchange, "peer">;
   /** Time in ms of `performance.now()`; Infinity for none. */
   readonly deadline: number;
   next: T | undefined;
   previous: T | undefined;
+}
+
+/** Cuts the calls of one connection. */
+export class ConnectionCuts {
+  readonly #listeners: ((peer: Peer) => void)[] = [];
+
+  onCut(listener: (peer: Peer) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Ends the calls in flight whose exchanges have this peer, with the error unavailable. */
+  cut(peer: Peer): void {
+    for (const listener of this.#listeners) listener(peer);
+  }
+}
+
+/** The events that end calls in flight before their deadline. */
+export interface CallCuts {
+  /** Aborts at the end of a shutdown. Every call in flight ends with the reason of the signal. */
+  readonly cutSignal: AbortSignal;
+  /** Cuts the calls of a connection that has reached its maximum age. */
+  readonly connectionCuts: ConnectionCuts;
 }
 
 /** A set of calls in flight, with one timer for all of them. */
@@ -24,12 +48,16 @@ export class Deadlines<T extends DeadlineEntry<T>> {
 
   /**
    * At the deadline of a call, removes the call and calls `endCall` with the error deadline_exceeded. When `cutSignal`
-   * aborts, removes all calls and calls `endCall` for each, with the reason of `cutSignal`.
+   * aborts, removes all calls and calls `endCall` for each, with the reason of `cutSignal`. Does the same for the calls of a
+   * connection that is cut, with the error unavailable.
    */
-  constructor(cutSignal: AbortSignal, endCall: (call: T, error: ConnectError) => void) {
+  constructor({ cutSignal, connectionCuts }: CallCuts, endCall: (call: T, error: ConnectError) => void) {
     this.#endCall = endCall;
     cutSignal.addEventListener("abort", () => {
-      for (const call of this.#take(Number.POSITIVE_INFINITY)) endCall(call, cutSignal.reason);
+      for (const call of this.#take(() => true)) endCall(call, cutSignal.reason);
+    });
+    connectionCuts.onCut((peer) => {
+      for (const call of this.#take(({ exchange }) => exchange.peer === peer)) endCall(call, connectionTooOld());
     });
   }
 
@@ -51,11 +79,11 @@ export class Deadlines<T extends DeadlineEntry<T>> {
     call.previous = undefined;
   }
 
-  /** Removes the calls with a deadline at or before `time`, and returns them. */
-  #take(time: number): T[] {
+  /** Removes the calls that `isDue` returns true for, and returns them. */
+  #take(isDue: (call: T) => boolean): T[] {
     const taken: T[] = [];
     for (let call = this.#first; call !== undefined; call = call.next) {
-      if (call.deadline <= time) taken.push(call);
+      if (isDue(call)) taken.push(call);
     }
     for (const call of taken) this.remove(call);
     return taken;
@@ -69,7 +97,8 @@ export class Deadlines<T extends DeadlineEntry<T>> {
   }
 
   #check(): void {
-    for (const call of this.#take(performance.now())) this.#endCall(call, deadlineExceeded());
+    const now = performance.now();
+    for (const call of this.#take(({ deadline }) => deadline <= now)) this.#endCall(call, deadlineExceeded());
     let earliest = Number.POSITIVE_INFINITY;
     for (let call = this.#first; call !== undefined; call = call.next) {
       earliest = Math.min(earliest, call.deadline);

@@ -90,7 +90,7 @@ export class Dispatcher {
 
   #createHandler(): Handler {
     const { procedures } = this;
-    const { isExempt, deadlineMs, fastPath, observer, log, cutSignal } = this.#options;
+    const { isExempt, deadlineMs, fastPath, observer, log, cutSignal, connectionCuts } = this.#options;
     const observations = observer && new Observations(observer, log);
     const connectHandlers = new ConnectHandlers({
       procedures,
@@ -101,6 +101,7 @@ export class Dispatcher {
       deadlineMs,
       log,
       cutSignal,
+      connectionCuts,
       observations,
     });
     if (!fastPath) return (exchange) => connectHandlers.handle(exchange);
@@ -110,6 +111,7 @@ export class Dispatcher {
       isExempt,
       deadlineMs,
       cutSignal,
+      connectionCuts,
       errors: this.#errors,
       fallback: connectHandlers,
       observations,

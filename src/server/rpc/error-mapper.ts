@@ -10,7 +10,7 @@ import { Code, ConnectError, type ContextValues, type HandlerContext, type Inter
 import type { OnLimit } from "../limits/limits.ts";
 import { errorText } from "../log/entry.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
-import { rewordLimitError } from "./call-errors.ts";
+import { endsRunningCall, rewordLimitError } from "./call-errors.ts";
 import type { RequestGate } from "./options.ts";
 
 /** The parts of a call that the log names: its procedure and its protocol. */
@@ -118,12 +118,12 @@ export class ErrorMapper {
     return error;
   }
 
-  /** Settles like `result`. If the deadline passes or `cutSignal` aborts first, rejects although the handler still runs. */
+  /** Settles like `result`. If the call is late or cut before that, rejects although the handler still runs. */
   #untilEnd<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
     const cutSignal = this.#cutSignal;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const onAbort = (): void => {
-      if (signal.reason instanceof ConnectError && signal.reason.code === Code.DeadlineExceeded) reject(signal.reason);
+      if (endsRunningCall(signal.reason)) reject(signal.reason);
     };
     const onCut = (): void => reject(cutSignal.reason);
     if (signal.aborted) onAbort();

@@ -5,6 +5,7 @@ import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { Exchange } from "../http/exchange.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
+import type { CallCuts } from "./deadlines.ts";
 import type { Observer } from "./observer.ts";
 
 /** Registers services with a router. Connect's adapters take the same function as `routes`. */
@@ -19,7 +20,7 @@ export type CompressionLimits = Pick<
 /** Returns the context values of a call. May throw; the call then ends with the error. */
 export type ContextValuesOf = (exchange: Exchange) => ContextValues;
 
-export interface RpcOptions {
+export interface RpcOptions extends CallCuts {
   readonly routes: Routes;
   /** Connect's options for registrations that do not set them (registrations.ts). */
   readonly defaults: Partial<ConnectRouterOptions>;
@@ -49,8 +50,6 @@ export interface RpcOptions {
   readonly onLimit: OnLimit;
   /** Aborts before the end of a shutdown. Handlers are told to stop, and streams end with the reason of the signal. */
   readonly shutdownSignal: AbortSignal;
-  /** Aborts at the end of a shutdown. Every call in flight ends with the reason of the signal. */
-  readonly cutSignal: AbortSignal;
 }
 
 /** Runs before the body of a request is read. Throws, or returns a promise that rejects, to reject the call. */

@@ -29,6 +29,8 @@ export class Harness {
   readonly errors: unknown[] = [];
   /** The limits that were exceeded. */
   readonly limits: LimitName[] = [];
+  /** The peers whose calls must end. */
+  readonly endedPeers: Peer[] = [];
   /** The exchanges of all requests, in their order. */
   readonly exchanges: Exchange[] = [];
   #rest: Buffer = Buffer.alloc(0);
@@ -48,6 +50,7 @@ export class Harness {
         queued: new QueuedResponses(all, (limit) => this.limits.push(limit)),
         onError: (error) => this.errors.push(error),
         onLimit: (limit) => this.limits.push(limit),
+        endCalls: (peer) => this.endedPeers.push(peer),
       });
     this.server.time.set(0, () => START);
     this.connection = new Connection(this.server, PEER, () => {});

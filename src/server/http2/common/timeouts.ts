@@ -1,11 +1,16 @@
 /** The timeouts of a connection, in ms of `Time.running`. A connection has no timer: `check` is called at intervals. */
+import { oldConnectionMessage } from "../../http/limit-messages.ts";
+import { ConnectionAge } from "../../limits/connection-age.ts";
 import type { Limits } from "../../limits/limits.ts";
 import { ReadRate } from "../../limits/read-rate.ts";
-import { type ConnectionError, ErrorCode } from "../frames/types.ts";
+import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import { LimitError } from "./limit-error.ts";
 
-/** The action that is due: end the connection with an error, close it gracefully for a reason, or send PING. */
-export type DueAction = ConnectionError | { readonly closeFor: string } | "ping";
+/**
+ * The action that is due: end the connection with an error, close it gracefully for a reason or for its age, respond to its
+ * calls with an error, or send PING.
+ */
+export type DueAction = ConnectionError | { readonly closeFor: string } | "close" | "end-calls" | "ping";
 
 /** The facts about a connection that its timeouts depend on. */
 export interface TimeoutInputs {
@@ -33,10 +38,12 @@ export class Timeouts {
   /** Time of the keepalive PING that the peer has not acknowledged, or -1. */
   #pingAt = -1;
   readonly #readRate: ReadRate;
+  readonly #age: ConnectionAge;
 
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
     this.#readRate = new ReadRate(limits);
+    this.#age = new ConnectionAge(limits, now);
     this.openedAt = now;
     this.#receivedAt = now;
     this.#idleAt = now;
@@ -59,6 +66,7 @@ export class Timeouts {
       this.#checkSettings(now, inputs) ??
       this.#checkBlock(now, inputs) ??
       this.#checkReadRate(now, inputs) ??
+      this.#checkAge(now, inputs) ??
       (inputs.openStreams === 0 ? this.#checkIdle(now) : this.#checkKeepalive(now, inputs))
     );
   }
@@ -80,6 +88,11 @@ export class Timeouts {
     const tooSlow = this.#readRate.check(now, queuedBytes, sentBytes);
     if (tooSlow === undefined) return undefined;
     return new LimitError(ErrorCode.EnhanceYourCalm, tooSlow, "readBytesPerSecond");
+  }
+
+  #checkAge(now: number, { openStreams }: TimeoutInputs): DueAction | undefined {
+    const due = this.#age.check(now, openStreams > 0);
+    return due === "cut" ? new ConnectionError(ErrorCode.NoError, oldConnectionMessage(this.#limits)) : due;
   }
 
   #checkIdle(now: number): DueAction | undefined {

@@ -35,7 +35,7 @@ export class FastPath {
     this.#observations = options.observations;
     this.#negotiator = new Negotiator(options.methods);
     this.#streams = new Streams(options);
-    this.#deadlines = new Deadlines(options.cutSignal, (call, error) => this.#fail(call, error));
+    this.#deadlines = new Deadlines(options, (call, error) => this.#fail(call, error));
   }
 
   // Callbacks are fields, so that calls do not create closures for them.

@@ -22,7 +22,7 @@ export interface Fallback {
   onResponseFailed(exchange: Exchange, error: unknown): void;
 }
 
-export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadlineMs" | "cutSignal"> {
+export interface FastPathOptions extends Pick<RpcOptions, "isExempt" | "deadlineMs" | "cutSignal" | "connectionCuts"> {
   /** The methods that the fast path may run, by path. */
   readonly methods: ReadonlyMap<string, UnaryMethod | StreamMethod>;
   /**

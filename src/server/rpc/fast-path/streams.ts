@@ -23,12 +23,13 @@ export class Streams {
   /** The streams in flight that were not ended by a deadline or by `cutSignal`. */
   readonly #deadlines: Deadlines<StreamCall>;
 
-  constructor({ isExempt, inFlight, errors, fallback, cutSignal }: FastPathOptions) {
+  constructor(options: FastPathOptions) {
+    const { isExempt, inFlight, errors, fallback } = options;
     this.#isExempt = isExempt;
     this.#inFlight = inFlight;
     this.#errors = errors;
     this.#fallback = fallback;
-    this.#deadlines = new Deadlines(cutSignal, (call, error) => call.end(error));
+    this.#deadlines = new Deadlines(options, (call, error) => call.end(error));
   }
 
   /** Runs a stream. Leaves the streams of exempt services to Connect's handlers, which count them separately. */

@@ -9,8 +9,8 @@ export interface Client {
   /** A note for the client's row in the table. */
   readonly note?: string | undefined;
   /**
-   * The calls that the client may lose when its connection is closed, at a restart or at its maximum age. A client that follows GOAWAY and `Connection: close` may lose
-   * none.
+   * The calls that the client may lose when its connections are closed, at a restart or at their maximum age. A client that
+   * follows GOAWAY and `Connection: close` may lose none.
    */
   readonly mayLose?: Loss | undefined;
   /** True if at each restart, a call of the client must be in flight and succeed. */

@@ -24,7 +24,7 @@ interface Options {
  */
 const UNSENT: Options = {
   mayLose: { calls: CALLERS, reason: /NGHTTP2_REFUSED_STREAM/ },
-  note: `drops requests that it has not sent when it reads GOAWAY: at most ${CALLERS} at each GOAWAY`,
+  note: `drops requests that it has not sent when it reads GOAWAY: at most ${CALLERS} at each close`,
 };
 
 export const CONNECT_CLIENTS: readonly Client[] = [

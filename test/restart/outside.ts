@@ -5,18 +5,42 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { ENV, ROOT, run } from "../support/command.ts";
 import { findProgram, PYTHON } from "../support/judge.ts";
-import { CALL_MS, type Client } from "./client.ts";
+import { CALL_MS, type Client, type Loss } from "./client.ts";
 
 const NUMBERS = '{"a":1,"b":2}';
 const CONTRACT = "test/proto/calls/v1/calls.proto";
+/** Callers of ghz, which call at the same time. */
+const GHZ_CALLERS = 8;
+
+/**
+ * grpc-go 1.56, which ghz has, may lose a call that it has queued and not sent when it reads GOAWAY. The server cannot prevent
+ * that, and grpc-go's own server loses as many. Calls that were sent would fail with other texts.
+ */
+const UNSENT: Loss = {
+  calls: GHZ_CALLERS,
+  reason: /^rpc error: code = Unavailable desc = (?:transport is closing|the connection is draining)$/,
+};
 
 export const OUTSIDE_CLIENTS: readonly Client[] = [
   {
     name: "gRPC, ghz (grpc-go)",
+    note: `may drop calls that it has not sent when it reads GOAWAY: at most ${GHZ_CALLERS} at each close`,
+    mayLose: UNSENT,
     absent: absent("ghz"),
     mustSpan: false,
     async run(authority, calls, stop) {
-      const load = ["-c", "8", "--connections", "4", "--rps", "400", "--duration", "1h", "--timeout", `${CALL_MS}ms`];
+      const load = [
+        "-c",
+        String(GHZ_CALLERS),
+        "--connections",
+        "4",
+        "--rps",
+        "400",
+        "--duration",
+        "1h",
+        "--timeout",
+        `${CALL_MS}ms`,
+      ];
       const what = ["--insecure", "--proto", CONTRACT, "--call", "calls.v1.CallService.Add", "-d", NUMBERS];
       const child = start("ghz", [...what, ...load, "-O", "json", authority]);
       let stoppedAt = Number.POSITIVE_INFINITY;

@@ -101,7 +101,7 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   const homePage = config.homePage ?? options.fallback === undefined;
   const log = options.log === undefined ? writeRecord : guardLog(options.log, writeRecord);
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page, log };
-  const telemetrySettings = { ...config, version: version ?? programVersion() };
+  const telemetrySettings = { ...config, version: version ?? programVersion(), primary: control.primary };
   const telemetry = await createTelemetry(telemetrySettings, options.observer, (record) => log(safeRecord(record)));
   const { observer } = telemetry;
   const health = config.health && (options.health ?? true);

@@ -1,5 +1,6 @@
 /** Tells a program by signals when it has to end and to renew its TLS files. A worker is told by its primary (worker.ts). */
 
+import type { PrimaryLink } from "../telemetry/admin.ts";
 import { fail, type Report, report } from "./process-log.ts";
 
 /** Ctrl-C arrives twice, from the terminal and from npm. The same signal within this time is ignored. */
@@ -15,6 +16,8 @@ export interface StartReport {
 
 /** Tells the server of this process when to end, and takes reports of its start and end. */
 export interface Control {
+  /** The primary that serves metrics and probes for this process. Undefined in a process that is not a worker. */
+  readonly primary?: PrimaryLink;
   /**
    * Calls `drain` at most once, when the server has to shut down. `isReplaced` is true if other processes accept its
    * connections. Before `started`, the process may be ended instead.

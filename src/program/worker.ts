@@ -1,4 +1,5 @@
 /** Tells a worker by messages of its primary (workers.ts) when it has to end and to renew its TLS files. */
+import type { Metric } from "../telemetry/metric.ts";
 import { report } from "./process-log.ts";
 import type { Control, StartReport } from "./signals.ts";
 
@@ -13,13 +14,20 @@ export interface WorkerStart {
   readonly port?: number | undefined;
 }
 
+/** A question of the primary to a worker, for the admin port. */
+export type Question = "metrics" | "is-ready";
+
 /** A message of the primary to a worker. */
-export type Order = { readonly order: "drain"; readonly isReplaced: boolean } | { readonly order: "renew-tls" };
+export type Order =
+  | { readonly order: "drain"; readonly isReplaced: boolean }
+  | { readonly order: "renew-tls" }
+  | { readonly order: "answer"; readonly question: Question; readonly id: number };
 
 /** A message of a worker to the primary. */
-export interface Started {
-  readonly started: StartReport;
-}
+export type Reply =
+  | { readonly reply: "started"; readonly report: StartReport }
+  | { readonly reply: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly reply: "last-metrics"; readonly metrics: readonly Metric[] };
 
 /** Time for the primary to confirm the end of a worker. */
 const LEAVE_MS = 1_000;
@@ -42,10 +50,22 @@ export function workerStart(): WorkerStart | undefined {
 export function workerControl(): Control {
   const { worker } = process.getBuiltinModule("node:cluster");
   if (worker === undefined) throw new Error(`run: ${START_VARIABLE} is set, but this process has no primary`);
+  worker.on("error", () => {}); // a message to a primary that has just ended
   for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"]) process.on(signal, () => {});
   let isStarted = false;
   let isDraining = false;
   return {
+    primary: {
+      answer(answers) {
+        onOrder(async (order) => {
+          if (order.order !== "answer") return;
+          const { id, question } = order;
+          const value = question === "metrics" ? await answers.metrics() : answers.isReady();
+          reply({ reply: "answer", id, value });
+        });
+      },
+      sendLast: (metrics) => reply({ reply: "last-metrics", metrics }),
+    },
     onDrain(drain) {
       function drainOnce(isReplaced: boolean): void {
         if (!isDraining) drain(isReplaced);
@@ -63,9 +83,9 @@ export function workerControl(): Control {
       process.on("SIGHUP", () => {});
       onOrder(({ order }) => order === "renew-tls" && renew());
     },
-    started(started) {
+    started(start) {
       isStarted = true;
-      process.send?.({ started } satisfies Started);
+      reply({ reply: "started", report: start });
     },
     draining() {}, // the primary reports it once
     ended(failure) {
@@ -83,6 +103,11 @@ export function workerControl(): Control {
     if (worker?.isConnected() === true) worker.disconnect();
     else if (code !== undefined) process.exit(code);
   }
+}
+
+function reply(message: Reply): void {
+  // Without a callback, a primary that has just ended would cause an error event.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
 function onOrder(listen: (order: Order) => void): void {

@@ -1,46 +1,42 @@
 /** The primary of `--workers`: starts the workers, replaces and restarts them, and passes signals on to them. */
-import type { Worker } from "node:cluster";
 import { getHeapStatistics } from "node:v8";
 import { containerMemory } from "../server/limits/defaults.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
+import type { Metric } from "../telemetry/metric.ts";
+import type { PrimaryAdmin } from "../telemetry/primary-admin.ts";
 import { ConfigError } from "./config.ts";
 import { report as log } from "./process-log.ts";
 import { RestartDelay } from "./restart-delay.ts";
 import type { Config } from "./settings.ts";
 import { ECHO_MS, onEndSignals, reportDelay, reportStart, type StartReport } from "./signals.ts";
-import { type Order, START_VARIABLE, type Started, type WorkerStart } from "./worker.ts";
+import type { Order } from "./worker.ts";
+import { WorkerProcess } from "./worker-process.ts";
 
 const cluster = process.getBuiltinModule("node:cluster");
 
 /** Time for a worker to end after its grace time. After this time it is killed. */
 const END_MS = 2_000;
+/** Time for the metrics of a worker. Prometheus waits for 10 s by default. */
+const METRICS_MS = 2_000;
+/** Time for a worker to say that it is ready. Probes of Kubernetes wait for 1 s by default. */
+const READY_MS = 500;
 
 /** Matches the flags of Node that set the size of V8's heap. */
 const HEAP_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/;
 
 /**
  * Runs the workers until a signal ends them. Resolves when all of them listen. The process then ends with the worst exit
- * code of the workers. If a worker ends before all listen, the process ends with its exit code. Throws ConfigError in a
- * process that is a worker itself.
+ * code of the workers. If a worker ends before all listen, the process ends with its exit code. Rejects with ConfigError in a
+ * process that is a worker itself, and with TelemetryError if the admin port cannot be served.
  */
 export async function runWorkers(config: Config): Promise<void> {
   if (!cluster.isPrimary) throw new ConfigError(["--workers: must be 1 in a process that is a worker of node:cluster"]);
   await new Primary(config).run();
 }
 
-/** A worker process. */
-interface Running {
-  readonly worker: Worker;
-  readonly startedAt: number;
-  /** Resolves with the report when the worker listens, or with undefined if it ends before. */
-  readonly listening: Promise<StartReport | undefined>;
-  /** Resolves with the exit code when the worker has ended: 1 if a signal has ended it. */
-  readonly exited: Promise<number>;
-}
-
 /** The place of one worker. Another process takes it when the worker is replaced or has crashed. */
 interface Place {
-  running: Running | undefined;
+  worker: WorkerProcess | undefined;
   readonly delay: RestartDelay;
   timer: NodeJS.Timeout | undefined;
 }
@@ -49,10 +45,12 @@ class Primary {
   readonly #config: Config;
   readonly #places: readonly Place[];
   /** All workers that have not ended. Some of them may be replaced already. */
-  readonly #all = new Set<Running>();
+  readonly #all = new Set<WorkerProcess>();
   /** The report of the first worker, when all listen. */
   #report: StartReport | undefined;
   #port: number | undefined;
+  #admin: PrimaryAdmin | undefined;
+  #crashes = 0;
   #isDraining = false;
   #exitCode = 0;
   #isReplacing = false;
@@ -61,7 +59,7 @@ class Primary {
   constructor(config: Config) {
     this.#config = config;
     this.#places = Array.from({ length: config.workers }, () => ({
-      running: undefined,
+      worker: undefined,
       delay: new RestartDelay(),
       timer: undefined,
     }));
@@ -77,6 +75,10 @@ class Primary {
       drain: () => this.#drain(),
       exit: (code) => this.#exit(code),
     });
+    if (this.#config.tlsCert !== undefined) process.on("SIGHUP", () => this.#sendToAll({ order: "renew-tls" }));
+    // Before all workers listen, none of them is old.
+    process.on("SIGUSR2", () => this.#report !== undefined && void this.#replaceAll());
+    this.#admin = await this.#startAdmin();
     const [first, ...others] = this.#places as [Place, ...Place[]];
     const report = await this.#occupy(first);
     this.#port = report?.port;
@@ -87,51 +89,79 @@ class Primary {
     const { workers } = this.#config;
     const message = `${workers} workers; SIGUSR2 replaces them one by one`;
     log({ level: "info", event: "workers_started", message, workers });
-    if (this.#config.tlsCert !== undefined) process.on("SIGHUP", () => this.#sendToAll({ order: "renew-tls" }));
-    process.on("SIGUSR2", () => void this.#replaceAll());
+    if (this.#admin !== undefined) log({ level: "info", event: "telemetry_listening", message: this.#admin.line });
+  }
+
+  async #startAdmin(): Promise<PrimaryAdmin | undefined> {
+    const { adminHost, adminPort } = this.#config;
+    if (adminPort === undefined) return undefined;
+    const { startPrimaryAdmin } = await import("../telemetry/primary-admin.ts");
+    return startPrimaryAdmin(adminHost, adminPort, {
+      metrics: () => this.#metrics(),
+      isReady: () => this.#isReady(),
+      counts: () => ({ serving: this.#serving().length, crashes: this.#crashes }),
+    });
+  }
+
+  async #metrics(): Promise<Map<number, readonly Metric[] | undefined>> {
+    const workers = [...this.#all].filter(({ hasStarted }) => hasStarted);
+    const answers = workers.map(async (worker) => {
+      const metrics = (await worker.ask("metrics", METRICS_MS)) as readonly Metric[] | undefined;
+      return { worker, metrics };
+    });
+    const running = (await Promise.all(answers)).filter(({ worker }) => this.#all.has(worker));
+    return new Map(running.map(({ worker, metrics }) => [worker.id, metrics]));
+  }
+
+  async #isReady(): Promise<boolean> {
+    const answers = this.#serving().map(async (worker) => {
+      if ((await worker.ask("is-ready", READY_MS)) !== true) throw new Error("not ready");
+      return true;
+    });
+    return Promise.any(answers).catch(() => false);
+  }
+
+  #serving(): WorkerProcess[] {
+    return [...this.#all].filter(({ isServing }) => isServing);
   }
 
   /** Gives the place to a worker, which is new by default. Resolves when it listens or has ended. */
-  #occupy(place: Place, running = this.#start()): Promise<StartReport | undefined> {
+  #occupy(place: Place, worker = this.#start()): Promise<StartReport | undefined> {
     clearTimeout(place.timer);
-    place.running = running;
-    void running.exited.then((code) => {
-      if (place.running !== running) return;
-      place.running = undefined;
+    place.worker = worker;
+    void worker.exited.then((code) => {
+      if (place.worker !== worker) return;
+      place.worker = undefined;
       if (this.#report === undefined) this.#exit(code);
-      if (!this.#isDraining) this.#restart(place, running);
+      if (!this.#isDraining) this.#restart(place, worker);
     });
-    return running.listening;
+    return worker.listening;
   }
 
-  #start(): Running {
-    const start: WorkerStart = { workers: this.#config.workers, port: this.#port };
-    const worker = cluster.fork({ [START_VARIABLE]: JSON.stringify(start) });
-    worker.on("error", () => {}); // a message to a worker that has just ended
-    closeConnectionInTransit(worker);
-    const listening = Promise.withResolvers<StartReport | undefined>();
-    const exited = Promise.withResolvers<number>();
-    worker.on("message", (message: Started | undefined) => message?.started && listening.resolve(message.started));
-    const running = { worker, startedAt: performance.now(), listening: listening.promise, exited: exited.promise };
-    this.#all.add(running);
-    worker.on("exit", (code: number | null) => {
-      this.#all.delete(running);
-      exited.resolve(code ?? 1); // first: the place of the worker decides if this process ends
-      listening.resolve(undefined);
-      if (!this.#isDraining) return;
-      this.#exitCode = Math.max(this.#exitCode, code ?? 1);
-      if (this.#all.size === 0) process.exit(this.#exitCode);
+  #start(): WorkerProcess {
+    const start = { workers: this.#config.workers, port: this.#port };
+    const worker = new WorkerProcess(start, {
+      onExit: (worker, code) => this.#onExit(worker, code),
+      onLastMetrics: ({ id }, metrics) => this.#admin?.answered(id, metrics),
     });
-    return running;
+    this.#all.add(worker);
+    return worker;
   }
 
-  #restart(place: Place, { worker, startedAt }: Running): void {
+  #onExit(worker: WorkerProcess, code: number): void {
+    this.#all.delete(worker);
+    this.#admin?.ended(worker.id);
+    if (!this.#isDraining) return;
+    this.#exitCode = Math.max(this.#exitCode, code);
+    if (this.#all.size === 0) process.exit(this.#exitCode);
+  }
+
+  #restart(place: Place, { startedAt, pid, exit }: WorkerProcess): void {
+    this.#crashes++;
     const delayMs = place.delay.next(performance.now() - startedAt);
-    const { exitCode, signalCode } = worker.process;
     const when = delayMs === 0 ? "at once" : `in ${delayMs} ms`;
-    const ended = signalCode ?? exitCode;
-    const message = `worker ${worker.process.pid} ended with ${ended}; another one starts ${when}`;
-    log({ level: "error", event: "worker_ended", message, worker: worker.process.pid, exit: ended, delayMs });
+    const message = `worker ${pid} ended with ${exit}; another one starts ${when}`;
+    log({ level: "error", event: "worker_ended", message, worker: pid, exit, delayMs });
     place.timer = setTimeout(() => void this.#occupy(place), delayMs);
   }
 
@@ -161,10 +191,10 @@ class Primary {
         log({ level: "error", event: "workers_kept", message, exit: code });
         return false;
       }
-      const before = place.running;
+      const before = place.worker;
       void this.#occupy(place, next);
       if (before === undefined) continue;
-      send(before, { order: "drain", isReplaced: true });
+      before.send({ order: "drain", isReplaced: true });
       await this.#endInTime(before, 0);
     }
     return true;
@@ -176,48 +206,28 @@ class Primary {
     if (delayMs > 0) reportDelay(delayMs);
     for (const { timer } of this.#places) clearTimeout(timer);
     this.#sendToAll({ order: "drain", isReplaced: false });
-    for (const running of this.#all) void this.#endInTime(running, delayMs);
+    for (const worker of this.#all) void this.#endInTime(worker, delayMs);
     // Keeps this process alive for the second arrival of a Ctrl-C.
     setTimeout(() => this.#all.size === 0 && process.exit(this.#exitCode), ECHO_MS / 10);
   }
 
   /** Kills the worker if it has not ended when its shutdown must be complete. Resolves when it has ended. */
-  async #endInTime({ worker, exited }: Running, delayMs: number): Promise<void> {
-    const kill = (): boolean => worker.process.kill("SIGKILL");
-    const timer = setTimeout(kill, Math.min(delayMs + this.#config.graceMs + END_MS, MAX_TIMER_MS));
-    await exited;
+  async #endInTime(worker: WorkerProcess, delayMs: number): Promise<void> {
+    const ms = Math.min(delayMs + this.#config.graceMs + END_MS, MAX_TIMER_MS);
+    const timer = setTimeout(() => worker.kill(), ms);
+    await worker.exited;
     clearTimeout(timer);
   }
 
   #sendToAll(order: Order): void {
-    for (const running of this.#all) send(running, order);
+    for (const worker of this.#all) worker.send(order);
   }
 
   /** Ends all workers and this process immediately. */
   #exit(code: number): never {
-    for (const { worker } of this.#all) worker.process.kill("SIGKILL");
+    for (const worker of this.#all) worker.kill();
     process.exit(code);
   }
-}
-
-function send({ worker }: Running, order: Order): void {
-  // Without a callback, a worker that has just ended would cause an error event.
-  worker.process.send?.(order, () => {});
-}
-
-/**
- * Closes the connection that was being passed to the worker when it ended. Node keeps it open until the worker confirms that
- * it has it, so its client would wait without an end.
- */
-function closeConnectionInTransit({ process: child }: Worker): void {
-  let last: { close?(): void } | undefined;
-  const send = child.send;
-  child.send = function (this: typeof child, ...args: unknown[]): boolean {
-    const [, handle] = args;
-    if (typeof handle === "object" && handle !== null) last = handle;
-    return Reflect.apply(send, this, args);
-  };
-  child.once("exit", () => last?.close?.()); // without an effect on a connection that the worker has confirmed
 }
 
 /**

@@ -13,7 +13,7 @@ export interface AdminOptions {
   /** Returns the text of the metrics. Not called again before it has resolved. */
   readonly metrics: () => Promise<string>;
   /** True if load balancers may send calls to the server. */
-  readonly isReady: () => boolean;
+  readonly isReady: () => boolean | Promise<boolean>;
 }
 
 export interface AdminServer {
@@ -97,7 +97,7 @@ class Responder {
     if (!METHODS.includes(method)) return { status: 405, text: "method not allowed\n" };
     const [path] = url.split("?", 1);
     if (path === "/livez") return { status: 200, text: "ok\n" };
-    if (path === "/readyz") return this.#options.isReady() ? { status: 200, text: "ok\n" } : NOT_READY;
+    if (path === "/readyz") return (await this.#options.isReady()) ? { status: 200, text: "ok\n" } : NOT_READY;
     if (path !== "/metrics") return { status: 404, text: "not found: /metrics, /livez and /readyz are served\n" };
     try {
       return { status: 200, text: await this.#metricsText(), type: CONTENT_TYPE };

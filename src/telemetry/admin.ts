@@ -1,7 +1,8 @@
 /** The part of telemetry that counts calls and serves the admin port. Loaded only if --admin-port is set. */
 import type { Server } from "../server/server.ts";
-import { type AdminServer, startAdminServer } from "./admin-server.ts";
+import { type AdminOptions, type AdminServer, startAdminServer } from "./admin-server.ts";
 import { expose } from "./exposition.ts";
+import type { Metric } from "./metric.ts";
 import { createMetrics } from "./metrics.ts";
 import { TelemetryError } from "./telemetry-error.ts";
 import type { TelemetryPart } from "./telemetry-part.ts";
@@ -9,41 +10,66 @@ import type { TelemetryPart } from "./telemetry-part.ts";
 export interface AdminSettings {
   readonly adminHost: string;
   readonly adminPort: number;
-  /** True in a worker, whose primary serves the admin port. */
-  readonly isWorker?: boolean;
   /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
   readonly metricsBuckets: readonly number[] | undefined;
   /** The name and version of the program, if it has them. */
   readonly version: string | undefined;
+  /** Gets the metrics of a worker, in place of the admin port. Undefined in a process that is not a worker. */
+  readonly primary?: PrimaryLink | undefined;
+}
+
+/** The answers of a worker to its primary, which serves the admin port for all workers. */
+export interface Answers {
+  metrics(): Promise<readonly Metric[]>;
+  isReady(): boolean;
+}
+
+/** The primary of this process, if it is a worker. */
+export interface PrimaryLink {
+  /** From now on, the primary gets the answers. */
+  answer(answers: Answers): void;
+  /** Sends the metrics when all calls have ended, after which the primary gets no more answers. */
+  sendLast(metrics: readonly Metric[]): void;
 }
 
 /** Rejects with TelemetryError if prom-client is not installed. */
 export async function createAdmin(settings: AdminSettings): Promise<TelemetryPart> {
-  const { adminHost: host, adminPort: port, isWorker = false, metricsBuckets, version } = settings;
+  const { adminHost: host, adminPort: port, metricsBuckets, version, primary } = settings;
   const metrics = await createMetrics({ bounds: metricsBuckets, version });
   let admin: AdminServer | undefined;
-  let served: Server | undefined;
+  let answers: Answers | undefined;
   let isListening = false;
-  const collect = async () => (served === undefined ? [] : metrics.collect(served.stats()));
   return {
     observer: metrics.observer,
-    collect,
     async start(server) {
-      served = server;
-      if (isWorker) return;
-      admin = await startAdminServer(host, port, {
-        metrics: async () => expose([await collect()]),
-        isReady: () => isListening && isServing(server),
-      }).catch((error) => {
-        throw new TelemetryError(1, listenProblem(host, port, error));
-      });
+      const collect = () => metrics.collect(server.stats());
+      const isReady = () => isListening && isServing(server);
+      answers = { metrics: collect, isReady };
+      if (primary === undefined)
+        admin = await startAdmin(host, port, { metrics: async () => expose([await collect()]), isReady });
+      else primary.answer(answers);
     },
     listening() {
       isListening = true;
-      return admin && `admin port: ${urlOf(admin)} serves /metrics, /livez and /readyz`;
+      return admin && adminLine(admin);
+    },
+    async close() {
+      if (answers !== undefined) primary?.sendLast(await answers.metrics());
     },
     end: () => admin?.close(),
   };
+}
+
+/** Rejects with TelemetryError if the server cannot listen. */
+export function startAdmin(host: string, port: number, options: AdminOptions): Promise<AdminServer> {
+  return startAdminServer(host, port, options).catch((error) => {
+    throw new TelemetryError(1, listenProblem(host, port, error));
+  });
+}
+
+/** Returns the line for the operator. */
+export function adminLine(admin: AdminServer): string {
+  return `admin port: ${urlOf(admin)} serves /metrics, /livez and /readyz`;
 }
 
 /** False in a drain too, because it begins by setting the health of the server. */
@@ -51,13 +77,11 @@ function isServing(server: Server): boolean {
   return server.health.get("") === "serving" && !server.stats().isDraining;
 }
 
-/** Returns the sentence for an error of `startAdminServer`. */
-export function listenProblem(host: string, port: number, { code, message }: NodeJS.ErrnoException): string {
+function listenProblem(host: string, port: number, { code, message }: NodeJS.ErrnoException): string {
   const problem = code === "EADDRINUSE" ? "the port is in use; choose another with --admin-port" : message;
   return `listen on ${host} port ${port}: ${problem}`;
 }
 
-/** Returns the address of an admin server as a URL. */
-export function urlOf({ address: { address, port } }: AdminServer): string {
+function urlOf({ address: { address, port } }: AdminServer): string {
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }

@@ -24,18 +24,23 @@ export interface Metrics {
 
 /** Begins to measure the process. Rejects with TelemetryError if prom-client is not installed. */
 export async function createMetrics({ bounds, version }: MetricsOptions): Promise<Metrics> {
-  const { collectDefaultMetrics, Registry } = await importPromClient();
-  const registry: Registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  for (const name of LEFT_OUT) registry.removeSingleMetric(name);
+  const ofProcess = await createProcessMetrics();
   const durations = new CallDurations(bounds);
   return {
     observer: durations,
     async collect(stats) {
-      const ofProcess = (await registry.getMetricsAsJSON()) as unknown as Metric[];
-      return [durations.read(), ...serverMetrics(stats), buildInfo(version), ...ofProcess.map(withStartTime)];
+      return [durations.read(), ...serverMetrics(stats), buildInfo(version), ...(await ofProcess())];
     },
   };
+}
+
+/** Returns a function that returns the metrics of the process. Rejects with TelemetryError if prom-client is not installed. */
+export async function createProcessMetrics(): Promise<() => Promise<Metric[]>> {
+  const { collectDefaultMetrics, Registry } = await importPromClient();
+  const registry: Registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of LEFT_OUT) registry.removeSingleMetric(name);
+  return async () => ((await registry.getMetricsAsJSON()) as unknown as Metric[]).map(withStartTime);
 }
 
 /**
@@ -106,7 +111,7 @@ function serverMetrics(stats: ServerStats): Metric[] {
       help: "1 if the server is shutting down, otherwise 0.",
       type: "gauge",
       values: [sample(isDraining ? 1 : 0)],
-      aggregator: "max",
+      aggregator: "min", // a worker that is replaced drains alone
     },
     {
       name: "rpc_server_tls_certificate_expiry_timestamp_seconds",

@@ -1,7 +1,6 @@
 /** The interface of a part of telemetry. A part is made before the server, and observes calls or serves the operator. */
 import type { Observer } from "../server/rpc/observer.ts";
 import type { Server } from "../server/server.ts";
-import type { Metric } from "./metric.ts";
 
 /** A part of telemetry, such as metrics. */
 export interface TelemetryPart {
@@ -11,8 +10,6 @@ export interface TelemetryPart {
   start?(server: Server): Promise<void>;
   /** Called once, when the server listens. May return a line for the operator. */
   listening?(): string | undefined;
-  /** Returns the metrics of this process at this moment. May be called when `start` has resolved. */
-  collect?(): Promise<Metric[]>;
   /** Called once, when all calls have ended. Resolves when the part has sent what it has; must not reject. */
   close?(): Promise<void>;
   /** Called once, as the last step of the program, when all parts are closed. */

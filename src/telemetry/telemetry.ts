@@ -2,7 +2,7 @@
 import type { Log } from "../server/log/record.ts";
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
 import type { Server } from "../server/server.ts";
-import type { Metric } from "./metric.ts";
+import type { PrimaryLink } from "./admin.ts";
 import type { TelemetryPart } from "./telemetry-part.ts";
 import type { TracingSettings } from "./tracing.ts";
 
@@ -30,11 +30,11 @@ function combineScopes(call: ObservedCall, observers: readonly Observer[]): Call
 
 /** The settings of telemetry. Each part reads those that it needs. */
 export interface TelemetrySettings extends TracingSettings {
+  /** The primary that serves metrics and probes for this process. Undefined in a process that is not a worker. */
+  readonly primary?: PrimaryLink | undefined;
   /** The address of metrics and probes. They are served only if the port is set. */
   readonly adminHost: string;
   readonly adminPort: number | undefined;
-  /** True in a worker, whose primary serves the admin port with the metrics that `collect` returns. Default: false. */
-  readonly isWorker?: boolean;
   /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
   readonly metricsBuckets: readonly number[] | undefined;
   /** The share of calls that the access log has, from 0 to 1. Undefined for no access log. */
@@ -51,8 +51,6 @@ export interface Telemetry {
   start(server: Server): Promise<void>;
   /** Tells all parts that the server listens. Returns their lines for the operator. */
   listening(): string[];
-  /** Returns the metrics of this process, in the form that `expose` takes. They are empty without an admin port. */
-  collect(): Promise<Metric[]>;
   /**
    * Ends all parts, when all calls have ended. Resolves after at most CLOSE_MS, and never rejects. Resolves with false if a
    * part has not ended by then, which could hold the process.
@@ -94,7 +92,6 @@ function combineParts(parts: readonly TelemetryPart[], own: Observer | undefined
       for (const part of parts) await part.start?.(server);
     },
     listening: () => parts.map((part) => part.listening?.()).filter((line) => line !== undefined),
-    collect: async () => (await Promise.all(parts.map((part) => part.collect?.() ?? []))).flat(),
     async close() {
       const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
       const timer = setTimeout(resolve, CLOSE_MS, false);

@@ -29,7 +29,7 @@ for (const { policy, isEven } of [
 }
 
 test("200 clients that connect for each call lose no call while the workers are replaced six times", async (t) => {
-  const server = await startWorkers(t, ["--drain-idle-ms", "100"]);
+  const server = await startWorkers(t);
   const before = await workersOf(server.authority);
   const seen = new Set<number>();
   const failures: unknown[] = [];

@@ -1,0 +1,109 @@
+/** One worker, as its primary (workers.ts) sees it. */
+import type { Worker } from "node:cluster";
+import type { Metric } from "../telemetry/metric.ts";
+import type { StartReport } from "./signals.ts";
+import { type Order, type Question, type Reply, START_VARIABLE, type WorkerStart } from "./worker.ts";
+
+const cluster = process.getBuiltinModule("node:cluster");
+
+export interface WorkerEvents {
+  /** Called when the worker has ended, with its exit code: 1 if a signal has ended it. */
+  onExit(worker: WorkerProcess, code: number): void;
+  /** Called with the last metrics of a worker that ends. */
+  onLastMetrics(worker: WorkerProcess, metrics: readonly Metric[]): void;
+}
+
+/** A worker that was started. */
+export class WorkerProcess {
+  readonly startedAt = performance.now();
+  /** Resolves with the report when the worker listens, or with undefined if it ends before. */
+  readonly listening: Promise<StartReport | undefined>;
+  /** Resolves with the exit code when the worker has ended, after `onExit`. */
+  readonly exited: Promise<number>;
+  /** True from the time that the worker listens until it is told to drain, or ends. */
+  isServing = false;
+  /** True from the time that the worker listens. */
+  hasStarted = false;
+  readonly #worker: Worker;
+  readonly #questions = new Map<number, (value: unknown) => void>();
+  #lastQuestion = 0;
+
+  constructor(start: WorkerStart, events: WorkerEvents) {
+    this.#worker = cluster.fork({ [START_VARIABLE]: JSON.stringify(start) });
+    this.#worker.on("error", () => {}); // a message to a worker that has just ended
+    closeConnectionsInTransit(this.#worker);
+    const listening = Promise.withResolvers<StartReport | undefined>();
+    const exited = Promise.withResolvers<number>();
+    this.listening = listening.promise;
+    this.exited = exited.promise;
+    this.#worker.on("message", (reply: Reply | undefined) => {
+      if (reply?.reply === "started") {
+        this.hasStarted = this.isServing = true;
+        listening.resolve(reply.report);
+      } else if (reply?.reply === "answer") this.#questions.get(reply.id)?.(reply.value);
+      else if (reply?.reply === "last-metrics") events.onLastMetrics(this, reply.metrics);
+    });
+    this.#worker.on("exit", (code: number | null) => {
+      this.isServing = false;
+      for (const resolve of this.#questions.values()) resolve(undefined);
+      events.onExit(this, code ?? 1);
+      exited.resolve(code ?? 1);
+      listening.resolve(undefined);
+    });
+  }
+
+  get id(): number {
+    return this.#worker.id;
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.process.pid;
+  }
+
+  /** The exit code, or the signal that ended the process. */
+  get exit(): number | NodeJS.Signals | null {
+    const { signalCode, exitCode } = this.#worker.process;
+    return (signalCode as NodeJS.Signals | null) ?? exitCode;
+  }
+
+  send(order: Order): void {
+    if (order.order === "drain") this.isServing = false;
+    // Without a callback, a worker that has just ended would cause an error event.
+    this.#worker.process.send?.(order, () => {});
+  }
+
+  /** Resolves with the answer. Resolves with undefined without an answer within `ms`, or if the worker ends. */
+  async ask(question: Question, ms: number): Promise<unknown> {
+    const id = ++this.#lastQuestion;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const timer = setTimeout(resolve, ms, undefined);
+    this.#questions.set(id, resolve);
+    this.send({ order: "answer", question, id });
+    const value = await promise;
+    clearTimeout(timer);
+    this.#questions.delete(id);
+    return value;
+  }
+
+  kill(): void {
+    this.#worker.process.kill("SIGKILL");
+  }
+}
+
+/**
+ * Closes the connections that were being passed to the worker when it ended. Node keeps each open until the worker answers if
+ * it takes it, so its client would wait without an end. A connection that a draining worker does not take goes to another one.
+ */
+function closeConnectionsInTransit({ process: child }: Worker): void {
+  const inTransit = new Map<number, { close?(): void }>();
+  const send = child.send;
+  child.send = function (this: typeof child, ...args: unknown[]): boolean {
+    const [message, handle] = args as [{ readonly seq?: number }, object | undefined];
+    if (message.seq !== undefined && handle) inTransit.set(message.seq, handle);
+    return Reflect.apply(send, this, args);
+  };
+  child.on("internalMessage", ({ ack }: { readonly ack?: number }) => ack !== undefined && inTransit.delete(ack));
+  child.once("exit", () => {
+    for (const handle of inTransit.values()) handle.close?.();
+  });
+}

@@ -2,9 +2,9 @@
 import type { Worker } from "node:cluster";
 import type { Metric } from "../telemetry/metric.ts";
 import type { StartReport } from "./signals.ts";
-import { type Order, type Question, type Reply, START_VARIABLE, type WorkerStart } from "./worker.ts";
+import { nodeCluster, type Order, type Question, type Reply, START_VARIABLE, type WorkerStart } from "./worker.ts";
 
-const cluster = process.getBuiltinModule("node:cluster");
+const cluster = nodeCluster();
 
 export interface WorkerEvents {
   /** Called when the worker has ended, with its exit code: 1 if a signal has ended it. */

@@ -1,4 +1,5 @@
 /** Tells a worker by messages of its primary (workers.ts) when it has to end and to renew its TLS files. */
+import type { Cluster } from "node:cluster";
 import type { Metric } from "../telemetry/metric.ts";
 import { report } from "./process-log.ts";
 import type { Control, StartReport } from "./signals.ts";
@@ -43,12 +44,17 @@ export function workerStart(): WorkerStart | undefined {
   return JSON.parse(text);
 }
 
+/** Returns node:cluster. In the types of Node 22, a module from `getBuiltinModule` lacks what the default export has. */
+export function nodeCluster(): Cluster {
+  return process.getBuiltinModule("node:cluster") as unknown as Cluster;
+}
+
 /**
  * Returns the control of a worker. From now on the process ignores signals, because the terminal sends Ctrl-C to all
  * processes of a group, and only the primary knows the order of the shutdown.
  */
 export function workerControl(): Control {
-  const { worker } = process.getBuiltinModule("node:cluster");
+  const { worker } = nodeCluster();
   if (worker === undefined) throw new Error(`run: ${START_VARIABLE} is set, but this process has no primary`);
   worker.on("error", () => {}); // a message to a primary that has just ended
   for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"]) process.on(signal, () => {});

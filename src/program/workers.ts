@@ -9,10 +9,10 @@ import { report as log } from "./process-log.ts";
 import { RestartDelay } from "./restart-delay.ts";
 import type { Config } from "./settings.ts";
 import { ECHO_MS, onEndSignals, reportDelay, reportStart, type StartReport } from "./signals.ts";
-import type { Order } from "./worker.ts";
+import { nodeCluster, type Order } from "./worker.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
-const cluster = process.getBuiltinModule("node:cluster");
+const cluster = nodeCluster();
 
 /** Time for a worker to end after its grace time. After this time it is killed. */
 const END_MS = 2_000;

@@ -7,6 +7,9 @@ import { importOptional } from "./telemetry-error.ts";
 /** The flag that asks for the packages. */
 export const FLAG = "--trace-ratio";
 
+/** All packages, so that an application does not have to install them one by one. */
+const PACKAGES = ["api", "context-async-hooks", "core", "exporter-trace-otlp-proto", "resources", "sdk-trace"];
+
 export const loadApi = () => load("api", () => import("@opentelemetry/api"));
 export const loadCore = () => load("core", () => import("@opentelemetry/core"));
 export const loadSdk = () => load("sdk-trace", () => import("@opentelemetry/sdk-trace"));
@@ -35,5 +38,9 @@ export type ReadableSpan = Parameters<SpanExporter["export"]>[0][number];
 export type ExportResult = Parameters<Parameters<SpanExporter["export"]>[1]>[0];
 
 function load<T>(name: string, loadPackage: () => Promise<T>): Promise<T> {
-  return importOptional(FLAG, `@opentelemetry/${name}`, loadPackage);
+  return importOptional(FLAG, nameOf(name), loadPackage, PACKAGES.map(nameOf).join(" "));
+}
+
+function nameOf(name: string): string {
+  return `@opentelemetry/${name}`;
 }

@@ -13,9 +13,15 @@ export class TelemetryError extends Error {
 
 /**
  * Returns what `load` returns, which is a dynamic import of the package `packageName`. Throws TelemetryError if the package is
- * not installed. `setting` is the flag that asks for the package, such as "--admin-port".
+ * not installed. `setting` is the flag that asks for the package, such as "--admin-port". `needed` are the names of all packages
+ * that the setting needs.
  */
-export async function importOptional<T>(setting: string, packageName: string, load: () => Promise<T>): Promise<T> {
+export async function importOptional<T>(
+  setting: string,
+  packageName: string,
+  load: () => Promise<T>,
+  needed = packageName,
+): Promise<T> {
   try {
     return await load();
   } catch (error) {
@@ -23,6 +29,6 @@ export async function importOptional<T>(setting: string, packageName: string, lo
     const isMissing = code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND";
     // A package of the package may be missing too. Its name is in the message, and an installation mends both.
     if (!isMissing || !message.includes(packageName)) throw error;
-    throw new TelemetryError(2, `${setting}: ${packageName} is not installed; npm install ${packageName}`);
+    throw new TelemetryError(2, `${setting}: ${packageName} is not installed; npm install ${needed}`);
   }
 }

@@ -3,7 +3,7 @@
 import type { Code } from "@connectrpc/connect";
 import type { Log } from "../server/log/record.ts";
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
-import type { Context, Link, Span } from "./opentelemetry.ts";
+import type { Api, Context, Link, Span } from "./opentelemetry.ts";
 import { isLeftOut, isServerError, OTHER_METHOD, rpcMethod, rpcStatusCode, rpcSystem } from "./rpc-attributes.ts";
 import { parseTraceParent, type TraceParent } from "./trace-context.ts";
 import { createTraceProvider, type TraceProvider } from "./trace-provider.ts";
@@ -42,10 +42,23 @@ export async function createTracing(settings: TracingSettings, log: Log): Promis
 }
 
 /** The span of one call. Runs its handler in the context of the span. */
-interface CallSpan extends CallScope {
+class CallSpan implements CallScope {
   readonly span: Span;
-  /** Returns the time of day of a time of `performance.now()`. The clock of one span is never set. */
+  /** Returns the time of day of a time of `performance.now()`, by the clock at the start of the span. */
   readonly timeOf: TimeOf;
+  readonly #api: Api;
+  readonly #context: Context;
+
+  constructor(span: Span, timeOf: TimeOf, api: Api) {
+    this.span = span;
+    this.timeOf = timeOf;
+    this.#api = api;
+    this.#context = api.trace.setSpan(api.ROOT_CONTEXT, span);
+  }
+
+  run<T>(run: () => T): T {
+    return this.#api.context.with(this.#context, run);
+  }
 }
 
 class TracingObserver implements Observer {
@@ -113,10 +126,9 @@ class TracingObserver implements Observer {
       },
       caller === undefined ? root : this.#parentContext(call, caller),
     );
-    const context = api.trace.setSpan(api.ROOT_CONTEXT, span);
-    const entry: CallSpan = { span, timeOf, run: (run) => api.context.with(context, run) };
-    this.#spans.set(call, entry);
-    return entry;
+    const scope = new CallSpan(span, timeOf, api);
+    this.#spans.set(call, scope);
+    return scope;
   }
 
   #linkToCaller(call: ObservedCall): Link[] {

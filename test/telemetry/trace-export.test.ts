@@ -1,16 +1,21 @@
 /** Tests that an exporter that fails costs one line of the log and no call, and that traces cost nothing while they are off. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { readConfig } from "../../src/program/config.ts";
 import { createTraceLog, LoggingExporter } from "../../src/telemetry/trace-export.ts";
 import { ENV, ROOT, run } from "../support/command.ts";
+import { MAIN } from "../support/process.ts";
 import { freePorts } from "./support/jaeger.ts";
 import { callMany, startTraced, TRACED_MAIN } from "./support/traced.ts";
+
+const MANIFEST = JSON.parse(readFileSync(join(ROOT, "src/package/package.json"), "utf8"));
 
 test("a collector that is not there costs one line and no call", async (t) => {
   const [port] = await freePorts(1);
@@ -128,6 +133,33 @@ for (const [env, message] of [
       code: 2,
       stdout: "",
       stderr: `${message}\n`,
+    });
+  });
+}
+
+for (const name of ["api", "exporter-trace-otlp-proto"]) {
+  test(`without the package ${name}, the start fails with a sentence that names all packages to install`, async () => {
+    const hide = `
+      import { registerHooks } from "node:module";
+      registerHooks({ resolve(name, context, next) {
+        if (name !== "@opentelemetry/${name}") return next(name, context);
+        throw Object.assign(new Error("Cannot find package '" + name + "'"), { code: "ERR_MODULE_NOT_FOUND" });
+      } });
+    `;
+    const args = [
+      "--import",
+      `data:text/javascript,${encodeURIComponent(hide)}`,
+      MAIN,
+      "--port",
+      "0",
+      "--trace-ratio",
+      "1",
+    ];
+    const peers = Object.keys(MANIFEST.peerDependencies).filter((peer) => peer.startsWith("@opentelemetry/"));
+    assert.deepEqual(await run("node", args), {
+      code: 2,
+      stdout: "",
+      stderr: `--trace-ratio: @opentelemetry/${name} is not installed; npm install ${peers.join(" ")}\n`,
     });
   });
 }

@@ -214,6 +214,14 @@ describe("traces in Jaeger", { concurrency: 2 }, () => {
     assert.equal((await server.end()).length, 2_000);
   });
 
+  test("workers trace their calls, and lose no span at the shutdown", async (t) => {
+    const env = { OTEL_BSP_SCHEDULE_DELAY: "60000" };
+    const server = await start(t, "workers", env, "--trace-ratio", "1", "--workers", "2");
+    if (server === undefined) return;
+    await Promise.all(Array.from({ length: 20 }, (_, i) => server.connect.add({ a: i })));
+    assert.equal((await server.end()).length, 40);
+  });
+
   test("at a ratio of 0, no call is traced", async (t) => {
     const server = await start(t, "none", {});
     if (server === undefined) return;

@@ -31,7 +31,7 @@ export class WorkerProcess {
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.#worker = cluster.fork({ [START_VARIABLE]: JSON.stringify(start) });
     this.#worker.on("error", () => {}); // a message to a worker that has just ended
-    closeConnectionsInTransit(this.#worker);
+    closeLostConnections(this.#worker);
     const listening = Promise.withResolvers<StartReport | undefined>();
     const exited = Promise.withResolvers<number>();
     this.listening = listening.promise;
@@ -91,10 +91,12 @@ export class WorkerProcess {
 }
 
 /**
- * Closes the connections that were being passed to the worker when it ended. Node keeps each open until the worker answers if
- * it takes it, so its client would wait without an end. A connection that a draining worker does not take goes to another one.
+ * Closes the connections that a worker does not get: because it ends meanwhile, or because it has no file descriptor left. In
+ * both cases Node waits for the worker's answer without an end. So does the client, and the worker gets no further connection.
+ * A connection that a draining worker does not take goes to another one.
  */
-function closeConnectionsInTransit({ process: child }: Worker): void {
+function closeLostConnections({ process: child }: Worker): void {
+  /** The connections without an answer, by the numbers of their messages. */
   const inTransit = new Map<number, { close?(): void }>();
   const send = child.send;
   child.send = function (this: typeof child, ...args: unknown[]): boolean {
@@ -102,7 +104,13 @@ function closeConnectionsInTransit({ process: child }: Worker): void {
     if (message.seq !== undefined && handle) inTransit.set(message.seq, handle);
     return Reflect.apply(send, this, args);
   };
-  child.on("internalMessage", ({ ack }: { readonly ack?: number }) => ack !== undefined && inTransit.delete(ack));
+  child.on("internalMessage", ({ cmd, ack }: { readonly cmd?: string; readonly ack?: number }) => {
+    if (ack !== undefined) inTransit.delete(ack);
+    if (cmd !== "NODE_HANDLE_NACK") return;
+    // Node sends one connection at a time. The answer of a worker that takes it lets Node close its own copy.
+    const [lost] = inTransit.keys();
+    if (lost !== undefined) child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack: lost, accepted: true });
+  });
   child.once("exit", () => {
     for (const handle of inTransit.values()) handle.close?.();
   });

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expose } from "../../src/telemetry/exposition.ts";
-import type { Metric } from "../../src/telemetry/metric.ts";
-import { WorkerMetrics } from "../../src/telemetry/worker-metrics.ts";
-import { run } from "../support/command.ts";
-import type { RunningProcess } from "../support/process.ts";
+import { expose } from "../../../src/telemetry/exposition.ts";
+import type { Metric } from "../../../src/telemetry/metric.ts";
+import { WorkerMetrics } from "../../../src/telemetry/worker-metrics.ts";
+import { run } from "../../support/command.ts";
+import type { RunningProcess } from "../../support/process.ts";
 import { call, MAIN, startWorkers, until, workersOf } from "./workers.ts";
 
 const CALLS = /^rpc_server_call_duration_seconds_count\{.*\} (\d+)$/m;

@@ -5,11 +5,11 @@ import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ENV, ROOT } from "../support/command.ts";
-import { type HttpVersion, send } from "../support/http.ts";
-import { killGroup, type RunningProcess, startProcessIn } from "../support/process.ts";
+import { ENV, ROOT } from "../../support/command.ts";
+import { type HttpVersion, send } from "../../support/http.ts";
+import { killGroup, type RunningProcess, startProcessIn } from "../../support/process.ts";
 
-export const MAIN = "test/workers/main.ts";
+export const MAIN = "test/program/workers/main.ts";
 
 /** Starts the program on a free port, by default with two workers. Ends all of its processes with the test. */
 export async function startWorkers(

@@ -4,8 +4,8 @@ import { Agent } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RestartDelay } from "../../src/program/restart-delay.ts";
-import type { RunningProcess } from "../support/process.ts";
+import { RestartDelay } from "../../../src/program/restart-delay.ts";
+import type { RunningProcess } from "../../support/process.ts";
 import { call, runs, startWorkers, until, workersOf } from "./workers.ts";
 
 const BURSTS = 40;

@@ -2,19 +2,19 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
-import { readConfig } from "../../src/program/config.ts";
-import { defaultLimits, loweredLimits } from "../../src/server/limits/defaults.ts";
-import { LIMIT_NAMES } from "../../src/server/limits/limits.ts";
-import { AUTHORITY, type Certified, LOOPBACK, SERVER } from "../support/certificates.ts";
-import { run } from "../support/command.ts";
-import { killGroup, startProcess } from "../support/process.ts";
-import { connectTo } from "../support/raw.ts";
+import { readConfig } from "../../../src/program/config.ts";
+import { defaultLimits, loweredLimits } from "../../../src/server/limits/defaults.ts";
+import { LIMIT_NAMES } from "../../../src/server/limits/limits.ts";
+import { AUTHORITY, type Certified, LOOPBACK, SERVER } from "../../support/certificates.ts";
+import { run } from "../../support/command.ts";
+import { killGroup, startProcess } from "../../support/process.ts";
+import { connectTo } from "../../support/raw.ts";
 import { call, MAIN, runs, startWorkers, until, workersOf } from "./workers.ts";
 
 const FOLDER = await mkdtemp(join(tmpdir(), "workers-"));
@@ -210,6 +210,25 @@ for (const { connections, served } of [
     await until(async () => (await call(authority).catch(() => 0)) > 0);
   });
 }
+
+test("workers without a file descriptor close new connections, and serve others when they have some again", async (t) => {
+  const limited = ["sh", "-c", 'ulimit -n 60; exec "$@"', "sh", process.execPath] as const;
+  const { authority, stderr } = await startProcess(t, ...limited, MAIN, "--port", "0", "--workers", "2");
+  const { hostname, port } = new URL(`http://${authority}`);
+  let closed = 0;
+  const sockets = [];
+  for (let i = 0; i < 150; i++) {
+    // One by one, because the primary has as few file descriptors for connections that it passes on.
+    const socket = connect(Number(port), hostname);
+    sockets.push(socket.on("error", () => {}).on("close", () => closed++));
+    await once(socket, "connect");
+    await sleep(5);
+  }
+  await until(() => closed > 50 && stderr().includes("all 60 file descriptors of this process are in use"));
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await call(authority).catch(() => 0)) > 0);
+  assert.equal((await workersOf(authority)).length, 2);
+});
 
 /** The limits that count over all connections. */
 const TOTAL = [

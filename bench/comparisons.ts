@@ -68,6 +68,15 @@ export const COMPARISONS: readonly Comparison[] = [
     { "node:http": 1.05, fastify: 1.1, "connect-go": undefined, "connect-node on node:http": undefined },
   ),
 
+  // Telemetry and workers. All workers share the core of the server.
+  ...[TRACE, {}].flatMap((options) => [
+    compare(cell("this server with metrics", GRPC, options), cell("this server, program", GRPC, options), 1.05),
+    ...(["this server with everything at 1 %", "this server, 2 workers"] as const).map((server) => ({
+      ...compare(cell(server, GRPC, options), cell("this server, program", GRPC, options)),
+      goal: 1.1,
+    })),
+  ]),
+
   // Large messages, by the load generator and by the client of grpc-go.
   ...[10_240, 102_400].flatMap((size) =>
     compareOwn(

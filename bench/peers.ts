@@ -1,4 +1,5 @@
 /** The servers that are compared, with their versions and the commands that build and start them. */
+import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SERVER } from "../test/support/certificates.ts";
@@ -16,6 +17,8 @@ export interface Peer {
   readonly command: () => readonly string[];
 }
 
+/** The port of the collector of traces. */
+const SINK_PORT = 24_318;
 const FOLDER = join(import.meta.dirname, "peers");
 const ROOT = join(import.meta.dirname, "..");
 const own = (...args: string[]) => node("own.ts", () => npmVersion(join(ROOT, "package.json")), ...args);
@@ -31,6 +34,12 @@ export const PEERS = {
   "this server, interceptor": own("--interceptor"),
   "this server without limits": own("--no-limits"),
   "this server, TLS": withTls(own()),
+  "this server, program": program(),
+  "this server with metrics": program("--admin-port", "0"),
+  "this server with everything at 1 %": program(
+    ...["--admin-port", "0", "--trace-ratio", "0.01", "--access-log-ratio", "0.01", "--log-format", "json"],
+  ),
+  "this server, 2 workers": program("--workers", "2"),
   "node:http2": node("node-http2.ts", ofNode),
   "node:http": node("node-http.ts", ofNode),
   "connect-node": node("connect-node.ts", connectNode),
@@ -67,6 +76,26 @@ export type PeerName = keyof typeof PEERS;
 
 function node(file: string, version: () => string, ...args: string[]): Peer {
   return { version, command: () => [process.execPath, join(import.meta.dirname, "servers", file), ...args] };
+}
+
+/** Returns this server as a program with these flags. The access log is written to /dev/null. */
+function program(...flags: string[]): Peer {
+  const file = join(import.meta.dirname, "servers/program.ts");
+  return {
+    version: () => npmVersion(join(ROOT, "package.json")),
+    command() {
+      if (flags.includes("--trace-ratio")) startSink();
+      const quiet = ["sh", "-c", 'exec "$0" "$@" 2>/dev/null'];
+      const variables = ["env", `OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:${SINK_PORT}`];
+      return [...quiet, ...variables, process.execPath, file, "--port", "PORT", ...flags];
+    },
+  };
+}
+
+/** Starts the collector of traces, which ends with this process. */
+function startSink(): void {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "servers/otlp-sink.ts"), String(SINK_PORT)]);
+  process.on("exit", () => child.kill());
 }
 
 function go(name: string, module: string): Peer {

@@ -4,10 +4,7 @@ import { createCheck } from "./check.ts";
 import { load } from "./load.ts";
 import type { RunningServer } from "./server.ts";
 
-/**
- * The number of rounds that only open connections and make first calls. Their mean is needed, because the kernel counts
- * CPU time in steps of 10 ms.
- */
+/** The number of rounds that only open connections and make first calls. Their mean is needed, because they are short. */
 const CONNECTING_ROUNDS = 5;
 
 /** The lengths of the warm-up and of each round, in seconds of load. */

@@ -1,14 +1,15 @@
 /** Runs a server as a process on its own core, and reads its CPU time and memory. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { find, output } from "./toolchain.ts";
 
 const START_MS = 10_000;
-/** The time between two readings of the CPU time. It is longer than the steps in which the kernel counts, 10 ms. */
+/** The time between two readings of the CPU time, and the CPU time in it that an idle server may need. */
 const SETTLE_MS = 20;
+const IDLE_SECONDS = 0.0005;
 
 /** USER_HZ: the unit of CPU time in /proc/PID/stat is 1/100 s. */
 const TICKS_PER_SECOND = 100;
@@ -71,12 +72,15 @@ export class RunningServer {
     }
   }
 
-  /** Returns the CPU time so far in seconds, user and system, with that of ended child processes. */
+  /**
+   * Returns the CPU time so far in seconds, as the scheduler has counted it in nanoseconds: that of all threads, and of all
+   * child processes, such as workers.
+   */
   cpuSeconds(): number {
-    return this.#times().reduce((sum, seconds) => sum + seconds);
+    return cpuNanoseconds(String(this.#child.pid)) / 1e9;
   }
 
-  /** Returns the part of `cpuSeconds` that the kernel has spent for the server. */
+  /** Returns the CPU time in seconds that the kernel has spent for the server, counted in steps of 10 ms. */
   kernelSeconds(): number {
     const [, system, , childSystem] = this.#times();
     return system + childSystem;
@@ -95,9 +99,12 @@ export class RunningServer {
 
   /** Resolves when the server is idle, after one second at most. After a load, the server still closes connections. */
   async settle(): Promise<void> {
-    for (let spent = -1, waits = 0; spent < this.cpuSeconds() && waits < 1000 / SETTLE_MS; waits++) {
-      spent = this.cpuSeconds();
+    let spent = this.cpuSeconds();
+    for (let waits = 0; waits < 1000 / SETTLE_MS; waits++) {
       await sleep(SETTLE_MS);
+      const before = spent;
+      spent = this.cpuSeconds();
+      if (spent - before <= IDLE_SECONDS) return;
     }
   }
 
@@ -112,6 +119,33 @@ export class RunningServer {
     const exit = once(this.#child, "exit");
     this.#child.kill(signal);
     await exit;
+  }
+}
+
+/** Returns the CPU time of a process, of its threads and of its children. A thread or child that has ended counts as 0. */
+function cpuNanoseconds(pid: string): number {
+  let sum = 0;
+  for (const thread of entries(`/proc/${pid}/task`)) {
+    sum += Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0]);
+    const children = read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean);
+    for (const child of children) sum += cpuNanoseconds(child);
+  }
+  return sum;
+}
+
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
   }
 }
 

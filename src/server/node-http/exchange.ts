@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import {
   type BodyReader,
+  type CancelListener,
+  callListener,
   type Exchange,
   type Field,
   joined,
@@ -26,8 +28,9 @@ import { latin1, PIECE_BYTES, RESET_CODES, ResponseWriter } from "./response.ts"
 export class NodeExchange implements BodyOwner, NodeRequest {
   readonly request: RequestHead;
   readonly startedAt = performance.now();
+  readonly exactStartedAt = this.startedAt;
   receivingSince = processNow(this.startedAt);
-  #onCancelled: (() => void) | undefined;
+  #onCancelled: CancelListener | undefined;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #connection: NodeConnection;
@@ -39,7 +42,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   #isFinished = false;
   #isCancelled = false;
   #isListening = false;
-  /** True if the connection closes after the response, without reading the rest of the request. */
+  /** True if the connection closes after the response, before the rest of the request. */
   #closesConnection = false;
 
   constructor(request: RequestHead, req: IncomingMessage, res: ServerResponse, connection: NodeConnection) {
@@ -62,10 +65,6 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.#res.on("error", ignore);
     // Over HTTP/2, Node does not emit "close" for the response to HEAD if the client leaves.
     (streamOf(this.#res) ?? this.#res).on("close", () => this.closed());
-  }
-
-  get exactStartedAt(): number {
-    return this.startedAt;
   }
 
   get isComplete(): boolean {
@@ -98,7 +97,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     if (this.#isFinished) return;
     this.#isFinished = true;
     this.#isCancelled = true;
-    this.#onCancelled?.();
+    callListener(this.#onCancelled);
   }
 
   /** True if the handler cannot begin a response any more. Another user of Node's response may have begun one. */
@@ -107,13 +106,13 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     return this.#isFinished;
   }
 
-  get onCancelled(): (() => void) | undefined {
+  get onCancelled(): CancelListener | undefined {
     return this.#onCancelled;
   }
 
-  set onCancelled(listener: (() => void) | undefined) {
+  set onCancelled(listener: CancelListener | undefined) {
     this.#onCancelled = listener;
-    if (this.#isCancelled) listener?.();
+    if (this.#isCancelled) callListener(listener);
   }
 
   get peer(): Peer {
@@ -270,8 +269,8 @@ export class NodeExchange implements BodyOwner, NodeRequest {
    */
   #announceClose(): void {
     const { isClosing, newest } = this.#connection;
-    const isLast = isClosing && newest === this && (this.#req.complete || !hasBody(this.request));
-    if (isLast) this.#res.shouldKeepAlive = false;
+    if (isClosing && newest === this && (this.#req.complete || !hasBody(this.request)))
+      this.#res.shouldKeepAlive = false;
   }
 
   /** Ends the response. `body` is the whole body as latin1; undefined if the body is empty or was written already. */
@@ -282,10 +281,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.#discardRest();
   }
 
-  /**
-   * Discards the rest of the request. Otherwise a client that cannot send the whole request might lose the response.
-   * After `refuse`, closes the HTTP/1.1 connection instead.
-   */
+  /** Discards the rest of the request, so that the client gets the response. After `refuse`, closes the connection. */
   #discardRest(): void {
     if (this.#closesConnection) closeAfter(this.#res);
     else if (!hasEnded(this.#req, this.#res, this.request)) {

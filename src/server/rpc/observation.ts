@@ -26,13 +26,13 @@ export class Observations {
   }
 
   /**
-   * Begins the observation of a call, as soon as its handler was called. Sets `onCancelled` of the exchange to end the
-   * observation: a later callback must do the same.
+   * Begins the observation of a call, as soon as its handler was called. Sets `onCancelled` of the exchange to the
+   * observation: a later listener must end the observation, too.
    */
   begin(exchange: Exchange, method: DescMethod | undefined, protocolName: ObservedCall["protocolName"]): Observation {
     const observation = new Observation(this, exchange, method, protocolName);
     if (this.#begin !== undefined) this.#callBegin(observation, this.#begin);
-    exchange.onCancelled = () => observation.end(Code.Canceled);
+    exchange.onCancelled = observation;
     return observation;
   }
 
@@ -118,6 +118,10 @@ export class Observation implements ObservedCall {
     outcome ??= settle(run);
     if ("error" in outcome) throw outcome.error;
     return outcome.value;
+  }
+
+  onCancelled(): void {
+    this.end(Code.Canceled);
   }
 
   /** Ends the observation. Only the first call has an effect. */

@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus, codeFromString } from "@connectrpc/connect/protocol-connect";
 import {
+  callListener,
   EMPTY_BYTES,
   type Exchange,
   type Field,
@@ -38,7 +39,7 @@ export class ObservedExchange extends ExchangeWrapper {
   }
   override set onCancelled(listener) {
     super.onCancelled = () => {
-      listener?.();
+      callListener(listener);
       this.#observation.end(Code.Canceled);
     };
   }

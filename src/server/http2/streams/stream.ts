@@ -2,6 +2,8 @@
 import type { DiscardLimit } from "../../http/early-response.ts";
 import {
   type BodyReader,
+  type CancelListener,
+  callListener,
   EMPTY_BYTES,
   type Exchange,
   type Field,
@@ -28,7 +30,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   omitsContent = false;
   readonly #host: StreamHost<Stream>;
   #progress: (typeof Progress)[keyof typeof Progress] = Progress.Pending;
-  #onCancelled: (() => void) | undefined;
+  #onCancelled: CancelListener | undefined;
   #early: EarlyStream | undefined;
   #sentContinue = false;
   /** Bytes of the request body that were received. */
@@ -54,13 +56,13 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     return this.#host.peer;
   }
 
-  get onCancelled(): (() => void) | undefined {
+  get onCancelled(): CancelListener | undefined {
     return this.#onCancelled;
   }
 
-  set onCancelled(callback: (() => void) | undefined) {
-    if (this.#progress === Progress.Cancelled && callback !== undefined) this.#call(callback);
-    else this.#onCancelled = callback;
+  set onCancelled(listener: CancelListener | undefined) {
+    if (this.#progress === Progress.Cancelled) this.#call(() => callListener(listener));
+    else this.#onCancelled = listener;
   }
 
   // The request.
@@ -285,7 +287,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     const onCancelled = this.#onCancelled;
     this.#onCancelled = undefined;
-    if (onCancelled !== undefined) this.#call(onCancelled);
+    this.#call(() => callListener(onCancelled));
   }
 
   #close(): void {

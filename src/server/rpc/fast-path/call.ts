@@ -140,11 +140,11 @@ export class FastPathCall implements Call, HandlerContext {
     this.#onShutdown = () => this.end(shutdown.reason);
     if (shutdown.aborted) this.#onShutdown();
     else shutdown.addEventListener("abort", this.#onShutdown);
-    this.exchange.onCancelled = () => this.cancel();
+    this.exchange.onCancelled = this;
   }
 
   /** Ends the call because its exchange is cancelled. */
-  protected cancel(): void {
+  onCancelled(): void {
     this.end(callCancelled());
     this.observation?.end(Code.Canceled);
   }
@@ -186,9 +186,9 @@ export class StreamCall extends FastPathCall implements DeadlineEntry<StreamCall
     this.onEnded?.();
   }
 
-  protected override cancel(): void {
+  override onCancelled(): void {
     this.isCancelled = true;
-    super.cancel();
+    super.onCancelled();
   }
 }
 

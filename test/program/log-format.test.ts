@@ -37,7 +37,7 @@ async function logged(t: TestContext, { records }: RunningProcess, event: string
 
 test("each event of a server is one line of JSON on stderr, and stdout is empty", async (t) => {
   const server = await start(t, "--message-bytes", "1KiB", "--host", "0.0.0.0", "--drain-delay-ms", "50");
-  const { authority, stdout, records, child, exit } = server;
+  const { authority, stdout, child, exit } = server;
   assert.equal((await logged(t, server, "without_tls")).level, "warn");
   assert.equal((await say(authority, "throw")).status, 500);
   const { level, message, stack, procedure, protocol } = await logged(t, server, "handler_error");
@@ -56,7 +56,7 @@ test("each event of a server is one line of JSON on stderr, and stdout is empty"
   child.kill("SIGTERM");
   assert.equal(await exit, 0);
   assert.equal((await logged(t, server, "draining")).delayMs, 50);
-  assert.equal(records()[1]?.url ?? records()[0]?.url, `http://${authority}`);
+  assert.equal((await logged(t, server, "listening")).url, `http://${authority}`);
   assert.equal(stdout(), "");
 });
 
@@ -78,6 +78,34 @@ test("renewed TLS files, kept ones and a refused host are records", async (t) =>
   await send("HTTP/1.1", plain.authority, { method: "GET", path: "/", headers: { host: "evil.example" } });
   assert.equal((await logged(t, plain, "host_refused")).level, "warn");
   assert.equal(server.stdout() + plain.stdout(), "");
+});
+
+test("the starts, ends and replacements of workers are records", async (t) => {
+  const server = await startProcess(
+    t,
+    "node",
+    MAIN,
+    "--port",
+    "0",
+    "--workers",
+    "2",
+    "--drain-idle-ms",
+    "0",
+    ...JSON_FORMAT,
+  );
+  const { child, exit, stdout, records, authority } = server;
+  assert.equal((await logged(t, server, "workers_started")).workers, 2);
+  const { stdout: children } = await run("pgrep", ["--parent", String(child.pid)]);
+  process.kill(Number(children.split("\n")[0]), "SIGKILL");
+  assert.equal((await logged(t, server, "worker_ended")).exit, "SIGKILL");
+  child.kill("SIGUSR2");
+  await logged(t, server, "workers_replaced");
+  await refuse(authority);
+  await logged(t, server, "connection_refused"); // a record of a worker
+  child.kill("SIGTERM");
+  assert.equal(await exit, 0);
+  assert.equal(records().filter(({ event }) => event === "listening").length, 1);
+  assert.equal(stdout(), "");
 });
 
 for (const [value, origin] of [

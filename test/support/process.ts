@@ -66,14 +66,15 @@ export async function startProcessIn(
     if (authority !== undefined) resolve(authority);
   });
   let stderr = "";
-  const shown = (): Output => (IS_JSON ? asText({ stdout, stderr }) : { stdout, stderr });
+  const isShownAsText = IS_JSON && !args.includes("--log-format");
+  const shown = (): Output => (isShownAsText ? asText({ stdout, stderr }) : { stdout, stderr });
   const records = (): LogRecord[] => stderr.split("\n").slice(0, -1).map(recordOf);
   child.stderr.setEncoding("utf8").on("data", (text) => {
     stderr += text;
     const [line] = /^\{.*"event":"listening".*(?=\n)/m.exec(stderr) ?? [];
     if (line !== undefined) resolve(String(recordOf(line).url).replace(/^https?:\/\//, ""));
   });
-  if (IS_JSON) t.after(() => void shown());
+  if (isShownAsText) t.after(() => void shown());
   exit.then((code) => reject(new Error(`start ${command}: it ended with ${code}: ${stderr}`)));
   const authority = await listening;
   return { child, stdout: () => shown().stdout, stderr: () => shown().stderr, records, authority, exit };

@@ -1,7 +1,7 @@
 /** Tests a program with workers as its supervisor sees it: output, signals, exit codes, and the limits of each worker. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,9 +11,10 @@ import tls from "node:tls";
 import { readConfig } from "../../../src/program/config.ts";
 import { defaultLimits, loweredLimits } from "../../../src/server/limits/defaults.ts";
 import { LIMIT_NAMES } from "../../../src/server/limits/limits.ts";
+import { memoryGroup } from "../../security/support/memory-group.ts";
 import { AUTHORITY, type Certified, LOOPBACK, SERVER } from "../../support/certificates.ts";
-import { run } from "../../support/command.ts";
-import { killGroup, startProcess } from "../../support/process.ts";
+import { ENV, ROOT, run } from "../../support/command.ts";
+import { killGroup, startProcess, startProcessIn } from "../../support/process.ts";
 import { connectTo } from "../../support/raw.ts";
 import { call, MAIN, runs, startWorkers, until, workersOf } from "./workers.ts";
 
@@ -208,6 +209,31 @@ for (const { connections, served } of [
     assert.equal(responses, served);
     for (const socket of sockets) socket.destroy();
     await until(async () => (await call(authority).catch(() => 0)) > 0);
+  });
+}
+
+for (const { heap, flag } of [
+  { heap: "", flag: /--max-old-space-size=6\d$/ }, // a quarter of 268 MiB
+  { heap: "--max-old-space-size=100", flag: undefined },
+]) {
+  test(`in a container of 512 MiB, each of four workers gets ${flag ? "a quarter of V8's heap" : "the heap that NODE_OPTIONS sets"}`, async (t) => {
+    const group = memoryGroup(t, 512 * 2 ** 20);
+    if (group === undefined) return;
+    const command = group.command(process.execPath, MAIN, "--port", "0", "--workers", "4");
+    const server = await startProcessIn(t, ROOT, { ...ENV, NODE_OPTIONS: heap }, command[0], ...command[1]);
+    t.after(() => group.remove());
+    const pids = await workersOf(server.authority, 4);
+    assert.equal(pids.length, 4);
+    for (const pid of pids) {
+      const flags = (await readFile(`/proc/${pid}/cmdline`, "utf8"))
+        .split("\0")
+        .filter((arg) => arg.includes("old-space"));
+      if (flag === undefined) assert.deepEqual(flags, []);
+      else assert.match(flags.join(), flag);
+    }
+    assert.match(server.stdout(), /^defaults of each worker lowered for \d+MiB of memory: .*bufferedBytes \d+MiB/m);
+    server.child.kill("SIGTERM");
+    assert.equal(await server.exit, 0);
   });
 }
 

@@ -33,10 +33,10 @@ describe("traces in Jaeger", { concurrency: 2 }, () => {
     const server = await startTraced(t, variables, ...flags);
     const end = async (): Promise<JaegerSpan[]> => {
       await server.stop();
-      assert.equal(server.stderr(), "");
+      assert.match(server.stderr(), /^(?:HTTP\/2 is node:http2.*\n)?$/);
       return spans(service);
     };
-    return { ...server, end };
+    return { ...server, end, spans: () => spans(service) };
   }
 
   test("a call of gRPC has a span by the conventions for RPC, which begins a trace", async (t) => {
@@ -110,27 +110,28 @@ describe("traces in Jaeger", { concurrency: 2 }, () => {
     assert.deepEqual(await server.end(), []);
   });
 
-  test("the spans of handlers are children of the call's span: at once, after waiting, and in streams", async (t) => {
-    const server = await start(t, "children", {}, "--trace-ratio", "1");
-    if (server === undefined) return;
-    await server.calls.add({ a: 1, b: 2 });
-    await server.calls.record({ a: 1, b: 2 });
-    await server.connect.record({ a: 1, b: 2 });
-    for await (const _ of server.streams.download({ count: 3, bytes: 1 }));
-    await server.streams.upload(repeat(2));
-    for await (const _ of server.streams.chat(repeat(2)));
-    const spans = await server.end();
-    const trees = serverSpans(spans).map((span) => `${span.name.split("/")[1]}(${treeOf(spans, span)})`);
-    assert.deepEqual(trees, [
-      "Add(add())",
-      "Record(outer(inner()))",
-      "Record(outer(inner()))",
-      "Download(message 0(),message 1(),message 2())",
-      "Upload(request 0(),request 1())",
-      "Chat(chat 0(),chat 1())",
-    ]);
-    assert.equal(new Set(spans.map(({ traceId }) => traceId)).size, 6);
-  });
+  for (const http2 of ["built-in", "node"])
+    test(`the spans of handlers are children of the call's span, at once, after waiting and in streams, with ${http2} HTTP/2`, async (t) => {
+      const server = await start(t, `children-${http2}`, {}, "--trace-ratio", "1", "--http2", http2);
+      if (server === undefined) return;
+      await server.calls.add({ a: 1, b: 2 });
+      await server.calls.record({ a: 1, b: 2 });
+      await server.connect.record({ a: 1, b: 2 });
+      for await (const _ of server.streams.download({ count: 3, bytes: 1 }));
+      await server.streams.upload(repeat(2));
+      for await (const _ of server.streams.chat(repeat(2)));
+      const spans = await server.end();
+      const trees = serverSpans(spans).map((span) => `${span.name.split("/")[1]}(${treeOf(spans, span)})`);
+      assert.deepEqual(trees, [
+        "Add(add())",
+        "Record(outer(inner()))",
+        "Record(outer(inner()))",
+        "Download(message 0(),message 1(),message 2())",
+        "Upload(request 0(),request 1())",
+        "Chat(chat 0(),chat 1())",
+      ]);
+      assert.equal(new Set(spans.map(({ traceId }) => traceId)).size, 6);
+    });
 
   test("the spans of concurrent calls do not mix", async (t) => {
     const server = await start(t, "concurrent", {}, "--trace-ratio", "1");
@@ -157,6 +158,16 @@ describe("traces in Jaeger", { concurrency: 2 }, () => {
       spans.map(({ links }) => links),
       [[link], [link], []],
     );
+  });
+
+  test("the access log has the trace id of the call's span, not that of the caller", async (t) => {
+    const server = await start(t, "logged", {}, "--trace-ratio", "1", "--access-log-ratio", "1");
+    if (server === undefined) return;
+    await server.calls.add({}, { headers: SAMPLED });
+    await server.stop();
+    const [span] = serverSpans(await server.spans());
+    assert.ok(span !== undefined && span.traceId !== CALLER_TRACE);
+    assert.match(server.stderr(), new RegExp(`, trace ${span.traceId}\n$`));
   });
 
   test("without trust, a caller cannot have its calls traced", async (t) => {

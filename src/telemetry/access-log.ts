@@ -41,7 +41,8 @@ class AccessLog implements Observer {
   }
 
   #writeError(call: ObservedCall, code: Code): void {
-    const leftOut = this.#throttle.pass(`${rpcMethod(call.method)} ${code}`, performance.now());
+    const kind = `${rpcMethod(call.method)} ${rpcStatusCode("grpc", code)}`; // a handler may throw any number as code
+    const leftOut = this.#throttle.pass(kind, performance.now());
     if (leftOut !== undefined) this.#write(call, code, leftOut);
   }
 

@@ -10,8 +10,8 @@ import { type RunningProcess, startProcessIn } from "../../support/process.ts";
 
 export const TRACED_MAIN = "test/telemetry/support/traced-main.ts";
 
-/** Sends spans without delay, and does not retry. */
-const QUICK = { OTEL_BSP_SCHEDULE_DELAY: "20", OTEL_EXPORTER_OTLP_TIMEOUT: "900" };
+/** Sends spans without delay. */
+const QUICK = { OTEL_BSP_SCHEDULE_DELAY: "20" };
 
 export interface Traced extends RunningProcess {
   readonly calls: Client<typeof CallService>;

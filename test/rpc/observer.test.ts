@@ -28,7 +28,7 @@ import { malformedStream, randomStream, scriptedStreams } from "../support/scrip
 import { type RunningServer, startServer } from "../support/server.ts";
 
 const SEED = 20_261_130;
-const CALLS = 16;
+const CALLS = 6;
 const SAY = "/fixture.Echo/Say";
 const LONG = "x".repeat(3_000);
 
@@ -244,7 +244,7 @@ for (const { name: way, https, start } of WAYS) {
           ["malformed", Code.InvalidArgument],
           [LONG, Code.ResourceExhausted],
         ] as const) {
-          for (const acceptEncoding of [undefined, "gzip", "br"]) {
+          for (const acceptEncoding of text === "long error" ? [undefined, "gzip", "br"] : [undefined]) {
             const name = `${method} ${text} ${acceptEncoding}`;
             const message = text === "malformed" ? Buffer.from("\xff{") : encode(cell, text);
             const request = streamRequest(cell, method, [message], acceptEncoding);

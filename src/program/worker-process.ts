@@ -98,11 +98,16 @@ export class WorkerProcess {
 function closeLostConnections({ process: child }: Worker): void {
   /** The connections without an answer, by the numbers of their messages. */
   const inTransit = new Map<number, { close?(): void }>();
+  let hasEnded = false;
   const send = child.send;
   child.send = function (this: typeof child, ...args: unknown[]): boolean {
-    const [message, handle] = args as [{ readonly seq?: number }, object | undefined];
-    if (message.seq !== undefined && handle) inTransit.set(message.seq, handle);
-    return Reflect.apply(send, this, args);
+    const [message, handle] = args as [{ readonly seq?: number }, { close?(): void } | undefined];
+    if (message.seq !== undefined && handle) {
+      // Node passes connections on until the channel has closed, too.
+      if (hasEnded) handle.close?.();
+      else inTransit.set(message.seq, handle);
+    }
+    return hasEnded ? false : Reflect.apply(send, this, args);
   };
   child.on("internalMessage", ({ cmd, ack }: { readonly cmd?: string; readonly ack?: number }) => {
     if (ack !== undefined) inTransit.delete(ack);
@@ -112,6 +117,7 @@ function closeLostConnections({ process: child }: Worker): void {
     if (lost !== undefined) child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack: lost, accepted: true });
   });
   child.once("exit", () => {
+    hasEnded = true;
     for (const handle of inTransit.values()) handle.close?.();
   });
 }

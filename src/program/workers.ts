@@ -152,7 +152,8 @@ class Primary {
     this.#all.delete(worker);
     this.#admin?.ended(worker.id);
     if (!this.#isDraining) return;
-    this.#exitCode = Math.max(this.#exitCode, code);
+    // A worker that has not started has no handler of Ctrl-C yet, and no call.
+    if (worker.hasStarted) this.#exitCode = Math.max(this.#exitCode, code);
     if (this.#all.size === 0) process.exit(this.#exitCode);
   }
 

@@ -154,8 +154,8 @@ function mebibytes(bytes: number): string {
 }
 
 /**
- * Reads the TLS files again at each demand of `control`, such as a SIGHUP. If a demand arrives while files are being read, they are read once more, so
- * the newest files are always used. Without TLS, SIGHUP keeps its default action and ends the process.
+ * Reads the TLS files again when `control` asks for it, as after a SIGHUP. If that happens while files are being read, they
+ * are read once more, so the newest files are always used. Without TLS, SIGHUP keeps its default action and ends the process.
  */
 function renewTlsOnDemand(server: Server, files: TlsFiles, control: Control): void {
   let reading = false;

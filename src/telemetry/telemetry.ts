@@ -1,29 +1,37 @@
 /** Combines the parts of telemetry that the settings turn on: metrics, access log and traces. */
 import type { Log } from "../server/log/record.ts";
+import { createThrottledLog } from "../server/log/throttled-log.ts";
+import { GuardedObserver } from "../server/rpc/guarded-observer.ts";
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
 import type { Server } from "../server/server.ts";
 import type { PrimaryLink } from "./admin.ts";
 import type { TelemetryPart } from "./telemetry-part.ts";
 import type { TracingSettings } from "./tracing.ts";
 
-/** Returns one observer that passes each call to all observers. Returns undefined if `observers` is empty. */
-export function combineObservers(observers: readonly Observer[]): Observer | undefined {
+/**
+ * Returns one observer that passes each call to all observers. Returns undefined if `observers` is empty. An error of one of
+ * several observers is passed to `log`, and does not reach the others.
+ */
+export function combineObservers(observers: readonly Observer[], log: Log): Observer | undefined {
   if (observers.length <= 1) return observers[0];
-  const beginners = observers.filter((observer) => observer.begin !== undefined);
+  const throttledLog = createThrottledLog(log);
+  const guarded = observers.map((observer) => new GuardedObserver(observer, throttledLog));
+  const beginners = guarded.filter((_, i) => observers[i]?.begin !== undefined);
   const end: Observer["end"] = (call, code) => {
-    for (const observer of observers) observer.end(call, code);
+    for (const observer of guarded) observer.end(call, code);
   };
   return beginners.length === 0 ? { end } : { begin: (call) => combineScopes(call, beginners), end };
 }
 
 /** Calls `begin` of each observer. Returns the scopes in one, the first one outermost, or undefined if no observer has one. */
-function combineScopes(call: ObservedCall, observers: readonly Observer[]): CallScope | undefined {
+function combineScopes(call: ObservedCall, observers: readonly GuardedObserver[]): CallScope | undefined {
   let combined: CallScope | undefined;
   for (const observer of observers) {
-    const scope = observer.begin?.(call);
+    const scope = observer.begin(call);
     if (scope === undefined) continue;
     const outer = combined;
-    combined = outer === undefined ? scope : { run: (run) => outer.run(() => scope.run(run)) };
+    const runInner = <T>(run: () => T): T => observer.run(scope, run);
+    combined = { run: outer === undefined ? runInner : (run) => outer.run(() => runInner(run)) };
   }
   return combined;
 }
@@ -32,7 +40,7 @@ function combineScopes(call: ObservedCall, observers: readonly Observer[]): Call
 export interface TelemetrySettings extends TracingSettings {
   /** The primary that serves metrics and probes for this process. Undefined in a process that is not a worker. */
   readonly primary?: PrimaryLink | undefined;
-  /** The address of metrics and probes. They are served only if the port is set. */
+  /** The address of metrics and probes. Metrics and probes are served only if the port is set. */
   readonly adminHost: string;
   readonly adminPort: number | undefined;
   /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
@@ -81,13 +89,13 @@ export async function createTelemetry(
     parts.push((await import("./access-log.ts")).createAccessLog({ ratio: accessLogRatio, log, traceIdOf }));
   }
   if (tracing !== undefined) parts.push(tracing);
-  return combineParts(parts, observer);
+  return combineParts(parts, observer, log);
 }
 
-function combineParts(parts: readonly TelemetryPart[], own: Observer | undefined): Telemetry {
+function combineParts(parts: readonly TelemetryPart[], own: Observer | undefined, log: Log): Telemetry {
   const observers = [own, ...parts.map(({ observer }) => observer)].filter((observer) => observer !== undefined);
   return {
-    observer: combineObservers(observers),
+    observer: combineObservers(observers, log),
     async start(server) {
       for (const part of parts) await part.start?.(server);
     },

@@ -3,11 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { readConfig } from "../../src/program/config.ts";
-import type { ObservedCall, Observer } from "../../src/server/rpc/observer.ts";
+import type { LogRecord } from "../../src/server/log/record.ts";
+import type { CallScope, ObservedCall, Observer } from "../../src/server/rpc/observer.ts";
 import { combineObservers, createTelemetry } from "../../src/telemetry/telemetry.ts";
 import { send } from "../support/http.ts";
 import { freePort } from "../support/prometheus.ts";
 import { startServer } from "../support/server.ts";
+
+const failLog = ({ message }: LogRecord): never => assert.fail(message);
 
 test("/readyz follows the start and the health of the server, and the program's own observer sees the calls", async (t) => {
   const port = await freePort();
@@ -16,9 +19,7 @@ test("/readyz follows the start and the health of the server, and the program's 
     end: ({ path }, code) => void ended.push(`${path} ${code === undefined ? "OK" : Code[code]}`),
   };
   const config = readConfig(["--admin-port", String(port)], {});
-  const telemetry = await createTelemetry({ ...config, version: "test 1.2.3" }, own, ({ message }) =>
-    assert.fail(message),
-  );
+  const telemetry = await createTelemetry({ ...config, version: "test 1.2.3" }, own, failLog);
   t.after(() => telemetry.close());
   const { observer = assert.fail() } = telemetry;
   const { server, authority } = await startServer(t, { observer });
@@ -63,7 +64,7 @@ test("several observers see each call, and the scope of the first one is the out
     },
     end: () => void events.push(`${name} ends`),
   });
-  const combined = combineObservers([observer("a", true), observer("b", false), observer("c", true)]);
+  const combined = combineObservers([observer("a", true), observer("b", false), observer("c", true)], failLog);
   const call = {} as ObservedCall;
   assert.equal(
     combined?.begin?.(call)?.run(() => "result"),
@@ -73,5 +74,58 @@ test("several observers see each call, and the scope of the first one is the out
   const begins = ["a begins", "b begins", "c begins"];
   const scopes = ["a enters", "c enters", "c leaves", "a leaves"];
   assert.deepEqual(events, [...begins, ...scopes, "a ends", "b ends", "c ends"]);
-  assert.equal(combineObservers([]), undefined);
+  assert.equal(combineObservers([], failLog), undefined);
 });
+
+for (const { name, broken, methods } of [
+  {
+    name: "throw",
+    broken: {
+      begin: () => ({ run: () => fail() }),
+      end: () => fail(),
+    },
+    methods: ["end", "run"],
+  },
+  { name: "throw at the begin", broken: { begin: () => fail(), end: () => {} }, methods: ["begin"] },
+  {
+    name: "are async and reject",
+    broken: { begin: async () => fail(), end: async () => fail() } as unknown as Observer,
+    methods: ["begin", "end"],
+  },
+] satisfies { name: string; broken: Observer; methods: string[] }[])
+  test(`methods of one of several observers that ${name} are logged, and the others see the whole call`, async () => {
+    const records: LogRecord[] = [];
+    const ended: string[] = [];
+    const scopes: string[] = [];
+    const whole = (name: string): Observer => ({
+      begin: (): CallScope => ({
+        run(run) {
+          scopes.push(name);
+          return run();
+        },
+      }),
+      end: () => void ended.push(name),
+    });
+    const observer = combineObservers([whole("first"), broken, whole("last")], (record) => void records.push(record));
+    const call = {} as ObservedCall;
+    const scope = observer?.begin?.(call);
+    assert.equal(
+      scope?.run(() => "result"),
+      "result",
+    );
+    assert.throws(() => scope?.run(() => fail()), /^Error: failed$/); // the error of a handler
+    assert.deepEqual(scopes, ["first", "last", "first", "last"]);
+    observer?.end(call, undefined);
+    await new Promise(setImmediate);
+    assert.deepEqual(ended, ["first", "last"]);
+    assert.deepEqual(
+      records.map(({ event, method }) => `${event} ${method}`).sort(),
+      methods.map((method) => `observer_error ${method}`),
+    );
+    for (const { message, method } of records)
+      assert.match(message, new RegExp(`^observe a call: ${method}: Error: failed\n`));
+  });
+
+function fail(): never {
+  throw new Error("failed");
+}

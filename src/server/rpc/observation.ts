@@ -9,20 +9,16 @@ import {
   type RequestHead,
   requestField,
 } from "../http/exchange.ts";
-import { errorText } from "../log/entry.ts";
 import type { ThrottledLog } from "../log/throttled-log.ts";
+import { GuardedObserver } from "./guarded-observer.ts";
 import type { CallScope, ObservedCall, Observer } from "./observer.ts";
 
 /** Begins observations. Errors of the observer are logged. */
 export class Observations {
-  readonly #begin: Observer["begin"];
-  readonly #end: Observer["end"];
-  readonly #log: ThrottledLog;
+  readonly #observer: GuardedObserver;
 
   constructor(observer: Observer, log: ThrottledLog) {
-    this.#begin = observer.begin?.bind(observer);
-    this.#end = observer.end.bind(observer);
-    this.#log = log;
+    this.#observer = new GuardedObserver(observer, log);
   }
 
   /**
@@ -30,36 +26,10 @@ export class Observations {
    * observation: a later listener must end the observation, too.
    */
   begin(exchange: Exchange, method: DescMethod | undefined, protocolName: ObservedCall["protocolName"]): Observation {
-    const observation = new Observation(this, exchange, method, protocolName);
-    if (this.#begin !== undefined) this.#callBegin(observation, this.#begin);
+    const observation = new Observation(this.#observer, exchange, method, protocolName);
+    observation.scope = this.#observer.begin(observation);
     exchange.onCancelled = observation;
     return observation;
-  }
-
-  /** Calls `end` of the observer. */
-  end(observation: Observation, code: Code | undefined): void {
-    try {
-      const result: unknown = this.#end(observation, code);
-      if (result instanceof Promise) result.catch((error) => this.failed("end", error));
-    } catch (error) {
-      this.failed("end", error);
-    }
-  }
-
-  /** Logs an error that a method of the observer threw. */
-  failed(method: "begin" | "run" | "end", error: unknown): void {
-    const message = `observe a call: ${method}: ${errorText(error)}`;
-    this.#log(method, { level: "error", event: "observer_error", message, method });
-  }
-
-  #callBegin(observation: Observation, begin: NonNullable<Observer["begin"]>): void {
-    try {
-      const scope: unknown = begin(observation);
-      if (scope instanceof Promise) scope.catch((error) => this.failed("begin", error));
-      else observation.scope = scope as CallScope | undefined;
-    } catch (error) {
-      this.failed("begin", error);
-    }
   }
 }
 
@@ -73,17 +43,17 @@ export class Observation implements ObservedCall {
   responseBytes = 0;
   /** The scope of the gate, the interceptors and the handler. */
   scope: CallScope | undefined;
-  readonly #observations: Observations;
+  readonly #observer: GuardedObserver;
   readonly #exchange: Exchange;
   #hasEnded = false;
 
   constructor(
-    observations: Observations,
+    observer: GuardedObserver,
     exchange: Exchange,
     method: DescMethod | undefined,
     protocolName: ObservedCall["protocolName"],
   ) {
-    this.#observations = observations;
+    this.#observer = observer;
     this.#exchange = exchange;
     this.method = method;
     this.protocolName = protocolName;
@@ -103,21 +73,9 @@ export class Observation implements ObservedCall {
     return requestField(this.#exchange.request, name);
   }
 
-  /** Calls `run` in the scope, and returns or throws what `run` does, even if the scope throws or does not call `run`. */
+  /** Calls `run` in the scope, and returns or throws what `run` does. */
   run<T>(run: () => T): T {
-    const { scope } = this;
-    if (scope === undefined) return run();
-    let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
-    try {
-      scope.run(() => {
-        outcome ??= settle(run);
-      });
-    } catch (error) {
-      this.#observations.failed("run", error);
-    }
-    outcome ??= settle(run);
-    if ("error" in outcome) throw outcome.error;
-    return outcome.value;
+    return this.scope === undefined ? run() : this.#observer.run(this.scope, run);
   }
 
   onCancelled(): void {
@@ -128,15 +86,7 @@ export class Observation implements ObservedCall {
   end(code: Code | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#observations.end(this, code);
-  }
-}
-
-function settle<T>(run: () => T): { readonly value: T } | { readonly error: unknown } {
-  try {
-    return { value: run() };
-  } catch (error) {
-    return { error };
+    this.#observer.end(this, code);
   }
 }
 

@@ -6,6 +6,11 @@ const { writeSync } = process.getBuiltinModule("node:fs");
 
 /** Further lines are left out while this much waits. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/**
+ * The maximum size of one write: PIPE_BUF of Linux. A pipe takes such a write as a whole or not at all, so lines of processes
+ * that share the pipe do not mix. Only a longer line can be broken.
+ */
+const MAX_WRITE_BYTES = 4_096;
 /** The interval between attempts while the pipe is full. */
 const RETRY_MS = 10;
 /** The maximum time to write the lines that wait when the process exits. */
@@ -13,7 +18,7 @@ const EXIT_MS = 1_000;
 
 export class Stderr {
   readonly #onLeftOut: (lines: number) => void;
-  #waiting: Uint8Array[] = [];
+  #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #leftOut = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -51,22 +56,20 @@ export class Stderr {
 
   /** Returns false if stderr does not take more now. */
   #writeWaiting(): boolean {
-    while (this.#waitingBytes > 0) {
-      const bytes = this.#waiting.length === 1 ? (this.#waiting[0] as Uint8Array) : Buffer.concat(this.#waiting);
-      try {
-        const written = writeSync(2, bytes);
-        this.#waiting = [bytes.subarray(written)];
-        this.#waitingBytes = bytes.length - written;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "EAGAIN") {
-          this.#waiting = [bytes];
-          return false;
-        }
-        this.#waitingBytes = 0; // the reader is gone, or the disk is full
-      }
+    const [first] = this.#waiting;
+    if (first === undefined) return true;
+    const bytes = this.#waiting.length === 1 ? first : Buffer.concat(this.#waiting);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += writeSync(2, bytes, written, groupBytes(bytes, written));
+    } catch (error) {
+      const isFull = (error as NodeJS.ErrnoException).code === "EAGAIN";
+      if (!isFull) written = bytes.length; // the reader is gone, or the disk is full
     }
-    this.#waiting = [];
-    return true;
+    const rest = bytes.subarray(written);
+    this.#waiting = rest.length === 0 ? [] : [rest];
+    this.#waitingBytes = rest.length;
+    return rest.length === 0;
   }
 
   #finish(): void {
@@ -74,4 +77,10 @@ export class Stderr {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     while (!this.#writeWaiting() && performance.now() < end) Atomics.wait(cell, 0, 0, RETRY_MS);
   }
+}
+
+/** Returns the size of the lines after `start` that one write takes: those that fit in MAX_WRITE_BYTES, or one longer line. */
+function groupBytes(bytes: Buffer, start: number): number {
+  const end = bytes.subarray(start, start + MAX_WRITE_BYTES).lastIndexOf("\n") + 1;
+  return end > 0 ? end : bytes.indexOf("\n", start) + 1 - start;
 }

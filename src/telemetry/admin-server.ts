@@ -107,13 +107,13 @@ class Responder {
   }
 
   /**
-   * True if a request may name this host. A page of a browser can reach a server on loopback by a name that resolves to
-   * loopback (DNS rebinding), but it cannot choose the name localhost or an address.
+   * True if a request may name this host. Pages of browsers can reach a server on loopback by a name that resolves to loopback
+   * (DNS rebinding). They cannot choose the name localhost or an address, nor leave the host out, as probes in HTTP/1.0 do.
    */
-  #mayName(authority = ""): boolean {
+  #mayName(authority: string | undefined): boolean {
+    if (!this.#isLocal || authority === undefined) return true;
     const host = hostOf(authority);
-    if (host === undefined) return false;
-    return !this.#isLocal || isLoopbackHost(host) || ADDRESS.test(host);
+    return host !== undefined && (isLoopbackHost(host) || ADDRESS.test(host));
   }
 
   #metricsText(): Promise<string> {

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { ADMIN_CONNECTIONS, type AdminOptions, startAdminServer } from "../../src/telemetry/admin-server.ts";
 import { run } from "../support/command.ts";
 import { type HttpRequest, type HttpResponse, send } from "../support/http.ts";
-import { connectTo } from "../support/raw.ts";
+import { connectTo, exchangeBytes } from "../support/raw.ts";
 
 for (const { name, request, status, text = /./ } of [
   { name: "GET /metrics", request: { path: "/metrics" }, status: 200, text: /^a_metric 1\n$/ },
@@ -34,10 +34,17 @@ for (const { name, request, status, text = /./ } of [
     assert.equal(response.headers["x-content-type-options"], "nosniff");
   });
 
+for (const host of ["127.0.0.1", "0.0.0.0"])
+  test(`a probe in HTTP/1.0 without a host gets 200 on ${host}`, async (t) => {
+    const authority = await startAdmin(t, {}, host);
+    assert.match(await exchangeBytes(authority, "OPTIONS / HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 405 /);
+    assert.match(await exchangeBytes(authority, "GET /livez HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 200 /);
+    assert.match(await exchangeBytes(authority, "GET /livez HTTP/1.1\r\n\r\n"), /^HTTP\/1\.1 400 /);
+  });
+
 test("beyond loopback, every host gets metrics", async (t) => {
   const authority = await startAdmin(t, {}, "0.0.0.0");
-  const { status } = await get(authority, "/metrics", { host: "sum.default.svc" });
-  assert.equal(status, 200);
+  for (const host of ["sum.default.svc", "a b"]) assert.equal((await get(authority, "/metrics", { host })).status, 200);
 });
 
 test("/readyz is 503 while the server is not ready, and /livez is 200", async (t) => {

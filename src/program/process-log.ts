@@ -26,11 +26,9 @@ export async function setLogFormat(format: LogFormat): Promise<void> {
   if (format === "text" || json !== undefined) return;
   json = await createJsonLog(writeLine);
   process.on("uncaughtException", onUncaughtException);
-  for (const listener of process.listeners("warning"))
-    if (listener.name === "onWarning") process.off("warning", listener); // Node's own, which writes text
-  process.on("warning", ({ name, message }) =>
-    writeRecord(safeRecord({ level: "warn", event: "node_warning", message: `${name}: ${message}` })),
-  );
+  const writesText = process.listeners("warning").find(({ name }) => name === "onWarning");
+  if (writesText === undefined) return; // --no-warnings or NODE_NO_WARNINGS has left Node's own listener out
+  process.off("warning", writesText).on("warning", onWarning);
 }
 
 /** Writes a record to stderr. The record must be safe (`safeRecord`). */
@@ -63,6 +61,11 @@ function writeLine(line: string): void {
 function reportLeftOut(leftOut: number): void {
   const message = `write to stderr: its reader is too slow; records that were left out: ${leftOut}`;
   writeRecord({ level: "warn", event: "records_left_out", message, leftOut });
+}
+
+function onWarning({ name, message, code }: Error & { readonly code?: unknown }): void {
+  const fields = typeof code === "string" ? { code } : {};
+  writeRecord(safeRecord({ level: "warn", event: "node_warning", message: `${name}: ${message}`, ...fields }));
 }
 
 /** Writes the exception as a record, and then exits with 1, as Node does, unless the application handles exceptions. */

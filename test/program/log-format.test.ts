@@ -10,7 +10,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LogRecord } from "../../src/server/log/record.ts";
 import { SERVER } from "../support/certificates.ts";
-import { type Result, ROOT, run } from "../support/command.ts";
+import { ENV, type Result, ROOT, run } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import { recordOf } from "../support/log.ts";
 import { MAIN, type RunningProcess, startProcess } from "../support/process.ts";
@@ -177,6 +177,28 @@ for (const format of ["text", "json"]) {
     assert.equal(child.exitCode, null);
   });
 }
+
+for (const [what, flags, variables] of [
+  ["", [], {}],
+  ["not with --no-warnings", ["--no-warnings"], {}],
+  ["not with NODE_NO_WARNINGS", [], { NODE_NO_WARNINGS: "1" }],
+] as const)
+  test(`a warning of Node is a record with its code${what && `, but ${what}`}`, async () => {
+    const program = `
+      import { setLogFormat } from "./src/program/process-log.ts";
+      await setLogFormat("json");
+      process.emitWarning("a", "DeprecationWarning", "DEP0000");
+      process.emitWarning("b");`;
+    const env = { ...ENV, NODE_NO_WARNINGS: "0", ...variables };
+    const result = await run("node", [...flags, "--input-type=module", "-e", program], { env });
+    assert.deepEqual([result.code, result.stdout], [0, ""]);
+    if (what !== "") return assert.equal(result.stderr, "");
+    const common = { level: "warn", event: "node_warning" };
+    assert.deepEqual(recordsOf(result), [
+      { ...common, message: "DeprecationWarning: a", code: "DEP0000" },
+      { ...common, message: "Warning: b" },
+    ]);
+  });
 
 function recordsOf({ stderr }: Result): LogRecord[] {
   return stderr.trimEnd().split("\n").map(recordOf);

@@ -4,7 +4,7 @@ import { quote } from "../server/log/quote.ts";
 import type { Log, LogRecord } from "../server/log/record.ts";
 import { Throttle, withLeftOut } from "../server/log/throttled-log.ts";
 import type { ObservedCall, Observer } from "../server/rpc/observer.ts";
-import { isLeftOut, isServerError, rpcMethod, rpcStatusCode, rpcSystem } from "./rpc-attributes.ts";
+import { isLeftOut, isServerError, protocolVersion, rpcMethod, rpcStatusCode, rpcSystem } from "./rpc-attributes.ts";
 import { parseTraceParent } from "./trace-context.ts";
 
 export interface AccessLogOptions {
@@ -17,8 +17,8 @@ export interface AccessLogOptions {
 }
 
 /**
- * Returns the part of telemetry that writes the access log. A share of the calls is logged. Of the others, a call with an error
- * of the server is logged too, at most once a second for each method and code. Calls of health and reflection are left out.
+ * Returns the part of telemetry that writes the access log. A share of the calls is logged. Calls with an error of the server
+ * are always logged, but at most one a second for each method and code. Calls of health and reflection are left out.
  */
 export function createAccessLog(options: AccessLogOptions): { readonly observer: Observer } {
   return { observer: new AccessLog(options) };
@@ -56,7 +56,8 @@ class AccessLog implements Observer {
 
 /** Returns the record of a call. Of the request, it has nothing but the path of an unknown procedure, quoted and cut. */
 function recordOf(call: ObservedCall, code: Code | undefined, traceId: string | undefined): LogRecord {
-  const { method, protocolName: protocol, httpVersion, peer, requestBytes, responseBytes } = call;
+  const { method, protocolName: protocol, peer, requestBytes, responseBytes } = call;
+  const httpVersion = protocolVersion(call.httpVersion);
   const status = rpcStatusCode(rpcSystem(protocol), code);
   const durationMs = Math.round((performance.now() - call.startedAt) * 1_000) / 1_000;
   const target = method === undefined ? { path: quote(call.path) } : { procedure: `/${rpcMethod(method)}` };

@@ -49,6 +49,11 @@ export function rpcSystem(protocolName: ObservedCall["protocolName"]): RpcSystem
   return protocolName === "connect" ? "connectrpc" : "grpc";
 }
 
+/** Returns `network.protocol.version` of HTTP. */
+export function protocolVersion(httpVersion: ObservedCall["httpVersion"]): "1.1" | "2" {
+  return httpVersion === "2.0" ? "2" : "1.1";
+}
+
 /** Returns `rpc.method`, such as "package.Service/Method". */
 export function rpcMethod(method: DescMethod | undefined): string {
   return method === undefined ? OTHER_METHOD : `${method.parent.typeName}/${method.name}`;

@@ -4,7 +4,15 @@ import type { Code } from "@connectrpc/connect";
 import type { Log } from "../server/log/record.ts";
 import type { CallScope, ObservedCall, Observer } from "../server/rpc/observer.ts";
 import type { Api, Context, Link, Span } from "./opentelemetry.ts";
-import { isLeftOut, isServerError, OTHER_METHOD, rpcMethod, rpcStatusCode, rpcSystem } from "./rpc-attributes.ts";
+import {
+  isLeftOut,
+  isServerError,
+  OTHER_METHOD,
+  protocolVersion,
+  rpcMethod,
+  rpcStatusCode,
+  rpcSystem,
+} from "./rpc-attributes.ts";
 import { parseTraceParent, type TraceParent } from "./trace-context.ts";
 import { createTraceProvider, type TraceProvider } from "./trace-provider.ts";
 import { type TimeOf, WallClock } from "./wall-clock.ts";
@@ -32,7 +40,8 @@ const SAMPLED = 1;
 const MAX_PATH_CHARACTERS = 256;
 
 /**
- * Returns the part that traces calls. Returns undefined, and loads no package, if OTEL_SDK_DISABLED turns traces off. Rejects with TelemetryError if a package is missing or a variable is invalid.
+ * Returns the part that traces calls. Returns undefined, and loads no package, if OTEL_SDK_DISABLED turns traces off.
+ * Rejects with TelemetryError if a package is missing or a variable is invalid.
  */
 export async function createTracing(settings: TracingSettings, log: Log): Promise<Tracing | undefined> {
   if (process.env.OTEL_SDK_DISABLED?.trim().toLowerCase() === "true") return undefined;
@@ -120,7 +129,7 @@ class TracingObserver implements Observer {
           "rpc.system.name": system,
           "rpc.method": method,
           ...(call.method === undefined && { "rpc.method_original": call.path.slice(1, 1 + MAX_PATH_CHARACTERS) }),
-          "network.protocol.version": call.httpVersion === "2.0" ? "2" : "1.1",
+          "network.protocol.version": protocolVersion(call.httpVersion),
           ...(call.peer.address !== undefined && { "client.address": call.peer.address }),
         },
       },

@@ -69,7 +69,7 @@ for (const cell of CELLS) {
       event: "call",
       procedure: SAY,
       protocol: protocolOf(cell),
-      httpVersion: cell.http === "HTTP/2" ? "2.0" : "1.1",
+      httpVersion: cell.http === "HTTP/2" ? "2" : "1.1", // as in metrics and traces
       peer: "127.0.0.1",
       code: "OK",
       traceId: TRACE,
@@ -224,6 +224,6 @@ for (const format of ["text", "json"] as const)
     else
       assert.match(
         lines()[0] ?? "",
-        /^call \/calls\.v1\.CallService\/Add by connect over HTTP\/2\.0 from 127\.0\.0\.1: OK /,
+        /^call \/calls\.v1\.CallService\/Add by connect over HTTP\/2 from 127\.0\.0\.1: OK /,
       );
   });

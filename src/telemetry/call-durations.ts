@@ -19,15 +19,15 @@ const UNKNOWN = 2;
 
 /**
  * The calls of one method over one protocol: for each status code a histogram, which is undefined until a call has the code.
- * A histogram is the number of calls in each bucket, then the number of calls above the last bound, then the sum of ms. The
- * numbers are doubles, since 32 bits would overflow after half a day of 100,000 calls a second.
+ * A histogram begins with the number of calls in each bucket. The number of calls above the last bound and the sum of ms
+ * follow. The numbers are doubles, since 32 bits would overflow after half a day of 100,000 calls a second.
  */
 type Cell = (Float64Array | undefined)[];
 
 /** The cells of one method. gRPC-Web counts as gRPC. */
 type Cells = { readonly [System in RpcSystem]: Cell };
 
-/** Counts the calls in buckets. The number of series is bounded by the methods that are served, whatever clients send. */
+/** Counts the calls in buckets. The number of series is bounded by the methods that are served, so clients cannot add series. */
 export class CallDurations implements Observer {
   readonly #boundsMs: Float64Array;
   readonly #bounds: readonly number[];

@@ -1,6 +1,6 @@
 /**
- * Loads the packages of OpenTelemetry, when traces are on, and names their types. The types are derived from the dynamic imports:
- * static imports of types would give the CommonJS form of the npm package the types of other files.
+ * Loads the packages of OpenTelemetry, when traces are on, and names their types. The types are derived from the dynamic
+ * imports. Static imports of types would give the CommonJS form of the npm package the types of other files.
  */
 import { importOptional } from "./telemetry-error.ts";
 

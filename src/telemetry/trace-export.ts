@@ -23,8 +23,8 @@ export function createTraceLog(log: Log): TraceLog {
 }
 
 /**
- * Passes spans to an exporter, and logs its failures. Reports success to the SDK in any case: otherwise the SDK would log a
- * failure again, and an exception in its batch processor could end the process.
+ * Passes spans to an exporter, and logs its failures. Reports success to the SDK in any case. Otherwise the SDK would log a
+ * failure again. An exception in its batch processor could end the process.
  */
 export class LoggingExporter implements SpanExporter {
   readonly #exporter: SpanExporter;

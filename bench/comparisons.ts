@@ -71,10 +71,15 @@ export const COMPARISONS: readonly Comparison[] = [
   // Telemetry and workers. All workers share the core of the server.
   ...[TRACE, {}].flatMap((options) => [
     compare(cell("this server with metrics", GRPC, options), cell("this server, program", GRPC, options), 1.05),
-    ...(["this server with everything at 1 %", "this server, 2 workers"] as const).map((server) => ({
-      ...compare(cell(server, GRPC, options), cell("this server, program", GRPC, options)),
+    // Two workers on two cores then serve 1.8 times the calls of one.
+    compare(cell("this server, 2 workers", GRPC, options), cell("this server, program", GRPC, options), 2 / 1.8),
+    {
+      ...compare(
+        cell("this server with everything at 1 %", GRPC, options),
+        cell("this server, program", GRPC, options),
+      ),
       goal: 1.1,
-    })),
+    },
   ]),
 
   // Large messages, by the load generator and by the client of grpc-go.

@@ -92,8 +92,12 @@ function program(...flags: string[]): Peer {
   };
 }
 
-/** Starts the collector of traces, which ends with this process. */
+let isSinkStarted = false;
+
+/** Starts the collector of traces, if it was not started before. The collector ends with this process. */
 function startSink(): void {
+  if (isSinkStarted) return;
+  isSinkStarted = true;
   const child = spawn(process.execPath, [join(import.meta.dirname, "servers/otlp-sink.ts"), String(SINK_PORT)]);
   process.on("exit", () => child.kill());
 }

@@ -28,7 +28,8 @@ An invalid value is an error: the program exits with 2, and \`createServer\` thr
 
 The server logs each limit that is exceeded, at most one line a second for each.
 
-With \`--workers N\`, each worker enforces an Nth, rounded up, of the limits that count over all connections:
+With \`--workers N\`, each worker enforces an Nth, rounded up, of the limits that count over all connections. By default, however,
+each worker has at least 16 MiB of each of these limits on bytes, if its part of the memory allows it:
 
 ${TOTAL.map((name) => `- ${name}`).join("\n")}
 

@@ -35,7 +35,7 @@ function keysOf({ hasPage }: { readonly hasPage: boolean }): Key[] {
   return (Object.keys(SETTINGS) as Key[]).filter((key) => hasPage || key !== "page");
 }
 
-/** The program whose settings are read. */
+/** The program that has the settings. */
 export interface SettingsProgram {
   /** True if the program has a page. */
   readonly hasPage: boolean;
@@ -68,7 +68,7 @@ export function readConfig(args: readonly string[], env: Env, program: SettingsP
     const value = read({ ...setting, default: undefined }) as number | undefined;
     return [name, value === undefined ? defaults[name] : limitOfProcess(name, value, workers)];
   });
-  problems.push(...missingTlsFlags(config));
+  problems.push(...missingTlsFlags(config), ...missingAdminFlags(config));
   if (problems.length > 0) throw new ConfigError(problems, config.logFormat);
   return Object.freeze({ ...config, workers, limits: Object.freeze(Object.fromEntries(limits) as unknown as Limits) });
 }
@@ -88,6 +88,11 @@ function readSetting(setting: Setting<unknown>, flags: Flags, env: Env, problems
   const newText = renamed(renamedValues, text);
   problems.push(newText === undefined ? `${source} must be ${allowed}` : `${source} was renamed to "${newText}"`);
   return undefined;
+}
+
+function missingAdminFlags({ adminPort, metricsBuckets }: Config): string[] {
+  if (adminPort !== undefined || metricsBuckets === undefined) return [];
+  return ["--admin-port: must be given with --metrics-buckets"];
 }
 
 function missingTlsFlags({ tlsCert, tlsKey, tlsClientCa }: Config): string[] {

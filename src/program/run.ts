@@ -59,7 +59,7 @@ const NO_PAGE: Readonly<Record<"beyond loopback" | "not built", LogRecord>> = {
  */
 export async function run(given: ProgramOptions): Promise<void> {
   const options = readProgramOptions(given);
-  // The reader of a pipe may end before the server does. Without a listener, the error of the next write would end the process.
+  // The reader of a pipe may end before the server does. Without a listener, the next write would then end the process.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const args = process.argv.slice(2);
   const program = { hasPage: options.pageFolder !== undefined };
@@ -68,11 +68,11 @@ export async function run(given: ProgramOptions): Promise<void> {
   if (asked === "version") return console.log(options.version ?? versionLine());
   try {
     const start = workerStart();
+    const control = start === undefined ? SIGNALS : workerControl();
     const config = readConfig(args, process.env, { ...program, ...start });
     await setLogFormat(config.logFormat);
-    if (start !== undefined) await serve(options, config, workerControl());
-    else if (config.workers > 1) await (await import("./workers.ts")).runWorkers(config);
-    else await serve(options, config, SIGNALS);
+    if (start === undefined && config.workers > 1) await (await import("./workers.ts")).runWorkers(config);
+    else await serve(options, config, control);
   } catch (error) {
     await failByKnownError(error);
     throw error;
@@ -97,7 +97,8 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
   const { corsOrigins, allowedHosts, http2, reflection, adminPort } = config;
-  const limits = adminPort === undefined ? config.limits : (await import("./open-files.ts")).withReserve(config.limits);
+  const hasAdminPort = adminPort !== undefined && control.primary === undefined;
+  const limits = hasAdminPort ? (await import("./open-files.ts")).withReserve(config.limits) : config.limits;
   const homePage = config.homePage ?? options.fallback === undefined;
   const log = options.log === undefined ? writeRecord : guardLog(options.log, writeRecord);
   const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page, log };

@@ -44,6 +44,8 @@ export const SIGNALS: Control = {
   started(report) {
     isStarted = true;
     reportStart(report);
+    // Without a listener, the signal would end the process.
+    process.on("SIGUSR2", reportSingleProcess);
   },
   draining: reportDelay,
   ended(failure) {
@@ -78,6 +80,11 @@ export function onEndSignals(on: {
 /** Writes the records of a start. */
 export function reportStart({ records }: StartReport): void {
   for (const { record, more } of records) report(record, more);
+}
+
+function reportSingleProcess(): void {
+  const message = "SIGUSR2 is ignored: it replaces workers, and --workers is 1";
+  report({ level: "warn", event: "signal_ignored", message });
 }
 
 /** Reports that the shutdown begins with a delay. */

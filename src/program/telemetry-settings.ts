@@ -1,20 +1,9 @@
 /** The settings of telemetry: their types, flags, variables, defaults and parsers. */
 import type { Setting } from "../cli/setting.ts";
+import type { TelemetrySettings } from "../telemetry/telemetry.ts";
 import { parseHost, parsePort, parseRatio, parseSwitch } from "./parsers.ts";
 
-export interface TelemetryConfig {
-  /** The address of metrics and probes. They are served only if the port is set. */
-  readonly adminHost: string;
-  readonly adminPort: number | undefined;
-  /** The upper bounds of the buckets of call durations, in seconds and in ascending order, if they are set. */
-  readonly metricsBuckets: readonly number[] | undefined;
-  /** The share of calls that the access log has, from 0 to 1. Undefined for no access log. */
-  readonly accessLogRatio: number | undefined;
-  /** The share of calls that are traced, from 0 to 1. */
-  readonly traceRatio: number;
-  /** True if the caller's trace is continued and its decision followed. Otherwise it is linked. */
-  readonly traceTrust: boolean;
-}
+export type TelemetryConfig = Omit<TelemetrySettings, "primary" | "version">;
 
 /** The maximum number of buckets. Each adds a series for each method, protocol and status code. */
 const MAX_BUCKETS = 64;
@@ -34,7 +23,7 @@ export const TELEMETRY_SETTINGS: { readonly [K in keyof TelemetryConfig]: Settin
     env: "ADMIN_PORT",
     takes: "PORT",
     default: undefined,
-    help: "port for operators: /metrics for Prometheus, /livez and /readyz for probes; 0 picks a free one. Without this flag: none",
+    help: "port for operators: /metrics for Prometheus, /livez and /readyz for probes; 0 picks a free one. Needs the package prom-client. Without this flag: none",
     allowed: "a whole number from 0 to 65535",
     parse: parsePort,
   },
@@ -43,7 +32,7 @@ export const TELEMETRY_SETTINGS: { readonly [K in keyof TelemetryConfig]: Settin
     env: "ADMIN_HOST",
     takes: "HOST",
     default: "127.0.0.1",
-    help: "address or name that the port for operators listens on. It needs no credentials, so it belongs into a private network",
+    help: "address or name that the port for operators listens on. It needs no credentials, so it belongs in a private network",
     allowed: "an IP address or a host name",
     parse: parseHost,
   },
@@ -70,7 +59,7 @@ export const TELEMETRY_SETTINGS: { readonly [K in keyof TelemetryConfig]: Settin
     env: "TRACE_RATIO",
     takes: "RATIO",
     default: "0",
-    help: "share of the calls that OpenTelemetry traces and exports by OTLP, as the OTEL_* variables say; 0.01 for 1 %",
+    help: "share of the calls that OpenTelemetry traces and exports by OTLP, as the OTEL_* variables say; 0.01 for 1 %. Needs packages of @opentelemetry",
     allowed: "a number from 0 to 1",
     parse: parseRatio,
   },
@@ -79,7 +68,7 @@ export const TELEMETRY_SETTINGS: { readonly [K in keyof TelemetryConfig]: Settin
     env: "TRACE_TRUST",
     takes: "on|off",
     default: "off",
-    help: "on continues the trace of the caller's traceparent, and follows its decision to sample; off only links it. On lets every caller decide how many calls are traced",
+    help: "on continues the trace of the caller's traceparent, and follows its decision to sample; off only links it. On lets every caller decide how many calls are traced, even without --trace-ratio",
     allowed: "on or off",
     parse: parseSwitch,
   },

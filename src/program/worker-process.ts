@@ -25,12 +25,13 @@ export class WorkerProcess {
   /** True from the time that the worker listens. */
   hasStarted = false;
   readonly #worker: Worker;
+  /** The code of the error for which no process could be started. */
+  #startError: string | undefined;
   readonly #questions = new Map<number, (value: unknown) => void>();
   #lastQuestion = 0;
 
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.#worker = cluster.fork({ [START_VARIABLE]: JSON.stringify(start) });
-    this.#worker.on("error", () => {}); // a message to a worker that has just ended
     closeLostConnections(this.#worker);
     const listening = Promise.withResolvers<StartReport | undefined>();
     const exited = Promise.withResolvers<number>();
@@ -43,12 +44,18 @@ export class WorkerProcess {
       } else if (reply?.reply === "answer") this.#questions.get(reply.id)?.(reply.value);
       else if (reply?.reply === "last-metrics") events.onLastMetrics(this, reply.metrics);
     });
-    this.#worker.on("exit", (code: number | null) => {
+    const onExit = (code: number | null): void => {
       this.isServing = false;
       for (const resolve of this.#questions.values()) resolve(undefined);
       events.onExit(this, code ?? 1);
       exited.resolve(code ?? 1);
       listening.resolve(undefined);
+    };
+    this.#worker.on("exit", onExit);
+    this.#worker.on("error", (error: NodeJS.ErrnoException) => {
+      if (this.pid !== undefined) return; // a message to a worker that has just ended
+      this.#startError = error.code ?? error.message;
+      onExit(1); // Node does not emit "exit"
     });
   }
 
@@ -60,10 +67,16 @@ export class WorkerProcess {
     return this.#worker.process.pid;
   }
 
-  /** The exit code, or the signal that ended the process. */
-  get exit(): number | NodeJS.Signals | null {
+  /** The exit code, the signal that ended the process, or the code of the error for which no process could be started. */
+  get exit(): number | string | null {
     const { signalCode, exitCode } = this.#worker.process;
-    return (signalCode as NodeJS.Signals | null) ?? exitCode;
+    return this.#startError ?? signalCode ?? exitCode;
+  }
+
+  /** The end of the worker in words. */
+  get end(): string {
+    if (this.#startError !== undefined) return `worker could not be started (${this.#startError})`;
+    return `worker ${this.pid} ended with ${this.exit}`;
   }
 
   send(order: Order): void {

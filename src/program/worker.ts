@@ -58,14 +58,13 @@ export function workerControl(): Control {
   if (worker === undefined) throw new Error(`run: ${START_VARIABLE} is set, but this process has no primary`);
   worker.on("error", () => {}); // a message to a primary that has just ended
   for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"]) process.on(signal, () => {});
+  const onOrder = keepOrders();
   let isStarted = false;
   let isDraining = false;
   return {
     primary: {
       answer(answers) {
-        onOrder(async (order) => {
-          if (order.order !== "answer") return;
-          const { id, question } = order;
+        onOrder("answer", async ({ id, question }) => {
           const value = question === "metrics" ? await answers.metrics() : answers.isReady();
           reply({ reply: "answer", id, value });
         });
@@ -77,7 +76,7 @@ export function workerControl(): Control {
         if (!isDraining) drain(isReplaced);
         isDraining = true;
       }
-      onOrder((order) => order.order === "drain" && drainOnce(order.isReplaced));
+      onOrder("drain", ({ isReplaced }) => drainOnce(isReplaced));
       worker.on("disconnect", () => {
         if (!isStarted) process.exit(0);
         // Without this, Node ends a worker at once when its primary is gone, and cuts its calls.
@@ -87,7 +86,7 @@ export function workerControl(): Control {
     },
     onRenewTls(renew) {
       process.on("SIGHUP", () => {});
-      onOrder(({ order }) => order === "renew-tls" && renew());
+      onOrder("renew-tls", renew);
     },
     started(start) {
       isStarted = true;
@@ -116,8 +115,25 @@ function reply(message: Reply): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
-function onOrder(listen: (order: Order) => void): void {
+type OrderOf<Name extends Order["order"]> = Extract<Order, { readonly order: Name }>;
+
+/**
+ * Returns a function that sets the listener for an order. Orders that arrive before their listener are kept for it, because the
+ * primary may send them while the worker reads its TLS files.
+ */
+function keepOrders(): <Name extends Order["order"]>(name: Name, listen: (order: OrderOf<Name>) => void) => void {
+  const listeners = new Map<string, (order: never) => void>();
+  let kept: Order[] = [];
   process.on("message", (message: Order | undefined) => {
-    if (typeof message?.order === "string") listen(message);
+    if (typeof message?.order !== "string") return;
+    const listen = listeners.get(message.order);
+    if (listen === undefined) kept.push(message);
+    else listen(message as never);
   });
+  return (name, listen) => {
+    listeners.set(name, listen);
+    const orders = kept.filter(({ order }) => order === name);
+    kept = kept.filter(({ order }) => order !== name);
+    for (const order of orders) listen(order as never);
+  };
 }

@@ -14,8 +14,11 @@ import { WorkerProcess } from "./worker-process.ts";
 
 const cluster = nodeCluster();
 
-/** Time for a worker to end after its grace time. After this time it is killed. */
-const END_MS = 2_000;
+/**
+ * Time for a worker to end after its grace time. After this time it is killed. Telemetry needs up to 2 s (CLOSE_MS of
+ * telemetry.ts), and the end of the process up to 1 s (LEAVE_MS of worker.ts).
+ */
+const END_MS = 4_000;
 /** Time for the metrics of a worker. Prometheus waits for 10 s by default. */
 const METRICS_MS = 2_000;
 /** Time for a worker to say that it is ready. Probes of Kubernetes wait for 1 s by default. */
@@ -48,7 +51,8 @@ class Primary {
   readonly #all = new Set<WorkerProcess>();
   /** The report of the first worker, when all listen. */
   #report: StartReport | undefined;
-  #port: number | undefined;
+  /** The report of the first worker, when it listens. */
+  #first: StartReport | undefined;
   #admin: PrimaryAdmin | undefined;
   #crashes = 0;
   #isDraining = false;
@@ -71,7 +75,7 @@ class Primary {
   /** Starts the first worker alone, so that a problem of all workers is reported once. */
   async run(): Promise<void> {
     onEndSignals({
-      isStarted: () => this.#report !== undefined,
+      isStarted: () => this.#first !== undefined,
       drain: () => this.#drain(),
       exit: (code) => this.#exit(code),
     });
@@ -81,9 +85,10 @@ class Primary {
     this.#admin = await this.#startAdmin();
     const [first, ...others] = this.#places as [Place, ...Place[]];
     const report = await this.#occupy(first);
-    this.#port = report?.port;
-    await Promise.all(others.map((place) => this.#occupy(place)));
     if (report === undefined) return; // the exit of a worker ends this process
+    this.#first = report;
+    const reports = await Promise.all(others.map((place) => this.#occupy(place)));
+    if (this.#isDraining || reports.includes(undefined)) return;
     this.#report = report;
     reportStart(report);
     const { workers } = this.#config;
@@ -132,14 +137,15 @@ class Primary {
     void worker.exited.then((code) => {
       if (place.worker !== worker) return;
       place.worker = undefined;
-      if (this.#report === undefined) this.#exit(code);
-      if (!this.#isDraining) this.#restart(place, worker);
+      if (this.#isDraining) return;
+      if (this.#report === undefined) this.#failStart(worker, code);
+      this.#restart(place, worker);
     });
     return worker.listening;
   }
 
   #start(): WorkerProcess {
-    const start = { workers: this.#config.workers, port: this.#port };
+    const start = { workers: this.#config.workers, port: this.#first?.port };
     const worker = new WorkerProcess(start, {
       onExit: (worker, code) => this.#onExit(worker, code),
       onLastMetrics: ({ id }, metrics) => this.#admin?.answered(id, metrics),
@@ -157,11 +163,18 @@ class Primary {
     if (this.#all.size === 0) process.exit(this.#exitCode);
   }
 
-  #restart(place: Place, { startedAt, pid, exit }: WorkerProcess): void {
+  /** Ends this process, because a worker has ended before all listened. The worker has logged its error, if it could. */
+  #failStart({ end, pid, exit }: WorkerProcess, code: number): never {
+    if (typeof exit !== "number")
+      log({ level: "error", event: "worker_ended", message: `${end} before it listened`, worker: pid, exit });
+    this.#exit(code);
+  }
+
+  #restart(place: Place, { startedAt, end, pid, exit }: WorkerProcess): void {
     this.#crashes++;
     const delayMs = place.delay.next(performance.now() - startedAt);
     const when = delayMs === 0 ? "at once" : `in ${delayMs} ms`;
-    const message = `worker ${pid} ended with ${exit}; another one starts ${when}`;
+    const message = `${end}; another one starts ${when}`;
     log({ level: "error", event: "worker_ended", message, worker: pid, exit, delayMs });
     place.timer = setTimeout(() => void this.#occupy(place), delayMs);
   }
@@ -187,9 +200,9 @@ class Primary {
       const report = await next.listening;
       if (this.#isDraining) return false;
       if (report === undefined) {
-        const code = await next.exited;
-        const message = `replace workers: the new one ended with ${code} before it listened; the others go on`;
-        log({ level: "error", event: "workers_kept", message, exit: code });
+        await next.exited;
+        const message = `replace workers: the new ${next.end} before it listened; the others go on`;
+        log({ level: "error", event: "workers_kept", message, exit: next.exit });
         return false;
       }
       const before = place.worker;
@@ -202,7 +215,7 @@ class Primary {
   }
 
   #drain(): void {
-    const { delayMs = 0 } = this.#report ?? {};
+    const { delayMs = 0 } = this.#first ?? {};
     this.#isDraining = true;
     if (delayMs > 0) reportDelay(delayMs);
     for (const { timer } of this.#places) clearTimeout(timer);
@@ -232,8 +245,8 @@ class Primary {
 }
 
 /**
- * Returns the flags for the heap of each worker. In a container each worker gets its part of the heap that Node gives to one
- * process there, unless the user has set the heap.
+ * Returns the flags for the heap of each worker. In a container, one process would get a certain heap from Node, and each worker
+ * gets its part of that heap. Returns no flags if the user has set the heap.
  */
 function heapFlags(workers: number): string[] {
   const isSet = HEAP_FLAG.test([...process.execArgv, process.env.NODE_OPTIONS].join(" "));

@@ -105,8 +105,8 @@ export class ServedRoutes {
     this.#cutoff.abort(unavailable("the server has shut down"));
   }
 
-  /** Implements `HttpContext.endCalls`. */
-  readonly endCalls = (peer: Peer): void => this.#connectionCuts.cut(peer);
+  /** Implements `HttpContext.endExchanges`. */
+  readonly endExchanges = (peer: Peer): void => this.#connectionCuts.cut(peer);
 
   #logLimit(limit: LimitName, text: string): void {
     const value = this.limits[limit];

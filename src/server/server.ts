@@ -197,14 +197,14 @@ class ConnectServer implements Server {
 
   #createPort(): Port {
     const { tls, http2 = "built-in" } = this.#options;
-    const { limits, onLimit, log, throttledLog, endCalls } = this.#routes;
+    const { limits, onLimit, log, throttledLog, endExchanges } = this.#routes;
     return new Port({
       handler: this.#router.handle,
       limits,
       buffered: new Budget(limits.bufferedBytes),
       queued: new QueuedResponses(limits, onLimit),
       onLimit,
-      endCalls,
+      endExchanges,
       http2,
       tls,
       log,

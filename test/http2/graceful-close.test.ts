@@ -112,7 +112,7 @@ test("drain waits for a call in flight, until destroy cancels it", async (t) => 
   const exchanges: Exchange[] = [];
   const server = await startServer(t, (exchange) => {
     exchanges.push(exchange);
-    exchange.onCancelled = cancelled.resolve;
+    exchange.onCancelled = () => cancelled.resolve();
   });
   const session = connect(t, server);
   const response = responseOf(session.request({ ":path": "/" }));

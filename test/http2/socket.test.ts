@@ -289,7 +289,7 @@ test("a response before the end of a large upload reaches its client (8.1)", asy
 test("the calls of a client that closes its side are cancelled", async (t: TestContext) => {
   const cancelled = Promise.withResolvers<void>();
   const server = await startServer(t, (exchange) => {
-    exchange.onCancelled = cancelled.resolve;
+    exchange.onCancelled = () => cancelled.resolve();
   });
   const client = await RawClient.connect(t, server, Buffer.concat([HANDSHAKE, headers(1, GET)]));
   await client.until(/^Settings ack/);

@@ -51,7 +51,7 @@ test("calls end when they were in flight for the grace after the maximum age, an
   assert.equal(connection.check(2_001 + GRACE_MS, false), undefined, "the calls have ended");
   const next = 2_001 + GRACE_MS;
   assert.equal(connection.check(next + GRACE_MS, true), undefined, "another call has begun");
-  assert.equal(connection.check(next + GRACE_MS + 1, true), "end-calls");
+  assert.equal(connection.check(next + GRACE_MS + 1, true), "end-exchanges");
   assert.equal(connection.check(next + GRACE_MS + 1_000, true), undefined);
   assert.equal(connection.check(next + GRACE_MS + 1_001, true), "cut");
   const patient = age({ maxConnectionAgeMs: AGE_MS });
@@ -250,8 +250,9 @@ for (const { maxConnectionAgeMs, changes } of [
         // Over HTTP/2, Node's client drops requests that it has not sent when it reads GOAWAY.
         const interceptors = http === "2" ? [retryRefused] : [];
         const client = createClient(Echo, create(url, { interceptors }));
-        const end = performance.now() + 1_000;
-        while (performance.now() < end) assert.equal((await client.say({ value: "x" })).value, "x");
+        const start = performance.now();
+        const mustGoOn = (ms: number): boolean => ms < 1_000 || (changes && ports.size <= 3 && ms < 20_000);
+        while (mustGoOn(performance.now() - start)) assert.equal((await client.say({ value: "x" })).value, "x");
         assert.equal(ports.size > 3, changes, `${name}: ${ports.size} connections`);
       }),
     );

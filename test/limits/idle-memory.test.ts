@@ -26,7 +26,7 @@ test("an idle connection of HTTP/1.1 keeps neither its last request nor the resp
     buffered: new Budget(DEFAULT_LIMITS.bufferedBytes),
     queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
     onLimit() {},
-    endCalls() {},
+    endExchanges() {},
   });
   const server = createServer((socket) => http1.accept(socket)).listen(0, "127.0.0.1");
   await once(server, "listening");

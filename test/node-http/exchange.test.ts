@@ -27,7 +27,7 @@ async function serve(
     queued: new QueuedResponses(DEFAULT_LIMITS, () => {}),
     buffered: new Budget(DEFAULT_LIMITS.bufferedBytes),
     onLimit: () => {},
-    endCalls: () => {},
+    endExchanges: () => {},
   };
   const listener = createNodeListener(handler);
   const server = createServer((req, res) => {

@@ -149,7 +149,7 @@ for (const format of ["text", "json"]) {
   test(`10,000 records in ${format} reach a pipe that is read slowly, although the process exits`, async (t) => {
     const { child, read } = spawnWriter(t, format, 10_000, "exit");
     await once(child.stdout, "data");
-    await sleep(300); // the process exits meanwhile, and waits for its reader
+    await sleep(50); // the process exits meanwhile, and waits for its reader
     const text = await read();
     assert.equal(text.match(/record \d+ x/g)?.length, 10_000);
     assert.equal(child.exitCode, 3);

@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer as createNodeServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -15,6 +14,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { retryRefused } from "../../src/server/retry-refused.ts";
 import { findJudge } from "../support/judge.ts";
+import { freePort } from "../support/prometheus.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
 import { connectTo } from "../support/raw.ts";
 import { startServer } from "../support/server.ts";
@@ -29,13 +29,14 @@ async function startBalancer(t: TestContext, haproxy: string, ports: readonly nu
   const folder = await mkdtemp(join(tmpdir(), "balancer-"));
   t.after(() => rm(folder, { recursive: true }));
   const authority = `127.0.0.1:${await freePort()}`;
-  const servers = ports.map((port, i) => `  server s${i} 127.0.0.1:${port} check inter 100ms fall 1 rise 1`).join("\n");
+  const servers = ports.map((port, i) => `  server s${i} 127.0.0.1:${port} check inter 100ms fall 3 rise 1`).join("\n");
   const config = `defaults
   mode tcp
   option redispatch 1
   timeout connect 5s
   timeout client 1m
   timeout server 1m
+  timeout check 5s
 listen balancer
   bind ${authority}
   balance leastconn
@@ -56,22 +57,6 @@ ${servers}
       if (tries === 100) throw error;
       await sleep(50);
     }
-  }
-}
-
-/** Returns a port that nothing listens on. Ports from 32768 on may be those of outgoing connections. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createNodeServer().listen(port, "127.0.0.1");
-    const isFree = await Promise.race([
-      once(server, "listening").then(() => true),
-      once(server, "error").then(() => false),
-    ]);
-    if (!isFree) continue;
-    server.close();
-    await once(server, "close");
-    return port;
   }
 }
 

@@ -14,6 +14,7 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { nodeAdapter } from "../../src/server/adapters/node-adapter.ts";
+import type { LogRecord } from "../../src/server/log/record.ts";
 import type { ObservedCall } from "../../src/server/rpc/observer.ts";
 import { type Call, CELLS, type Cell, envelope, isGrpc, makeRequest } from "../support/cells.ts";
 import { type HttpRequest, type HttpResponse, send } from "../support/http.ts";
@@ -308,6 +309,40 @@ for (const { name: way, https, start } of WAYS) {
   }
 }
 
+/** A limit at which the server itself responds in place of the handler, the first bytes of a body, and the code. */
+const REFUSALS = [
+  { limits: { bufferedBytes: 500 }, bytes: 1_900, code: Code.Unavailable, limit: "bufferedBytes" },
+  { limits: { requestMs: 50 }, bytes: 4, code: Code.Unknown, limit: "requestMs" }, // 408
+] as const;
+
+for (const { name: way, https, start } of WAYS) {
+  for (const version of https) {
+    for (const { limits, bytes, code, limit } of REFUSALS) {
+      test(`a call that is refused at ${limit} ends once with the code of the response, with ${way}, over ${version}`, async (t) => {
+        const hits: string[] = [];
+        const log = (record: LogRecord): void => void hits.push(String(record.limit));
+        const options = way.startsWith("nodeAdapter") ? {} : { log };
+        const { authority, observed } = await start(t, {
+          ...OPTIONS,
+          ...options,
+          limits: { ...OPTIONS.limits, ...limits },
+        });
+        const message = envelope(encode({ codec: "proto" }, "x".repeat(1_900))).subarray(0, bytes);
+        const client = await begin(version, authority, SAY, [message], false);
+        await until(() => observed.calls[0]?.codes.length === 1);
+        assert.deepEqual(observed.calls[0]?.codes, [code]);
+        if ("log" in options)
+          assert.deepEqual(
+            hits.filter((hit) => hit !== "undefined"),
+            [limit],
+          );
+        client.leave("the connection");
+        await turns();
+      });
+    }
+  }
+}
+
 for (const { name: way } of WAYS.slice(0, 4)) {
   for (const [name, path, text, code] of [
     ["a call that stops at the signal", SAY, "wait", Code.Unavailable],
@@ -415,6 +450,7 @@ test("a response that cannot be sent ends its call once as internal", async (t) 
 test("requests that are not calls are not observed", async (t) => {
   const observed = new ObservedCalls();
   const { authority } = await startServer(t, {
+    http2: "built-in", // node:http2 resets the stream of an invalid host
     routes,
     observer: observed.observer,
     corsOrigins: ["https://a.example"],
@@ -659,6 +695,6 @@ async function begin(
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !isTrue(); i++) await sleep(i < 50 ? 0 : 5);
+  for (let i = 0; i < 2_000 && !isTrue(); i++) await sleep(i < 50 ? 0 : 5);
   assert.ok(isTrue());
 }

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Time between two scrapes. */
 const SCRAPE_MS = 200;
 /** A range for `rate`, which has some scrapes. */
-export const RANGE = "5s";
+export const RANGE = "1m";
 
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;

@@ -30,14 +30,14 @@ export class Adapter {
   constructor(options: AdapterOptions, contextValues: ((source: never) => ContextValues) | undefined) {
     const values = contextValues && (({ source }: Exchange) => contextValues(source as never));
     this.#routes = new ServedRoutes({ health: false, reflection: false, ...options }, values);
-    const { handle, limits, onLimit, endCalls } = this.#routes;
+    const { handle, limits, onLimit, endExchanges } = this.#routes;
     this.#connections = new AdapterConnections({
       handler: handle,
       limits,
       buffered: new Budget(limits.bufferedBytes),
       queued: new QueuedResponses(limits, onLimit),
       onLimit,
-      endCalls,
+      endExchanges,
     });
   }
 

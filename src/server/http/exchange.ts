@@ -113,14 +113,15 @@ export interface NodeMessages {
 
 /**
  * A callback for the cancellation of an exchange, or an object with a method for it. An object of a call costs less than a
- * closure, which V8 also keeps for longer.
+ * closure, which V8 also keeps for longer. `status` is the HTTP status that the server responds with in place of the handler,
+ * or 503 if the server resets the exchange because memory is used up. Otherwise `status` is undefined.
  */
-export type CancelListener = (() => void) | { onCancelled(): void };
+export type CancelListener = ((status?: number) => void) | { onCancelled(status?: number): void };
 
 /** Calls a listener if there is one. */
-export function callListener(listener: CancelListener | undefined): void {
-  if (typeof listener === "function") listener();
-  else listener?.onCancelled();
+export function callListener(listener: CancelListener | undefined, status?: number): void {
+  if (typeof listener === "function") listener(status);
+  else listener?.onCancelled(status);
 }
 
 /** Reads a request's body without promises (`Exchange.readBody`). */

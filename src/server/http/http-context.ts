@@ -12,6 +12,6 @@ export interface HttpContext {
   /** Counts the response bytes that wait for clients. */
   readonly queued: QueuedResponses;
   readonly onLimit: OnLimit;
-  /** Responds to the calls in flight of a connection with an error. `peer` is the `peer` of their exchanges. */
-  readonly endCalls: (peer: Peer) => void;
+  /** Responds to the exchanges in flight of a connection with an error. `peer` is their `peer`. */
+  readonly endExchanges: (peer: Peer) => void;
 }

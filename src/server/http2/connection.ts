@@ -129,7 +129,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     const due = this.#timeouts.check(time.running, this);
     if (due === "ping") this.#writer.writePing(KEEPALIVE_DATA, 0);
     else if (due instanceof ConnectionError) this.fail(due);
-    else if (due === "end-calls") this.#endCalls();
+    else if (due === "end-exchanges") this.#endExchanges();
     else if (due === "close") this.#closeAfterFirstStream(MAX_AGE);
     else if (due !== undefined) this.#gracefulClose.begin(due.closeFor, time.running);
     // If the peer does not acknowledge the PING of the graceful close in time, the second GOAWAY is sent without it.
@@ -165,11 +165,11 @@ export class Connection implements StreamsConnection, TimeoutInputs {
     this.#closeIfDrained();
   }
 
-  /** Responds to the calls in flight with an error, because they took too long after the maximum age. */
-  #endCalls(): void {
-    const { limits, onLimit, endCalls } = this.#server;
+  /** Responds to the exchanges in flight with an error, because they took too long after the maximum age. */
+  #endExchanges(): void {
+    const { limits, onLimit, endExchanges } = this.#server;
     onLimit("maxConnectionAgeGraceMs", oldConnectionMessage(limits));
-    endCalls(this.peer);
+    endExchanges(this.peer);
   }
 
   #closeIfDrained(): void {

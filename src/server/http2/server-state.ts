@@ -21,7 +21,7 @@ export class ServerState implements Http2Options {
   readonly limits: Limits;
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
-  readonly endCalls: (peer: Peer) => void;
+  readonly endExchanges: (peer: Peer) => void;
   readonly time = new Time();
   readonly responseEncoder = new ResponseEncoder();
   readonly buffers = new BufferPool();
@@ -32,7 +32,7 @@ export class ServerState implements Http2Options {
   /** Counts the handlers that are running for cancelled streams. */
   readonly cancelledHandlers: Budget;
 
-  constructor({ handler, limits, buffered, queued, onError, onLimit, endCalls }: Http2Options) {
+  constructor({ handler, limits, buffered, queued, onError, onLimit, endExchanges }: Http2Options) {
     this.handler = handler;
     this.limits = {
       ...limits,
@@ -42,7 +42,7 @@ export class ServerState implements Http2Options {
     };
     this.onError = onError;
     this.onLimit = onLimit;
-    this.endCalls = endCalls;
+    this.endExchanges = endExchanges;
     this.buffered = buffered;
     this.early = new EarlyStreams(this.limits, this.time);
     this.queued = queued;

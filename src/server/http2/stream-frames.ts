@@ -75,7 +75,7 @@ export class StreamFrames implements StreamFrameHandler {
   #receive(stream: Stream, piece: Buffer, endsStream: boolean): void {
     const code = stream.receive(piece, endsStream);
     // Flood control does not count this reset, because other peers may have used up the shared budget.
-    if (code === ErrorCode.EnhanceYourCalm) this.#streams.refuse(stream.id, code);
+    if (code === ErrorCode.EnhanceYourCalm) this.#streams.refuse(stream.id, code, 503);
     else if (code !== ErrorCode.NoError) this.#streams.fail(stream.id, code);
   }
 

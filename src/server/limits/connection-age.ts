@@ -5,20 +5,20 @@ import type { Limits } from "./limits.ts";
 const JITTER = 0.1;
 /** The reason in GOAWAY of a connection that has reached its maximum age (gRPC proposal A9). */
 export const MAX_AGE = "max_age";
-/** Time between the errors for calls in flight and the end of their connection, in which clients receive the errors. */
+/** Time between the errors for exchanges in flight and the end of their connection, in which clients receive the errors. */
 const ERROR_RESPONSES_MS = 1_000;
 
-/** The step that is due: a graceful close, error responses to the calls in flight, or the end of the connection. */
-export type DueForAge = "close" | "end-calls" | "cut";
+/** The step that is due: a graceful close, error responses to the exchanges in flight, or the end of the connection. */
+export type DueForAge = "close" | "end-exchanges" | "cut";
 
 export class ConnectionAge {
   readonly #graceMs: number;
   /** Time at which the graceful close is due. */
   readonly #closeAt: number;
   #isClosing = false;
-  /** Time since which there has been a call in flight. Valid when the connection is closing. */
-  #callsSince = 0;
-  #hasEndedCalls = false;
+  /** Time since which there has been an exchange in flight. Valid when the connection is closing. */
+  #busySince = 0;
+  #hasEndedExchanges = false;
 
   constructor({ maxConnectionAgeMs, maxConnectionAgeGraceMs }: Limits, now: number) {
     this.#graceMs = maxConnectionAgeGraceMs;
@@ -26,23 +26,25 @@ export class ConnectionAge {
   }
 
   /**
-   * Returns the step that is due at the time `now`, or undefined. Returns "close" and "end-calls" once each, and "cut"
-   * until the connection has ended. `hasCalls` is true if a call is in flight. A connection without calls is not cut.
+   * Returns the step that is due at the time `now`, or undefined. Returns "close" and "end-exchanges" once each, and "cut"
+   * until the connection has ended. `isBusy` is true if an exchange is in flight, the oldest of which
+   * began at `oldestAt`. A connection without exchanges is not cut.
    */
-  check(now: number, hasCalls: boolean): DueForAge | undefined {
+  check(now: number, isBusy: boolean, oldestAt = 0): DueForAge | undefined {
     if (now <= this.#closeAt) return undefined;
-    if (!this.#isClosing || !hasCalls) {
+    if (!this.#isClosing || !isBusy) {
       const isDue = !this.#isClosing;
       this.#isClosing = true;
-      this.#callsSince = now;
-      this.#hasEndedCalls = false;
+      this.#busySince = now;
+      this.#hasEndedExchanges = false;
       return isDue ? "close" : undefined;
     }
-    if (now - this.#callsSince <= this.#graceMs) return undefined;
-    if (!this.#hasEndedCalls) {
-      this.#hasEndedCalls = true;
-      return "end-calls";
+    const since = Math.max(this.#busySince, oldestAt);
+    if (now - since <= this.#graceMs) return undefined;
+    if (!this.#hasEndedExchanges) {
+      this.#hasEndedExchanges = true;
+      return "end-exchanges";
     }
-    return now - this.#callsSince <= this.#graceMs + ERROR_RESPONSES_MS ? undefined : "cut";
+    return now - since <= this.#graceMs + ERROR_RESPONSES_MS ? undefined : "cut";
   }
 }

@@ -5,10 +5,9 @@ import type { Limit } from "./definition.ts";
 import { DEFAULT_LIMITS, LIMIT_NAMES, LIMITS, type LimitName, type Limits } from "./limits.ts";
 
 /**
- * Returns the bytes of memory that this process may use, which is one of `processes` equal ones. This is the smallest of
- * three amounts: its part of the container's limit (a cgroup or resource limit), its part of the machine's memory, and V8's
- * heap limit (--max-old-space-size). The heap limit counts because decoded messages are in the heap. Only bodies are outside
- * of it.
+ * Returns the bytes of memory that this process may use, which is one of `processes` equal ones. This is its part of the
+ * container's limit (a cgroup or resource limit) or else of the machine's memory, but at most V8's heap limit
+ * (--max-old-space-size). The heap limit counts because decoded messages are in the heap. Only bodies are outside of it.
  */
 export function usableMemory(processes = 1): number {
   const heap = getHeapStatistics().heap_size_limit;
@@ -21,14 +20,17 @@ export function containerMemory(): number | undefined {
   return container > 0 && container < totalmem() ? container : undefined;
 }
 
+/** The smallest part of a limit on memory that a process gets by default: a message takes up to three times its size. */
+const MIN_PART_BYTES = 2 ** 24;
+
 /** Returns the default of every limit for one of `processes` equal processes. Each of them may use `memory` bytes. */
 export function defaultLimits(processes = 1, memory = usableMemory(processes)): Limits {
   const limits: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const name of LIMIT_NAMES) {
-    const { default: value, memoryShare, isTotal = false }: Limit = LIMITS[name];
-    // The limits on the memory of one connection are a part of those on all, and remain this part.
-    const part = isTotal || memoryShare !== undefined ? Math.ceil(value / processes) : value;
-    limits[name] = memoryShare === undefined ? part : Math.min(part, Math.floor(memory * memoryShare));
+    const { default: value, memoryShare = Number.POSITIVE_INFINITY, unit }: Limit = LIMITS[name];
+    const part = limitOfProcess(name, value, processes);
+    const enough = unit === "bytes" ? Math.max(part, Math.min(value, MIN_PART_BYTES)) : part;
+    limits[name] = Math.min(enough, Math.floor(memory * memoryShare));
   }
   return Object.freeze(limits as unknown as Limits);
 }

@@ -173,12 +173,15 @@ export class NodeConnection implements ResponseHolder {
    * they take too long. `now` is in ms of `processNow`.
    */
   checkAge(now: number): boolean {
-    const due = this.#age.check(now, this.requests.size > 0 || this.receiving.size > 0);
+    // Requests that follow each other without a pause (pipelining) can keep the connection open, so each has the whole grace.
+    const [oldest] = this.requests;
+    const oldestAt = oldest === undefined ? 0 : now - (performance.now() - oldest.startedAt);
+    const due = this.#age.check(now, this.requests.size > 0 || this.receiving.size > 0, oldestAt);
     if (due === "cut") this.#socket.destroy();
-    if (due === "end-calls") {
-      const { limits, onLimit, endCalls } = this.context;
+    if (due === "end-exchanges") {
+      const { limits, onLimit, endExchanges } = this.context;
       onLimit("maxConnectionAgeGraceMs", oldConnectionMessage(limits));
-      if (this.peer !== undefined) endCalls(this.peer);
+      if (this.peer !== undefined) endExchanges(this.peer);
     }
     return due === "close";
   }

@@ -93,11 +93,12 @@ export class NodeExchange implements BodyOwner, NodeRequest {
     this.#cancelHandler();
   }
 
-  #cancelHandler(): void {
+  /** Cancels the exchange, unless its handler has finished it. `status` is that of `CancelListener`. */
+  #cancelHandler(status?: number): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
     this.#isCancelled = true;
-    callListener(this.#onCancelled);
+    callListener(this.#onCancelled, status);
   }
 
   /** True if the handler cannot begin a response any more. Another user of Node's response may have begun one. */
@@ -180,7 +181,8 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   #respondInstead(status: number): void {
     this.#listen();
     this.#reading?.stop();
-    this.#cancelHandler();
+    // 400: the rest of the request is malformed, usually because the client has left.
+    this.#cancelHandler(status === 400 ? undefined : status);
     this.#res.statusCode = status;
     this.#announceClose();
     this.#finish();

@@ -46,9 +46,9 @@ export function decompressedTooLarge(maxBytes: number): ConnectError {
   return messageLimitError("messageBytes", tooLarge("decompressed message", undefined, maxBytes));
 }
 
-/** Creates the error of a message that does not fit into the memory for messages. */
+/** Creates the error of a message for which `tryReserve` found no room. `tryReserve` has reported the limit already. */
 export function noRoomForMessage(): ConnectError {
-  return messageLimitError("bufferedBytes", "hold a message: the memory for messages is used up", Code.Unavailable);
+  return new ConnectError("hold a message: the memory for messages is used up", Code.Unavailable);
 }
 
 /** Matches Connect's texts (protocol/limit-io.js), which name options that clients and operators do not know. */

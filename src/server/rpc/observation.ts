@@ -1,6 +1,7 @@
 /** Observations: each tells the observer the begin and the end of one call, exactly once. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import {
   type Exchange,
   fieldValue,
@@ -78,8 +79,9 @@ export class Observation implements ObservedCall {
     return this.scope === undefined ? run() : this.#observer.run(this.scope, run);
   }
 
-  onCancelled(): void {
-    this.end(Code.Canceled);
+  /** Ends the observation of a call that was cancelled. `status` is that of `CancelListener`. */
+  onCancelled(status?: number): void {
+    this.end(status === undefined ? Code.Canceled : codeFromHttpStatus(status));
   }
 
   /** Ends the observation. Only the first call has an effect. */

@@ -38,9 +38,9 @@ export class ObservedExchange extends ExchangeWrapper {
     return super.onCancelled;
   }
   override set onCancelled(listener) {
-    super.onCancelled = () => {
-      callListener(listener);
-      this.#observation.end(Code.Canceled);
+    super.onCancelled = (status) => {
+      callListener(listener, status);
+      this.#observation.onCancelled(status);
     };
   }
 

@@ -39,8 +39,8 @@ export interface CallScope {
 
 /**
  * Observes calls. A request is a call if its path is that of a procedure, unless its method is OPTIONS. For another path, it is
- * a call if it is a POST with the content type of a protocol, and no `fallback` serves it. Requests that are refused before
- * their path is read are not calls: those with a host that is not allowed, and those above a limit of HTTP.
+ * a call if it is a POST with the content type of a protocol, and no `fallback` serves it. A request that is
+ * refused before its path is read is not a call, for example because of its host or of a limit of HTTP.
  *
  * An error that a method throws is logged, and does not change the call. The methods run for each call,
  * so they must be fast.
@@ -54,8 +54,9 @@ export interface Observer {
   /**
    * Called once for each call, also if it is refused or cancelled: when the response was passed to the connection, or the
    * client has left. `code` is the status of the call, or undefined if it has succeeded. A response without such a
-   * status, such as 405 or 415, has the code that clients of Connect make of its HTTP status. A call ends with `Code.Canceled`
-   * if the client has cancelled it, or if the server has closed its stream or connection first.
+   * status, such as 405 or 503, has the code that clients of Connect make of its HTTP status. A stream that is reset because
+   * memory is used up has the code of 503, `Code.Unavailable`. A call ends with `Code.Canceled` if the client has cancelled it,
+   * or if the server has closed its stream or connection for another reason.
    */
   end(call: ObservedCall, code: Code | undefined): void;
 }

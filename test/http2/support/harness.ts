@@ -50,7 +50,7 @@ export class Harness {
         queued: new QueuedResponses(all, (limit) => this.limits.push(limit)),
         onError: (error) => this.errors.push(error),
         onLimit: (limit) => this.limits.push(limit),
-        endCalls: (peer) => this.endedPeers.push(peer),
+        endExchanges: (peer) => this.endedPeers.push(peer),
       });
     this.server.time.set(0, () => START);
     this.connection = new Connection(this.server, PEER, () => {});

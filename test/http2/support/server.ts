@@ -32,7 +32,7 @@ export function createTestHttp2(handler: Handler, changed?: Partial<Limits>, err
     queued: new QueuedResponses(limits, () => {}),
     onError: (error) => errors.push(error),
     onLimit: () => {},
-    endCalls: () => {},
+    endExchanges: () => {},
   });
 }
 

@@ -1,7 +1,8 @@
 /** Tests a program with workers as its supervisor sees it: output, signals, exit codes, and the limits of each worker. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,11 +16,13 @@ import { memoryGroup } from "../../security/support/memory-group.ts";
 import { AUTHORITY, type Certified, LOOPBACK, SERVER } from "../../support/certificates.ts";
 import { ENV, ROOT, run } from "../../support/command.ts";
 import { killGroup, startProcess, startProcessIn } from "../../support/process.ts";
+import { freePort } from "../../support/prometheus.ts";
 import { connectTo } from "../../support/raw.ts";
 import { call, MAIN, runs, startWorkers, until, workersOf } from "./workers.ts";
 
 const FOLDER = await mkdtemp(join(tmpdir(), "workers-"));
 after(() => rm(FOLDER, { recursive: true }));
+const [CERT, KEY] = [join(FOLDER, "cert.pem"), join(FOLDER, "key.pem")] as const;
 const OTHER = await AUTHORITY.issue({ subject: "CN=other", names: LOOPBACK });
 
 // Start.
@@ -98,8 +101,8 @@ for (const { name, signal, times } of [
   test(`${name} drains all workers, which finish their calls, and the exit code is 0`, async (t) => {
     const server = await startWorkers(t);
     const pids = await workersOf(server.authority);
-    const calls = Array.from({ length: 8 }, () => call(server.authority, 900));
-    await sleep(300);
+    const calls = Array.from({ length: 8 }, () => call(server.authority, 1_500));
+    await sleep(700);
     if (name.includes("primary")) server.child.kill(signal);
     else for (let i = 0; i < times; i++) killGroup(server.child, signal);
     assert.deepEqual(new Set(await Promise.all(calls)), new Set(pids));
@@ -125,7 +128,7 @@ test("the exit code is that of the worker that had to cut a call", async (t) => 
   const server = await startWorkers(t, ["--grace-ms", "300", "--abort-ms", "0", "--drain-idle-ms", "10"]);
   await workersOf(server.authority);
   const lost = assert.rejects(call(server.authority, 30_000));
-  await sleep(200);
+  await sleep(500);
   server.child.kill("SIGTERM");
   assert.equal(await server.exit, 1);
   assert.equal(server.stderr(), "drain: timed out after 300 ms; calls that were cut: 1\n");
@@ -144,35 +147,94 @@ test("a worker that does not react is killed after the grace time, with exit cod
 test("when the primary is killed, the workers finish their calls and end", async (t) => {
   const server = await startWorkers(t);
   const pids = await workersOf(server.authority);
-  const calls = Array.from({ length: 8 }, () => call(server.authority, 900));
-  await sleep(300);
+  const calls = Array.from({ length: 8 }, () => call(server.authority, 1_500));
+  await sleep(700);
   server.child.kill("SIGKILL");
   assert.deepEqual(new Set(await Promise.all(calls)), new Set(pids));
   await until(() => !pids.some(runs));
 });
 
+test("SIGTERM while workers start drains those that serve, and the exit code is 0", async (t) => {
+  const port = await freePort();
+  const authority = `127.0.0.1:${port}`;
+  const args = [MAIN, "--workers", "4", "--port", String(port)];
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: ENV, detached: true });
+  t.after(() => killGroup(child, "SIGKILL"));
+  const exit = once(child, "exit");
+  while ((await call(authority).catch(() => undefined)) === undefined) await sleep(5);
+  const inFlight = call(authority, 1_000);
+  await sleep(100);
+  child.kill("SIGTERM");
+  assert.ok(await inFlight);
+  assert.deepEqual(await exit, [0, null]);
+});
+
+for (const ms of [0, 20, 100, 200]) {
+  test(`SIGTERM ${ms} ms after the start of a new worker drains that worker too`, async (t) => {
+    await writeFiles(SERVER);
+    const server = await startWorkers(t, ["--tls-cert", CERT, "--tls-key", KEY, "--grace-ms", "30s"]);
+    server.child.kill("SIGUSR2");
+    await sleep(ms);
+    server.child.kill("SIGTERM");
+    assert.equal(await Promise.race([server.exit, sleep(20_000, "runs", { ref: false })]), 0);
+    assert.equal(server.stderr(), "");
+  });
+}
+
+test("a worker for which no process can be started leaves the others in place, and a later SIGUSR2 replaces them", async (t) => {
+  const node = join(FOLDER, "node");
+  await copyFile(process.execPath, node);
+  const server = await startProcessIn(t, ROOT, { ...ENV, WORKERS: "2" }, node, MAIN, "--port", "0");
+  await rm(node);
+  for (const count of [1, 2]) {
+    server.child.kill("SIGUSR2");
+    await until(() => server.stderr().match(/^replace workers: .*$/gm)?.length === count);
+  }
+  const line = "replace workers: the new worker could not be started (ENOENT) before it listened; the others go on\n";
+  assert.equal(server.stderr(), line + line);
+  await copyFile(process.execPath, node);
+  server.child.kill("SIGUSR2");
+  await until(() => server.stdout().includes("replaced 2 workers"));
+  server.child.kill("SIGTERM");
+  assert.equal(await server.exit, 0);
+});
+
+test("SIGUSR2 to a program without workers is ignored", async (t) => {
+  const server = await startProcess(t, "node", MAIN, "--port", "0");
+  server.child.kill("SIGUSR2");
+  await until(() => server.stderr() !== "");
+  assert.equal(server.stderr(), "SIGUSR2 is ignored: it replaces workers, and --workers is 1\n");
+  await call(server.authority);
+});
+
 // TLS.
 
+async function writeFiles(certified: Certified): Promise<void> {
+  await writeFile(CERT, certified.cert);
+  await writeFile(KEY, certified.key);
+}
+
 test("SIGHUP renews TLS in each worker, and a worker that cannot start leaves the others in place", async (t) => {
-  const [cert, key] = [join(FOLDER, "cert.pem"), join(FOLDER, "key.pem")];
   await writeFiles(SERVER);
-  const server = await startWorkers(t, ["--tls-cert", cert, "--tls-key", key]);
+  const server = await startWorkers(t, ["--tls-cert", CERT, "--tls-key", KEY]);
   assert.deepEqual(await subjects(), ["the tests' server"]);
   await writeFiles(OTHER);
   killGroup(server.child, "SIGHUP"); // as a terminal sends it
   await until(() => server.stdout().match(/^loaded certificate .*cert\.pem, valid until/gm)?.length === 2);
   assert.deepEqual(await subjects(), ["other"]);
-  await rm(key);
+  await rm(KEY);
   server.child.kill("SIGUSR2");
   await until(() => server.stderr().includes("others go on"));
-  const stderr = `read key ${key}: the file does not exist\nreplace workers: the new one ended with 2 before it listened; the others go on\n`;
-  assert.equal(server.stderr(), stderr);
+  const lines = server
+    .stderr()
+    .replace(/worker \d+/, "worker PID")
+    .split("\n");
+  assert.deepEqual(lines, [
+    `read key ${KEY}: the file does not exist`,
+    "replace workers: the new worker PID ended with 2 before it listened; the others go on",
+    "",
+  ]);
   assert.deepEqual(await subjects(), ["other"]);
-
-  async function writeFiles(certified: Certified): Promise<void> {
-    await writeFile(cert, certified.cert);
-    await writeFile(key, certified.key);
-  }
 
   /** Returns the subjects of the certificates of some connections, each once. */
   async function subjects(): Promise<string[]> {
@@ -282,8 +344,10 @@ test("the defaults of a worker follow its part of the memory", () => {
   const all = defaultLimits(1, 2 ** 40);
   const worker = defaultLimits(4, 2 ** 40);
   assert.equal(worker.bufferedBytes, all.bufferedBytes / 4);
-  assert.equal(worker.bufferedBytesPerConnection, all.bufferedBytesPerConnection / 4);
+  assert.equal(worker.bufferedBytesPerConnection, all.bufferedBytesPerConnection);
   assert.equal(worker.messageBytes, all.messageBytes);
+  const { bufferedBytes, messageBytes } = defaultLimits(96, 2 ** 40);
+  assert.ok(bufferedBytes >= 4 * messageBytes, "many workers leave no room for a message");
   assert.deepEqual(loweredLimits(worker, 4, 2 ** 40), []);
   const small = defaultLimits(4, 2 ** 26);
   assert.equal(small.bufferedBytes, 2 ** 23);

@@ -82,11 +82,12 @@ test("a worker that is killed is replaced at once, and costs only its own calls"
   const calls = Array.from({ length: 8 }, async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.after(() => agent.destroy());
-    const pid = await call(authority, 0, "HTTP/1.1", agent);
-    return { pid, result: call(authority, 600, "HTTP/1.1", agent).catch(() => "lost") };
+    return { agent, pid: await call(authority, 0, "HTTP/1.1", agent) };
   });
-  const own = await Promise.all(calls);
-  await sleep(300);
+  const own = (await Promise.all(calls)).map(({ agent, pid }) => {
+    return { pid, result: call(authority, 2_000, "HTTP/1.1", agent).catch(() => "lost") };
+  });
+  await sleep(500);
   process.kill(killed, "SIGKILL");
   for (const { pid, result } of own) assert.equal(await result, pid === killed ? "lost" : other);
   assert.deepEqual(new Set(own.map(({ pid }) => pid)), new Set([killed, other]));

@@ -1,7 +1,6 @@
 /** Starts a server with workers, and calls them. */
 import { once } from "node:events";
 import { type Agent, type IncomingMessage, request } from "node:http";
-import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -79,16 +78,4 @@ export function runs(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** Opens a connection. Resolves with the time in ms until the server closes it, or with undefined after `ms`. */
-export async function closedAfter(authority: string, ms: number): Promise<number | undefined> {
-  const { hostname, port } = new URL(`http://${authority}`);
-  const socket: Socket = connect({ host: hostname, port: Number(port) });
-  const start = performance.now();
-  const { promise, resolve } = Promise.withResolvers<number>();
-  socket.on("error", () => {}).on("close", () => resolve(performance.now() - start));
-  const closed = await Promise.race([promise, sleep(ms)]);
-  socket.destroy();
-  return closed ?? undefined;
 }

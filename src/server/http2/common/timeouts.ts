@@ -7,10 +7,10 @@ import { ConnectionError, ErrorCode } from "../frames/types.ts";
 import { LimitError } from "./limit-error.ts";
 
 /**
- * The action that is due: end the connection with an error, close it gracefully for a reason or for its age, respond to its
- * calls with an error, or send PING.
+ * The action that is due: end the connection with an error; close it gracefully, for a reason or for its age; respond to its
+ * exchanges with an error; or send PING.
  */
-export type DueAction = ConnectionError | { readonly closeFor: string } | "close" | "end-calls" | "ping";
+export type DueAction = ConnectionError | { readonly closeFor: string } | "close" | "end-exchanges" | "ping";
 
 /** The facts about a connection that its timeouts depend on. */
 export interface TimeoutInputs {

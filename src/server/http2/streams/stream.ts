@@ -275,8 +275,11 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.#onCancelled = undefined;
   }
 
-  /** Closes a stream whose request or response is not complete, and calls `onCancelled` if it is set. */
-  cancel(reason: string): void {
+  /**
+   * Closes a stream whose request or response is not complete, and calls `onCancelled` if it is set. `status` is that of
+   * `CancelListener`.
+   */
+  cancel(reason: string, status?: number): void {
     const isRunning = this.#progress !== Progress.Complete && this.#buffering === undefined;
     this.#close();
     this.#body?.close(new Error(`read body: ${reason}`));
@@ -287,7 +290,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     }
     const onCancelled = this.#onCancelled;
     this.#onCancelled = undefined;
-    this.#call(() => callListener(onCancelled));
+    this.#call(() => callListener(onCancelled, status));
   }
 
   #close(): void {

@@ -109,12 +109,12 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
 
   /**
    * Resets a stream, open or not, for a reason that may not be an error of the peer. Flood control does not count the
-   * reset.
+   * reset. `status` is that of `CancelListener`.
    */
-  refuse(id: number, code: ErrorCode): void {
+  refuse(id: number, code: ErrorCode, status?: number): void {
     this.#sendReset(id, code);
     const stream = this.table.open.get(id);
-    if (stream !== undefined) this.cancel(stream, "the stream was in error");
+    if (stream !== undefined) this.cancel(stream, "the stream was in error", status);
   }
 
   reset(stream: Stream, reason: ResetReason): void {
@@ -148,10 +148,10 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     this.#remove(stream);
   }
 
-  /** Removes and cancels a stream whose request or response is not complete. */
-  cancel(stream: Stream, reason: string): void {
+  /** Removes and cancels a stream whose request or response is not complete. `status` is that of `CancelListener`. */
+  cancel(stream: Stream, reason: string, status?: number): void {
     this.#remove(stream);
-    stream.cancel(reason);
+    stream.cancel(reason, status);
   }
 
   /** Removes and cancels all streams, because the connection has ended. */
@@ -177,7 +177,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
       this.#server.onLimit("requestMs", slowRequestMessage(this.#server.limits));
       if (stream.isResponsePending) this.responses.respondWithoutContent(stream.id, { status: 408, fields: [] });
       this.#sendReset(stream.id, stream.isResponsePending ? ErrorCode.NoError : ErrorCode.Cancel);
-      this.cancel(stream, "the request took too long");
+      this.cancel(stream, "the request took too long", 408);
     }
   }
 

@@ -1,5 +1,5 @@
 /** Calls on the fast path, and the contexts of their handlers. Headers, values and signal are created when first read. */
-import { Code, type ContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { urlOf } from "../../http/authority.ts";
 import type { Exchange, Field, Piece, ResponseHead } from "../../http/exchange.ts";
 import { callCancelled } from "../call-errors.ts";
@@ -144,9 +144,9 @@ export class FastPathCall implements Call, HandlerContext {
   }
 
   /** Ends the call because its exchange is cancelled. */
-  onCancelled(): void {
+  onCancelled(status?: number): void {
     this.end(callCancelled());
-    this.observation?.end(Code.Canceled);
+    this.observation?.onCancelled(status);
   }
 }
 
@@ -186,9 +186,9 @@ export class StreamCall extends FastPathCall implements DeadlineEntry<StreamCall
     this.onEnded?.();
   }
 
-  override onCancelled(): void {
+  override onCancelled(status?: number): void {
     this.isCancelled = true;
-    super.onCancelled();
+    super.onCancelled(status);
   }
 }
 

@@ -83,6 +83,7 @@ export function reportStart({ records }: StartReport): void {
 }
 
 function reportSingleProcess(): void {
+  if (process.listenerCount("SIGUSR2") > 1) return; // the application uses the signal
   const message = "SIGUSR2 is ignored: it replaces workers, and --workers is 1";
   report({ level: "warn", event: "signal_ignored", message });
 }

@@ -43,9 +43,9 @@ export const SIGNALS: Control = {
   },
   started(report) {
     isStarted = true;
-    reportStart(report);
     // Without a listener, the signal would end the process.
     process.on("SIGUSR2", reportSingleProcess);
+    reportStart(report);
   },
   draining: reportDelay,
   ended(failure) {

@@ -234,6 +234,29 @@ for (const { maxConnectionAgeGraceMs, isCut } of [
   });
 }
 
+test("short calls of a client that pipelines without a pause are not cut at the grace", async (t) => {
+  const { authority, limits } = await startServer(t, {
+    limits: { maxConnectionAgeMs: 100, maxConnectionAgeGraceMs: 500 },
+    routes: echoRoutes({ say: (request) => sleep(20, request) }),
+  });
+  const socket = await connectTo(authority);
+  let received = "";
+  socket.setEncoding("latin1").on("data", (text) => {
+    received += text;
+  });
+  const head =
+    "POST /fixture.Echo/Say HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n";
+  const end = performance.now() + 1_500;
+  while (performance.now() < end && socket.writable) {
+    socket.write(`${head}"x"`);
+    await sleep(4);
+  }
+  socket.destroy();
+  assert.ok(received.split("HTTP/1.1 200").length > 20);
+  assert.ok(!received.includes("maximum age"));
+  assert.deepEqual(limits, []);
+});
+
 for (const { maxConnectionAgeMs, changes } of [
   { maxConnectionAgeMs: 50, changes: true },
   { maxConnectionAgeMs: Infinity, changes: false },

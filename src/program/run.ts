@@ -6,6 +6,7 @@ import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
 import { LIMITS, type Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
+import { listenProblem } from "../server/listener/listen-problem.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
 import { guardLog } from "../server/log/application-log.ts";
 import { safeRecord } from "../server/log/entry.ts";
@@ -25,14 +26,6 @@ import { type Control, ECHO_MS, SIGNALS } from "./signals.ts";
 import { workerControl, workerStart } from "./worker.ts";
 
 export type { ProgramOptions } from "./options.ts";
-
-const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the port is in use; choose another with --port",
-  EACCES: "no permission; ports from 1024 up need none",
-  EADDRNOTAVAIL: "this machine does not have that address",
-  ENOTFOUND: "unknown host name",
-  EAI_AGAIN: "the host name cannot be resolved at the moment",
-};
 
 /** The records for a page that was asked for and is not served. */
 const NO_PAGE: Readonly<Record<"beyond loopback" | "not built", LogRecord>> = {
@@ -92,7 +85,8 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   const { pageFolder, version, ...options } = given;
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
-  const failToListen = (error: NodeJS.ErrnoException) => fail(1, "listen_error", listenProblem(config, error));
+  const failToListen = (error: NodeJS.ErrnoException) =>
+    fail(1, "listen_error", listenProblem(config.host, config.port, error, "--port"));
   // The address is known before the server is created, so no connection sees a page that is then left out.
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
@@ -213,8 +207,4 @@ async function shutDown(server: Server, telemetry: Telemetry, times: ShutdownTim
       ),
     Math.min(Math.max(left, ECHO_MS), MAX_TIMER_MS),
   ).unref();
-}
-
-function listenProblem({ host, port }: Config, error: NodeJS.ErrnoException): string {
-  return `listen on ${host} port ${port}: ${LISTEN_PROBLEMS[error.code ?? ""] ?? error.message}`;
 }

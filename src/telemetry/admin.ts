@@ -1,5 +1,7 @@
 /** The part of telemetry that counts calls and serves the admin port. Loaded only if --admin-port is set. */
+import { listenProblem } from "../server/listener/listen-problem.ts";
 import type { Server } from "../server/server.ts";
+import { localAddress } from "../server/site/advertised-address.ts";
 import { type AdminOptions, type AdminServer, startAdminServer } from "./admin-server.ts";
 import { expose } from "./exposition.ts";
 import type { Metric } from "./metric.ts";
@@ -63,25 +65,17 @@ export async function createAdmin(settings: AdminSettings): Promise<TelemetryPar
 /** Rejects with TelemetryError if the server cannot listen. */
 export function startAdmin(host: string, port: number, options: AdminOptions): Promise<AdminServer> {
   return startAdminServer(host, port, options).catch((error) => {
-    throw new TelemetryError(1, listenProblem(host, port, error));
+    throw new TelemetryError(1, listenProblem(host, port, error, "--admin-port"));
   });
 }
 
 /** Returns the line for the operator. */
 export function adminLine(admin: AdminServer): string {
-  return `admin port: ${urlOf(admin)} serves /metrics, /livez and /readyz`;
+  const { scheme, authority } = localAddress(admin.address);
+  return `admin port: ${scheme}://${authority} serves /metrics, /livez and /readyz`;
 }
 
 /** False in a drain too, because it begins by setting the health of the server. */
 function isServing(server: Server): boolean {
   return server.health.get("") === "serving" && !server.stats().isDraining;
-}
-
-function listenProblem(host: string, port: number, { code, message }: NodeJS.ErrnoException): string {
-  const problem = code === "EADDRINUSE" ? "the port is in use; choose another with --admin-port" : message;
-  return `listen on ${host} port ${port}: ${problem}`;
-}
-
-function urlOf({ address: { address, port } }: AdminServer): string {
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }

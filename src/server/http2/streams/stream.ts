@@ -275,10 +275,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
     this.#onCancelled = undefined;
   }
 
-  /**
-   * Closes a stream whose request or response is not complete, and calls `onCancelled` if it is set. `status` is that of
-   * `CancelListener`.
-   */
+  /** Closes a stream whose request or response is not complete, and passes `status` to `onCancelled` if it is set. */
   cancel(reason: string, status?: number): void {
     const isRunning = this.#progress !== Progress.Complete && this.#buffering === undefined;
     this.#close();

@@ -25,6 +25,8 @@ export class WorkerProcess {
   /** True from the time that the worker listens. */
   hasStarted = false;
   readonly #worker: Worker;
+  /** The orders for a worker that does not take any yet. Node drops a message that arrives before its listener. */
+  #waiting: Order[] | undefined = [];
   /** The code of the error for which no process could be started. */
   #startError: string | undefined;
   readonly #questions = new Map<number, (value: unknown) => void>();
@@ -38,7 +40,8 @@ export class WorkerProcess {
     this.listening = listening.promise;
     this.exited = exited.promise;
     this.#worker.on("message", (reply: Reply | undefined) => {
-      if (reply?.reply === "started") {
+      if (reply?.reply === "takes-orders") this.#sendWaiting();
+      else if (reply?.reply === "started") {
         this.hasStarted = this.isServing = true;
         listening.resolve(reply.report);
       } else if (reply?.reply === "answer") this.#questions.get(reply.id)?.(reply.value);
@@ -81,8 +84,15 @@ export class WorkerProcess {
 
   send(order: Order): void {
     if (order.order === "drain") this.isServing = false;
+    if (this.#waiting !== undefined) this.#waiting.push(order);
     // Without a callback, a worker that has just ended would cause an error event.
-    this.#worker.process.send?.(order, () => {});
+    else this.#worker.process.send?.(order, () => {});
+  }
+
+  #sendWaiting(): void {
+    const orders = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const order of orders) this.send(order);
   }
 
   /** Resolves with the answer. Resolves with undefined without an answer within `ms`, or if the worker ends. */

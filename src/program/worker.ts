@@ -26,6 +26,7 @@ export type Order =
 
 /** A message of a worker to the primary. */
 export type Reply =
+  | { readonly reply: "takes-orders" }
   | { readonly reply: "started"; readonly report: StartReport }
   | { readonly reply: "answer"; readonly id: number; readonly value: unknown }
   | { readonly reply: "last-metrics"; readonly metrics: readonly Metric[] };
@@ -59,6 +60,7 @@ export function workerControl(): Control {
   worker.on("error", () => {}); // a message to a primary that has just ended
   for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"]) process.on(signal, () => {});
   const onOrder = keepOrders();
+  reply({ reply: "takes-orders" });
   let isStarted = false;
   let isDraining = false;
   return {

@@ -181,6 +181,18 @@ for (const ms of [0, 20, 100, 200]) {
   });
 }
 
+test("SIGTERM before the program of a new worker runs drains that worker too", async (t) => {
+  const slow = "data:text/javascript,await%20new%20Promise(resolve=>setTimeout(resolve,500))";
+  const flags = ["--workers", "2", "--port", "0", "--grace-ms", "30s"];
+  const server = await startProcess(t, "node", "--import", slow, MAIN, ...flags);
+  await until(() => server.stdout().includes("2 workers"));
+  server.child.kill("SIGUSR2");
+  await sleep(250);
+  server.child.kill("SIGTERM");
+  assert.equal(await Promise.race([server.exit, sleep(20_000, "runs", { ref: false })]), 0);
+  assert.equal(server.stderr(), "");
+});
+
 test("a worker for which no process can be started leaves the others in place, and a later SIGUSR2 replaces them", async (t) => {
   const node = join(FOLDER, "node");
   await copyFile(process.execPath, node);

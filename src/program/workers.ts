@@ -196,6 +196,7 @@ class Primary {
   /** Returns false if a new worker does not start. The workers that are not replaced then go on. */
   async #replaceEach(): Promise<boolean> {
     for (const place of this.#places) {
+      if (this.#isDraining) return false; // the workers that ran then have the order, and a new one would not
       const next = this.#start();
       const report = await next.listening;
       if (this.#isDraining) return false;

@@ -181,6 +181,19 @@ for (const ms of [0, 20, 100, 200]) {
   });
 }
 
+test("SIGTERM while a replaced worker finishes its calls starts no further worker", async (t) => {
+  const server = await startWorkers(t, ["--grace-ms", "30s"]);
+  const pids = new Set(await workersOf(server.authority));
+  const calls = Array.from({ length: 8 }, () => call(server.authority, 3_000));
+  await sleep(300);
+  server.child.kill("SIGUSR2");
+  await until(async () => !pids.has(await call(server.authority)));
+  server.child.kill("SIGTERM");
+  assert.deepEqual(new Set(await Promise.all(calls)), pids);
+  assert.equal(await Promise.race([server.exit, sleep(20_000, "runs", { ref: false })]), 0);
+  assert.equal(server.stderr(), "");
+});
+
 test("SIGTERM before the program of a new worker runs drains that worker too", async (t) => {
   const slow = "data:text/javascript,await%20new%20Promise(resolve=>setTimeout(resolve,500))";
   const flags = ["--workers", "2", "--port", "0", "--grace-ms", "30s"];

@@ -1,6 +1,9 @@
 /** Makes the line that `--version` prints. */
 import { dirname, join } from "node:path";
 
+/** The name and version of a program that is one file, such as "sum 0.1.0". `npm run bundle` defines it; otherwise it is absent. */
+declare const PROGRAM_VERSION: string | undefined;
+
 /**
  * Returns the name and version of the program whose main script is `script`, and the version of Node that runs the program.
  * Both are of the nearest package.json that has them, in the folder of the script or above it. Without one, the line has
@@ -14,6 +17,7 @@ export function versionLine(script = process.argv[1]): string {
 
 /** Returns the name and version of the program, such as "sum 0.1.0". Returns undefined without a package.json that has both. */
 export function programVersion(script = process.argv[1]): string | undefined {
+  if (typeof PROGRAM_VERSION === "string") return PROGRAM_VERSION;
   return script === undefined ? undefined : nearestPackage(dirname(realPath(script)));
 }
 

@@ -16,7 +16,9 @@ const GROUPS = Object.entries(LIMIT_GROUPS).map(([group, heading]) => {
 
 /** Returns the text. `hasPage` is true if the program has a page. */
 export function helpText({ hasPage } = { hasPage: true }): string {
-  return `usage: ${commandLine()} [flags]
+  const command = commandLine();
+  return `usage: ${command} [flags]
+       ${command} probe --help
 
 Each flag has an environment variable, which is in brackets. If both are set, the flag counts.
 A DURATION is a number of ms, or has a unit: ms, s, m or h. A SIZE is a number of bytes, or has a

@@ -43,7 +43,8 @@ const NO_PAGE: Readonly<Record<"beyond loopback" | "not built", LogRecord>> = {
 
 /**
  * Runs a server as the program of this process. Reads the settings from the arguments of the process and its environment,
- * serves the routes, and prints the address and commands to paste. With --help or --version, prints a text instead.
+ * serves the routes, and prints the address and commands to paste. With --help or --version, prints a text instead. With the
+ * command `probe`, checks the health of a server, and ends the process with the exit code of grpc_health_probe.
  *
  * Returns when the server listens. The server then ends by signals: the first SIGINT or SIGTERM shuts it down, and the
  * second one exits immediately. With TLS, SIGHUP loads the TLS files again. The exit code is 0 after a complete shutdown,
@@ -55,6 +56,7 @@ export async function run(given: ProgramOptions): Promise<void> {
   // The reader of a pipe may end before the server does. Without a listener, the next write would then end the process.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const args = process.argv.slice(2);
+  if (args[0] === "probe") return (await import("./probe.ts")).probe(args.slice(1));
   const program = { hasPage: options.pageFolder !== undefined };
   const asked = asksFor(args);
   if (asked === "help") return console.log((await import("./help.ts")).helpText(program));

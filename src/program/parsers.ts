@@ -1,6 +1,7 @@
 /** The parsers of settings. Each returns undefined if the text is not allowed. */
 import { isCorsOrigin } from "../server/http/cors.ts";
 import { allowedHost } from "../server/http/host-check.ts";
+import { isTrustedProxy } from "../server/listener/trusted-proxies.ts";
 
 /** More workers than cores make a server slower. */
 export const MAX_WORKERS = 256;
@@ -29,6 +30,11 @@ export function parseOrigins(text: string): string[] | undefined {
 /** Returns the hosts, or undefined if `allowedHost` rejects one of them. */
 export function parseHosts(text: string): string[] | undefined {
   return parseList(text, (host) => allowedHost(host) !== undefined);
+}
+
+/** Returns the proxies, or undefined if `isTrustedProxy` rejects one of them. */
+export function parseProxies(text: string): string[] | undefined {
+  return parseList(text, isTrustedProxy);
 }
 
 /** Returns the items between commas, or undefined if one of them is invalid. An empty text is an empty list. */

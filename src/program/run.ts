@@ -92,12 +92,12 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   // The address is known before the server is created, so no connection sees a page that is then left out.
   const { address: host } = await lookup(config.host).catch(failToListen);
   const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
-  const { corsOrigins, allowedHosts, http2, reflection, adminPort } = config;
+  const { corsOrigins, allowedHosts, trustedProxies, http2, reflection, adminPort } = config;
   const hasAdminPort = adminPort !== undefined && control.primary === undefined;
   const limits = hasAdminPort ? (await import("./open-files.ts")).withReserve(config.limits) : config.limits;
   const homePage = config.homePage ?? options.fallback === undefined;
   const log = options.log === undefined ? writeRecord : guardLog(options.log, writeRecord);
-  const settings = { corsOrigins, allowedHosts, http2, homePage, reflection, limits, tls, page, log };
+  const settings = { corsOrigins, allowedHosts, trustedProxies, http2, homePage, reflection, limits, tls, page, log };
   const telemetrySettings = { ...config, version: version ?? programVersion(), primary: control.primary };
   const telemetry = await createTelemetry(telemetrySettings, options.observer, (record) => log(safeRecord(record)));
   const { observer } = telemetry;

@@ -5,6 +5,7 @@ import { ALLOWED_HOST } from "../server/http/host-check.ts";
 import type { Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { RENAMES } from "../server/limits/renamed-options.ts";
+import { TRUSTED_PROXY } from "../server/listener/trusted-proxies.ts";
 import type { Reflection } from "../server/services/reflection.ts";
 import { DEFAULT_DELAY_MS, type ShutdownTimes } from "../server/shutdown.ts";
 import type { PageSetting } from "./page.ts";
@@ -15,6 +16,7 @@ import {
   parseOrigins,
   parsePath,
   parsePort,
+  parseProxies,
   parseSwitch,
   parseWorkers,
 } from "./parsers.ts";
@@ -36,6 +38,8 @@ export interface Config extends Omit<ShutdownTimes, "delayMs">, TelemetryConfig 
   readonly corsOrigins: readonly string[];
   /** Hosts under which browsers may reach the server, besides localhost. If undefined, the listening address decides. */
   readonly allowedHosts: readonly string[] | undefined;
+  /** Proxies that may say who the client is: addresses, networks and words for them. */
+  readonly trustedProxies: readonly string[];
   /** The HTTP/2 implementation: this server's own or node:http2. */
   readonly http2: "built-in" | "node";
   /** The addresses on which browsers get a page at "/". */
@@ -139,6 +143,15 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     help: "hosts under which browsers may reach this server besides localhost, separated by commas; .example.com for a domain and all names below it, * for every host. Without this flag: only loopback names when listening on loopback, otherwise every host",
     allowed: `hosts separated by commas, each ${ALLOWED_HOST}`,
     parse: parseHosts,
+  },
+  trustedProxies: {
+    flag: "trusted-proxies",
+    env: "TRUSTED_PROXIES",
+    takes: "PROXIES",
+    default: "",
+    help: "proxies that may say who the client is, by the PROXY protocol or X-Forwarded-For, separated by commas: IP addresses, networks like 10.0.0.0/8, loopback, private (private and link-local networks) and unix (Unix domain sockets)",
+    allowed: `proxies separated by commas, each ${TRUSTED_PROXY}`,
+    parse: parseProxies,
   },
   http2: {
     flag: "http2",

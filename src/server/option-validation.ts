@@ -3,6 +3,7 @@ import { FALLBACKS, isFallback } from "./fallback/fallback.ts";
 import { isCorsOrigin } from "./http/cors.ts";
 import { RENAMES, renamed } from "./limits/renamed-options.ts";
 import { type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
+import { isTrustedProxy, TRUSTED_PROXY } from "./listener/trusted-proxies.ts";
 import type { RoutesOptions, ServerOptions } from "./server-options.ts";
 
 /** A test of an option's value, and the values that pass it as the end of the sentence "... must be". */
@@ -87,6 +88,7 @@ export const SERVER_RULES: OptionRules<ServerOptions> = {
   contextValues: FUNCTION,
   fallback: { passes: isFallback, allowed: FALLBACKS },
   allowedHosts: listOf("strings", (each) => typeof each === "string"), // each host is validated by HostCheck
+  trustedProxies: listOf(`strings, each ${TRUSTED_PROXY}`, (each) => typeof each === "string" && isTrustedProxy(each)),
   http2: {
     passes: (value) => value === "built-in" || value === "node",
     allowed: '"built-in" or "node"',

@@ -12,8 +12,10 @@ import type { BoundAddress, NodeListenOptions } from "./listener/listen-address.
 import { Listeners } from "./listener/listeners.ts";
 import { type ConnectionRefusal, PendingConnections, type Protocols } from "./listener/pending-connections.ts";
 import { detectByPreface } from "./listener/plain.ts";
+import { setClient } from "./listener/proxied-socket.ts";
 import { TlsHandshakes } from "./listener/tls.ts";
 import type { TlsCredentials } from "./listener/tls-credentials.ts";
+import type { TrustedProxies } from "./listener/trusted-proxies.ts";
 import { errorText } from "./log/entry.ts";
 import type { Log } from "./log/record.ts";
 import type { ThrottledLog } from "./log/throttled-log.ts";
@@ -25,6 +27,8 @@ export interface PortOptions extends HttpContext {
   readonly http2: "built-in" | "node";
   /** The initial TLS credentials; undefined for a plain port. */
   readonly tls: TlsCredentials | undefined;
+  /** The proxies that may name the client by the PROXY protocol. Undefined if no client may. */
+  readonly trustedProxies: TrustedProxies | undefined;
   /** Called once for each connection that is refused, unless a limit is the reason. */
   readonly onRefused: (reason: ConnectionRefusal) => void;
   readonly log: Log;
@@ -45,7 +49,7 @@ export class Port {
 
   /** Throws Node's error if the TLS credentials are invalid. */
   constructor(options: PortOptions) {
-    const { tls, limits, onLimit, log } = options;
+    const { tls, limits, onLimit, log, trustedProxies } = options;
     this.#options = options;
     this.#credentials = tls;
     this.#http1 = new Http1Server(options);
@@ -58,9 +62,12 @@ export class Port {
     const pending = this.#pending;
     this.#handshakes = tls && new TlsHandshakes(tls, { limits, onLimit, pending, protocols: this.#protocols });
     const allowHalfOpen = tls === undefined; // a client may half-close after its request and still wait for the response
-    const onConnection = (socket: Socket): void => this.#onConnection(socket);
+    const onConnection = (socket: Socket, isProxy: boolean): void => {
+      if (isProxy) this.#onProxyConnection(socket);
+      else this.#onConnection(socket);
+    };
     const onClose = (socket: Socket): void => pending.delete(socket);
-    this.#listeners = new Listeners({ limits, onLimit, log, allowHalfOpen, onConnection, onClose });
+    this.#listeners = new Listeners({ limits, onLimit, log, allowHalfOpen, trustedProxies, onConnection, onClose });
   }
 
   /** The TLS credentials of new connections; undefined for a plain port. */
@@ -132,6 +139,19 @@ export class Port {
     this.#pending.destroy();
     this.#http1.destroy();
     this.#http2.destroy();
+  }
+
+  /** Reads the PROXY protocol header that a trusted proxy may send, before TLS. */
+  #onProxyConnection(socket: Socket): void {
+    if ("encrypted" in socket) {
+      this.#onConnection(socket); // the header came before the handshake, which the caller of `accept` has made
+      return;
+    }
+    this.#pending.takeProxyHeader(socket, (client) => {
+      if (client !== "proxy") setClient(socket, client);
+      if (this.#listeners.tryAddClient(socket)) this.#onConnection(socket);
+      else socket.destroy();
+    });
   }
 
   #onConnection(socket: Socket): void {

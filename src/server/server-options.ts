@@ -87,6 +87,14 @@ export interface ServerOptions extends RoutesOptions {
    */
   readonly allowedHosts?: readonly string[] | undefined;
   /**
+   * Proxies that may say who the client is, for `peerKey`, the observer, the log and `connectionsPerAddress`: addresses, networks
+   * like "10.0.0.0/8", "loopback", "private" for private and link-local networks, and "unix" for connections without an address.
+   * A connection from one of them may begin with a PROXY protocol header (version 1 or 2), before TLS. If the address of the
+   * connection is then still that of a trusted proxy, `X-Forwarded-For` names the client of each request: its last entry that is
+   * not one of them. Default: none, so that no client can name another address.
+   */
+  readonly trustedProxies?: readonly string[] | undefined;
+  /**
    * The HTTP/2 implementation: this project's own, or node:http2, which enforces fewer limits (docs/limits.md).
    * Default: "built-in".
    */

@@ -7,6 +7,7 @@ import { createFallback } from "./fallback/fallback.ts";
 import type { Handler } from "./http/exchange.ts";
 import { Budget } from "./limits/budget.ts";
 import { QueuedResponses } from "./limits/queued-responses.ts";
+import { connectionPeer } from "./listener/forwarded-peer.ts";
 import {
   type BoundAddress,
   isLocal,
@@ -16,6 +17,7 @@ import {
   nodeListenOptions,
 } from "./listener/listen-address.ts";
 import { certificateEndsAt, type TlsCredentials, validateCredentials } from "./listener/tls-credentials.ts";
+import { TrustedProxies } from "./listener/trusted-proxies.ts";
 import { quote } from "./log/quote.ts";
 import type { LogRecord } from "./log/record.ts";
 import { readOptions, SERVER_RULES } from "./option-validation.ts";
@@ -198,13 +200,16 @@ class ConnectServer implements Server {
   #createPort(): Port {
     const { tls, http2 = "built-in" } = this.#options;
     const { limits, onLimit, log, throttledLog, endExchanges } = this.#routes;
+    const trustedProxies = TrustedProxies.of(this.#options.trustedProxies);
     return new Port({
       handler: this.#router.handle,
       limits,
       buffered: new Budget(limits.bufferedBytes),
       queued: new QueuedResponses(limits, onLimit),
       onLimit,
+      peerOf: trustedProxies && ((socket) => connectionPeer(socket, trustedProxies)),
       endExchanges,
+      trustedProxies,
       http2,
       tls,
       log,

@@ -22,6 +22,7 @@ export interface ServerStats {
    * - "client_certificate": the client has no certificate, or one that is not trusted
    * - "server_certificate": the client does not trust the certificate of the server
    * - "tls_handshake": any other failed handshake
+   * - "proxy_protocol": a malformed header of a trusted proxy
    */
   readonly refusals: { readonly [K in Refusal]?: number };
   /** True from the beginning of `close`. */

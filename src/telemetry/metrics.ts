@@ -68,6 +68,7 @@ const NO_REFUSALS: Readonly<Record<Refusal, 0>> = {
   tls: 0,
   client_certificate: 0,
   server_certificate: 0,
+  proxy_protocol: 0,
   tls_handshake: 0,
 };
 

@@ -1,7 +1,7 @@
 /** A connection of HTTP/1.1 in memory, by which a server of node:http serves one exchange of any HTTP version. */
 import type { X509Certificate } from "node:crypto";
 import { Socket } from "node:net";
-import { EMPTY_BYTES, type Exchange } from "../http/exchange.ts";
+import { EMPTY_BYTES, type Exchange, type Peer } from "../http/exchange.ts";
 import type { Budget } from "../limits/budget.ts";
 import { type FallbackContext, logError } from "./context.ts";
 import { RequestBody } from "./request-body.ts";
@@ -63,17 +63,23 @@ export class ExchangeSocket extends Socket {
     // TypeScript does not permit accessors in place of the properties of Socket.
     const getters: Record<string, (this: ExchangeSocket) => unknown> = {
       remoteAddress() {
-        return this.#exchange.peer.address;
+        return this.#peer.address;
       },
       remotePort() {
-        return this.#exchange.peer.port;
+        return this.#peer.port;
       },
       remoteFamily() {
-        const { address } = this.#exchange.peer;
+        const { address } = this.#peer;
         return address && (address.includes(":") ? "IPv6" : "IPv4");
       },
     };
     for (const [name, get] of Object.entries(getters)) Object.defineProperty(ExchangeSocket.prototype, name, { get });
+  }
+
+  /** The peer of the connection, as over HTTP/1.1: a framework has its own rules for X-Forwarded-For. */
+  get #peer(): Peer {
+    const { peer } = this.#exchange;
+    return peer.connection ?? peer;
   }
 
   protected get exchange(): Exchange {

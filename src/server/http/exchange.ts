@@ -82,14 +82,32 @@ export interface ResponseHead {
  */
 export type ResetReason = "cancel" | "internal" | "refused";
 
-/** The client of a connection. Each property is looked up when it is read. */
+/** The client of a request, or of a connection. Each property is looked up when it is read. */
 export interface Peer {
-  /** IP address. Undefined if the client has disconnected, or uses a Unix domain socket. */
+  /**
+   * IP address, which may be that of a client that a trusted proxy has named (`trustedProxies`). Undefined if the client has
+   * disconnected, or uses a Unix domain socket.
+   */
   readonly address: string | undefined;
-  /** TCP port. Undefined if the address is. */
+  /** TCP port. Undefined if the address is, or if a proxy has named the address alone. */
   readonly port: number | undefined;
-  /** The verified client certificate. Undefined if the server does not ask for one, or the client has disconnected. */
+  /**
+   * The verified client certificate of the connection, which may be that of a proxy. Undefined if the server does not ask for
+   * one, or the other side has disconnected.
+   */
   readonly certificate: PeerCertificate | undefined;
+  /**
+   * The peer of the connection, if this is another client: one that a proxy has named for a request.
+   *
+   * @internal
+   */
+  readonly connection?: Peer;
+}
+
+/** The peer of a connection, which may be a proxy. */
+export interface ConnectionPeer extends Peer {
+  /** Returns the client of a request. The same object for each request, unless the peer is a trusted proxy. */
+  of(request: RequestHead): Peer;
 }
 
 /** A client certificate that was issued by one of the server's authorities (`clientCa`). */
@@ -149,6 +167,7 @@ export interface Exchange {
   readonly startedAt: number;
   /** `startedAt`, but exact to the microsecond. Must be read before the handler returns. */
   readonly exactStartedAt: number;
+  /** The client of the request. */
   readonly peer: Peer;
   /** True if the request may have a body. Must be read before the body. */
   readonly hasBody: boolean;

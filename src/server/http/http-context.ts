@@ -1,8 +1,9 @@
 /** The context that the HTTP servers of one port share, for HTTP/1.1 and HTTP/2. */
+import type { Socket } from "node:net";
 import type { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
-import type { Handler, Peer } from "./exchange.ts";
+import type { ConnectionPeer, Handler, Peer } from "./exchange.ts";
 
 export interface HttpContext {
   readonly handler: Handler;
@@ -12,6 +13,8 @@ export interface HttpContext {
   /** Counts the response bytes that wait for clients. */
   readonly queued: QueuedResponses;
   readonly onLimit: OnLimit;
-  /** Responds to the exchanges in flight of a connection with an error. `peer` is their `peer`. */
+  /** Returns the peer of a new connection. If undefined, it is the other side of the socket. */
+  readonly peerOf?: ((socket: Socket) => ConnectionPeer) | undefined;
+  /** Responds to the exchanges in flight of a connection with an error. `peer` is that of the connection. */
   readonly endExchanges: (peer: Peer) => void;
 }

@@ -2,7 +2,7 @@
  * A connection from a client (RFC 9113), without a socket, a timer or a clock. `BoundSocket` passes received bytes to
  * `receive`, takes output with `takeOutput`, and calls `checkTimeouts` at intervals.
  */
-import type { Peer } from "../http/exchange.ts";
+import type { ConnectionPeer } from "../http/exchange.ts";
 import { oldConnectionMessage } from "../http/limit-messages.ts";
 import { MAX_AGE } from "../limits/connection-age.ts";
 import { ConnectionFrames } from "./common/connection-frames.ts";
@@ -29,7 +29,7 @@ const KEEPALIVE_DATA = Buffer.alloc(8);
 const FIRST_STREAM_MS = 1_000;
 
 export class Connection implements StreamsConnection, TimeoutInputs {
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
   readonly #server: ServerState;
   readonly #state = new ConnectionState();
   readonly #reader = new FrameReader(CLIENT_PREFACE);
@@ -46,7 +46,7 @@ export class Connection implements StreamsConnection, TimeoutInputs {
   #partialFrameAt = 0;
 
   /** Calls `wake` when output is written while no other output waits to be taken. */
-  constructor(server: ServerState, peer: Peer, wake: () => void) {
+  constructor(server: ServerState, peer: ConnectionPeer, wake: () => void) {
     const { limits, time } = server;
     const writer = new FrameWriter(server.buffers, wake);
     const floodControl = new FloodControl(limits, time);

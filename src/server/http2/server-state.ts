@@ -1,9 +1,11 @@
 /** The state that all HTTP/2 connections of a server share. */
-import type { Handler, Peer } from "../http/exchange.ts";
+import type { Socket } from "node:net";
+import type { ConnectionPeer, Handler, Peer } from "../http/exchange.ts";
 import type { HttpContext } from "../http/http-context.ts";
 import { Budget } from "../limits/budget.ts";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import type { QueuedResponses } from "../limits/queued-responses.ts";
+import { SocketPeer } from "../listener/socket-peer.ts";
 import { Time } from "./common/time.ts";
 import { MAX_UINT31 } from "./frames/types.ts";
 import { BufferPool } from "./frames/writer.ts";
@@ -21,6 +23,7 @@ export class ServerState implements Http2Options {
   readonly limits: Limits;
   readonly onError: (error: unknown) => void;
   readonly onLimit: OnLimit;
+  readonly peerOf: (socket: Socket) => ConnectionPeer;
   readonly endExchanges: (peer: Peer) => void;
   readonly time = new Time();
   readonly responseEncoder = new ResponseEncoder();
@@ -32,7 +35,8 @@ export class ServerState implements Http2Options {
   /** Counts the handlers that are running for cancelled streams. */
   readonly cancelledHandlers: Budget;
 
-  constructor({ handler, limits, buffered, queued, onError, onLimit, endExchanges }: Http2Options) {
+  constructor(options: Http2Options) {
+    const { handler, limits, buffered, queued, onError, onLimit, peerOf, endExchanges } = options;
     this.handler = handler;
     this.limits = {
       ...limits,
@@ -42,6 +46,7 @@ export class ServerState implements Http2Options {
     };
     this.onError = onError;
     this.onLimit = onLimit;
+    this.peerOf = peerOf ?? ((socket) => new SocketPeer(socket));
     this.endExchanges = endExchanges;
     this.buffered = buffered;
     this.early = new EarlyStreams(this.limits, this.time);

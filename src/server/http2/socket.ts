@@ -2,7 +2,6 @@
 import type { Socket } from "node:net";
 import { processNow } from "../limits/process-clock.ts";
 import { lingeringClose } from "../listener/lingering-close.ts";
-import { SocketPeer } from "../listener/socket-peer.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionError, ErrorCode } from "./frames/types.ts";
 import type { ServerState } from "./server-state.ts";
@@ -29,7 +28,7 @@ export class BoundSocket {
   constructor(socket: Socket, server: ServerState, onClose: (bound: BoundSocket) => void) {
     this.#socket = socket;
     this.#server = server;
-    this.#connection = new Connection(server, new SocketPeer(socket), () => this.#scheduleFlush());
+    this.#connection = new Connection(server, server.peerOf(socket), () => this.#scheduleFlush());
     socket.setNoDelay(true);
     const onChunk = (chunk: Buffer): void => this.#receive(chunk);
     socket.on("data", onChunk);

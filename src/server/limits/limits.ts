@@ -26,10 +26,11 @@ export const LIMITS = {
     unit: "connections",
     group: "connections",
     on: "all",
-    bounds: "open connections from one IPv4 address or one /64 network of IPv6; Unix sockets are exempt",
+    bounds:
+      "open connections from one IPv4 address or one /64 network of IPv6; Unix sockets and trusted proxies are exempt",
     over: "a new connection is closed",
     reason:
-      "behind a proxy, all connections come from the proxy's address. nginx's limit_conn counts whole IPv6 addresses, but one host can use all addresses of a /64 network",
+      "behind a proxy that trustedProxies does not name, all connections come from the proxy's address. nginx's limit_conn counts whole IPv6 addresses, but one host can use all addresses of a /64 network",
   },
   firstBytesMs: {
     default: 10_000,

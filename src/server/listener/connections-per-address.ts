@@ -1,4 +1,4 @@
-/** Limits the open connections from one address, for servers without a proxy in front of them. */
+/** Limits the open connections from one address, for servers without a proxy, or with a proxy that names the client. */
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 

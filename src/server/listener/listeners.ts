@@ -8,6 +8,7 @@ import { ConnectionsPerAddress } from "./connections-per-address.ts";
 import { watchFileDescriptors } from "./file-descriptors.ts";
 import { type BoundAddress, isLocal, type NodeListenOptions } from "./listen-address.ts";
 import { asSocket, refuseOtherStreams } from "./stream-socket.ts";
+import type { TrustedProxies } from "./trusted-proxies.ts";
 
 export interface ListenersOptions {
   readonly limits: Limits;
@@ -15,8 +16,10 @@ export interface ListenersOptions {
   readonly log: Log;
   /** True if connections stay open for responses after the client has closed its side. */
   readonly allowHalfOpen: boolean;
-  /** Serves a connection. Its bytes are unread, and it has no "error" listener yet. */
-  readonly onConnection: (socket: Socket) => void;
+  /** The proxies that may name the client. Their own connections do not count by address. */
+  readonly trustedProxies: TrustedProxies | undefined;
+  /** Serves a connection, which is that of a trusted proxy or not. Its bytes are unread, and it has no "error" listener yet. */
+  readonly onConnection: (socket: Socket, isProxy: boolean) => void;
   /** Called when a connection that was passed to `onConnection` is closed. */
   readonly onClose: (socket: Socket) => void;
 }
@@ -93,6 +96,11 @@ export class Listeners {
     this.#serve(socket);
   }
 
+  /** Counts a connection by the address of the client that a proxy has named. Returns false if that has too many. */
+  tryAddClient(socket: Socket): boolean {
+    return this.#isProxy(socket) || this.#perAddress.tryAdd(socket);
+  }
+
   /** Stops listening. Open connections stay open. Resolves when all are closed. */
   close(): Promise<void> {
     this.#isClosing = true;
@@ -118,13 +126,18 @@ export class Listeners {
   }
 
   #serve(socket: Socket): void {
-    if (!this.#perAddress.tryAdd(socket)) {
+    const isProxy = this.#isProxy(socket);
+    if (!isProxy && !this.#perAddress.tryAdd(socket)) {
       socket.destroy();
       return;
     }
     this.#connections++;
     socket.on("close", this.#onClose);
-    this.#options.onConnection(socket);
+    this.#options.onConnection(socket, isProxy);
+  }
+
+  #isProxy(socket: Socket): boolean {
+    return this.#options.trustedProxies?.includes(socket) === true;
   }
 
   #remove(socket: Socket): void {

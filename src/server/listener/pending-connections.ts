@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { startProcessTimeout } from "../limits/process-clock.ts";
 import { lingeringClose } from "./lingering-close.ts";
+import { type ProxyHeader, parseProxyHeader } from "./proxy-protocol.ts";
 
 /**
  * The first byte of every TLS connection: the record type "handshake" (RFC 8446, 5.1). No HTTP method begins with it.
@@ -16,7 +17,21 @@ export interface Protocols {
 }
 
 /** A word for the reason for which a connection is refused. */
-export type ConnectionRefusal = "plain_text" | "tls" | "tls_handshake" | "client_certificate" | "server_certificate";
+export type ConnectionRefusal =
+  | "plain_text"
+  | "tls"
+  | "tls_handshake"
+  | "client_certificate"
+  | "server_certificate"
+  | "proxy_protocol";
+
+/** A decision on the first bytes of a connection. */
+interface Decision {
+  /** The number of bytes that are taken. The rest stays unread. */
+  readonly taken: number;
+  /** Called once, when the socket is paused. */
+  next(): void;
+}
 
 export interface PendingOptions {
   readonly limits: Limits;
@@ -56,6 +71,34 @@ export class PendingConnections {
    * and does not call `then`.
    */
   peek(socket: Socket, prefix: string, then: (start: string) => void): void {
+    this.#decide(socket, (seen) => {
+      const start = seen.toString("latin1", 0, prefix.length);
+      const isPartial = start.length < prefix.length && prefix.startsWith(start);
+      return isPartial ? undefined : { taken: 0, next: () => then(start) };
+    });
+  }
+
+  /**
+   * Takes the header of the PROXY protocol from the first bytes of `socket`. Calls `then` at most once, with the client of the
+   * header, or with "proxy" without a header. When `then` is called, the socket is paused and all other bytes are unread.
+   * Refuses the connection if the header is malformed. Otherwise as `peek`.
+   */
+  takeProxyHeader(socket: Socket, then: (client: ProxyHeader["client"]) => void): void {
+    this.#decide(socket, (seen) => {
+      const header = parseProxyHeader(seen);
+      if (header === "partial") return undefined;
+      if (header === "none") return { taken: 0, next: () => then("proxy") };
+      if (header !== "malformed") return { taken: header.bytes, next: () => then(header.client) };
+      const next = (): void => {
+        this.report(socket, "proxy_protocol", "its PROXY protocol header is malformed");
+        socket.destroy();
+      };
+      return { taken: 0, next };
+    });
+  }
+
+  /** Passes the bytes that were received so far to `decide`, until it returns a decision. */
+  #decide(socket: Socket, decide: (seen: Buffer) => Decision | undefined): void {
     let seen: Buffer = Buffer.alloc(0);
     const { onLimit, limits } = this.#options;
     const ms = limits.firstBytesMs;
@@ -71,12 +114,12 @@ export class PendingConnections {
     };
     const onData = (chunk: Buffer): void => {
       seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-      const start = seen.toString("latin1", 0, prefix.length);
-      if (start.length < prefix.length && prefix.startsWith(start)) return;
+      const decision = decide(seen);
+      if (decision === undefined) return;
       socket.pause();
-      socket.unshift(seen);
+      if (seen.length > decision.taken) socket.unshift(seen.subarray(decision.taken));
       stop();
-      then(start);
+      decision.next();
     };
     const onEnd = (): void => void socket.destroy();
     this.#sockets.add(socket);

@@ -2,9 +2,10 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Peer, PeerCertificate } from "../http/exchange.ts";
+import type { ConnectionPeer, Peer, PeerCertificate, RequestHead } from "../http/exchange.ts";
+import { IPV4_MAPPING } from "./trusted-proxies.ts";
 
-export class SocketPeer implements Peer {
+export class SocketPeer implements ConnectionPeer {
   readonly #socket: Socket & Partial<Pick<TLSSocket, "authorized" | "getPeerX509Certificate">>;
   #address: string | undefined;
   #certificate: PeerCertificate | undefined;
@@ -14,8 +15,7 @@ export class SocketPeer implements Peer {
   }
 
   get address(): string | undefined {
-    // An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) becomes the IPv4 address.
-    this.#address ??= this.#socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "");
+    this.#address ??= this.#socket.remoteAddress?.replace(IPV4_MAPPING, "");
     return this.#address;
   }
 
@@ -29,6 +29,10 @@ export class SocketPeer implements Peer {
       if (certificate !== undefined) this.#certificate = peerCertificate(certificate);
     }
     return this.#certificate;
+  }
+
+  of(_request: RequestHead): Peer {
+    return this;
   }
 }
 

@@ -4,6 +4,7 @@ import type { Server, TLSSocket, TlsOptions } from "node:tls";
 import type { Limits, OnLimit } from "../limits/limits.ts";
 import { MAX_TIMER_MS, pausedWithin } from "../limits/process-clock.ts";
 import { type ConnectionRefusal, type PendingConnections, type Protocols, TLS_START } from "./pending-connections.ts";
+import { inheritClient } from "./proxied-socket.ts";
 import { secureContextOptions, type TlsCredentials } from "./tls-credentials.ts";
 
 /** The server's protocols in order of preference, by their ALPN names. A client without ALPN speaks HTTP/1.1. */
@@ -51,7 +52,9 @@ export class TlsHandshakes {
 
   #onSecure(socket: TLSSocket): void {
     const { pending, protocols } = this.#options;
-    pending.delete(plainSocketOf(socket));
+    const plain = plainSocketOf(socket);
+    pending.delete(plain);
+    inheritClient(socket, plain);
     socket.removeAllListeners("timeout");
     if (socket.alpnProtocol === "h2") protocols.http2(socket);
     else {
@@ -74,6 +77,7 @@ export class TlsHandshakes {
       else expire();
       return;
     }
+    inheritClient(socket, plainSocketOf(socket));
     if (problem !== undefined) pending.report(socket, ...problem);
     socket.destroy();
   }

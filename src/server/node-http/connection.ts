@@ -1,6 +1,6 @@
 /** One connection of a Node server: its requests, and the limits that Node does not enforce. */
 import type { Socket } from "node:net";
-import type { Peer } from "../http/exchange.ts";
+import type { ConnectionPeer } from "../http/exchange.ts";
 import type { HttpContext } from "../http/http-context.ts";
 import { oldConnectionMessage, slowRequestMessage } from "../http/limit-messages.ts";
 import { ConnectionAge } from "../limits/connection-age.ts";
@@ -90,7 +90,7 @@ export class NodeConnection implements ResponseHolder {
   readonly #socket: ConnectionSocket;
   readonly #readRate: ReadRate;
   readonly #age: ConnectionAge;
-  #peer: Peer | undefined;
+  #peer: ConnectionPeer | undefined;
   /** True if the connection must close after the response to its newest request. */
   isClosing = false;
   /**
@@ -120,10 +120,11 @@ export class NodeConnection implements ResponseHolder {
     this.#readRate = new ReadRate(context.limits);
     this.#age = new ConnectionAge(context.limits, processNow());
     socket.once?.("close", () => this.#socketClosed());
+    if ("remoteAddress" in socket) this.#peer = context.peerOf?.(socket as Socket);
   }
 
-  /** The client: the same object for all requests. Undefined if an adapter has an HTTP/2 session, and not its socket. */
-  get peer(): Peer | undefined {
+  /** The peer of the connection. Undefined if an adapter has an HTTP/2 session, and not its socket. */
+  get peer(): ConnectionPeer | undefined {
     if (this.#peer === undefined && "remoteAddress" in this.#socket)
       this.#peer = new SocketPeer(this.#socket as Socket);
     return this.#peer;

@@ -117,7 +117,7 @@ export class NodeExchange implements BodyOwner, NodeRequest {
   }
 
   get peer(): Peer {
-    return this.#connection.peer ?? new SocketPeer(this.#req.socket);
+    return (this.#connection.peer ?? new SocketPeer(this.#req.socket)).of(this.request);
   }
 
   get hasBody(): boolean {

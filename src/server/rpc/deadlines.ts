@@ -21,7 +21,7 @@ export class ConnectionCuts {
     this.#listeners.push(listener);
   }
 
-  /** Ends the calls in flight whose exchanges have this peer, with the error unavailable. */
+  /** Ends the calls in flight on the connection of this peer, with the error unavailable. */
   cut(peer: Peer): void {
     for (const listener of this.#listeners) listener(peer);
   }
@@ -57,7 +57,8 @@ export class Deadlines<T extends DeadlineEntry<T>> {
       for (const call of this.#take(() => true)) endCall(call, cutSignal.reason);
     });
     connectionCuts.onCut((peer) => {
-      for (const call of this.#take(({ exchange }) => exchange.peer === peer)) endCall(call, connectionTooOld());
+      for (const call of this.#take(({ exchange }) => (exchange.peer.connection ?? exchange.peer) === peer))
+        endCall(call, connectionTooOld());
     });
   }
 

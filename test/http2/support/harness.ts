@@ -1,5 +1,5 @@
 /** A connection without a socket. A test passes bytes to it, reads the frames that it sends, and sets its time. */
-import type { Exchange, Handler, Peer, ResponseHead } from "../../../src/server/http/exchange.ts";
+import type { ConnectionPeer, Exchange, Handler, Peer, ResponseHead } from "../../../src/server/http/exchange.ts";
 import { Connection } from "../../../src/server/http2/connection.ts";
 import { ServerState } from "../../../src/server/http2/server-state.ts";
 import { Budget } from "../../../src/server/limits/budget.ts";
@@ -11,7 +11,7 @@ import { describeFrame, type Frame, HANDSHAKE, splitFrames } from "./frames.ts";
 const START = Date.UTC(2030, 0, 1);
 export const OK: ResponseHead = Object.freeze({ status: 200, fields: Object.freeze([]) });
 
-const PEER: Peer = { address: undefined, port: undefined, certificate: undefined };
+const PEER: ConnectionPeer = { address: undefined, port: undefined, certificate: undefined, of: () => PEER };
 
 /** Responds with the body of the request. */
 export const echo: Handler = (exchange) => {

@@ -1,12 +1,12 @@
 /** The part of a connection that a stream uses. */
 import type { DiscardLimit } from "../../http/early-response.ts";
-import type { Peer, ResetReason } from "../../http/exchange.ts";
+import type { ConnectionPeer, ResetReason } from "../../http/exchange.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import type { EarlyStreams } from "./early-streams.ts";
 import type { ResponseSender } from "./response-sender.ts";
 
 export interface StreamHost<Stream> {
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
   /** `Time.exactNow`. */
   readonly exactNow: number;
   readonly responses: ResponseSender;

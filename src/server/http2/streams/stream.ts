@@ -53,7 +53,7 @@ export class Stream extends BaseStream implements Exchange, BodyStream, EarlyStr
   }
 
   get peer(): Peer {
-    return this.#host.peer;
+    return this.#host.peer.of(this.request);
   }
 
   get onCancelled(): CancelListener | undefined {

@@ -1,6 +1,6 @@
 /** The streams of a connection, from HEADERS to their end (RFC 9113, 5). */
 import type { DiscardLimit } from "../../http/early-response.ts";
-import { EMPTY_BYTES, type Peer, type ResetReason } from "../../http/exchange.ts";
+import { type ConnectionPeer, EMPTY_BYTES, type ResetReason } from "../../http/exchange.ts";
 import { discardMessage, slowRequestMessage } from "../../http/limit-messages.ts";
 import { Budget } from "../../limits/budget.ts";
 import type { FloodControl } from "../common/flood-control.ts";
@@ -25,7 +25,7 @@ const RESET_CODES = {
 
 /** The part of a connection that `Streams` uses. */
 export interface StreamsConnection {
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
   /** Closes the connection with GOAWAY. */
   fail(error: ConnectionError): void;
   /** Closes the connection without sending the bytes that the socket holds. */
@@ -60,7 +60,7 @@ export class Streams implements StreamHost<Stream>, SenderHost<Stream> {
     this.#cancelledHandlers = new Budget(limits.cancelledHandlersPerConnection, server.cancelledHandlers);
   }
 
-  get peer(): Peer {
+  get peer(): ConnectionPeer {
     return this.#connection.peer;
   }
 

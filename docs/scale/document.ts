@@ -101,7 +101,9 @@ ${table(
     ["CPU time of a call, 16 calls at once on each connection", `${callMicroseconds["4 x 16"]} us`, source],
     ["CPU time of a call, one at once on each of 64 connections", `${callMicroseconds["64 x 1"]} us`, source],
     ["CPU time of a call, one at once on each of 1,000 connections", `${callMicroseconds["1000 x 1"]} us`, source],
-    ["memory of a connection without calls", `${(connectionBytes / 1024).toFixed(1)} KiB`, source],
+    ["memory of a connection without calls", kib(connectionBytes), source],
+    ["memory of a connection after its first call", kib(MEASURED.connectionBytes), measured],
+    ["the same over TLS", kib(MEASURED.tlsConnectionBytes), measured],
     ["CPU time of a connection and one call", `${MEASURED.connectionMicroseconds.toFixed(0)} us`, measured],
     ["the same over TLS 1.3 with P-256", `${MEASURED.tlsConnectionMicroseconds.toFixed(0)} us`, measured],
     ["a connection closes at its age, plus or minus", `${JITTER * 100} %`, "`src/server/limits/connection-age.ts`"],
@@ -234,7 +236,7 @@ age moves connections.
 function connectionCosts(): string {
   const { proxies, connections } = PROXIES;
   const cost = (count: number) => {
-    const memory = (count * BENCHMARK.connectionBytes) / 2 ** 20;
+    const memory = (count * MEASURED.tlsConnectionBytes) / 2 ** 20;
     const cpu = ((count / AGE_SECONDS) * MEASURED.tlsConnectionMicroseconds) / 1e4;
     return `${number(count)}: ${memory.toFixed(1)} MiB, ${cpu.toFixed(2)} %`;
   };
@@ -246,7 +248,7 @@ function connectionCosts(): string {
   ]);
   return `## Count connections
 
-The connections of one of ${REPLICAS} replicas, their memory, and the part of a core that opening them takes over TLS with an age of
+The connections of one of ${REPLICAS} replicas over TLS, their memory, and the part of a core that opening them takes with an age of
 ${AGE_SECONDS / 60} minutes. Each of ${proxies} proxies has ${connections} connections to each replica, as Envoy has one for each of its threads.
 
 ${table(["clients", "balancer of connections", `${proxies} proxies`, "clients with round_robin"], rows)}
@@ -257,6 +259,10 @@ connection, and ${BENCHMARK.callMicroseconds["1000 x 1"]} us with one at once on
 
 function fixed(value = Number.NaN): string {
   return value.toFixed(2);
+}
+
+function kib(bytes: number): string {
+  return `${(bytes / 1024).toFixed(1)} KiB`;
 }
 
 function number(value: number): string {

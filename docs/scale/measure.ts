@@ -1,12 +1,13 @@
 /**
- * Measures what the model of scale.md assumes or predicts, on this machine, and writes measured.json: the CPU time of the
- * server for a connection, and the split of 64 connections over servers behind HAProxy. Needs Linux, haproxy and openssl.
+ * Measures what the model of scale.md assumes or predicts, on this machine, and writes measured.json: CPU time and memory of
+ * the server for a connection, and the split of 64 connections over servers behind HAProxy. With `--connections`, measures
+ * only the first two. Needs Linux, haproxy and openssl.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:http2";
+import { type ClientHttp2Session, connect } from "node:http2";
 import { createServer as createTcpServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,15 +16,24 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { createServer, type Server } from "../../src/server/server.ts";
 import { average, type Measured, median, newShareAt, SPLIT, type Split, type SplitPlan } from "./split.ts";
 
+const FILE = join(import.meta.dirname, "measured.json");
 const ROOT = join(import.meta.dirname, "../..");
 /** Connections of a round whose CPU time is measured, and the number of rounds. */
 const CONNECTIONS = 500;
 const ROUNDS = 7;
+/** Connections that are open at once when memory is measured. */
+const OPEN_CONNECTIONS = 2_000;
 const CHECK = "/grpc.health.v1.Health/Check";
 const BALANCE = { random: "random(1)", "round robin": "roundrobin", "least connections": "leastconn" } as const;
 
-/** Returns the CPU time in us of one connection with one call: the median of the rounds. */
-async function measureConnection(folder: string, tls: boolean): Promise<number> {
+interface ConnectionCost {
+  /** CPU time of one connection with one call: the median of the rounds. */
+  readonly microseconds: number;
+  /** Memory of one connection that has made a call, and is then idle. */
+  readonly bytes: number;
+}
+
+async function measureConnection(folder: string, tls: boolean): Promise<ConnectionCost> {
   const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
   const flags = tls ? ["--tls-cert", files.cert, "--tls-key", files.key] : [];
   const port = await freePort();
@@ -38,25 +48,41 @@ async function measureConnection(folder: string, tls: boolean): Promise<number> 
     const rounds: number[] = [];
     for (let round = -1; round < ROUNDS; round++) {
       const before = cpuMicroseconds(child.pid);
-      for (let i = 0; i < CONNECTIONS; i++) await connectAndCall(url, ca);
+      for (let i = 0; i < CONNECTIONS; i++) await closed(await connectAndCall(url, ca));
       await sleep(100);
       if (round >= 0) rounds.push((cpuMicroseconds(child.pid) - before) / CONNECTIONS);
     }
-    return median(rounds);
+    const before = memoryBytes(child.pid);
+    const sessions: ClientHttp2Session[] = [];
+    for (let i = 0; i < OPEN_CONNECTIONS; i++) sessions.push(await connectAndCall(url, ca));
+    await sleep(1_000); // the garbage collector frees what the handshakes allocated
+    const bytes = (memoryBytes(child.pid) - before) / OPEN_CONNECTIONS;
+    for (const session of sessions) session.destroy();
+    return { microseconds: median(rounds), bytes };
   } finally {
     child.kill("SIGKILL");
   }
 }
 
-/** Opens an HTTP/2 connection without resumption of TLS, makes one gRPC call, and closes the connection. */
-async function connectAndCall(url: string, ca: Buffer | undefined): Promise<void> {
+/** Opens an HTTP/2 connection without resumption of TLS, and makes one gRPC call. */
+async function connectAndCall(url: string, ca: Buffer | undefined): Promise<ClientHttp2Session> {
   const session = connect(url, { ...(ca && { ca }) });
   const headers = { ":method": "POST", ":path": CHECK, "content-type": "application/grpc" };
   const stream = session.request({ ...headers, te: "trailers" });
   stream.end(Buffer.alloc(5)); // an empty message
   await once(stream.resume(), "close");
+  return session;
+}
+
+async function closed(session: ClientHttp2Session): Promise<void> {
   session.close();
   await once(session, "close");
+}
+
+/** Returns the resident memory of a process. */
+function memoryBytes(pid: number | undefined): number {
+  const [, kilobytes] = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kilobytes) * 1024;
 }
 
 /** Returns the CPU time of a process so far, as the scheduler of Linux counts it for all threads. */
@@ -193,18 +219,24 @@ try {
   const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
   const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
   execFileSync("openssl", ["req", "-x509", ...key, ...names, ...files], { stdio: "ignore" });
+  const old: Measured | undefined = existsSync(FILE) ? JSON.parse(readFileSync(FILE, "utf8")) : undefined;
+  const plain = await measureConnection(folder, false);
+  const tls = await measureConnection(folder, true);
+  const splits = (process.argv.includes("--connections") && old?.splits) || {
+    random: await measureSplits(folder, "random"),
+    "round robin": await measureSplits(folder, "round robin"),
+    "least connections": await measureSplits(folder, "least connections"),
+  };
   const measured: Measured = {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus().length} cores of ${cpus()[0]?.model ?? "an unknown processor"}, Node ${process.version}`,
-    connectionMicroseconds: await measureConnection(folder, false),
-    tlsConnectionMicroseconds: await measureConnection(folder, true),
-    splits: {
-      random: await measureSplits(folder, "random"),
-      "round robin": await measureSplits(folder, "round robin"),
-      "least connections": await measureSplits(folder, "least connections"),
-    },
+    connectionMicroseconds: plain.microseconds,
+    tlsConnectionMicroseconds: tls.microseconds,
+    connectionBytes: plain.bytes,
+    tlsConnectionBytes: tls.bytes,
+    splits,
   };
-  writeFileSync(join(import.meta.dirname, "measured.json"), `${JSON.stringify(measured, undefined, 2)}\n`);
+  writeFileSync(FILE, `${JSON.stringify(measured, undefined, 2)}\n`);
 } finally {
   await rm(folder, { recursive: true });
 }

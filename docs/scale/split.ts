@@ -40,6 +40,9 @@ export interface Measured {
   /** CPU time of the server for a connection with one call, plain and over TLS. */
   readonly connectionMicroseconds: number;
   readonly tlsConnectionMicroseconds: number;
+  /** Memory of the server for such a connection, which is then idle. */
+  readonly connectionBytes: number;
+  readonly tlsConnectionBytes: number;
   readonly splits: Readonly<Record<Policy, Split & { readonly calls: number }>>;
 }
 

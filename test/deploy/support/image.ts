@@ -20,6 +20,8 @@ const DEBIAN = "bookworm";
 /** The packages of the base image in deploy/Containerfile. A further one could hide a library that the image lacks. */
 const BASE_PACKAGES = ["libc6", "libgcc-s1", "libstdc++6"];
 const BUILD_PACKAGES = [...BASE_PACKAGES, "libatomic1", "dash", "coreutils"];
+/** Runs the commands of a build without a runtime of containers, which would need a network of its own. */
+const IN_CHROOT = ["--isolation", "chroot", "--network", "host"];
 /** Programs that build on a busy machine are killed after this time. */
 const HANG_MS = 300_000;
 
@@ -40,7 +42,7 @@ export async function buildImage(): Promise<Image> {
   const name = "localhost/connect-server";
   await buildBases();
   await buildah(
-    ...["build", "--layers", "--format", "docker", "--isolation", "chroot", "--network", "host"],
+    ...["build", "--layers", "--format", "docker", ...IN_CHROOT],
     ...["--volume", `${await output("npm", "config", "get", "cache")}:/root/.npm:O`],
     ...["--build-arg", `BUILD_IMAGE=${BUILD}`, "--build-arg", `BASE_IMAGE=${BASE}`],
     ...["--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=abc", "--file", "deploy/Containerfile"],
@@ -51,10 +53,7 @@ export async function buildImage(): Promise<Image> {
 
 /** Builds an image from an image of tests, for example with another entry point. `lines` are those of its Containerfile. */
 export async function deriveImage(name: string, ...lines: readonly string[]): Promise<Image> {
-  await inTemporaryFolder(async (folder) => {
-    await writeFile(join(folder, "Containerfile"), `${lines.join("\n")}\n`);
-    await buildah("build", "--format", "docker", "--isolation", "chroot", "--network", "host", "--tag", name, folder);
-  });
+  await build(name, "", lines);
   return { name };
 }
 
@@ -62,6 +61,23 @@ export async function deriveImage(name: string, ...lines: readonly string[]): Pr
 export async function exportImage({ name }: Image, path: string): Promise<void> {
   await rm(path, { force: true });
   await buildah("push", name, `docker-archive:${path}:${name}:latest`);
+}
+
+/** Returns the files that a build copies from a folder, sorted. */
+export async function listFiles(context: string): Promise<string[]> {
+  const program = `for (const each of fs.readdirSync(".", { recursive: true, withFileTypes: true })) if (each.isFile()) console.log("copied " + path.join(each.parentPath, each.name))`;
+  const lines = [`FROM ${BUILD}`, "WORKDIR /context", "COPY . .", `RUN node -e '${program}'`];
+  const printed = await build("localhost/connect-server-context", context, lines);
+  return [...printed.matchAll(/^copied (.*)$/gm)].map(([, path = ""]) => path).sort();
+}
+
+/** Builds an image from the lines of a Containerfile and a folder. Returns what its commands print. */
+async function build(name: string, context: string, lines: readonly string[]): Promise<string> {
+  return inTemporaryFolder(async (folder) => {
+    const file = join(folder, "Containerfile");
+    await writeFile(file, `${lines.join("\n")}\n`);
+    return buildah("build", "--format", "docker", ...IN_CHROOT, "--file", file, "--tag", name, context || folder);
+  });
 }
 
 /** Makes the base images, which stay. */
@@ -80,9 +96,8 @@ async function buildBases(): Promise<void> {
       "ENV HOME=/root npm_config_prefer_offline=true",
     ];
     await writeFile(join(folder, "Containerfile"), `${lines.join("\n")}\n`);
-    const flags = ["build", "--layers", "--isolation", "chroot", "--network", "host"];
-    await buildah(...flags, "--target", "base", "--tag", BASE, folder);
-    await buildah(...flags, "--target", "build", "--tag", BUILD, folder);
+    await buildah("build", "--layers", ...IN_CHROOT, "--target", "base", "--tag", BASE, folder);
+    await buildah("build", "--layers", ...IN_CHROOT, "--target", "build", "--tag", BUILD, folder);
   });
 }
 
@@ -99,17 +114,17 @@ function archiveOf(name: string): string {
   return join(FOLDER, `${name}.tar`);
 }
 
-async function inTemporaryFolder(use: (folder: string) => Promise<void>): Promise<void> {
+async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "image-"));
   try {
-    await use(folder);
+    return await use(folder);
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-async function buildah(...args: readonly string[]): Promise<void> {
-  await output("buildah", ...(await storageFlags()), ...args);
+async function buildah(...args: readonly string[]): Promise<string> {
+  return output("buildah", ...(await storageFlags()), ...args);
 }
 
 /** Runs a program, and returns its output without the last line feed. Rejects if it fails. */

@@ -299,11 +299,12 @@ for (const { connections, served } of [
   });
 }
 
-for (const { heap, flag } of [
-  { heap: "", flag: /--max-old-space-size=6\d$/ }, // a quarter of 268 MiB
-  { heap: "--max-old-space-size=100", flag: undefined },
+for (const { heap, flag, gets } of [
+  { heap: "", flag: /^--max-old-space-size=6\d$/, gets: "a quarter of V8's heap" }, // 268 MiB
+  { heap: "--max-old-space-size=100", flag: undefined, gets: "the heap that NODE_OPTIONS sets" },
+  { heap: "--max-old-space-size-percentage=60", flag: /^--.*percentage=15$/, gets: "a quarter of the percentage" },
 ]) {
-  test(`in a container of 512 MiB, each of four workers gets ${flag ? "a quarter of V8's heap" : "the heap that NODE_OPTIONS sets"}`, async (t) => {
+  test(`in a container of 512 MiB, each of four workers gets ${gets}`, async (t) => {
     const group = memoryGroup(t, 512 * 2 ** 20);
     if (group === undefined) return;
     const command = group.command(process.execPath, MAIN, "--port", "0", "--workers", "4");

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { CHECK_MS, checkInCopy, testDocuments } from "../support/documents.ts";
 import { DOCUMENTS } from "../support/markdown.ts";
 
-testDocuments(DOCUMENTS);
+testDocuments(DOCUMENTS, { files: ["deploy"] });
 
 const WRONG = `
 # Wrong

@@ -1,4 +1,4 @@
-/** What happens to the replicas under load: rolling restarts, and one that is killed. */
+/** Does to the replicas under load what a test is about: restarts them in turn, or kills one. */
 import assert from "node:assert/strict";
 import { type Call, Load } from "./load.ts";
 import type { Replica } from "./replicas.ts";

@@ -1,4 +1,4 @@
-/** What a client must get through a proxy: every kind of call, messages of any allowed size, metadata, the page, its address. */
+/** Checks what clients get through a proxy: calls of each kind, large messages, metadata, the page, and their own address. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";

@@ -38,6 +38,11 @@ import {
 
 /** Longer than each proxy takes to notice a drain, or to try a replica again. */
 const DRAIN_DELAY = "3s";
+/** The flags of docs/proxies.md. The proxy is at 127.0.0.1, and a client at another address on loopback. */
+const REPLICA_ARGS = [
+  ...["--drain-delay-ms", DRAIN_DELAY, "--read-bytes-per-second", "off"],
+  ...["--trusted-proxies", "127.0.0.1", "--access-log-ratio", "1"],
+];
 const ROUNDS = 2;
 const TIMEOUT_MS = 180_000;
 
@@ -47,8 +52,7 @@ describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
     test(`${name} with its file in deploy/`, { timeout: TIMEOUT_MS }, async (t) => {
       const program = findJudge(t, ...programs);
       if (program === undefined) return;
-      const args = ["--drain-delay-ms", DRAIN_DELAY, "--read-bytes-per-second", "off"];
-      const replicas = await startReplicas(t, 2, args);
+      const replicas = await startReplicas(t, 2, REPLICA_ARGS);
       const [first, second] = replicas.map(({ port }) => port) as [number, number];
       const guarded = await configure(t, engine, [first, second]);
       const unguarded = await configure(t, engine, [first, second], off);
@@ -77,6 +81,12 @@ describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
           assert.equal(await echoMetadata(transport, unguarded.url), null);
         });
       }
+      await t.test("peerKey and the access log have the client's address, and not the one that it claims", async () => {
+        assert.equal(await seenAddress(port), CLIENT_ADDRESS);
+        assert.notEqual(await seenAddress(unguarded.port), CLIENT_ADDRESS);
+        const peers = replicas.flatMap(({ accessLog }) => accessLog.map(({ peer }) => peer));
+        assert.ok(peers.includes(CLIENT_ADDRESS), `${new Set(peers).values().toArray()}`);
+      });
       await t.test("the page", () => checkPage(url));
       await testOutsideTools(t, guarded);
 
@@ -149,4 +159,3 @@ async function testOutsideTools(t: TestContext, { folder, port, url }: Configure
     });
   }
 }
-void [CLIENT_ADDRESS, seenAddress];

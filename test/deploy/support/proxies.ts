@@ -179,7 +179,7 @@ export async function writeCertificate(folder: string, { cert, key }: Certified)
   }
 }
 
-/** Runs the program's own check of the configuration. Returns its output; empty if there is nothing to say. */
+/** Runs the program's own check of the configuration. Returns its output, or "" if the check passes. */
 export async function checkConfiguration(program: string, engine: Engine, folder: string): Promise<string> {
   const { code, stdout, stderr } = await run(program, engine.check(folder));
   return code === 0 ? "" : `exit code ${code}: ${stdout}${stderr}`;

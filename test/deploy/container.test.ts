@@ -84,7 +84,7 @@ testImage("the image has a user, a health check, labels, a port and a signal", a
 });
 
 // These tests mostly wait.
-describe("containers", { concurrency: 2 }, () => {
+describe("containers", { concurrency: 2, ...LIMITS }, () => {
   testImage(
     "a confined container of 256 MiB serves, is healthy, and stops without losing the call in flight",
     async (t, image) => {

@@ -214,7 +214,7 @@ test("the repository that it makes has a tested service and nothing of the tutor
     );
   for (const script of ["client", "init"]) assert.ok(!(script in scripts), script);
   await git(folder, "add", "--all");
-  const documents = ["*.md", ".ci", "*.json", "*.yaml", "src", "tools"];
+  const documents = ["*.md", ".ci", "*.json", "*.yaml", "src", "tools", "deploy"];
   assert.equal(
     await find(
       folder,

@@ -36,7 +36,11 @@ function listEdits({ file, service }: Names, branch: string): readonly Edit[] {
     ],
     ["ARCHITECTURE.md", /^ {2}client\/ .*\n/m, ""],
     ["ARCHITECTURE.md", /`npm run init`, /, ""],
-    ["ARCHITECTURE.md", /^bench\/, examples\/ .*/m, "bench/                the benchmark, which can be deleted"],
+    [
+      "ARCHITECTURE.md",
+      /^bench\/, examples\/ .*/m,
+      "bench/                the benchmark, which can be deleted. deploy/ is for operators",
+    ],
     ["CONTRIBUTING.md", /^.*(?:own-service|applications\/|docs\/screenshot).*\n/gm, ""],
     ["CONTRIBUTING.md", /(?<=compares the contract with )the tutorial's(?= )/, `the one on ${branch}`],
     ["biome.json", /^.*unsafeParameterDecoratorsEnabled.*\n/m, ""],

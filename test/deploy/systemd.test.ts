@@ -1,0 +1,333 @@
+/** Tests the units of deploy/systemd with the bundle, on a machine with the real systemd. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createAuthority } from "../support/certificates.ts";
+import { ROOT, run } from "../support/command.ts";
+import { findJudge } from "../support/judge.ts";
+import type { Counts } from "./support/churn.ts";
+import { canBoot, Machine, REPOSITORY } from "./support/machine.ts";
+
+const FOLDER = join(ROOT, "deploy/systemd");
+const SERVICE = "connect-server.service";
+const SOCKET = "connect-server.socket";
+const DROP_INS = `/etc/systemd/system/${SERVICE}.d`;
+const AUTHORITY = "127.0.0.1:50051";
+/** The maximum exposure in tenths, for `systemd-analyze security --threshold`. */
+const MAX_EXPOSURE = "20";
+const RESTARTS = 3;
+/** So long that a busy machine does not delay a message for half of it. */
+const WATCHDOG_S = 3;
+/** The calls of each client between two restarts. */
+const CALLS = 40;
+
+interface Setup {
+  /** Lines of /etc/connect-server/environment. The drain delay is 0, so that a restart takes less time. */
+  readonly environment?: string;
+  /** Lines of a drop-in's [Service] section. */
+  readonly service?: string;
+  /** True if the socket unit is started, too. */
+  readonly hasSocket?: boolean;
+}
+
+let shared: Promise<Machine> | undefined;
+after(async () => (await shared)?.end());
+
+/** Boots a machine, and runs the commands that the service unit gives for its installation, up to the start. */
+async function install(): Promise<Machine> {
+  const machine = await Machine.boot();
+  const commands = [...unitText(SERVICE).matchAll(/^# {3}(\w.*)$/gm)].map(([, command]) => command);
+  const before = commands.slice(0, commands.indexOf("systemctl daemon-reload"));
+  assert.equal(commands.length - before.length, 2);
+  await machine.must("sh", "-e", "-c", `cd ${REPOSITORY}\nPATH=${REPOSITORY}:$PATH\n${before.join("\n")}`);
+  return machine;
+}
+
+/** Returns the machine with the units and without any state of other tests; undefined if the test is skipped. */
+async function prepare(t: TestContext, { environment = "", service = "", hasSocket = false }: Setup = {}) {
+  if (!canBoot(t)) return undefined;
+  shared ??= install();
+  const machine = await shared;
+  await machine.write("/etc/connect-server/environment", `DRAIN_DELAY_MS=0\n${environment}\n`);
+  await machine.write(`${DROP_INS}/test.conf`, `[Service]\n${service}\n`);
+  await machine.must("systemctl", "daemon-reload");
+  t.after(async () => {
+    await machine.run("systemctl", "stop", SOCKET, SERVICE);
+    await machine.run("systemctl", "reset-failed");
+    for (const folder of ["/etc/connect-server", DROP_INS]) await machine.remove(folder);
+  });
+  if (hasSocket) await machine.must("systemctl", "start", SOCKET);
+  return machine;
+}
+
+function unitText(name: string): string {
+  return readFileSync(join(FOLDER, name), "utf8");
+}
+
+function mainPid(machine: Machine): Promise<string> {
+  return machine.property(SERVICE, "MainPID");
+}
+
+async function isServing(machine: Machine): Promise<boolean> {
+  return (await machine.run("curl", "--silent", "--fail", `http://${AUTHORITY}/healthz`)).code === 0;
+}
+
+test("systemd-analyze finds no fault in the units, but an unknown key", async (t) => {
+  const machine = await prepare(t);
+  if (machine === undefined) return;
+  const verify = () => machine.run("systemd-analyze", "verify", "--man=no", SERVICE, SOCKET);
+  assert.deepEqual(await verify(), { code: 0, stdout: "", stderr: "" });
+  await machine.write(`${DROP_INS}/test.conf`, "[Service]\nProtectHomes=yes\n");
+  assert.match((await verify()).stderr, /Unknown key 'ProtectHomes'/);
+});
+
+for (const { isHardened, outcome } of [
+  { isHardened: true, outcome: "at most 2.0" },
+  { isHardened: false, outcome: "more than 2.0 without the hardening" },
+]) {
+  test(`the exposure of the service is ${outcome}`, async (t) => {
+    const analyze = findJudge(t, "systemd-analyze");
+    if (analyze === undefined) return;
+    const folder = await mkdtemp(join(tmpdir(), "units-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const text = unitText(SERVICE);
+    await writeFile(join(folder, SERVICE), isHardened ? text : text.replace(/^(Protect|Private|Restrict).*\n/gm, ""));
+    const args = ["security", "--offline=true", `--threshold=${MAX_EXPOSURE}`, join(folder, SERVICE)];
+    const { code, stdout } = await run(analyze, args);
+    assert.equal(code === 0, isHardened, stdout);
+    t.diagnostic(/exposure level.*: [\d.]+/.exec(stdout)?.[0] ?? stdout);
+  });
+}
+
+test("the service has started when it serves, and a reload without TLS leaves it running", async (t) => {
+  const machine = await prepare(t);
+  if (machine === undefined) return;
+  await machine.must("systemctl", "start", SERVICE);
+  assert.ok(await isServing(machine));
+  assert.match(await machine.property(SERVICE, "StatusText"), /^listening on http:/);
+  const pid = await mainPid(machine);
+  await machine.must("systemctl", "reload", SERVICE);
+  await machine.until("the service has been reloaded", async () => {
+    return (await machine.property(SERVICE, "ActiveState")) === "active";
+  });
+  assert.ok(await isServing(machine));
+  assert.equal(await mainPid(machine), pid);
+});
+
+for (const { setting, service } of [
+  { setting: "NotifyAccess=main", service: "NotifyAccess=main\nTimeoutStartSec=2" },
+  { setting: "Type=exec", service: "Type=exec" },
+]) {
+  test(`with ${setting}, the service does not start, or starts before it serves`, async (t) => {
+    const machine = await prepare(t, { service });
+    if (machine === undefined) return;
+    const { code } = await machine.run("systemctl", "start", SERVICE);
+    assert.ok(code !== 0 || !(await isServing(machine)));
+  });
+}
+
+/** Restarts the service several times while all clients call. Returns the counts of each client. */
+async function restartUnderLoad(machine: Machine, restarts: number): Promise<Readonly<Record<string, Counts>>> {
+  await machine.must("systemctl", "start", SERVICE);
+  const load = machine.startNode(join(ROOT, "test/deploy/support/churn.ts"), AUTHORITY);
+  let counts: Readonly<Record<string, Counts>> = {};
+  const lines = createInterface({ input: load.stdout as NodeJS.ReadableStream });
+  lines.on("line", (line) => {
+    counts = JSON.parse(line);
+  });
+  /** Waits until each client has made some further calls without a loss. */
+  async function untilCalled(): Promise<void> {
+    const good = (of: typeof counts, name: string) => (of[name]?.made ?? 0) - (of[name]?.lost ?? 0);
+    await machine.until("the clients call", () => Object.keys(counts).length > 0);
+    const before = counts;
+    await machine.until("all clients have called", () =>
+      Object.keys(counts).every((name) => good(counts, name) - good(before, name) >= CALLS),
+    );
+  }
+  try {
+    for (let i = 0; i < restarts; i++) {
+      await untilCalled();
+      await machine.must("systemctl", "restart", SERVICE);
+    }
+    await untilCalled();
+  } finally {
+    load.stdin?.end();
+    await once(lines, "close");
+  }
+  return counts;
+}
+
+function report(t: TestContext, counts: Readonly<Record<string, Counts>>): void {
+  for (const [name, { made, lost }] of Object.entries(counts)) t.diagnostic(`${name}: ${lost} of ${made} calls lost`);
+}
+
+for (const environment of ["WORKERS=1", "WORKERS=2"]) {
+  test(`${RESTARTS} restarts with the socket unit lose no call, with ${environment}`, async (t) => {
+    const machine = await prepare(t, { hasSocket: true, environment });
+    if (machine === undefined) return;
+    const counts = await restartUnderLoad(machine, RESTARTS);
+    report(t, counts);
+    assert.deepEqual(
+      Object.entries(counts).filter(([, { lost }]) => lost > 0),
+      [],
+    );
+  });
+}
+
+test("a restart without the socket unit loses calls of clients that connect for each call", async (t) => {
+  const machine = await prepare(t);
+  if (machine === undefined) return;
+  const counts = await restartUnderLoad(machine, 1);
+  report(t, counts);
+  for (const [name, { lost }] of Object.entries(counts)) if (/for each call/.test(name)) assert.ok(lost > 0, name);
+});
+
+/** Blocks the event loop of a process. */
+async function block(machine: Machine, pid: string): Promise<void> {
+  await machine.must("kill", "-STOP", pid);
+}
+
+test("the watchdog restarts a service with a blocked event loop", async (t) => {
+  const machine = await prepare(t, { hasSocket: true, service: `WatchdogSec=${WATCHDOG_S}\nRestartSec=0` });
+  if (machine === undefined) return;
+  await machine.must("systemctl", "start", SERVICE);
+  await sleep((WATCHDOG_S + 1) * 1_000); // a service that does not tell the watchdog would be restarted
+  assert.equal(await machine.property(SERVICE, "NRestarts"), "0");
+  await block(machine, await mainPid(machine));
+  await machine.until("the service is restarted", async () => (await machine.property(SERVICE, "NRestarts")) === "1");
+  await machine.until("the service serves", () => isServing(machine));
+});
+
+async function workersOf(machine: Machine): Promise<string[]> {
+  const parent = await mainPid(machine);
+  return (await machine.must("pgrep", "--parent", parent, "--full", "server.mjs")).trim().split("\n");
+}
+
+test("with the watchdog, a worker with a blocked event loop is replaced, and the service goes on", async (t) => {
+  const machine = await prepare(t, { environment: "WORKERS=2", service: `WatchdogSec=${WATCHDOG_S}` });
+  if (machine === undefined) return;
+  await machine.must("systemctl", "start", SERVICE);
+  const pid = await mainPid(machine);
+  const [blocked = "", other = ""] = await workersOf(machine);
+  await block(machine, blocked);
+  await machine.until("the worker is replaced", async () => {
+    const now = await workersOf(machine);
+    return now.length === 2 && !now.includes(blocked);
+  });
+  assert.ok((await workersOf(machine)).includes(other));
+  assert.match(await machine.must("journalctl", "--unit", SERVICE), /"event":"worker_blocked"/);
+  assert.deepEqual([await mainPid(machine), await machine.property(SERVICE, "NRestarts")], [pid, "0"]);
+});
+
+test("without the watchdog, processes with a blocked event loop stay", async (t) => {
+  const machine = await prepare(t, { environment: "WORKERS=2", service: "WatchdogSec=0\nRestartSec=0" });
+  if (machine === undefined) return;
+  await machine.must("systemctl", "start", SERVICE);
+  const pid = await mainPid(machine);
+  const workers = await workersOf(machine);
+  for (const blocked of [...workers, pid]) await block(machine, blocked);
+  await sleep((WATCHDOG_S + 2) * 1_000);
+  assert.deepEqual([await mainPid(machine), await machine.property(SERVICE, "NRestarts")], [pid, "0"]);
+  assert.deepEqual(await workersOf(machine), workers);
+  await machine.must("kill", "-CONT", pid, ...workers);
+});
+
+for (const { setting, service, isLost } of [
+  { setting: "TimeoutStopSec=1, which the server extends", service: "TimeoutStopSec=1", isLost: false },
+  {
+    setting: "TimeoutStopSec=1 and Type=exec",
+    service: "TimeoutStopSec=1\nType=exec\nNotifyAccess=none",
+    isLost: true,
+  },
+]) {
+  test(`a stop ${isLost ? "cuts" : "waits for"} a call in flight, with ${setting}`, async (t) => {
+    const machine = await prepare(t, { service });
+    if (machine === undefined) return;
+    await machine.must("systemctl", "start", SERVICE);
+    await machine.until("the service serves", () => isServing(machine));
+    const curl = "curl -sS --fail --upload-file - -X POST -H 'Content-Type: application/json'";
+    const url = `http://${AUTHORITY}/grpc.health.v1.Health/Check`;
+    const call = machine.run("sh", "-c", `(printf '{'; sleep 3; printf '}') | ${curl} ${url}`);
+    await machine.until("the call is in flight", async () =>
+      /50051/.test(await machine.must("ss", "--tcp", "--numeric", "--no-header", "state", "established")),
+    );
+    await machine.must("systemctl", "stop", SERVICE);
+    assert.equal((await call).code !== 0, isLost);
+    assert.equal(await machine.property(SERVICE, "Result"), isLost ? "timeout" : "success");
+  });
+}
+
+/** Returns a function that writes the certificate of a new authority, and one that connects with trust in the newest. */
+async function certificates(machine: Machine) {
+  async function renew(): Promise<void> {
+    const authority = await createAuthority("CN=authority");
+    const { cert, key } = await authority.issue({ subject: "CN=server", names: [{ type: "ip", value: "127.0.0.1" }] });
+    await machine.write("/etc/connect-server/tls.crt", cert);
+    await machine.write("/etc/connect-server/tls.key", key, 0o600);
+    await machine.write("/etc/connect-server/authority.crt", authority.cert);
+  }
+  async function isNewest(): Promise<boolean> {
+    const curl = ["curl", "--silent", "--fail", "--cacert", "/etc/connect-server/authority.crt"];
+    return (await machine.run(...curl, `https://${AUTHORITY}/healthz`)).code === 0;
+  }
+  await renew();
+  return { renew, isNewest };
+}
+
+test("with the drop-in for TLS, a key of root is used, and a restart takes a renewed one", async (t) => {
+  const machine = await prepare(t, { hasSocket: true });
+  if (machine === undefined) return;
+  const { renew, isNewest } = await certificates(machine);
+  await machine.write(`${DROP_INS}/tls.conf`, unitText("tls.conf"));
+  await machine.must("systemctl", "daemon-reload");
+  await machine.must("systemctl", "start", SERVICE);
+  assert.ok(await isNewest());
+  await renew();
+  await machine.must("systemctl", "reload", SERVICE);
+  assert.ok(!(await isNewest()), "systemd renews credentials at a reload: simplify the drop-in");
+  await machine.must("systemctl", "restart", SERVICE);
+  assert.ok(await isNewest());
+});
+
+for (const { canRead, outcome } of [
+  { canRead: true, outcome: "a reload takes a renewed certificate, and the process goes on" },
+  { canRead: false, outcome: "a reload keeps the certificate if its files cannot be read" },
+]) {
+  test(`with files that the group of the service may read, ${outcome}`, async (t) => {
+    const machine = await prepare(t, {
+      environment: "TLS_CERT=/etc/connect-server/tls.crt\nTLS_KEY=/etc/connect-server/tls.key",
+      service: "SupplementaryGroups=connect-server-tls",
+    });
+    if (machine === undefined) return;
+    const { renew, isNewest } = await certificates(machine);
+    const allow = () =>
+      machine.must(
+        "sh",
+        "-c",
+        "chgrp connect-server-tls /etc/connect-server/tls.key && chmod 640 /etc/connect-server/tls.key",
+      );
+    await machine.must("groupadd", "--force", "--system", "connect-server-tls");
+    await allow();
+    await machine.must("systemctl", "start", SERVICE);
+    assert.ok(await isNewest());
+    const pid = await mainPid(machine);
+    await renew();
+    await machine.must("chmod", "600", "/etc/connect-server/tls.key");
+    if (canRead) await allow();
+    else await machine.must("chgrp", "root", "/etc/connect-server/tls.key");
+    await machine.must("systemctl", "reload", SERVICE);
+    if (canRead) await machine.until("the certificate is renewed", isNewest);
+    else
+      await machine.until("the reload has failed", async () =>
+        /the last reload failed/.test(await machine.property(SERVICE, "StatusText")),
+      );
+    assert.equal(await isNewest(), canRead);
+    assert.equal(await mainPid(machine), pid);
+  });
+}

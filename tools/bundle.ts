@@ -13,10 +13,10 @@ const ROOT = join(import.meta.dirname, "..");
 const TARGET = "node22.12";
 
 /** Starts the probe or the server, each without the code of the other: a health check runs every few seconds. */
-const ENTRY = `
+const entryOf = (main: string): string => `
 const [, , command, ...args] = process.argv;
 if (command === "probe") await (await import("./src/program/probe.ts")).probe(args);
-else await import("./src/main.ts");
+else await import(${JSON.stringify(main)});
 `;
 
 /**
@@ -36,12 +36,15 @@ const MODULES_OF_NODE: Plugin = {
   },
 };
 
-/** Builds the program and the page into the folder, whose old contents are removed. */
-export async function bundle(folder: string): Promise<void> {
+/**
+ * Builds the program and the page into the folder, whose old contents are removed. `main` is the main script, from the root of the
+ * repository. Tests have scripts with other routes.
+ */
+export async function bundle(folder: string, main = "./src/main.ts"): Promise<void> {
   const { name, version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   rmSync(folder, { recursive: true, force: true });
   await build({
-    stdin: { contents: ENTRY, resolveDir: ROOT, sourcefile: "server.ts" },
+    stdin: { contents: entryOf(main), resolveDir: ROOT, sourcefile: "server.ts" },
     outfile: join(folder, "server.mjs"),
     bundle: true,
     platform: "node",

@@ -23,7 +23,12 @@ export const EARLY_CLIENTS: readonly Client[] = HTTP_VERSIONS.map((version) => (
 
 async function add(version: HttpVersion, authority: string): Promise<void> {
   const socket = await connectTo(authority);
+  let failure: Error | undefined;
+  socket.on("error", (error) => {
+    failure = error;
+  });
   await sleep(Math.random() * MOST_AHEAD_MS);
+  if (failure !== undefined) throw failure;
   const { status, body } = await send(version, authority, REQUEST, { createConnection: () => socket });
   if (body.toString() !== '{"sum":3}') throw new Error(`${status}: ${body}`);
 }

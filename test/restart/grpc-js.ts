@@ -1,6 +1,6 @@
 /** Clients of grpc-js: unary calls, quick and slow, and a Watch that must get NOT_SERVING before it ends. */
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Client as Channel, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client as Channel, type ChannelOptions, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   HealthCheckRequestSchema,
   HealthCheckResponseSchema,
@@ -10,8 +10,8 @@ import { AddRequestSchema, AddResponseSchema } from "../gen/calls/v1/calls_pb.ts
 import { type Client, callOnAndOn, slowness } from "./client.ts";
 import { DELAY_HEADER } from "./slow-routes.ts";
 
-/** Longer than one server runs. */
-const WATCH_MS = 60_000;
+/** Longer than one server runs, in a cluster too. */
+const WATCH_MS = 300_000;
 const NUMBERS = Buffer.from(toBinary(AddRequestSchema, { $typeName: "calls.v1.AddRequest", a: 1, b: 2 }));
 const SERVER = Buffer.from(
   toBinary(HealthCheckRequestSchema, { $typeName: "grpc.health.v1.HealthCheckRequest", service: "" }),
@@ -23,12 +23,13 @@ export const GRPC_JS_CLIENTS: readonly Client[] = [
   watch(),
 ];
 
-function unary(name: string, slow = false): Client {
+/** Returns a client of unary calls. `options` are further options of its channel. */
+export function unary(name: string, slow = false, options: ChannelOptions = {}): Client {
   return {
     name,
     mustSpan: slow,
     async run(authority, calls, stop) {
-      const channel = openChannel(authority);
+      const channel = openChannel(authority, options);
       await callOnAndOn(() => add(channel, slow), calls, stop);
       channel.close();
     },
@@ -100,6 +101,6 @@ function watchToTheEnd(channel: Channel, stop: AbortSignal): Promise<ServingStat
 }
 
 /** Creates a channel with its own connections. By default, grpc-js shares connections among channels. */
-function openChannel(authority: string): Channel {
-  return new Channel(authority, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+function openChannel(authority: string, options: ChannelOptions = {}): Channel {
+  return new Channel(authority, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1, ...options });
 }

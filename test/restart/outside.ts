@@ -24,42 +24,7 @@ const UNSENT: Loss = {
 };
 
 export const OUTSIDE_CLIENTS: readonly Client[] = [
-  {
-    name: "gRPC, ghz (grpc-go)",
-    note: `may drop calls that it has not sent when it reads GOAWAY: at most ${UNSENT_CALLS} for each close`,
-    mayLose: UNSENT,
-    absent: absent("ghz"),
-    mustSpan: false,
-    async run(authority, calls, stop) {
-      const load = [
-        "-c",
-        String(GHZ_CALLERS),
-        "--connections",
-        "4",
-        "--rps",
-        "400",
-        "--duration",
-        "1h",
-        "--timeout",
-        `${CALL_MS}ms`,
-      ];
-      const what = ["--insecure", "--proto", CONTRACT, "--call", "calls.v1.CallService.Add", "-d", NUMBERS];
-      const child = start("ghz", [...what, ...load, "-O", "json", authority]);
-      let stoppedAt = Number.POSITIVE_INFINITY;
-      stop.addEventListener("abort", () => {
-        stoppedAt = Date.now();
-        child.kill("SIGINT");
-      });
-      const { details }: { details: GhzCall[] } = JSON.parse(await output(child));
-      for (const { timestamp, latency, error } of details) {
-        const begin = Date.parse(timestamp);
-        const ms = latency / 1e6;
-        // On SIGINT, ghz cancels its own calls.
-        if (error !== "" && begin + ms >= stoppedAt) continue;
-        calls.add(begin, ms, error === "" ? undefined : error);
-      }
-    },
-  },
+  ghz("gRPC, ghz (grpc-go)"),
   {
     name: "gRPC, grpcurl (grpc-go)",
     note: "a new connection for each call",
@@ -82,6 +47,46 @@ export const OUTSIDE_CLIENTS: readonly Client[] = [
     },
   },
 ];
+
+/** Returns a client of ghz with further flags. `scheme` comes before the authority, such as "dns:///". */
+export function ghz(name: string, flags: readonly string[] = [], scheme = ""): Client {
+  return {
+    name,
+    note: `may drop calls that it has not sent when it reads GOAWAY: at most ${UNSENT_CALLS} for each close`,
+    mayLose: UNSENT,
+    absent: absent("ghz"),
+    mustSpan: false,
+    async run(authority, calls, stop) {
+      const load = [
+        "-c",
+        String(GHZ_CALLERS),
+        "--connections",
+        "4",
+        "--rps",
+        "400",
+        "--duration",
+        "1h",
+        "--timeout",
+        `${CALL_MS}ms`,
+      ];
+      const what = ["--insecure", "--proto", CONTRACT, "--call", "calls.v1.CallService.Add", "-d", NUMBERS];
+      const child = start("ghz", [...what, ...load, ...flags, "-O", "json", `${scheme}${authority}`]);
+      let stoppedAt = Number.POSITIVE_INFINITY;
+      stop.addEventListener("abort", () => {
+        stoppedAt = Date.now();
+        child.kill("SIGINT");
+      });
+      const { details }: { details: GhzCall[] } = JSON.parse(await output(child));
+      for (const { timestamp, latency, error } of details) {
+        const begin = Date.parse(timestamp);
+        const ms = latency / 1e6;
+        // On SIGINT, ghz cancels its own calls.
+        if (error !== "" && begin + ms >= stoppedAt) continue;
+        calls.add(begin, ms, error === "" ? undefined : error);
+      }
+    },
+  };
+}
 
 interface GhzCall {
   readonly timestamp: string;

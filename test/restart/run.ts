@@ -5,26 +5,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { brokenBounds } from "./bounds.ts";
 import { Calls } from "./calls.ts";
-import type { Client } from "./client.ts";
-import { CONNECT_CLIENTS } from "./connect-clients.ts";
-import { EARLY_CLIENTS } from "./early.ts";
-import { FETCH } from "./fetch.ts";
+import { CLIENTS } from "./clients.ts";
 import { Forwarder } from "./forwarder.ts";
-import { GRPC_JS_CLIENTS } from "./grpc-js.ts";
-import { HEEDLESS } from "./heedless.ts";
 import { OptionsError, readOptions } from "./options.ts";
-import { OUTSIDE_CLIENTS } from "./outside.ts";
 import { Servers } from "./servers.ts";
 import { table } from "./table.ts";
 
-const CLIENTS: readonly Client[] = [
-  ...GRPC_JS_CLIENTS,
-  ...OUTSIDE_CLIENTS,
-  ...CONNECT_CLIENTS,
-  FETCH,
-  ...EARLY_CLIENTS,
-  HEEDLESS,
-];
 /** Time between two restarts, so that every client calls the new server. */
 const SERVE_MS = 1_500;
 

@@ -23,13 +23,6 @@ const DEFINITIONS = {
   },
 };
 
-/** The commands that print the versions of Debian's programs. */
-const VERSIONS: Readonly<Record<string, readonly string[]>> = {
-  etcd: ["etcd", "--version"],
-  containerd: ["containerd", "--version"],
-  runc: ["runc", "--version"],
-};
-
 /** Builds programs of Kubernetes that are missing, and returns the folder of all. Throws if a build fails. */
 export function build(...programs: readonly string[]): string {
   const folder = join(ROOT, ".tools/kubernetes", versionIn("KUBERNETES"));
@@ -47,14 +40,16 @@ export function definitions(): string[] {
   });
 }
 
-/** Returns the versions of Kubernetes, of the definitions, and of these programs. */
+/** Returns the versions of Kubernetes, of the definitions, and of these programs: of Debian's, or of those that the script pins. */
 export function versions(...programs: readonly string[]): Record<string, string> {
   const modules = Object.entries(DEFINITIONS).map(([name, { module }]) => [name, module.replace(/.*@v/, "")]);
-  const others = programs.map((name) => {
-    const [program = name, ...args] = VERSIONS[name] ?? [name, "--version"];
-    return [name, /\d+\.\d+\.\d+\S*/.exec(command(program, ...args))?.[0]];
-  });
+  const others = programs.map((name) => [name, versionOf(name)]);
   return Object.fromEntries([["kubernetes", versionIn("KUBERNETES")], ...modules, ...others]);
+}
+
+function versionOf(program: string): string | undefined {
+  if (program === "coredns") return versionIn("COREDNS");
+  return /\d+\.\d+\.\d+\S*/.exec(command(program, "--version"))?.[0];
 }
 
 /** Returns a version that the script pins. */

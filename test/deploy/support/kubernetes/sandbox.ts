@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { ENV, ROOT } from "../../../support/command.ts";
 
 /** Runs the module with `input` as its argument, in JSON. Throws if it fails or takes longer than `limitMs`. */
@@ -13,12 +14,11 @@ export async function runInSandbox(module: string, input: unknown, limitMs: numb
   const namespaces = ["--net", "--mount", "--ipc", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"];
   const args = [...user, ...namespaces, "--", process.execPath, module, JSON.stringify(input)];
   const child = spawn("unshare", args, { cwd: ROOT, env: ENV, stdio: ["ignore", "inherit", "inherit"] });
-  const end = (): void => void child.kill("SIGKILL");
+  const end = (): void => killFirstProcess(child);
   const timer = setTimeout(end, limitMs);
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, end);
   const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
   clearTimeout(timer);
-  await ended(child);
   if (code !== 0) throw new Error(`run ${module}: ${code ?? signal}, after at most ${limitMs / 60_000} minutes`);
 }
 
@@ -35,6 +35,11 @@ export function command(program: string, ...args: readonly string[]): string {
   return stdout;
 }
 
-function ended(child: ChildProcess): Promise<unknown> {
-  return child.exitCode === null && child.signalCode === null ? once(child, "exit") : Promise.resolve();
+/**
+ * Kills the first process of the PID namespace, with which the kernel kills all others. `unshare` exits when they have ended, which
+ * it could not tell if it were killed itself.
+ */
+function killFirstProcess({ pid }: ChildProcess): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  for (const first of children.split(" ")) if (first !== "") process.kill(Number(first), "SIGKILL");
 }

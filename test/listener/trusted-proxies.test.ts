@@ -103,10 +103,10 @@ for (const [field, address, port] of [
   });
 }
 
-test("a field of 200,000 entries costs no more than the last of them", () => {
-  for (const entry of ["10.0.0.2,", "192.0.2.7,", ",", "[", "1:"]) {
-    const started = performance.now();
-    for (let i = 0; i < 100; i++) forwardedClient(entry.repeat(200_000), PROXY, trusted);
-    assert.ok(performance.now() - started < 2_000, entry);
-  }
+test("a field of 200,000 entries is read at its end alone", () => {
+  for (const entry of ["192.0.2.7, ", "x, ", ", ", "[", "1:"])
+    for (let i = 0; i < 100; i++) {
+      const field = `${entry.repeat(200_000)},10.0.0.2`; // the entry before the last one is malformed
+      assert.equal(forwardedClient(field, PROXY, trusted).address, "10.0.0.2");
+    }
 });

@@ -37,7 +37,7 @@ export const LIMITS = {
     unit: "ms",
     group: "connections",
     on: "all",
-    bounds: "time from accepting a connection to its first bytes, which show the protocol",
+    bounds: "time from accepting a connection, or from its PROXY header, to its first bytes, which show the protocol",
     over: "the connection is closed",
     reason: "a client connects in order to send a request immediately",
   },

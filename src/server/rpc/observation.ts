@@ -60,7 +60,7 @@ export class Observation implements ObservedCall {
     this.protocolName = protocolName;
     this.startedAt = exchange.exactStartedAt;
     this.peer = exchange.peer;
-    void this.peer.address; // which is lost when the client disconnects, unless something has read it
+    void (this.peer.connection ?? this.peer).address; // which is lost when the client disconnects, unless something has read it
   }
 
   get httpVersion() {

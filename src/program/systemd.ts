@@ -6,9 +6,9 @@ import { type InheritedSocket, takeSockets } from "./inherited-sockets.ts";
 import { report } from "./process-log.ts";
 import { type Control, statusOf } from "./signals.ts";
 
-/** Separates the assignments of a message. A shell splits a line at it. */
+/** Separates the assignments of a message. A shell splits a line at it. The signals of a shutdown are for this process. */
 const SEPARATOR = "\t";
-const SEND_LINES = `set -f; IFS='${SEPARATOR}'; while IFS= read -r line; do systemd-notify $line; done`;
+const SEND_LINES = `trap '' HUP INT TERM; set -f; IFS='${SEPARATOR}'; while IFS= read -r line; do systemd-notify $line; done`;
 /** Time that the end of the process may take after the delay and the grace time of a shutdown. */
 const END_MS = 10_000;
 

@@ -167,8 +167,14 @@ function report(t: TestContext, counts: Readonly<Record<string, Counts>>): void 
   for (const [name, { made, lost }] of Object.entries(counts)) t.diagnostic(`${name}: ${lost} of ${made} calls lost`);
 }
 
-for (const environment of ["WORKERS=1", "WORKERS=2"]) {
-  test(`${RESTARTS} restarts with the socket unit lose no call, with ${environment}`, async (t) => {
+for (const [workers, delayMs] of [
+  [1, 0],
+  [2, 0],
+  [2, 300],
+]) {
+  const name = `${workers} workers and a delay of ${delayMs} ms`;
+  test(`${RESTARTS} restarts with the socket unit lose no call, with ${name}`, async (t) => {
+    const environment = `WORKERS=${workers}\nDRAIN_DELAY_MS=${delayMs}`;
     const machine = await prepare(t, { hasSocket: true, environment });
     if (machine === undefined) return;
     const counts = await restartUnderLoad(machine, RESTARTS);

@@ -7,6 +7,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ENV, ROOT } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import { killGroup } from "../support/process.ts";
@@ -122,6 +123,18 @@ test("the program ignores sockets for another process", async (t) => {
   assert.doesNotMatch(server.output(), /inherited/);
   server.child.kill("SIGUSR2");
   await untilSaid(server, /left:\n/);
+});
+
+test("a program that cannot tell systemd its state reports this once, and serves", async (t) => {
+  const sockets = await openSockets(t);
+  const variables = { LISTEN_FDS: "2", NOTIFY_SOCKET: "/nowhere", WATCHDOG_USEC: "20000", LOG_FORMAT: "text" };
+  const server = inherit(t, sockets, variables);
+  await untilSaid(server, /^tell systemd the state of the process: .+$/m);
+  await sleep(200);
+  assert.equal((await send("HTTP/1.1", sockets.authority, HEALTH)).status, 200);
+  server.child.kill("SIGTERM");
+  assert.equal(await server.exit, 0);
+  assert.equal(server.output().split("tell systemd").length, 2);
 });
 
 for (const [name, env, code, sentence] of [

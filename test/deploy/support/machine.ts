@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -51,7 +51,7 @@ export class Machine {
     await bundle(join(folder, "build"));
     await cp(join(ROOT, "deploy"), join(folder, "deploy"), { recursive: true });
     await writeFile(join(folder, "node"), ""); // the mount point of Node
-    const args = ["--pdeathsig", "KILL", "systemd-nspawn", "--directory=/", "--volatile=yes"];
+    const args = ["--pdeathsig", "TERM", "systemd-nspawn", "--directory=/", "--volatile=yes"];
     args.push("--register=no", "--keep-unit", "--private-network", `--machine=connect-server-${process.pid}`);
     args.push("--console=pipe", `--bind-ro=${folder}:${REPOSITORY}`);
     args.push(`--bind-ro=${process.execPath}:${REPOSITORY}/node`);
@@ -128,5 +128,15 @@ export class Machine {
     else this.#nspawn.kill("SIGKILL");
     if (this.#nspawn.exitCode === null && this.#nspawn.signalCode === null) await once(this.#nspawn, "exit");
     await rm(this.#folder, { recursive: true });
+    await removeGroups();
   }
+}
+
+/** Removes the empty control groups that systemd-nspawn leaves in the group of this process, in each layout of the hierarchies. */
+async function removeGroups(): Promise<void> {
+  const lines = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n");
+  const own = lines.find((line) => /^(\d+:name=systemd|0:):/.test(line))?.replace(/^.*:/, "") ?? "/";
+  const roots = ["", "systemd", "unified"].map((name) => join("/sys/fs/cgroup", name, own));
+  const groups = roots.flatMap((root) => ["payload", "supervisor"].map((name) => join(root, name))).filter(existsSync);
+  if (groups.length > 0) await run("find", [...groups, "-depth", "-type", "d", "-delete"]);
 }

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ENV, ROOT } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import { killGroup } from "../support/process.ts";
-import { MAIN, until, workersOf } from "./workers/workers.ts";
+import { call, MAIN, until, workersOf } from "./workers/workers.ts";
 
 /** Prints the variables of the protocol that are left, at each SIGUSR2. */
 const LEFT = `data:text/javascript,${encodeURIComponent(`
@@ -112,6 +112,8 @@ test("a program whose last worker has crashed ends, and the next one serves the 
   await untilSaid(program, /2 workers;/);
   for (const pid of await workersOf(authority)) process.kill(pid, "SIGKILL");
   await untilSaid(program, /the inherited sockets are closed, so the primary ends\n.*exit 1\n/s);
+  assert.ok((await call(authority)) > 0);
+  await untilSaid(program, /exit 1\n.*2 workers;/s);
   assert.equal((await workersOf(authority)).length, 2);
 });
 

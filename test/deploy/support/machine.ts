@@ -35,10 +35,12 @@ export function canBoot(t: Pick<TestContext, "skip">): boolean {
 export class Machine {
   readonly #nspawn: ChildProcess;
   readonly #folder: string;
+  readonly #groups: readonly string[];
   readonly #output: () => string;
   #leader = 0;
 
-  private constructor(nspawn: ChildProcess, folder: string, output: () => string) {
+  private constructor(nspawn: ChildProcess, folder: string, groups: readonly string[], output: () => string) {
+    this.#groups = groups;
     this.#nspawn = nspawn;
     this.#folder = folder;
     this.#output = output;
@@ -51,8 +53,14 @@ export class Machine {
     await bundle(join(folder, "build"));
     await cp(join(ROOT, "deploy"), join(folder, "deploy"), { recursive: true });
     await writeFile(join(folder, "node"), ""); // the mount point of Node
-    const args = ["--pdeathsig", "TERM", "systemd-nspawn", "--directory=/", "--volatile=yes"];
-    args.push("--register=no", "--keep-unit", "--private-network", `--machine=connect-server-${process.pid}`);
+    const name = `connect-server-${process.pid}`;
+    // Without groups of its own, the machine would share those of other machines.
+    const groups = groupPaths(name);
+    for (const group of groups) await mkdir(group);
+    const enter = groups.map((group) => `echo $$ >${group}/cgroup.procs`).join("\n");
+    const args = ["--pdeathsig", "TERM", "sh", "-e", "-c", `${enter}\nexec "$@"`, "sh"];
+    args.push("systemd-nspawn", "--directory=/", "--volatile=yes");
+    args.push("--register=no", "--keep-unit", "--private-network", `--machine=${name}`);
     args.push("--console=pipe", `--bind-ro=${folder}:${REPOSITORY}`);
     args.push(`--bind-ro=${process.execPath}:${REPOSITORY}/node`);
     args.push("--boot", "systemd.unit=basic.target", "systemd.firstboot=no");
@@ -62,7 +70,7 @@ export class Machine {
       stream.on("data", (text) => {
         output += text;
       });
-    const machine = new Machine(nspawn, folder, () => output);
+    const machine = new Machine(nspawn, folder, groups, () => output);
     try {
       await machine.until("the machine has started", () => machine.#hasStarted());
     } catch (error) {
@@ -128,15 +136,17 @@ export class Machine {
     else this.#nspawn.kill("SIGKILL");
     if (this.#nspawn.exitCode === null && this.#nspawn.signalCode === null) await once(this.#nspawn, "exit");
     await rm(this.#folder, { recursive: true });
-    await removeGroups();
+    if (this.#groups.length > 0) await run("find", [...this.#groups, "-depth", "-type", "d", "-delete"]);
   }
 }
 
-/** Removes the empty control groups that systemd-nspawn leaves in the group of this process, in each layout of the hierarchies. */
-async function removeGroups(): Promise<void> {
+/** Returns the paths of a control group below that of this process: one for each hierarchy that systemd-nspawn uses. */
+function groupPaths(name: string): string[] {
   const lines = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n");
-  const own = lines.find((line) => /^(\d+:name=systemd|0:):/.test(line))?.replace(/^.*:/, "") ?? "/";
-  const roots = ["", "systemd", "unified"].map((name) => join("/sys/fs/cgroup", name, own));
-  const groups = roots.flatMap((root) => ["payload", "supervisor"].map((name) => join(root, name))).filter(existsSync);
-  if (groups.length > 0) await run("find", [...groups, "-depth", "-type", "d", "-delete"]);
+  const paths = lines.flatMap((line) => {
+    const [, controllers, own = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers === "name=systemd") return [join("/sys/fs/cgroup/systemd", own)];
+    return controllers === "" ? [join("/sys/fs/cgroup/unified", own), join("/sys/fs/cgroup", own)] : [];
+  });
+  return paths.filter((path) => existsSync(join(path, "cgroup.procs"))).map((path) => join(path, name));
 }

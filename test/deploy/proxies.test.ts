@@ -48,7 +48,7 @@ const TIMEOUT_MS = 180_000;
 
 describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
   for (const engine of ENGINES) {
-    const { name, programs, off, dropsByDefault, retriesGet } = engine;
+    const { name, programs, off, dropsByDefault } = engine;
     test(`${name} with its file in deploy/`, { timeout: TIMEOUT_MS }, async (t) => {
       const program = findJudge(t, ...programs);
       if (program === undefined) return;
@@ -115,7 +115,7 @@ describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
           t.diagnostic(`${name}: a replica killed, ${load.calls.length} calls, ${inFlight.length} lost in flight`);
           assert.deepEqual(avoidable, []);
           assert.ok(inFlight.length <= load.callers, `${inFlight.length} lost of ${load.callers} in flight at most`);
-          if (retriesGet) assert.deepEqual(inFlight.filter(isSafe), []);
+          assert.deepEqual(inFlight.filter(isSafe), []);
           assert.ok(without.avoidable.length > 0, "the proxy without retries lost no call");
         },
       );

@@ -34,8 +34,6 @@ export interface Engine {
   readonly dropsByDefault: boolean;
   /** A word of the configuration, which the check must refuse if it is misspelt. */
   readonly word: string;
-  /** True if calls by GET are retried after a lost connection. */
-  readonly retriesGet: boolean;
   /** The arguments that check the configuration, and those that run the program in the foreground. */
   check(folder: string): readonly string[];
   run(folder: string): readonly string[];
@@ -75,7 +73,6 @@ export const ENVOY: Engine = {
   ],
   dropsByDefault: false,
   word: "no_traffic_interval",
-  retriesGet: true,
   check: (folder) => ["--mode", "validate", "--log-level", "warning", "-c", join(folder, "envoy.yaml")],
   run: (folder) => [
     ...["--disable-hot-restart", "--concurrency", "2", "--log-level", "warning"],
@@ -103,7 +100,6 @@ export const NGINX: Engine = {
   ],
   dropsByDefault: true,
   word: "grpc_next_upstream",
-  retriesGet: false,
   check: (folder) => ["-t", "-q", ...NGINX_ARGS(folder)],
   run: (folder) => NGINX_ARGS(folder),
   reload: "SIGHUP",
@@ -136,7 +132,6 @@ export const HAPROXY: Engine = {
   ],
   dropsByDefault: false,
   word: "redispatch",
-  retriesGet: true,
   check: (folder) => ["-c", "-q", "-f", join(folder, "haproxy.cfg")],
   run: (folder) => ["-W", "-db", "-f", join(folder, "haproxy.cfg")],
   reload: "SIGUSR2",

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { CLIENTS } from "../restart/clients.ts";
-import { ROOT } from "../support/command.ts";
+import { ROOT, run } from "../support/command.ts";
 import { findProgram } from "../support/judge.ts";
 import { IMAGE_TOOLS } from "./support/image.ts";
 import { buildImages } from "./support/kubernetes/images.ts";
@@ -95,6 +95,7 @@ async function runAndWrite(
   const output = join(input.folder, "result.json");
   await runInSandbox(join(SUPPORT, module), { ...input, output }, limitMs);
   const result = { digest, date, versions: used, ...JSON.parse(await readFile(output, "utf8")) };
-  await writeFile(path, `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(path, JSON.stringify(result));
+  await run("biome", ["format", "--write", path]); // `npm run lint` checks the format
   console.log(`wrote ${relative(ROOT, path)}`);
 }

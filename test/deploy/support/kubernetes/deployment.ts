@@ -17,6 +17,7 @@ export interface Changes {
   readonly settings?: readonly string[];
   /** A field of the Deployment's spec. The base has 30 s, which are only for clients that ask DNS. */
   readonly minReadySeconds?: number;
+  readonly hasLivenessProbe?: boolean;
 }
 
 export interface Pod {
@@ -45,16 +46,16 @@ export class Deployment {
   }
 
   /** Applies the base with these changes. Resolves when all pods are new and ready. */
-  async apply({ components = [], settings = [], minReadySeconds }: Changes): Promise<void> {
+  async apply({ components = [], settings = [], ...fields }: Changes): Promise<void> {
     await using kustomizations = await Kustomizations.create();
-    const operation = { op: "replace", path: "/spec/minReadySeconds", value: minReadySeconds };
+    const operations = operationsFor(fields);
     const folder = await kustomizations.make({
       namespace: NAME,
       components,
       images: [{ name: NAME, newName: SERVER.name, newTag: SERVER.tag }],
       ...(settings.length > 0 && { configMapGenerator: [{ name: NAME, behavior: "merge", literals: settings }] }),
-      ...(minReadySeconds !== undefined && {
-        patches: [{ target: { kind: "Deployment" }, patch: JSON.stringify([operation]) }],
+      ...(operations.length > 0 && {
+        patches: [{ target: { kind: "Deployment" }, patch: JSON.stringify(operations) }],
       }),
     });
     await this.#cluster.kubectl("apply", "--kustomize", folder);
@@ -107,4 +108,14 @@ export class Deployment {
   async #objects(): Promise<readonly PodObject[]> {
     return JSON.parse(await this.kubectl("get", "pods", "--output", "json")).items;
   }
+}
+
+/** Returns the operations of a JSON Patch (RFC 6902) that change these fields of the Deployment. */
+function operationsFor({ minReadySeconds, hasLivenessProbe = true }: Changes): object[] {
+  return [
+    ...(minReadySeconds === undefined
+      ? []
+      : [{ op: "replace", path: "/spec/minReadySeconds", value: minReadySeconds }]),
+    ...(hasLivenessProbe ? [] : [{ op: "remove", path: "/spec/template/spec/containers/0/livenessProbe" }]),
+  ];
 }

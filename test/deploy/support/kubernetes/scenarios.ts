@@ -16,6 +16,8 @@ const CONNECTIONS = 32;
 const SCALED_REPLICAS = 4;
 const ATTACKERS = 45;
 const WAIT_MS = 180_000;
+/** Twice the time in which the liveness probe finds a process that hangs. */
+const UNPROBED_MS = 60_000;
 
 /** Calls of several clients, each on one connection at a time. */
 class LongConnections {
@@ -120,16 +122,26 @@ export async function attackMemory(deployment: Deployment, hasLimits: boolean): 
   return { connections: ATTACKERS, restarts, reason: lastReason };
 }
 
-/** Stops the process of one pod, as if its event loop hung. Returns the seconds until kubelet has restarted it. */
-export async function hang(deployment: Deployment): Promise<number> {
-  await deployment.apply({ minReadySeconds: 0 });
+export interface Hang {
+  readonly restarts: number;
+  readonly seconds: number;
+}
+
+/** Stops the process of one pod, as if its event loop hung. With the liveness probe, kubelet must restart it, and without not. */
+export async function hang(deployment: Deployment, hasLivenessProbe: boolean): Promise<Hang> {
+  await deployment.apply({ minReadySeconds: 0, hasLivenessProbe });
   const target = await aPodOf(deployment);
+  const pid = processOf(target);
   const began = performance.now();
-  process.kill(processOf(target), "SIGSTOP");
-  await until("kubelet restarts the container", WAIT_MS, async () => (await podOf(deployment, target)).restarts > 0);
-  const seconds = Math.round((performance.now() - began) / 1_000);
+  const restarts = async (): Promise<number> => (await podOf(deployment, target)).restarts;
+  process.kill(pid, "SIGSTOP");
+  if (hasLivenessProbe) await until("kubelet restarts the container", WAIT_MS, async () => (await restarts()) > 0);
+  else await sleep(UNPROBED_MS);
+  const result = { restarts: await restarts(), seconds: Math.round((performance.now() - began) / 1_000) };
+  if (!hasLivenessProbe) process.kill(pid, "SIGCONT");
+  check(result.restarts === (hasLivenessProbe ? 1 : 0), `the pod that hangs had ${result.restarts} restarts`);
   await deployment.settled();
-  return seconds;
+  return result;
 }
 
 /** Returns the id, in this PID namespace, of the server of a pod. */

@@ -3,13 +3,17 @@
  * addresses of all replicas from a real DNS server. The replicas are servers on 127.0.0.11 and the addresses after it.
  */
 import assert from "node:assert/strict";
+import { Resolver } from "node:dns/promises";
 import { mkdtemp, rm } from "node:fs/promises";
+import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
 import { findJudge } from "../support/judge.ts";
 import { freePort } from "../support/prometheus.ts";
-import { echoRoutes } from "../support/protos.ts";
+import { Echo, echoRoutes } from "../support/protos.ts";
 import { startServer } from "../support/server.ts";
 import {
   BalancedClient,
@@ -70,6 +74,23 @@ class Replicas {
   /** Makes the name stand for these addresses. */
   async name(...addresses: readonly string[]): Promise<void> {
     await this.#dns.set(addresses);
+  }
+
+  /** Returns options of a transport that gets all addresses of the name from the DNS server. */
+  optionsOfConnectNode(): GrpcTransportOptions {
+    const resolver = new Resolver();
+    resolver.setServers([this.#dns.authority]);
+    const lookup: LookupFunction = (name, _options, done) => {
+      resolver.resolve4(name).then(
+        (all) =>
+          done(
+            null,
+            all.map((address) => ({ address, family: 4 })),
+          ),
+        (error) => done(error, []),
+      );
+    };
+    return { baseUrl: `http://${NAME}:${this.#port}`, nodeOptions: { lookup } };
   }
 
   call(command: ClientCommand, options: Omit<ClientOptions, "target">): BalancedClient {
@@ -151,3 +172,11 @@ for (const name of ["grpc-go", "grpc-js"] as const) {
     });
   }
 }
+
+test("calls of connect-node go to one replica, because a transport has one connection", async (t) => {
+  const started = await startTwo(t);
+  if (started === undefined) return;
+  const { say } = createClient(Echo, createGrpcTransport(started.replicas.optionsOfConnectNode()));
+  const responses = await Promise.all(Array.from({ length: CALLS }, () => say({ value: "" })));
+  assert.equal(new Set(responses.map(({ value }) => value)).size, 1);
+});

@@ -6,6 +6,7 @@ import { JITTER, type Policy } from "./model.ts";
 import {
   CALLS,
   POLICIES,
+  predictRollout,
   type Rollout,
   type RolloutPlan,
   rollout,
@@ -14,7 +15,7 @@ import {
   spreadByConnection,
   storms,
 } from "./scenarios.ts";
-import { predictSplit, SPLIT } from "./split.ts";
+import { CHECK_SECONDS, predictSplit, ROLLOUT, SPLIT } from "./split.ts";
 
 /** Ages of connections by the names of the tables, in seconds. */
 const AGES: readonly (readonly [string, number])[] = [
@@ -76,15 +77,28 @@ function validation(): string {
     return [policy, ...newShare.map((share, i) => both(share, real.newShare[i])), both(peak, real.peak)];
   });
   const times = SPLIT.newShareAfter.map((ages) => `new server after ${ages} ages`);
-  const calls = Object.values(MEASURED.splits).reduce((sum, split) => sum + split.calls, 0);
+  const all = [...Object.values(MEASURED.splits), ...Object.values(MEASURED.rollouts)];
+  const calls = all.reduce((sum, each) => sum + each.calls, 0);
+  const replaced = POLICIES.map((policy) => {
+    const { peak, lastShare } = predictRollout(policy);
+    const real = MEASURED.rollouts[policy];
+    return [policy, `${fixed(peak)} / ${fixed(real.peak)}`, `${fixed(lastShare)} / ${fixed(real.lastShare)}`];
+  });
   return `## Compare the model with real servers
 
-\`tools/node.sh docs/scale/measure.ts\` runs ${SPLIT.connections} clients on grpc-js behind a real HAProxy in TCP mode. They call ${SPLIT.servers - 1} servers,
-whose maximum connection age is ${SPLIT.ageSeconds} s. Then another server starts. The table has the connections of the new server at three
-times, and those of the busiest server later, both divided by an equal share. The first figure is the model's. The second one was
-measured on ${MEASURED.date}, on ${MEASURED.machine}: the average of ${SPLIT.runs} runs. Of ${number(calls)} calls, none was lost.
+\`tools/node.sh docs/scale/measure.ts\` runs clients on grpc-js behind a real HAProxy in TCP mode. In the tables, the first figure
+is the model's. The second one was measured on ${MEASURED.date}, on ${MEASURED.machine}. Of ${number(calls)} calls, none was lost.
+
+${SPLIT.connections} clients call ${SPLIT.servers - 1} servers, whose maximum connection age is ${SPLIT.ageSeconds} s. Then another server starts. The table
+has the connections of the new server at three times, and those of the busiest server later, both divided by an equal share. The
+measured figures are averages of ${SPLIT.runs} runs, so chance is a tenth or two.
 
 ${table(["balancer", ...times, "peak later"], rows)}
+
+${ROLLOUT.replicas} servers with ${ROLLOUT.perReplica} clients each are replaced one by one, without an age. The table has the peak during the rollout, and the part of an
+equal share that the server has at the end that was replaced last: medians of ${ROLLOUT.runs} runs.
+
+${table(["balancer", "peak", "share of the last one"], replaced)}
 
 The servers have weight 256 in HAProxy. With weight 1, its \`random\` is uneven, because it chooses on a ring of hashes.`;
 }
@@ -107,6 +121,8 @@ ${table(
     ["CPU time of a connection and one call", `${MEASURED.connectionMicroseconds.toFixed(0)} us`, measured],
     ["the same over TLS 1.3 with P-256", `${MEASURED.tlsConnectionMicroseconds.toFixed(0)} us`, measured],
     ["a connection closes at its age, plus or minus", `${JITTER * 100} %`, "`src/server/limits/connection-age.ts`"],
+    ["ages are checked, in the first comparison above", `every ${CHECK_SECONDS} s`, "`src/server/http2/server.ts`"],
+    ["ages are checked, in all other tables", "at any time", "at most 1 s too early"],
     ["a client connects again", "at once", "the worst case"],
   ],
 )}
@@ -180,7 +196,8 @@ function stormSection(): string {
   return `## Connect again after an outage
 
 All of ${number(STORM_CONNECTIONS)} connections are opened at the same time, with an age of ${AGE_SECONDS / 60} minutes. The table has the most connections that
-open within one second in later rounds of ages. In brackets are the cores that all replicas together need for these over TLS. Evenly, it would be ${mean.toFixed(0)} connections (${core(mean)}).
+open within one second in later rounds of ages. In brackets are the cores that all replicas together need for these over
+TLS. Evenly, it would be ${mean.toFixed(0)} connections (${core(mean)}).
 
 ${table(
   ["jitter", ...STORM_ROUNDS.map((round) => `round ${round}`)],

@@ -11,6 +11,8 @@ export interface FleetOptions {
   readonly jitter?: number;
   /** "exponential" is for connections that clients end at any time, `ageSeconds` after their begin on average. */
   readonly lifetimes?: "fixed" | "exponential";
+  /** The interval at which the ages are checked. The default is 0: a connection closes as soon as it has reached its age. */
+  readonly checkSeconds?: number;
   readonly random: () => number;
 }
 
@@ -46,9 +48,11 @@ export class Fleet {
   #ready: number[] = [];
   #turn = 0;
   readonly #due = new DueTimes();
+  readonly #firstCheck: number;
 
   constructor(options: FleetOptions) {
-    this.#options = { jitter: JITTER, lifetimes: "fixed", ...options };
+    this.#options = { jitter: JITTER, lifetimes: "fixed", checkSeconds: 0, ...options };
+    this.#firstCheck = this.#options.checkSeconds === 0 ? 0 : options.random() * this.#options.checkSeconds;
   }
 
   /** The numbers of the replicas that accept connections, the oldest first. */
@@ -115,7 +119,10 @@ export class Fleet {
     this.#closeAt(connection, this.now + ageSeconds * part);
   }
 
-  #closeAt(connection: Connection, at: number): void {
+  #closeAt(connection: Connection, reached: number): void {
+    const { checkSeconds } = this.#options;
+    const first = this.#firstCheck;
+    const at = checkSeconds === 0 ? reached : first + Math.ceil((reached - first) / checkSeconds) * checkSeconds;
     connection.closeAt = at;
     if (at !== Infinity) this.#due.add({ at, connection });
   }

@@ -1,6 +1,6 @@
 /** The scenarios of scale.md: functions from assumptions to the figures of its tables, by the model of model.ts. */
 import { Fleet, type FleetOptions, type Policy, seeded } from "./model.ts";
-import { average, median } from "./split.ts";
+import { average, median, ROLLOUT } from "./split.ts";
 
 export const POLICIES: readonly Policy[] = ["random", "round robin", "least connections"];
 
@@ -144,6 +144,11 @@ export function rollout(policy: Policy, ageSeconds: number, plan: RolloutPlan, r
   };
 }
 
+/** Returns the rollout that the model predicts for the experiment with real servers. */
+export function predictRollout(policy: Policy): Rollout {
+  return rollout(policy, Infinity, { ...ROLLOUT, batch: 1, stepSeconds: 1 }, 401);
+}
+
 function rolloutOnce(policy: Policy, ageSeconds: number, plan: RolloutPlan, random: () => number): Rollout {
   const { replicas, perReplica, batch, stepSeconds } = plan;
   const connections = replicas * perReplica;
@@ -165,7 +170,7 @@ function rolloutOnce(policy: Policy, ageSeconds: number, plan: RolloutPlan, rand
   }
   const { reconnects } = fleet;
   const end = fleet.now;
-  const tenth = replicas / 10;
+  const tenth = Math.max(1, Math.floor(replicas / 10));
   const lastShare = () => average(fleet.loads().slice(-tenth)) / perReplica;
   const atEnd = lastShare();
   const limit = ageSeconds === Infinity ? end : end + 3 * ageSeconds;

@@ -1,4 +1,4 @@
-/** The experiment by which the model is compared with real servers behind HAProxy, and its prediction by the model. */
+/** The experiments by which the model is compared with real servers behind HAProxy, and the prediction of the first one. */
 import { Fleet, type Policy, seeded } from "./model.ts";
 
 /** A number of servers is in use when another one is added. */
@@ -12,8 +12,6 @@ export interface SplitPlan {
   /** The number of later readings of the busiest server. */
   readonly samples: number;
   readonly runs: number;
-  /** The pause of each client between two calls. */
-  readonly pauseMs: number;
 }
 
 export const SPLIT: SplitPlan = {
@@ -23,8 +21,13 @@ export const SPLIT: SplitPlan = {
   newShareAfter: [0.25, 0.5, 1.2],
   samples: 4,
   runs: 5,
-  pauseMs: 50,
 };
+
+/** The interval at which the server checks an age of 2 s: a quarter of it, and never more than 1 s (src/server/http2/server.ts). */
+export const CHECK_SECONDS = SPLIT.ageSeconds / 4;
+
+/** The second experiment: all servers are replaced one by one, without an age. */
+export const ROLLOUT = { replicas: 6, perReplica: 16, runs: 7 };
 
 export interface Split {
   /** The connections of the new server, divided by an equal share, at the times of the plan. */
@@ -43,18 +46,22 @@ export interface Measured {
   /** Memory of the server for such a connection, which is then idle. */
   readonly connectionBytes: number;
   readonly tlsConnectionBytes: number;
+  /** The peak during the rollout, and the share of the server that was replaced last, both as medians of the runs. */
+  readonly rollouts: Readonly<
+    Record<Policy, { readonly peak: number; readonly lastShare: number; readonly calls: number }>
+  >;
   readonly splits: Readonly<Record<Policy, Split & { readonly calls: number }>>;
 }
 
 /** The number of simulated runs. */
-const RUNS = 2_000;
+const RUNS = 500;
 
 /** Returns the split that the model predicts: the average over many runs. */
 export function predictSplit(policy: Policy, ageSeconds = SPLIT.ageSeconds): Split {
   const { connections, servers, newShareAfter, samples } = SPLIT;
   const random = seeded(1);
   const all = Array.from({ length: RUNS }, (): Split => {
-    const fleet = new Fleet({ policy, ageSeconds, random });
+    const fleet = new Fleet({ policy, ageSeconds, checkSeconds: CHECK_SECONDS, random });
     for (let i = 1; i < servers; i++) fleet.start();
     fleet.connect(connections);
     const added = fleet.start();

@@ -358,6 +358,17 @@ test("several X-Forwarded-For fields are one list", async (t) => {
   assert.match(Buffer.concat(await response.toArray()).toString(), /192\.0\.2\.8/);
 });
 
+test("a client cannot hide the address that a proxy appends behind many fields", async (t) => {
+  const { authority } = await start(t, { trustedProxies: ["loopback"] });
+  // Each Node has its own maximum number of fields by default. Some respond 431 after it, and others drop the rest.
+  for (const count of [900, 1_100, 2_100]) {
+    const fields = `X-Forwarded-For: 203.0.113.9\r\n${"a:\r\n".repeat(count)}X-Forwarded-For: 192.0.2.8\r\n`;
+    const head = `POST /fixture.Echo/Say HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 3\r\n`;
+    const response = await exchangeBytes(authority, `${head}${fields}\r\n"x"`);
+    assert.ok(response.endsWith('"[\\"192.0.2.8\\",null]"'), `${count}: ${response}`);
+  }
+});
+
 test("connections count by the address of the client, and those of the proxy itself do not count", async (t) => {
   const { authority, limits, server } = await startServer(t, {
     trustedProxies: ["loopback", "10.0.0.0/8"],

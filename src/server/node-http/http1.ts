@@ -38,6 +38,8 @@ export class Http1Server {
     this.#listener = createNodeListener(handler);
     // An import reads every export of node:http, and so loads undici, which costs 24 ms at the start.
     this.#server = process.getBuiltinModule("node:http").createServer(nodeOptions(limits));
+    // By default, Node 22.12 drops the fields after the first thousand or so. A client could so hide what a proxy appends.
+    this.#server.maxHeadersCount = 0; // no limit but maxHeaderSize
     this.#extendHeadersTimeout();
     this.#listenToEvents();
   }

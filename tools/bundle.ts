@@ -3,8 +3,9 @@
  * `build/web/dist`, and the program serves the page that it finds there, beside its file.
  */
 import { readFileSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
-import { join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { buildPage } from "../web/build.ts";
 
@@ -37,6 +38,34 @@ const MODULES_OF_NODE: Plugin = {
 };
 
 /**
+ * Values that CommonJS has and a module lacks. A constant `__dirname` would collide with one that a module declares, so it has
+ * another name. esbuild renames a `require` that a module declares.
+ */
+const BANNER = `const BUNDLE_FOLDER = import.meta.dirname, BUNDLE_FILE = import.meta.filename;
+const require = process.getBuiltinModule("node:module").createRequire(BUNDLE_FILE);`;
+
+/**
+ * Gives each source its own `import.meta.dirname`, with the folder of server.mjs in place of the repository's, so that
+ * src/main.ts finds the page. `import.meta.main` is true in the main script alone.
+ */
+function ownImportMeta(main: string): Plugin {
+  const root = dirname(dirname(main));
+  return {
+    name: "import.meta of each module",
+    setup({ onLoad }) {
+      onLoad({ filter: /\.[cm]?ts$/ }, async ({ path }) => {
+        const text = await readFile(path, "utf8");
+        const folder = JSON.stringify(`/${relative(root, dirname(path))}`);
+        const contents = text
+          .replaceAll("import.meta.dirname", `(import.meta.dirname + ${folder})`)
+          .replaceAll("import.meta.main", String(path === main));
+        return { contents, loader: "ts" };
+      });
+    },
+  };
+}
+
+/**
  * Builds the program and the page into the folder, whose old contents are removed. `main` is the main script, from the root of the
  * repository. Tests have scripts with other routes.
  */
@@ -54,11 +83,12 @@ export async function bundle(folder: string, main = "./src/main.ts"): Promise<vo
     sourcesContent: false,
     legalComments: "none",
     logLevel: "warning",
-    plugins: [MODULES_OF_NODE],
-    // The folder of src/main.ts, and the line of --version, are those of the repository otherwise.
-    banner: { js: 'const SOURCE_FOLDER = import.meta.dirname + "/src";' },
+    plugins: [MODULES_OF_NODE, ownImportMeta(resolve(ROOT, main))],
+    banner: { js: BANNER },
     define: {
-      "import.meta.dirname": "SOURCE_FOLDER",
+      "import.meta.main": "false",
+      __dirname: "BUNDLE_FOLDER",
+      __filename: "BUNDLE_FILE",
       PROGRAM_VERSION: JSON.stringify(`${name} ${version}`),
     },
   });

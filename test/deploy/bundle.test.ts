@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { bundle } from "../../tools/bundle.ts";
 import { ENV, type Result, ROOT, run } from "../support/command.ts";
@@ -89,4 +89,41 @@ test("an invalid setting of the bundle is one sentence", async () => {
   const { code, stderr } = await runBundle("--port", "x");
   assert.equal(code, 2);
   assert.match(stderr, /^[^\n]*--port: "x" must be [^\n]*\n$/);
+});
+
+/** A project whose package and modules use what bundlers break. */
+const PROJECT = {
+  "node_modules/legacy/package.json": '{ "name": "legacy", "main": "index.js" }',
+  "node_modules/legacy/index.js": `
+    const load = (name) => require(name);
+    exports.file = __filename.slice(__dirname.length + 1);
+    exports.separator = load("node:" + "path").sep;
+    exports.resolved = require.resolve("node:fs");
+    exports.isMain = require.main === module;`,
+  "src/app/own.ts": `
+    import { createRequire } from "node:module";
+    import { relative } from "node:path";
+    const __dirname: string = import.meta.dirname;
+    const require = createRequire(import.meta.url);
+    export const own = [relative(process.cwd(), __dirname), typeof require("node:fs").statSync];
+    if (import.meta.main) console.log("a guarded module ran");`,
+  "src/main.ts": `
+    import { relative } from "node:path";
+    import legacy from "legacy";
+    import { own } from "./app/own.ts";
+    if (import.meta.main) console.log(JSON.stringify([legacy, own, relative(process.cwd(), import.meta.dirname)]));`,
+};
+
+test("packages of CommonJS and modules in other folders run in a bundle", async (t) => {
+  const project = await mkdtemp(join(tmpdir(), "project-"));
+  t.after(() => rm(project, { recursive: true }));
+  for (const [path, text] of Object.entries(PROJECT)) {
+    await mkdir(dirname(join(project, path)), { recursive: true });
+    await writeFile(join(project, path), text);
+  }
+  await bundle(join(project, "build"), join(project, "src/main.ts"));
+  const { code, stdout, stderr } = await run("node", ["server.mjs"], { cwd: join(project, "build") });
+  assert.deepEqual([code, stderr], [0, ""]);
+  const legacy = { file: "server.mjs", separator: "/", resolved: "node:fs", isMain: false };
+  assert.deepEqual(JSON.parse(stdout), [legacy, ["src/app", "function"], "src"]);
 });

@@ -62,7 +62,7 @@ function listening(create: () => Server): Start {
   };
 }
 
-const NOBODY: Start = async () => "127.0.0.1:1"; // a port that no program listens on, because it is privileged
+const NOBODY = async (): Promise<string> => "127.0.0.1:1"; // a port that no program listens on, because it is privileged
 const SILENT = listening(() => createTcpServer());
 const HTTP1 = listening(() => createHttpServer((_, response) => response.end()));
 const NO_RESPONSE = listening(() => createHttp2Server(() => {}));
@@ -89,6 +89,8 @@ const FILES = {
 };
 const CA = ["--tls", "--tls-ca-cert", "ca.pem"];
 const CLIENT_FILES = ["--tls-client-cert", "client.pem", "--tls-client-key", "client-key.pem"];
+/** Times for a busy machine, in place of the default of 1 s. The last of two flags counts. */
+const PATIENT = ["--connect-timeout", "20s", "--rpc-timeout", "20s"];
 const SHORT = ["--connect-timeout", "300ms", "--rpc-timeout", "300ms"];
 
 for (const [situation, code, start, args = []] of [
@@ -104,7 +106,7 @@ for (const [situation, code, start, args = []] of [
   ["a server that never sends a byte", 2, SILENT, SHORT],
   ["a server that closes connections", 2, CLOSES, SHORT],
   ["a server of HTTP/1.1", 2, HTTP1, SHORT],
-  ["a server that does not respond", 3, NO_RESPONSE, SHORT],
+  ["a server that does not respond", 3, NO_RESPONSE, ["--rpc-timeout", "300ms"]],
   ["a server of other responses", 3, NOT_GRPC],
   ["TLS", 0, serving({ tls: TLS }), CA],
   ["TLS without verification", 0, serving({ tls: TLS }), ["--tls", "--tls-no-verify"]],
@@ -129,7 +131,8 @@ for (const [situation, code, start, args = []] of [
   test(`probe ends with ${code} for ${situation}, as grpc_health_probe does`, async (t) => {
     const folder = await temporaryFolder(t);
     for (const [name, text] of Object.entries(FILES)) await writeFile(join(folder, name), text);
-    const given = ["--addr", await start(t), ...args.map((arg) => (arg.endsWith(".pem") ? join(folder, arg) : arg))];
+    const flags = args.map((arg) => (arg.endsWith(".pem") ? join(folder, arg) : arg));
+    const given = ["--addr", await start(t), ...PATIENT, ...flags];
     const judge = findJudge(t, "grpc_health_probe", "grpc-health-probe");
     const judging = judge === undefined ? undefined : run(judge, given);
     const [result, judged] = await Promise.all([probe(given), judging]);
@@ -142,20 +145,32 @@ for (const [situation, code, start, args = []] of [
 test("probe without an address finds the server of its environment, over TLS too", async (t) => {
   const plain = await serving()(t);
   const [, port = ""] = plain.split(":");
-  assert.equal((await probe([], { PORT: port })).code, 0);
+  assert.equal((await probe(PATIENT, { PORT: port })).code, 0);
   const [, tlsPort = ""] = (await serving({ tls: TLS })(t)).split(":");
   assert.equal((await probe([], { PORT: tlsPort })).code, 2);
-  assert.equal((await probe([], { PORT: tlsPort, TLS_CERT: "cert.pem" })).code, 0);
+  assert.equal((await probe(PATIENT, { PORT: tlsPort, TLS_CERT: "cert.pem" })).code, 0);
   assert.match((await probe([], { PORT: "x" })).stderr, SENTENCE);
 });
 
 test("probe takes flags with one dash, as grpc_health_probe does", async (t) => {
   const address = await serving()(t);
-  assert.equal((await probe([`-addr=${address}`, "-service", SERVICE])).code, 0);
+  assert.equal((await probe([`-addr=${address}`, "-service", SERVICE, ...PATIENT])).code, 0);
+});
+
+test("probe refuses a timeout that is too long for a timer, which would fire immediately", async () => {
+  const { code, stderr } = await probe([
+    "--addr",
+    await NOBODY(),
+    "--connect-timeout",
+    "597h",
+    "--rpc-timeout",
+    "596h",
+  ]);
+  assert.deepEqual([code, stderr], [1, 'probe: --connect-timeout: "597h" must be at most 596h\n']);
 });
 
 test("a program of run has the command probe, and names it in --help", async (t) => {
-  const { code, stdout } = await runMain(["probe", "--addr", await serving()(t)]);
+  const { code, stdout } = await runMain(["probe", "--addr", await serving()(t), ...PATIENT]);
   assert.deepEqual([code, stdout], [0, "status: SERVING\n"]);
   assert.match((await run("node", [MAIN, "--help"])).stdout, /^ +node main\.ts probe --help$/m);
   assert.match((await run("node", [MAIN, "probe", "--help"])).stdout, /^Exit code: 0 serving, /m);

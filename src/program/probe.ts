@@ -1,4 +1,4 @@
-/** The command `probe`: checks the health of a server, with the flags and exit codes of grpc_health_probe. */
+/** The command `probe`: checks the health of a server, with flags and the exit codes of grpc_health_probe. */
 import { asksFor } from "../cli/flags.ts";
 import { checkHealth, HealthCheckError } from "./health-check.ts";
 import { ArgumentsError, readHealthCheck } from "./probe-arguments.ts";

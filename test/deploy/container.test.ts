@@ -55,7 +55,9 @@ testImage(
       "bench/node_modules/x",
       "web/dist/x",
       "build/x",
-      "a/key.pem",
+      ...[".ci", "docs", "examples", "python_out", "test"].map((folder) => `${folder}/x`),
+      ...["bench/.build/x", "dist/x"],
+      ...[".env", ".env.local", ".npmrc", "x.key", "x.p12", "x.pem", "x.pfx", "id_rsa"].flatMap((x) => [x, `a/${x}`]),
     ];
     for (const path of [...sources, ...others]) {
       await mkdir(dirname(join(folder, path)), { recursive: true });

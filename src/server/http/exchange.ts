@@ -106,7 +106,7 @@ export interface Peer {
 
 /** The peer of a connection, which may be a proxy. */
 export interface ConnectionPeer extends Peer {
-  /** Returns the client of a request. The same object for each request, unless the peer is a trusted proxy. */
+  /** Returns the client of a request. The same object for each call, unless the peer is a trusted proxy. */
   of(request: RequestHead): Peer;
 }
 

@@ -28,9 +28,6 @@ export function connectionPeer(socket: Socket, trusted: TrustedProxies): Connect
 
 class ProxyPeer extends SocketPeer {
   readonly #trusted: TrustedProxies;
-  /** The most recent request, or one that shares its head. */
-  #request: RequestHead | undefined;
-  #client: Peer = this;
 
   constructor(socket: Socket, trusted: TrustedProxies) {
     super(socket);
@@ -38,12 +35,9 @@ class ProxyPeer extends SocketPeer {
     void this.address; // which is lost when the proxy disconnects
   }
 
+  /** Keeps nothing of the request, because an idle connection would keep its last head alive: up to 112 KiB. */
   override of(request: RequestHead): Peer {
-    if (request !== this.#request) {
-      this.#request = request;
-      this.#client = new ForwardedPeer(this, request, this.#trusted);
-    }
-    return this.#client;
+    return new ForwardedPeer(this, request, this.#trusted);
   }
 }
 

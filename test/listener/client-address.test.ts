@@ -257,15 +257,18 @@ test("X-Forwarded-For names the client on a TLS socket that the caller has accep
 for (const tls of [undefined, SERVER]) {
   test(`a malformed header closes the connection, and is reported once${tls ? ", before TLS" : ""}`, async (t) => {
     const { authority, server, log } = await startServer(t, { trustedProxies: ["loopback"], tls });
-    for (const header of ["PROXY / HTTP/1.1\r\n\r\n", proxyV2(0x21, 0x51, [])]) {
+    const tooLong = proxyV2(0x20, 0, Array(4_081).fill(0)).subarray(0, 16); // the header would have 4,097 bytes
+    for (const header of ["PROXY / HTTP/1.1\r\n\r\n", proxyV2(0x21, 0x51, []), tooLong]) {
       const socket = await connectTo(authority);
       socket.on("error", () => {}).resume();
       socket.write(header);
       await once(socket, "close");
       assert.equal(socket.bytesRead, 0);
     }
-    assert.deepEqual(server.stats().refusals, { proxy_protocol: 2 });
-    assert.deepEqual(log.splice(0), ["refuse a connection from 127.0.0.1: its PROXY protocol header is malformed"]);
+    assert.deepEqual(server.stats().refusals, { proxy_protocol: 3 });
+    assert.deepEqual(log.splice(0), [
+      "refuse a connection from 127.0.0.1: its PROXY protocol header is malformed or too long",
+    ]);
   });
 }
 
@@ -308,6 +311,12 @@ test("a refused connection is reported with the client's address", async (t) => 
   });
   await once(secure, "error");
   assert.match(log.splice(0).join(), /^refuse a connection from 192\.0\.2\.7: it asks for neither HTTP\/2/);
+});
+
+test("a refused connection over IPv4 has the IPv4 address on a socket for both versions of IP", async (t) => {
+  const { port, log } = await startServer(t, { tls: SERVER }, "::");
+  await exchangeBytes(`127.0.0.1:${port}`, "GET / HTTP/1.1\r\n\r\n");
+  assert.match(log.splice(0).at(-1) ?? "", /^refuse a connection from 127\.0\.0\.1: it speaks plain text/);
 });
 
 for (const http2Server of ["built-in", "node"] as const) {

@@ -4,6 +4,7 @@ import type { Limits, OnLimit } from "../limits/limits.ts";
 import { startProcessTimeout } from "../limits/process-clock.ts";
 import { lingeringClose } from "./lingering-close.ts";
 import { type ProxyHeader, parseProxyHeader } from "./proxy-protocol.ts";
+import { IPV4_MAPPING } from "./trusted-proxies.ts";
 
 /**
  * The first byte of every TLS connection: the record type "handshake" (RFC 8446, 5.1). No HTTP method begins with it.
@@ -81,7 +82,7 @@ export class PendingConnections {
   /**
    * Takes the header of the PROXY protocol from the first bytes of `socket`. Calls `then` at most once, with the client of the
    * header, or with "proxy" without a header. When `then` is called, the socket is paused and all other bytes are unread.
-   * Refuses the connection if the header is malformed. Otherwise as `peek`.
+   * Refuses the connection if the header is malformed or too long. Otherwise as `peek`.
    */
   takeProxyHeader(socket: Socket, then: (client: ProxyHeader["client"]) => void): void {
     this.#decide(socket, (seen) => {
@@ -90,7 +91,7 @@ export class PendingConnections {
       if (header === "none") return { taken: 0, next: () => then("proxy") };
       if (header !== "malformed") return { taken: header.bytes, next: () => then(header.client) };
       const next = (): void => {
-        this.report(socket, "proxy_protocol", "its PROXY protocol header is malformed");
+        this.report(socket, "proxy_protocol", "its PROXY protocol header is malformed or too long");
         socket.destroy();
       };
       return { taken: 0, next };
@@ -139,7 +140,7 @@ export class PendingConnections {
 
   /** Reports the reason for which `socket` is refused. */
   report(socket: Socket, reason: ConnectionRefusal, text: string): void {
-    this.#options.onRefused(reason, text, socket.remoteAddress);
+    this.#options.onRefused(reason, text, socket.remoteAddress?.replace(IPV4_MAPPING, ""));
   }
 
   /** Destroys the sockets of all pending connections. */

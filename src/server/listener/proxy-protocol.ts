@@ -37,7 +37,7 @@ export interface ProxyHeader {
 
 /**
  * Parses the header at the start of a connection. Returns "none" if the connection does not begin with a header, and
- * "partial" if more bytes are needed.
+ * "partial" if more bytes are needed. A header that is too long is "malformed", too.
  */
 export function parseProxyHeader(start: Buffer): ProxyHeader | "none" | "partial" | "malformed" {
   if (beginsWith(start, V1_START)) return start.length < V1_START.length ? "partial" : parseV1(start);

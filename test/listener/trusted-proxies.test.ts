@@ -103,10 +103,10 @@ for (const [field, address, port] of [
   });
 }
 
-test("a field of 200,000 entries is read at its end alone", () => {
-  for (const entry of ["192.0.2.7, ", "x, ", ", ", "[", "1:"])
-    for (let i = 0; i < 100; i++) {
-      const field = `${entry.repeat(200_000)},10.0.0.2`; // the entry before the last one is malformed
-      assert.equal(forwardedClient(field, PROXY, trusted).address, "10.0.0.2");
-    }
+test("at most 16 entries of a field with 200,000 are read", () => {
+  let read = 0;
+  const counting = { has: (address: string) => ++read > 0 && trusted.has(address) };
+  const field = Array(200_000).fill("10.0.0.9").join(",");
+  assert.equal(forwardedClient(field, PROXY, counting as TrustedProxies).address, "10.0.0.9");
+  assert.equal(read, 16);
 });

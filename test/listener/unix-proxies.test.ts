@@ -72,5 +72,6 @@ test("a TCP connection that was reset, and so has no address, is not a Unix doma
   const { status } = spawnSync(process.execPath, ["-e", program]);
   assert.equal(status, 0);
   assert.match(await exchangeBytes(authority, REQUEST), /^HTTP\/1\.1 200 /); // on a later connection
+  if (process.platform === "linux") assert.equal(seen.length, 2); // other systems may discard the bytes of a reset connection
   assert.deepEqual(seen.sort(), ["127.0.0.1", ...Array(seen.length - 1).fill(undefined)]);
 });

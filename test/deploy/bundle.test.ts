@@ -28,7 +28,8 @@ function start(t: TestContext, env: Readonly<Record<string, string>>, ...args: s
 }
 
 function runBundle(...args: string[]): Promise<Result> {
-  return run("node", ["server.mjs", ...args], { cwd: folder });
+  const { npm_lifecycle_event: _, ...env } = ENV as NodeJS.ProcessEnv; // --help names the script of npm that it is from
+  return run("node", ["server.mjs", ...args], { cwd: folder, env });
 }
 
 /** Starts a collector of traces. Returns its URL, and a promise of the first export. */

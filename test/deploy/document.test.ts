@@ -15,6 +15,8 @@ type Series = Readonly<Record<string, string>>;
 const CALLS = "rpc_server_call_duration_seconds";
 const A = { job: "server", instance: "a" };
 const B = { job: "server", instance: "b" };
+/** Selects the replicas in the rules. */
+const SELECTOR = '{job="server"}';
 
 /** The series of two replicas without a problem, by the names of metrics. */
 const HEALTHY: Readonly<Record<string, readonly (readonly [Labels, string])[]>> = {
@@ -35,8 +37,15 @@ const HEALTHY: Readonly<Record<string, readonly (readonly [Labels, string])[]>> 
   rpc_server_worker_crashes_total: both("0x60"),
 };
 
-/** For each alert, the series that differ from the healthy ones, and the labels of the alert. */
-const PROBLEMS: Readonly<Record<string, { readonly series: typeof HEALTHY; readonly labels: Labels }>> = {
+interface Problem {
+  /** Series that differ from the healthy ones. */
+  readonly series: typeof HEALTHY;
+  /** Labels of the alert. */
+  readonly labels: Labels;
+}
+
+/** For each alert, a problem that it is for. */
+const PROBLEMS: Readonly<Record<string, Problem>> = {
   ReplicasAreMissing: {
     series: {
       up: [
@@ -93,6 +102,26 @@ const PROBLEMS: Readonly<Record<string, { readonly series: typeof HEALTHY; reado
   WorkersCrash: { series: { rpc_server_worker_crashes_total: [[A, "0x20 1x40"]] }, labels: A },
 };
 
+/** Further problems, by their alerts. */
+const MORE_PROBLEMS: readonly (readonly [string, Problem])[] = [
+  ["ReplicasAreMissing", { series: { up: both("1x10 0x50") }, labels: { job: "server" } }], // all replicas are down
+  ["ReplicasAreMissing", { series: { up: [] }, labels: { job: "server" } }], // Prometheus finds none
+];
+
+/** The series of another service, which has all problems. Each rule must leave it out. */
+const OTHER: typeof HEALTHY = Object.assign(
+  {},
+  ...[HEALTHY, ...Object.values(PROBLEMS).map(({ series }) => series), { up: [[A, "1x60"]] as const }].map((series) =>
+    Object.fromEntries(
+      Object.entries(series).map(([metric, all]) => [metric, all.map(([labels, values]) => [other(labels), values])]),
+    ),
+  ),
+);
+
+function other(labels: Labels): Labels {
+  return { ...labels, job: "other" };
+}
+
 function both(values: string): readonly (readonly [Labels, string])[] {
   return [
     [A, values],
@@ -113,19 +142,20 @@ test("each alert of docs/deploy.md fires on its problem, and none fires on healt
   const rules = await readRules();
   const alerts = [...rules.matchAll(/alert: (\w+)/g)].map(([, name = ""]) => name);
   assert.deepEqual(alerts.toSorted(), Object.keys(PROBLEMS).toSorted());
-  const inputs = (series: typeof HEALTHY): Series[] =>
+  const lines = (series: typeof HEALTHY): Series[] =>
     Object.entries(series).flatMap(([metric, all]) =>
       all.map(([labels, values]) => ({
         series: `${metric}${JSON.stringify(labels).replaceAll(/"(\w+)":/g, "$1=")}`,
         values,
       })),
     );
+  const inputs = (series: typeof HEALTHY): Series[] => [...lines(series), ...lines(OTHER)];
   const expect = (alertname: string, expected: readonly Labels[]) => ({
     eval_time: "30m",
     alertname,
     exp_alerts: expected.map((exp_labels) => ({ exp_labels })),
   });
-  const cases = Object.entries(PROBLEMS).map(([name, { series, labels }]) => ({
+  const cases = [...Object.entries(PROBLEMS), ...MORE_PROBLEMS].map(([name, { series, labels }]) => ({
     interval: "1m",
     input_series: inputs({ ...HEALTHY, ...series }),
     alert_rule_test: [expect(name, [labels])],
@@ -137,8 +167,8 @@ test("each alert of docs/deploy.md fires on its problem, and none fires on healt
   };
   const folder = await mkdtemp(join(tmpdir(), "alerts-"));
   t.after(() => rm(folder, { recursive: true }));
-  await writeFile(join(folder, "replicas.yml"), rules);
-  const judge = async (tests: readonly unknown[]) => {
+  const judge = async (tests: readonly unknown[], text = rules) => {
+    await writeFile(join(folder, "replicas.yml"), text);
     const file = join(folder, "test.yml"); // JSON is YAML
     await writeFile(file, JSON.stringify({ rule_files: ["replicas.yml"], evaluation_interval: "1m", tests }));
     return run(promtool, ["test", "rules", file]);
@@ -148,6 +178,13 @@ test("each alert of docs/deploy.md fires on its problem, and none fires on healt
   // The same expectations on healthy series fail, so promtool does check them.
   const wrong = await judge(cases.map((each) => ({ ...each, input_series: inputs(HEALTHY) })));
   assert.notEqual(wrong.code, 0);
+  // Without its selector, each rule fires on the other service.
+  const everywhere = {
+    ...healthy,
+    alert_rule_test: Object.entries(PROBLEMS).map(([name, { labels }]) => expect(name, [other(labels)])),
+  };
+  const unselected = await judge([everywhere], rules.replaceAll(SELECTOR, ""));
+  assert.equal(unselected.code, 0, unselected.stdout + unselected.stderr);
 });
 
 test("docs/observability.md describes each metric of docs/deploy.md", async () => {

@@ -32,6 +32,18 @@ test("docs/scale.md has the figures of the model: tools/node.sh docs/scale/docum
   assert.equal(readFileSync(join(ROOT, "docs/scale.md"), "utf8"), scaleDocument());
 });
 
+test("docs/deploy.md and docs/limits.md have the measured memory of a connection after its first call", () => {
+  const kib = (bytes: number) => (bytes / 1024).toFixed(0);
+  const [plain, tls] = [kib(MEASURED.connectionBytes), kib(MEASURED.tlsConnectionBytes)];
+  const words = (name: string) => readFileSync(join(ROOT, "docs", name), "utf8").replaceAll(/\s+/g, " ");
+  const deploy = words("deploy.md");
+  assert.ok(deploy.includes(`After its first call, it uses ${plain} KiB, or ${tls} KiB over TLS`));
+  const limits = words("limits.md");
+  assert.ok(
+    limits.includes(`after its first call, an idle HTTP/2 connection uses about ${plain} KiB, or ${tls} KiB with TLS`),
+  );
+});
+
 test("connections at random have the variance of a binomial distribution, and those in turn have none", () => {
   const [replicas, each] = [50, 100];
   const variance = (policy: "random" | "round robin") => {

@@ -18,7 +18,7 @@ export const LIMITS = {
     bounds: "open connections",
     over: "a new connection is closed",
     reason:
-      "an idle connection uses about 8 KiB on HTTP/2 or 12 KiB on HTTP/1.1, and 45 KiB more with TLS. It also uses a file descriptor, which the system limits too",
+      "after its first call, an idle HTTP/2 connection uses about 10 KiB, or 48 KiB with TLS. It also uses a file descriptor, which the system limits too",
   },
   connectionsPerAddress: {
     default: Number.POSITIVE_INFINITY,

@@ -17,7 +17,8 @@ import { canBoot, Machine, REPOSITORY } from "./support/machine.ts";
 const FOLDER = join(ROOT, "deploy/systemd");
 const SERVICE = "connect-server.service";
 const SOCKET = "connect-server.socket";
-const DROP_INS = `/etc/systemd/system/${SERVICE}.d`;
+const UNITS = "/etc/systemd/system";
+const DROP_INS = `${UNITS}/${SERVICE}.d`;
 const AUTHORITY = "127.0.0.1:50051";
 /** The maximum exposure in tenths, for `systemd-analyze security --threshold`. */
 const MAX_EXPOSURE = "20";
@@ -32,7 +33,9 @@ interface Setup {
   readonly environment?: string;
   /** Lines of a drop-in's [Service] section. */
   readonly service?: string;
-  /** True if the socket unit is started, too. */
+  /** The text of the service unit, by default that of FOLDER. */
+  readonly unit?: string;
+  /** True if the socket unit is installed and started, too. */
   readonly hasSocket?: boolean;
 }
 
@@ -50,12 +53,18 @@ async function install(): Promise<Machine> {
 }
 
 /** Returns the machine with the units and without any state of other tests; undefined if the test is skipped. */
-async function prepare(t: TestContext, { environment = "", service = "", hasSocket = false }: Setup = {}) {
+async function prepare(
+  t: TestContext,
+  { environment = "", service = "", unit = unitText(SERVICE), hasSocket = false }: Setup = {},
+) {
   if (!canBoot(t)) return undefined;
   shared ??= install();
   const machine = await shared;
   await machine.write("/etc/connect-server/environment", `DRAIN_DELAY_MS=0\n${environment}\n`);
+  await machine.write(`${UNITS}/${SERVICE}`, unit);
   await machine.write(`${DROP_INS}/test.conf`, `[Service]\n${service}\n`);
+  if (hasSocket) await machine.write(`${UNITS}/${SOCKET}`, unitText(SOCKET));
+  else await machine.remove(`${UNITS}/${SOCKET}`); // which a start of the service would start
   await machine.must("systemctl", "daemon-reload");
   t.after(async () => {
     await machine.run("systemctl", "stop", SOCKET, SERVICE);
@@ -74,12 +83,18 @@ function mainPid(machine: Machine): Promise<string> {
   return machine.property(SERVICE, "MainPID");
 }
 
+/** Returns the records of the service since its last start. */
+async function journal(machine: Machine): Promise<string> {
+  const id = await machine.property(SERVICE, "InvocationID");
+  return machine.must("journalctl", "--output=cat", `_SYSTEMD_INVOCATION_ID=${id}`);
+}
+
 async function isServing(machine: Machine): Promise<boolean> {
   return (await machine.run("curl", "--silent", "--fail", `http://${AUTHORITY}/healthz`)).code === 0;
 }
 
 test("systemd-analyze finds no fault in the units, but an unknown key", async (t) => {
-  const machine = await prepare(t);
+  const machine = await prepare(t, { hasSocket: true });
   if (machine === undefined) return;
   const verify = () => machine.run("systemd-analyze", "verify", "--man=no", SERVICE, SOCKET);
   assert.deepEqual(await verify(), { code: 0, stdout: "", stderr: "" });
@@ -193,6 +208,28 @@ test("a restart without the socket unit loses calls of clients that connect for 
   report(t, counts);
   for (const [name, { lost }] of Object.entries(counts)) if (/for each call/.test(name)) assert.ok(lost > 0, name);
 });
+
+for (const { isWanted, outcome } of [
+  { isWanted: true, outcome: "starts the socket unit again" },
+  { isWanted: false, outcome: "leaves the socket unit failed, if the service does not want it" },
+]) {
+  test(`a restart after invalid settings ${outcome}`, async (t) => {
+    const unit = isWanted
+      ? unitText(SERVICE)
+      : unitText(SERVICE).replace(/^(Wants|After)=connect-server\.socket\n/gm, "");
+    const machine = await prepare(t, { hasSocket: true, unit, environment: "GRACE_MS=bad" });
+    if (machine === undefined) return;
+    assert.ok(!(await isServing(machine)));
+    await machine.until("the socket unit fails", async () => (await machine.property(SOCKET, "Result")) !== "success");
+    assert.equal(await machine.property(SOCKET, "Result"), "service-start-limit-hit");
+    await machine.remove("/etc/connect-server/environment");
+    await machine.must("systemctl", "reset-failed", SERVICE); // in place of a wait for the end of the limit
+    await machine.must("systemctl", "restart", SERVICE);
+    assert.ok(await isServing(machine));
+    assert.equal(await machine.property(SOCKET, "ActiveState"), isWanted ? "active" : "failed");
+    assert.equal(/inherited sockets/.test(await journal(machine)), isWanted);
+  });
+}
 
 /** Blocks the event loop of a process. */
 async function block(machine: Machine, pid: string): Promise<void> {

@@ -9,10 +9,10 @@ import { createInterface } from "node:readline";
 import { after, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAuthority } from "../support/certificates.ts";
-import { ROOT, run } from "../support/command.ts";
-import { findJudge } from "../support/judge.ts";
+import { ENV, ROOT, run } from "../support/command.ts";
+import { absent, findJudge } from "../support/judge.ts";
 import type { Counts } from "./support/churn.ts";
-import { canBoot, Machine, REPOSITORY } from "./support/machine.ts";
+import { BootError, canBoot, Machine, REPOSITORY } from "./support/machine.ts";
 
 const FOLDER = join(ROOT, "deploy/systemd");
 const SERVICE = "connect-server.service";
@@ -40,16 +40,26 @@ interface Setup {
 }
 
 let shared: Promise<Machine> | undefined;
-after(async () => (await shared)?.end());
+after(async () => (await shared?.catch(() => undefined))?.end());
 
-/** Boots a machine, and runs the commands that the service unit gives for its installation, up to the start. */
-async function install(): Promise<Machine> {
-  const machine = await Machine.boot();
+/** Runs the commands that the service unit gives for its installation, up to the start. */
+async function install(machine: Machine): Promise<void> {
   const commands = [...unitText(SERVICE).matchAll(/^# {3}(\w.*)$/gm)].map(([, command]) => command);
   const before = commands.slice(0, commands.indexOf("systemctl daemon-reload"));
   assert.equal(commands.length - before.length, 2);
   await machine.must("sh", "-e", "-c", `cd ${REPOSITORY}\nPATH=${REPOSITORY}:$PATH\n${before.join("\n")}`);
-  return machine;
+}
+
+/** Returns the machine, which is the same for all tests. Returns undefined if the test is skipped. */
+async function boot(t: TestContext): Promise<Machine | undefined> {
+  if (!canBoot(t)) return undefined;
+  shared ??= Machine.boot(install);
+  try {
+    return await shared;
+  } catch (error) {
+    if (!(error instanceof BootError)) throw error;
+    absent(t, error.message);
+  }
 }
 
 /** Returns the machine with the units and without any state of other tests; undefined if the test is skipped. */
@@ -57,9 +67,8 @@ async function prepare(
   t: TestContext,
   { environment = "", service = "", unit = unitText(SERVICE), hasSocket = false }: Setup = {},
 ) {
-  if (!canBoot(t)) return undefined;
-  shared ??= install();
-  const machine = await shared;
+  const machine = await boot(t);
+  if (machine === undefined) return undefined;
   await machine.write("/etc/connect-server/environment", `DRAIN_DELAY_MS=0\n${environment}\n`);
   await machine.write(`${UNITS}/${SERVICE}`, unit);
   await machine.write(`${DROP_INS}/test.conf`, `[Service]\n${service}\n`);
@@ -91,6 +100,37 @@ async function journal(machine: Machine): Promise<string> {
 
 async function isServing(machine: Machine): Promise<boolean> {
   return (await machine.run("curl", "--silent", "--fail", `http://${AUTHORITY}/healthz`)).code === 0;
+}
+
+test("a machine ends if its setup fails", async (t) => {
+  if (!canBoot(t)) return;
+  let machine: Machine | undefined;
+  const boot = Machine.boot(async (booted) => {
+    machine = booted;
+    await booted.must("false");
+  });
+  const error: unknown = await boot.catch((error: unknown) => error);
+  if (error instanceof BootError) return absent(t, error.message);
+  assert.match(String(error), /false: it ended with 1/);
+  assert.notEqual((await machine?.run("true"))?.code, 0);
+});
+
+for (const { ci, outcome } of [
+  { ci: "", outcome: "skipped with the reason" },
+  { ci: "true", outcome: "failed in CI" },
+]) {
+  test(`on a machine that may not boot another one, tests are ${outcome}`, async (t) => {
+    if (!canBoot(t)) return;
+    const args = ["--bounding-set=-sys_admin", process.execPath, "--test", "--test-reporter=tap"];
+    args.push("--test-name-pattern=has started when it serves", import.meta.filename);
+    const env = { ...ENV, CI: ci, NODE_TEST_CONTEXT: undefined };
+    const { stdout } = await run("setpriv", args, { env });
+    const reason = "boot a machine: systemd-nspawn ended with";
+    assert.match(
+      stdout,
+      ci === "" ? RegExp(`^ok 1 .* # SKIP ${reason}`, "m") : RegExp(`^not ok 1 .*: ${reason}`, "ms"),
+    );
+  });
 }
 
 test("systemd-analyze finds no fault in the units, but an unknown key", async (t) => {

@@ -32,6 +32,9 @@ export function canBoot(t: Pick<TestContext, "skip">): boolean {
   return false;
 }
 
+/** Reports that this machine could not boot another one. */
+export class BootError extends Error {}
+
 export class Machine {
   readonly #nspawn: ChildProcess;
   readonly #folder: string;
@@ -46,8 +49,11 @@ export class Machine {
     this.#output = output;
   }
 
-  /** Resolves when systemd runs. REPOSITORY has Node, the folder deploy/ and the bundle. */
-  static async boot(): Promise<Machine> {
+  /**
+   * Boots a machine, and calls `setUp` when its systemd runs. REPOSITORY has Node, the folder deploy/ and the bundle. Ends the
+   * machine if either fails. Throws BootError if systemd does not start.
+   */
+  static async boot(setUp: (machine: Machine) => Promise<void>): Promise<Machine> {
     const folder = await mkdtemp(join(tmpdir(), "machine-"));
     chmodSync(folder, 0o755);
     await bundle(join(folder, "build"));
@@ -56,7 +62,12 @@ export class Machine {
     const name = `connect-server-${process.pid}`;
     // Without groups of its own, the machine would share those of other machines.
     const groups = groupPaths(name);
-    for (const group of groups) await mkdir(group);
+    try {
+      for (const group of groups) await mkdir(group);
+    } catch (error) {
+      await rm(folder, { recursive: true });
+      throw new BootError(`boot a machine: ${(error as Error).message}`);
+    }
     const enter = groups.map((group) => `echo $$ >${group}/cgroup.procs`).join("\n");
     const args = ["--pdeathsig", "TERM", "sh", "-e", "-c", `${enter}\nexec "$@"`, "sh"];
     args.push("systemd-nspawn", "--directory=/", "--volatile=yes");
@@ -72,7 +83,12 @@ export class Machine {
       });
     const machine = new Machine(nspawn, folder, groups, () => output);
     try {
-      await machine.until("the machine has started", () => machine.#hasStarted());
+      await machine
+        .until("the machine has started", () => machine.#hasStarted())
+        .catch((error: Error) => {
+          throw new BootError(error.message);
+        });
+      await setUp(machine);
     } catch (error) {
       await machine.end();
       throw error;

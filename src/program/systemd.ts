@@ -1,9 +1,11 @@
 /** Tells systemd the state of this process (sd_notify(3)), and takes the sockets that it passes on. Loaded only under systemd. */
 import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { ConfigError } from "./config.ts";
 import { type InheritedSocket, takeSockets } from "./inherited-sockets.ts";
 import { report } from "./process-log.ts";
+import { RestartDelay } from "./restart-delay.ts";
 import { type Control, statusOf } from "./signals.ts";
 
 /** Separates the assignments of a message. A shell splits a line at it. The signals of a shutdown are for this process. */
@@ -45,18 +47,40 @@ function takeNotifier(env: Env, pid: number): Notifier | undefined {
  * this process would block its event loop for 26 ms at a heap of 200 MiB, because Node forks.
  */
 export class Notifier {
-  readonly #sender: ReturnType<typeof startSender>;
+  readonly #socket: string;
+  /** The input of the sender; undefined while none runs. */
+  #input: Writable | undefined;
+  readonly #delay = new RestartDelay();
   readonly #intervalMs: number;
   #hasFailed = false;
   /** True from READY=1 until the shutdown begins. */
   #isServing = false;
   #status = "";
+  /** The last assignments that told a state of this process. */
+  #state: readonly string[] = [];
   #watchdog: NodeJS.Timeout | undefined;
 
   /** `socket` is the value of NOTIFY_SOCKET. `watchdogMs` is NaN without a watchdog. */
   constructor(socket: string, watchdogMs: number) {
-    this.#sender = startSender(socket, (reason) => this.#reportFailure(reason));
+    this.#socket = socket;
     this.#intervalMs = Math.max(1, Math.min(watchdogMs / 2, MAX_TIMER_MS));
+    this.#startSender();
+  }
+
+  /** Starts the sender. Starts another one if it ends, and tells that one the state, because messages may be lost. */
+  #startSender(): void {
+    const startedAt = performance.now();
+    const onFailure = (reason: string): void => this.#reportFailure(reason);
+    this.#input = startSender(this.#socket, onFailure, () => {
+      this.#input = undefined;
+      setTimeout(
+        () => {
+          this.#startSender();
+          this.#send("WATCHDOG=1", ...this.#state);
+        },
+        this.#delay.next(performance.now() - startedAt),
+      ).unref();
+    });
   }
 
   /**
@@ -66,7 +90,7 @@ export class Notifier {
   ready(status: string, check: (intervalMs: number) => void = () => {}): void {
     this.#status = status;
     this.#isServing = true;
-    this.#send("READY=1", `STATUS=${status}`);
+    this.#tell("READY=1", `STATUS=${status}`);
     if (Number.isNaN(this.#intervalMs)) return;
     this.#watchdog = setInterval(() => {
       this.#send("WATCHDOG=1");
@@ -77,9 +101,9 @@ export class Notifier {
   /** Runs a reload. `renew` resolves with false if it has kept the old state, and so does the returned promise. */
   async reload(renew: () => Promise<boolean>): Promise<boolean> {
     if (!this.#isServing) return renew();
-    this.#send("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`, "STATUS=reloading");
+    this.#tell("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}`, "STATUS=reloading");
     const isRenewed = await renew();
-    if (this.#isServing) this.#send("READY=1", `STATUS=${this.#status}${isRenewed ? "" : "; the last reload failed"}`);
+    if (this.#isServing) this.#tell("READY=1", `STATUS=${this.#status}${isRenewed ? "" : "; the last reload failed"}`);
     return isRenewed;
   }
 
@@ -87,7 +111,7 @@ export class Notifier {
   stopping(ms: number): void {
     this.#isServing = false;
     clearInterval(this.#watchdog);
-    this.#send("STOPPING=1", `EXTEND_TIMEOUT_USEC=${(ms + END_MS) * 1_000}`, "STATUS=draining");
+    this.#tell("STOPPING=1", `EXTEND_TIMEOUT_USEC=${(ms + END_MS) * 1_000}`, "STATUS=draining");
   }
 
   /** Returns a control that also tells systemd what it is told. `graceMs` is the grace time of a shutdown. */
@@ -119,8 +143,13 @@ export class Notifier {
     process.on("SIGHUP", () => void this.reload(async () => true));
   }
 
+  #tell(...state: string[]): void {
+    this.#state = state;
+    this.#send(...state);
+  }
+
   #send(...assignments: string[]): void {
-    this.#sender.stdin.write(`${assignments.join(SEPARATOR)}\n`);
+    this.#input?.write(`${assignments.join(SEPARATOR)}\n`);
   }
 
   /** Reports the first failure. Without it, each tick of the watchdog could report one. */
@@ -132,18 +161,31 @@ export class Notifier {
 }
 
 /**
- * Starts the child process that sends a message for each line of its input. It ends with its input, and does not keep this
- * process alive. `socket` is the value of NOTIFY_SOCKET.
+ * Starts the child process that sends a message for each line of its input, which is returned. It ends with its input, and does
+ * not keep this process alive. `socket` is the value of NOTIFY_SOCKET. `onEnd` is called once, also if the child could not start.
  */
-function startSender(socket: string, onFailure: (reason: string) => void) {
+function startSender(socket: string, onFailure: (reason: string) => void, onEnd: () => void): Writable | undefined {
   const { spawn } = process.getBuiltinModule("node:child_process");
   const env = { NOTIFY_SOCKET: socket, PATH: process.env.PATH };
-  const child = spawn("/bin/sh", ["-c", SEND_LINES], { env, stdio: ["pipe", "ignore", "pipe"] });
-  child.on("error", ({ message }) => onFailure(message));
-  child.on("exit", (code, signal) => onFailure(`its sender ended with ${code ?? signal}`));
-  child.stdin.on("error", () => {}); // the sender has ended
-  child.stderr.setEncoding("utf8").on("data", (text: string) => onFailure(text.split("\n")[0] ?? ""));
-  child.unref();
-  for (const stream of [child.stdin, child.stderr]) (stream as Socket).unref();
-  return child;
+  let hasEnded = false;
+  function end(reason: string): void {
+    if (hasEnded) return;
+    hasEnded = true;
+    onFailure(reason);
+    onEnd();
+  }
+  try {
+    const child = spawn("/bin/sh", ["-c", SEND_LINES], { env, stdio: ["pipe", "ignore", "pipe"] });
+    child.on("error", ({ message }) => end(message));
+    child.on("exit", (code, signal) => end(`its sender ended with ${code ?? signal}`));
+    child.unref();
+    if (child.stdin === undefined) return undefined; // no file descriptor is left, and an error event follows
+    child.stdin.on("error", () => {}); // the sender has ended
+    child.stderr.setEncoding("utf8").on("data", (text: string) => onFailure(text.split("\n")[0] ?? ""));
+    for (const stream of [child.stdin, child.stderr]) (stream as Socket).unref();
+    return child.stdin;
+  } catch (error) {
+    process.nextTick(end, (error as Error).message); // for example, no memory is left
+    return undefined;
+  }
 }

@@ -308,6 +308,26 @@ test("with the watchdog, a worker with a blocked event loop is replaced, and the
   assert.deepEqual([await mainPid(machine), await machine.property(SERVICE, "NRestarts")], [pid, "0"]);
 });
 
+test("a service whose sender of messages is killed starts another one, and tells systemd its state", async (t) => {
+  const machine = await prepare(t, { service: `WatchdogSec=${WATCHDOG_S}` });
+  if (machine === undefined) return;
+  await machine.must("systemctl", "start", SERVICE);
+  const pid = await mainPid(machine);
+  const sender = () => machine.run("pgrep", "--parent", pid, "--exact", "sh");
+  const { stdout: first } = await sender();
+  await machine.must("kill", "-KILL", first.trim());
+  await machine.until("another sender runs", async () => {
+    const { code, stdout } = await sender();
+    return code === 0 && stdout !== first;
+  });
+  await machine.must("systemctl", "reload", SERVICE);
+  await machine.until("the service has been reloaded", async () => {
+    return (await machine.property(SERVICE, "ActiveState")) === "active";
+  });
+  assert.deepEqual([await mainPid(machine), await machine.property(SERVICE, "NRestarts")], [pid, "0"]);
+  assert.match(await journal(machine), /its sender ended with SIGKILL/);
+});
+
 test("without the watchdog, processes with a blocked event loop stay", async (t) => {
   const machine = await prepare(t, { environment: "WORKERS=2", service: "WatchdogSec=0\nRestartSec=0" });
   if (machine === undefined) return;

@@ -14,7 +14,7 @@ const SECOND_PING_MS = 1_000;
 /** Matches the flags of Node that set the size of V8's heap. */
 const HEAP_FLAG = /--max[-_](?:old[-_]space|heap)[-_]size/;
 /** Matches the flag that sets it as a part of the memory. It wins over the others, and its last value wins. */
-const HEAP_PERCENTAGE = /--max-old-space-size-percentage[= ]([\d.]+)/g;
+const HEAP_PERCENTAGE = /--max[-_]old[-_]space[-_]size[-_]percentage[= ]([\d.]+)/g;
 
 export interface WorkerEvents {
   /** Called when the worker has ended, with its exit code: 1 if a signal has ended it. */

@@ -303,6 +303,11 @@ for (const { heap, flag, gets } of [
   { heap: "", flag: /^--max-old-space-size=6\d$/, gets: "a quarter of V8's heap" }, // 268 MiB
   { heap: "--max-old-space-size=100", flag: undefined, gets: "the heap that NODE_OPTIONS sets" },
   { heap: "--max-old-space-size-percentage=60", flag: /^--.*percentage=15$/, gets: "a quarter of the percentage" },
+  {
+    heap: "--max_old_space_size_percentage=60",
+    flag: /^--.*percentage=15$/,
+    gets: "a quarter of the part in V8's form",
+  },
 ]) {
   test(`in a container of 512 MiB, each of four workers gets ${gets}`, async (t) => {
     const group = memoryGroup(t, 512 * 2 ** 20);

@@ -4,7 +4,7 @@ import { programVersion, versionLine } from "../cli/version.ts";
 import { loweredLimits, usableMemory } from "../server/limits/defaults.ts";
 import { LIMITS, type Limits } from "../server/limits/limits.ts";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
-import { type BoundAddress, isLocal, isLoopback } from "../server/listener/listen-address.ts";
+import { isLocal, isLoopback } from "../server/listener/listen-address.ts";
 import { readTlsFiles, TlsFileError, type TlsFiles, validUntil } from "../server/listener/tls-files.ts";
 import { guardLog } from "../server/log/application-log.ts";
 import { safeRecord } from "../server/log/entry.ts";
@@ -144,16 +144,11 @@ async function serve(
   for (const message of telemetry.listening())
     records.push({ record: { level: "info", event: "telemetry_listening", message } });
   if (missing !== undefined) records.push({ record: NO_PAGE[missing] });
-  control.started({ port: portOf(bound), delayMs: times.delayMs, records });
+  control.started({ delayMs: times.delayMs, records });
 }
 
 /** The record for an inherited Unix domain socket, whose path Node does not know. */
 const ON_PATH: LogRecord = { level: "info", event: "listening", message: "listening on a Unix domain socket" };
-
-/** Returns the first TCP port, or 0 without one. */
-function portOf(bound: readonly BoundAddress[]): number {
-  return bound.find((address) => typeof address !== "string")?.port ?? 0;
-}
 
 function tlsFiles({ tlsCert: cert, tlsKey: key, tlsClientCa: clientCa }: Config): TlsFiles | undefined {
   return cert === undefined || key === undefined ? undefined : { cert, key, clientCa };

@@ -8,7 +8,6 @@ export const ECHO_MS = 500;
 
 /** The start of a server, as it is reported. */
 export interface StartReport {
-  readonly port: number;
   /** The delay of a shutdown, see ShutdownTimes. */
   readonly delayMs: number;
   readonly records: readonly Report[];

@@ -12,8 +12,6 @@ export const START_VARIABLE = "PRIMARY_STARTS_WORKER";
 export interface WorkerStart {
   /** The number of workers that serve together. */
   readonly workers: number;
-  /** The port on which the workers before this one listen; undefined for the first worker. */
-  readonly port?: number | undefined;
   /** The sockets of the primary that the workers listen on, in place of a port. */
   readonly sockets?: readonly InheritedSocket[] | undefined;
 }

@@ -177,7 +177,7 @@ class Primary {
   }
 
   #start(): WorkerProcess {
-    const start = { workers: this.#config.workers, port: this.#first?.port, sockets: this.#sockets };
+    const start = { workers: this.#config.workers, sockets: this.#sockets };
     const worker = new WorkerProcess(start, {
       onExit: (worker, code) => this.#onExit(worker, code),
       onLastMetrics: ({ id }, metrics) => this.#admin?.answered(id, metrics),

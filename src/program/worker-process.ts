@@ -124,7 +124,7 @@ export class WorkerProcess {
     return value;
   }
 
-  /** Resolves with false if the worker does not answer within `ms`, because its event loop is blocked or it has ended. */
+  /** Resolves with false if the worker has ended, or does not answer within `ms` and SECOND_PING_MS: its event loop is blocked. */
   async answers(ms: number): Promise<boolean> {
     const ping = { order: "ping" } as const;
     return ((await this.ask(ping, ms)) ?? (await this.ask(ping, SECOND_PING_MS))) !== undefined;

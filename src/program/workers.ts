@@ -118,9 +118,11 @@ class Primary {
 
   /** Kills each worker that does not answer in time, because its event loop is blocked. Its place gets another one. */
   #endBlockedWorkers(ms: number): void {
+    const askedAt = performance.now();
     this.#serving().map(async (worker) => {
       if ((await worker.answers(ms)) || !worker.isServing) return;
-      const message = `watch workers: worker ${worker.pid} has not answered for ${ms} ms; it is killed`;
+      const silentMs = Math.round(performance.now() - askedAt);
+      const message = `watch workers: worker ${worker.pid} has not answered for ${silentMs} ms; it is killed`;
       log({ level: "error", event: "worker_blocked", message, worker: worker.pid });
       worker.kill();
     });

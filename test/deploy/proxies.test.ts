@@ -9,7 +9,9 @@ import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AUTHORITY, LOOPBACK } from "../support/certificates.ts";
 import { run } from "../support/command.ts";
+import { HTTP_VERSIONS } from "../support/http.ts";
 import { findJudge, findPython } from "../support/judge.ts";
+import { LARGE_HEADERS } from "./support/headers.ts";
 import { type Call, SAFE_CLIENT } from "./support/load.ts";
 import { killOne, rollingRestarts } from "./support/procedures.ts";
 import {
@@ -24,12 +26,14 @@ import {
 import { startReplicas } from "./support/replicas.ts";
 import {
   CLIENT_ADDRESS,
+  callsWithSilence,
   chatAcross,
   checkMatrix,
   checkPage,
   checkStreams,
   echoBytes,
   echoMetadata,
+  fillHeaders,
   handshake,
   LARGE_BYTES,
   OVER_TLS,
@@ -87,6 +91,10 @@ describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
         const peers = replicas.flatMap(({ accessLog }) => accessLog.map(({ peer }) => peer));
         assert.ok(peers.includes(CLIENT_ADDRESS), `${new Set(peers).values().toArray()}`);
       });
+      await t.test("headers as large as the replicas accept, and with as many fields", () =>
+        testHeaders(engine, url, unguarded.url),
+      );
+      await t.test("calls and streams may be silent", () => testSilence(url, unguarded.url));
       await t.test("the page", () => checkPage(url));
       await testOutsideTools(t, guarded);
 
@@ -124,6 +132,35 @@ describe("two replicas behind a proxy", { concurrency: ENGINES.length }, () => {
 });
 
 const isSafe = ({ client }: Call): boolean => client === SAFE_CLIENT;
+
+/** Checks that large headers pass both ways, and that they do not without the settings that guard them. */
+async function testHeaders({ limitedHeaders }: Engine, guarded: string, unguarded: string): Promise<void> {
+  for (const label of ["one large field", "400 fields"] as const) {
+    const size = LARGE_HEADERS[label];
+    for (const version of HTTP_VERSIONS) {
+      for (const side of ["request", "response"] as const) {
+        const about = `${label} in the ${side} over ${version}`;
+        assert.equal(await fillHeaders(version, guarded, side, size), size[0], about);
+        if (!limitedHeaders.includes(label)) continue;
+        assert.notEqual(await fillHeaders(version, unguarded, side, size), size[0], about);
+      }
+    }
+  }
+}
+
+/** Checks that silent calls end well, and that each fails at a proxy whose timeouts are short. */
+async function testSilence(guarded: string, unguarded: string): Promise<void> {
+  const [passed, ended = {}] = await Promise.all([callsWithSilence(guarded), callsWithSilence(unguarded)]);
+  const expected: Record<string, string> = {
+    "a slow call": '200 {"sum":3}',
+    "a slow call by GET": '200 {"sum":3}',
+    "a slow upload": "2 messages",
+    "an upload that is read late": "100 messages",
+    "a silent stream": "2 messages",
+  };
+  assert.deepEqual(passed, expected);
+  for (const [name, result] of Object.entries(ended)) assert.notEqual(result, expected[name], name);
+}
 
 /** Returns what the proxy's own check says about the file with one letter more. */
 async function checkMisspelt(program: string, engine: Engine, { folder }: Configured): Promise<string> {

@@ -29,6 +29,8 @@ export interface HttpResponse {
 
 /** The connection of a request: options of TLS, or a socket. */
 export interface Over extends SecureContextOptions {
+  readonly maxHeaderSize?: number;
+  readonly maxHeaderListPairs?: number;
   readonly createConnection?: () => Socket;
 }
 

@@ -12,6 +12,7 @@ import { ROOT, run } from "../../support/command.ts";
 import { send } from "../../support/http.ts";
 import { PYTHON } from "../../support/judge.ts";
 import { freePort } from "../../support/prometheus.ts";
+import type { LARGE_HEADERS } from "./headers.ts";
 
 /** A text of a file, and its replacement. */
 export type Change = readonly [from: string, to: string];
@@ -27,9 +28,11 @@ export interface Engine {
   changes(folder: string, port: number, replicas: readonly [number, number]): readonly Change[];
   /**
    * The changes that turn guarded settings off: retries, the address of the client, new certificates and, if the default is not
-   * enough, the size of messages and the names of metadata.
+   * enough, the size of messages, the size and number of header fields, and the names of metadata. Timeouts become 2 s.
    */
   readonly off: readonly Change[];
+  /** The headers that pass only with the guarded settings. */
+  readonly limitedHeaders: readonly (keyof typeof LARGE_HEADERS)[];
   /** True if the proxy drops large messages and unusual metadata with the settings off. */
   readonly dropsByDefault: boolean;
   /** A word of the configuration, which the check must refuse if it is misspelt. */
@@ -70,7 +73,10 @@ export const ENVOY: Engine = {
     ["num_retries: 3", "num_retries: 0"],
     ["use_remote_address: true", "use_remote_address: false"],
     [SECRET, CERTIFICATE],
+    ["{ max_headers_count: 512 }", "{}"],
+    ["timeout: 0s", "timeout: 2s"], // of routes, and of silent streams
   ],
+  limitedHeaders: ["400 fields"],
   dropsByDefault: false,
   word: "no_traffic_interval",
   check: (folder) => ["--mode", "validate", "--log-level", "warning", "-c", join(folder, "envoy.yaml")],
@@ -97,7 +103,13 @@ export const NGINX: Engine = {
     ["grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for;", ""],
     ["client_max_body_size 0;", ""],
     ["ignore_invalid_headers off;", ""],
+    ["large_client_header_buffers 4 16k;", ""],
+    ["grpc_buffer_size 16k;", ""],
+    ["client_body_timeout 1d;", "client_body_timeout 2s;"],
+    ["grpc_read_timeout 1d;", "grpc_read_timeout 2s;"],
+    ["grpc_send_timeout 1d;", "grpc_send_timeout 2s;"],
   ],
+  limitedHeaders: ["one large field"],
   dropsByDefault: true,
   word: "grpc_next_upstream",
   check: (folder) => ["-t", "-q", ...NGINX_ARGS(folder)],
@@ -129,7 +141,11 @@ export const HAPROXY: Engine = {
   off: [
     ["  retries 3\n", "  retries 0\n"],
     ["  option forwardfor ", "  # "],
+    ["  tune.bufsize 32768 ", "  # "],
+    ["  tune.http.maxhdr 512 ", "  # "],
+    ["  timeout server 24d\n", "  timeout server 2s\n"],
   ],
+  limitedHeaders: ["one large field", "400 fields"],
   dropsByDefault: false,
   word: "redispatch",
   check: (folder) => ["-c", "-q", "-f", join(folder, "haproxy.cfg")],

@@ -8,7 +8,15 @@ import { DELAY_HEADER } from "../../restart/slow-routes.ts";
 import { callRoutes } from "../../support/call-service.ts";
 import { ROOT } from "../../support/command.ts";
 import { streamRoutes } from "../../support/stream-service.ts";
-import { METADATA_HEADER, PEER_HEADER, REPLICA_HEADER } from "./headers.ts";
+import {
+  countFillers,
+  FILL_HEADER,
+  FILLERS_HEADER,
+  fillers,
+  METADATA_HEADER,
+  PEER_HEADER,
+  REPLICA_HEADER,
+} from "./headers.ts";
 
 const about: Interceptor = (next) => async (request) => {
   const delay = request.header.get(DELAY_HEADER);
@@ -18,6 +26,11 @@ const about: Interceptor = (next) => async (request) => {
   response.header.set(PEER_HEADER, String(request.contextValues.get(peerKey)?.address));
   const metadata = request.header.get(METADATA_HEADER);
   if (metadata !== null) response.header.set(METADATA_HEADER, metadata);
+  const fill = request.header.get(FILL_HEADER);
+  if (fill === null) return response;
+  const [count = 0, bytes = 0] = fill.split(" ").map(Number);
+  response.header.set(FILLERS_HEADER, String(countFillers(request.header.keys())));
+  for (const [name, value] of Object.entries(fillers(count, bytes))) response.header.set(name, value);
   return response;
 };
 

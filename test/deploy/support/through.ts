@@ -1,17 +1,19 @@
 /** Checks what clients get through a proxy: calls of each kind, large messages, metadata, the page, and their own address. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../gen/health/v1/health_pb.ts";
 import { CallService } from "../../gen/calls/v1/calls_pb.ts";
 import { StreamService } from "../../gen/streams/v1/streams_pb.ts";
+import { DELAY_HEADER } from "../../restart/slow-routes.ts";
 import { CELLS } from "../../support/cells.ts";
 import { AUTHORITY } from "../../support/certificates.ts";
-import { HTTP_VERSIONS, type HttpRequest, type HttpResponse, send } from "../../support/http.ts";
+import { HTTP_VERSIONS, type HttpRequest, type HttpResponse, type HttpVersion, send } from "../../support/http.ts";
 import { runCases } from "../../support/run-cases.ts";
 import { type NamedTransport, TRANSPORTS } from "../../support/transports.ts";
-import { METADATA_HEADER, PEER_HEADER } from "./headers.ts";
+import { countFillers, FILL_HEADER, FILLERS_HEADER, fillers, METADATA_HEADER, PEER_HEADER } from "./headers.ts";
 
 /** The cases of the matrix that differ most in what a proxy sees. */
 const CASES = [
@@ -29,6 +31,10 @@ export const LARGE_BYTES = 4 * 1024 * 1024 - 64;
 /** An address on loopback besides that of the proxy. */
 export const CLIENT_ADDRESS = "127.0.0.2";
 const FORGED_ADDRESS = "203.0.113.9";
+/** A time without data, longer than the timeouts of a proxy whose guarded settings are off. */
+const SILENCE_MS = 3_000;
+/** Options of the tests' client, whose own limits on responses are lower. */
+const WITHOUT_LIMITS = { ca: AUTHORITY.cert, maxHeaderSize: 65_536, maxHeaderListPairs: 1000 };
 const ADD: HttpRequest = {
   path: "/calls.v1.CallService/Add",
   headers: { host: "localhost", "content-type": "application/json" },
@@ -101,6 +107,35 @@ export async function chatAcross(
   return received;
 }
 
+/** Makes calls in which nothing is sent for 3 s. Returns for each what it got, or its error. */
+export async function callsWithSilence(url: string): Promise<Record<string, string>> {
+  const [grpc, web] = OVER_TLS as [NamedTransport, NamedTransport]; // over HTTP/2, and HTTP/1.1
+  const delayed = { [DELAY_HEADER]: String(SILENCE_MS) };
+  const add = async (request: HttpRequest): Promise<string> => {
+    const { status, body } = await send("HTTP/2", url, { ...request, headers: { ...ADD.headers, ...delayed } });
+    return `${status} ${body}`;
+  };
+  async function* pausing() {
+    yield { data: Uint8Array.of(0) };
+    await sleep(SILENCE_MS);
+    yield { data: Uint8Array.of(1) };
+  }
+  async function* large() {
+    for (let i = 0; i < 100; i++) yield { data: new Uint8Array(30_000) };
+  }
+  const upload = createClient(StreamService, grpc.create(url)).upload(pausing());
+  const unread = createClient(StreamService, web.create(url)).upload(large(), { headers: delayed });
+  const calls = {
+    "a slow call": add(ADD),
+    "a slow call by GET": add({ method: "GET", path: `${ADD.path}?encoding=json&message=%7B%22a%22:1,%22b%22:2%7D` }),
+    "a slow upload": upload.then(({ count }) => `${count} messages`),
+    "an upload that is read late": unread.then(({ count }) => `${count} messages`),
+    "a silent stream": chatAcross(grpc, url, () => sleep(SILENCE_MS)).then((count) => `${count} messages`),
+  };
+  const ended = Object.entries(calls).map(async ([name, call]) => [name, await call.catch(String)]);
+  return Object.fromEntries(await Promise.all(ended));
+}
+
 /** Makes a call with a message of `bytes` both ways. Returns its size, or the error. */
 export async function echoBytes(
   { create }: NamedTransport,
@@ -122,6 +157,27 @@ export async function echoMetadata({ create }: NamedTransport, url: string): Pro
   };
   await add({ a: 1, b: 2 }, { headers: { [METADATA_HEADER]: "value" }, onHeader });
   return got;
+}
+
+/**
+ * Makes a call whose request, or response, has `count` more fields with values of this many bytes. Returns how many arrived, or
+ * the status or error.
+ */
+export async function fillHeaders(
+  version: HttpVersion,
+  url: string,
+  side: "request" | "response",
+  [count, bytes]: readonly [count: number, bytes: number],
+): Promise<number | string> {
+  const filled = side === "request" ? fillers(count, bytes) : {};
+  const headers = { ...ADD.headers, [FILL_HEADER]: side === "request" ? "0 0" : `${count} ${bytes}`, ...filled };
+  try {
+    const response = await send(version, url, { ...ADD, headers }, WITHOUT_LIMITS);
+    if (response.status !== 200) return `status ${response.status}`;
+    return side === "request" ? Number(response.headers[FILLERS_HEADER]) : countFillers(Object.keys(response.headers));
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** Checks the page, one of its files, and a file that the browser already has, over both HTTP versions. */

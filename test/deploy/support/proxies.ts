@@ -195,7 +195,7 @@ export async function configure(
 /** Replaces the certificate and its key together, as Kubernetes does for a mounted secret: by a link that is renamed. */
 export async function writeCertificate(folder: string, { cert, key }: Certified): Promise<void> {
   const tls = join(folder, TLS);
-  const version = await mkdtemp(join(tls, ".."));
+  const version = await mkdtemp(join(tls, "..version-"));
   await chmod(version, 0o755);
   const files = { "tls.crt": cert, "tls.key": key, "tls.crt.key": key };
   for (const [name, text] of Object.entries(files)) await writeFile(join(version, name), text);

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { shutdownTimes } from "../../src/server/shutdown.ts";
 import { ROOT, run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
 import { codeBlocks } from "../support/markdown.ts";
@@ -197,4 +198,20 @@ test("docs/observability.md describes each metric of docs/deploy.md", async () =
     metrics.filter((name) => !described.includes(`\`${name}\``)),
     [],
   );
+});
+
+test("docs/deploy.md has the names, times and peaks of the example, the server and docs/scale.md", async () => {
+  const read = (path: string) => readFile(join(ROOT, path), "utf8");
+  const [deploy, scale] = [(await read("docs/deploy.md")).replaceAll(/\s+/g, " "), await read("docs/scale.md")];
+  const example = await read("deploy/kubernetes/overlays/example/kustomization.yaml");
+  const [, namespace] = /^namespace: (\S+)$/m.exec(example) ?? [];
+  const [, prefix] = /^namePrefix: (\S+)$/m.exec(example) ?? [];
+  assert.ok(deploy.includes(`\`NAMESPACE\` is \`${namespace}\` and \`NAME\` is \`${prefix}connect-server\``));
+  assert.doesNotMatch(deploy, /kubectl rollout|kubectl set/); // without a namespace
+  const [, peak = ""] = /^\| 1 +\| random +\| off +\| ([\d.]+)/m.exec(scale) ?? [];
+  assert.ok(deploy.includes(`has up to ${Number(peak).toFixed(1)} times its share`), peak);
+  const { delayMs, graceMs } = shutdownTimes({}, false);
+  const drain = `${(delayMs + graceMs) / 1_000} s`;
+  assert.ok(deploy.includes(`DRAIN_DELAY_MS and GRACE_MS, ${drain}, at most`), drain);
+  assert.ok(deploy.includes(`\`DRAIN_DELAY_MS\` and \`GRACE_MS\`, ${drain} by default`), drain);
 });

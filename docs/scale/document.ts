@@ -38,13 +38,13 @@ export function scaleDocument(): string {
   return `# Scale
 
 The spread of load over many replicas, computed by a model, because 100 replicas do not fit on the machine of the tests.
-\`tools/node.sh docs/scale/document.ts\` writes this file in some seconds. Its random numbers are the same in each run.
+\`tools/node.sh docs/scale/document.ts\` writes this file in a few seconds. Its random numbers are the same in each run.
 
 - A **replica** is one process with one core. A **balancer of connections** (layer 4) chooses a replica for each new connection:
   a Kubernetes Service chooses at random, others take turns (round robin) or choose the one with the fewest connections.
 - A **balancer of calls** (layer 7) chooses for each call: Envoy, nginx, HAProxy in HTTP mode, or a client with \`round_robin\`.
-- The **peak** is the load of the busiest replica, divided by the mean. With a peak of 1.5, the busiest replica is full at a mean
-  load of two thirds. So plan for the peak.
+- The **peak** is the load of the busiest replica, divided by the mean, which is an equal share. With a peak of 1.5, the busiest
+  replica is full at a mean load of two thirds. So plan for the peak.
 
 ${validation()}
 
@@ -89,16 +89,16 @@ function validation(): string {
 \`tools/node.sh docs/scale/measure.ts\` runs clients on grpc-js behind a real HAProxy in TCP mode. In the tables, the first figure
 is the model's. The second one was measured on ${MEASURED.date}, on ${MEASURED.machine}. Of ${number(calls)} calls, none was lost.
 
-${SPLIT.connections} clients call ${SPLIT.servers - 1} servers, whose maximum connection age is ${SPLIT.ageSeconds} s. Then another server starts. The table
-has the connections of the new server at three times, and those of the busiest server later, both divided by an equal share. The
-measured figures are averages of ${SPLIT.runs} runs, so chance is a tenth or two.
+${SPLIT.connections} clients call ${SPLIT.servers - 1} servers, whose maximum connection age is ${SPLIT.ageSeconds} s. Then another server starts. The table has the
+connections of the new server at three times, and those of the busiest server later, both divided by an equal share. The measured
+figures are averages of ${SPLIT.runs} runs, so they vary by 0.1 to 0.2.
 
 ${table(["balancer", ...times, "peak later"], rows)}
 
 ${ROLLOUT.replicas} servers with ${ROLLOUT.perReplica} clients each are replaced one by one, without an age. The table has the peak during the rollout, and the part of an
-equal share that the server has at the end that was replaced last: medians of ${ROLLOUT.runs} runs.
+equal share that the last new server has at the end: medians of ${ROLLOUT.runs} runs.
 
-${table(["balancer", "peak", "share of the last one"], replaced)}
+${table(["balancer", "peak", "share of the last new server"], replaced)}
 
 The servers have weight 256 in HAProxy. With weight 1, its \`random\` is uneven, because it chooses on a ring of hashes.`;
 }
@@ -120,7 +120,7 @@ ${table(
     ["the same over TLS", kib(MEASURED.tlsConnectionBytes), measured],
     ["CPU time of a connection and one call", `${MEASURED.connectionMicroseconds.toFixed(0)} us`, measured],
     ["the same over TLS 1.3 with P-256", `${MEASURED.tlsConnectionMicroseconds.toFixed(0)} us`, measured],
-    ["a connection closes at its age, plus or minus", `${JITTER * 100} %`, "`src/server/limits/connection-age.ts`"],
+    ["jitter of a connection's age, plus or minus", `${JITTER * 100} %`, "`src/server/limits/connection-age.ts`"],
     ["ages are checked, in the first comparison above", `every ${CHECK_SECONDS} s`, "`src/server/http2/server.ts`"],
     ["ages are checked, in all other tables", "at any time", "at most 1 s too early"],
     ["a client connects again", "at once", "the worst case"],
@@ -144,9 +144,9 @@ function spread(): string {
   );
   return `## Balance by connection or by call
 
-The peak that 95 of 100 starts do not exceed. In the columns with busy clients, one client in ten makes ten times the calls of the
-others. "Taking turns" also stands for the fewest connections: both give each replica as many. By call, each client calls the
-replicas in turn, for a time in which each replica gets ${number(CALLS)} calls.
+The table has the peak that 95 of 100 starts do not exceed. With busy clients, one client in ten makes ten times the calls of the
+others. "Taking turns" also stands for the fewest connections, because both give each replica as many. By call, each client calls
+the replicas in turn, until each replica has ${number(CALLS)} calls.
 
 ${table(
   [
@@ -170,7 +170,7 @@ function scaleOuts(): string {
   return `## Add replicas
 
 ${number(connections)} connections are spread over ${replicas} replicas, and ${added} more start. The table has the part of an equal share that these two
-have, by the time since then in maximum ages:
+have after the time in the heading, in ages:
 
 ${table(
   ["balancer", ...times.map(String)],
@@ -195,9 +195,9 @@ function stormSection(): string {
   const cells = (perSecond: readonly number[]) => perSecond.map((each) => `${number(each)} (${core(each)})`);
   return `## Connect again after an outage
 
-All of ${number(STORM_CONNECTIONS)} connections are opened at the same time, with an age of ${AGE_SECONDS / 60} minutes. The table has the most connections that
-open within one second in later rounds of ages. In brackets are the cores that all replicas together need for these over
-TLS. Evenly, it would be ${mean.toFixed(0)} connections (${core(mean)}).
+All of ${number(STORM_CONNECTIONS)} connections are opened at the same time, with an age of ${AGE_SECONDS / 60} minutes. At its age, each closes and
+opens again, which is a round. The table has the most that open within one second. In brackets are the cores that all replicas
+together need for these over TLS. Spread evenly, it would be ${mean.toFixed(0)} connections (${core(mean)}).
 
 ${table(
   ["jitter", ...STORM_ROUNDS.map((round) => `round ${round}`)],
@@ -225,10 +225,10 @@ function rollouts(): string {
 A rollout replaces ${replicas} replicas with ${perReplica} connections each, one every ${stepSeconds} s, or ${QUARTERS.batch} every ${QUARTERS.stepSeconds} s
 (\`maxSurge: 25%\`, \`maxUnavailable: 0\`). New replicas start before old ones drain. The columns:
 
-- **peak**: of the load, during the rollout
-- **last tenth**: the part of an equal share that the replicas have at the end that were replaced last
-- **even after**: the time from the end until these have 0.9 of it
-- **reconnects**: of each connection, during the rollout
+- **peak**: the highest during the rollout
+- **last tenth**: the part of an equal share that the last tenth of the new replicas has at the end of the rollout
+- **even after**: the time from the end of the rollout until these replicas have 0.9 of an equal share
+- **reconnects**: how often a client connects again during the rollout, on average
 - **storm**: the most connections that one drain ends at once, and the CPU time that all replicas then need for these over TLS
 
 ${table(

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { bundle } from "../../tools/bundle.ts";
-import { ENV, type Result, ROOT, run } from "../support/command.ts";
+import { ENV, ENV_OUTSIDE_NPM, type Result, ROOT, run } from "../support/command.ts";
 import { send } from "../support/http.ts";
 import { type RunningProcess, startProcessIn } from "../support/process.ts";
 import { checkCalls, checkPage } from "./support/served.ts";
@@ -28,8 +28,7 @@ function start(t: TestContext, env: Readonly<Record<string, string>>, ...args: s
 }
 
 function runBundle(...args: string[]): Promise<Result> {
-  const { npm_lifecycle_event: _, ...env } = ENV as NodeJS.ProcessEnv; // --help names the script of npm that it is from
-  return run("node", ["server.mjs", ...args], { cwd: folder, env });
+  return run("node", ["server.mjs", ...args], { cwd: folder, env: ENV_OUTSIDE_NPM });
 }
 
 /** Starts a collector of traces. Returns its URL, and a promise of the first export. */

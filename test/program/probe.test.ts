@@ -12,7 +12,7 @@ import type { TlsCredentials } from "../../src/server/listener/tls-credentials.t
 import { createServer, type ServerOptions } from "../../src/server/server.ts";
 import { callRoutes } from "../support/call-service.ts";
 import { AUTHORITY, createAuthority, SERVER } from "../support/certificates.ts";
-import { ENV, type Result, ROOT, run } from "../support/command.ts";
+import { ENV, ENV_OUTSIDE_NPM, type Result, ROOT, run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
 import { MAIN, runMain } from "../support/process.ts";
 
@@ -172,7 +172,8 @@ test("probe refuses a timeout that is too long for a timer, which would fire imm
 test("a program of run has the command probe, and names it in --help", async (t) => {
   const { code, stdout } = await runMain(["probe", "--addr", await serving()(t), ...PATIENT]);
   assert.deepEqual([code, stdout], [0, "status: SERVING\n"]);
-  assert.match((await run("node", [MAIN, "--help"])).stdout, /^ +node main\.ts probe --help$/m);
+  const help = await run("node", [MAIN, "--help"], { env: ENV_OUTSIDE_NPM });
+  assert.match(help.stdout, /^ +node main\.ts probe --help$/m);
   assert.match((await run("node", [MAIN, "probe", "--help"])).stdout, /^Exit code: 0 serving, /m);
 });
 

@@ -14,6 +14,10 @@ export const ENV = {
   npm_config_loglevel: "error",
 };
 
+const { npm_lifecycle_event: _, ...outsideNpm } = ENV as NodeJS.ProcessEnv;
+/** ENV of a program that no script of npm has started. A text of --help names the script that it is from. */
+export const ENV_OUTSIDE_NPM = outsideNpm as typeof ENV;
+
 export interface Result {
   /** The exit code; null if a signal ended the program. */
   readonly code: number | null;

@@ -57,12 +57,6 @@ export async function deriveImage(name: string, ...lines: readonly string[]): Pr
   return { name };
 }
 
-/** Writes the image into a file, as `docker save` does. containerd and `podman load` read it. */
-export async function exportImage({ name }: Image, path: string): Promise<void> {
-  await rm(path, { force: true });
-  await buildah("push", name, `docker-archive:${path}:${name}:latest`);
-}
-
 /** Returns the files that a build copies from a folder, sorted. */
 export async function listFiles(context: string): Promise<string[]> {
   const program = `for (const each of fs.readdirSync(".", { recursive: true, withFileTypes: true })) if (each.isFile()) console.log("copied " + path.join(each.parentPath, each.name))`;

@@ -11,8 +11,8 @@ import { ROOT, run } from "../support/command.ts";
 import { findProgram } from "../support/judge.ts";
 import { IMAGE_TOOLS } from "./support/image.ts";
 import { buildImages } from "./support/kubernetes/images.ts";
-import { digestOf, MANIFESTS, VALIDATED } from "./support/kubernetes/manifests.ts";
-import { build, definitions, versions } from "./support/kubernetes/modules.ts";
+import { digestOf, MANIFESTS, TESTED, VALIDATED } from "./support/kubernetes/manifests.ts";
+import { build, definitions, definitionVersions, versions } from "./support/kubernetes/modules.ts";
 import { removeCgroup } from "./support/kubernetes/node.ts";
 import { runInSandbox } from "./support/kubernetes/sandbox.ts";
 
@@ -21,7 +21,6 @@ Tests deploy/kubernetes in a cluster of one node, as root. --validate only valid
 CONTRIBUTING.md lists the programs that it needs. It builds Kubernetes at its first run, which takes 10 to 30 minutes.`;
 
 const SUPPORT = join(ROOT, "test/deploy/support/kubernetes");
-const TESTED = join(ROOT, "test/deploy/kubernetes-tested.json");
 const VALIDATE_MS = 10 * 60_000;
 const TEST_MS = 30 * 60_000;
 const PROGRAMS = ["kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns"];
@@ -64,7 +63,7 @@ function need(...programs: readonly string[]): void {
 async function validateManifests(folder: string): Promise<void> {
   need("go", "etcd", "unshare", "ip");
   const input = { folder, programs: build("kube-apiserver", "kubectl"), definitions: definitions() };
-  await runAndWrite("validate.ts", input, VALIDATE_MS, VALIDATED, versions("etcd"));
+  await runAndWrite("validate.ts", input, VALIDATE_MS, VALIDATED, { ...versions("etcd"), ...definitionVersions() });
 }
 
 async function testCluster(folder: string): Promise<void> {

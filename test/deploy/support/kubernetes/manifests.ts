@@ -10,6 +10,8 @@ export const MANIFESTS = join(ROOT, "deploy/kubernetes");
 /** The result of the last validation, which is committed. */
 export const VALIDATED = join(ROOT, "test/deploy/kubernetes-validated.json");
 export const VALIDATE_COMMAND = "npm run deploy-test -- kubernetes --validate";
+/** The result of the last test in a cluster, which is committed. */
+export const TESTED = join(ROOT, "test/deploy/kubernetes-tested.json");
 
 /** Each combination of the base with components that is validated, besides overlays/example. */
 const COMBINATIONS: readonly (readonly string[])[] = [

@@ -40,11 +40,19 @@ export function definitions(): string[] {
   });
 }
 
-/** Returns the versions of Kubernetes, of the definitions, and of these programs: of Debian's, or of those that the script pins. */
+/** Returns the versions of Kubernetes, and of these programs: of Debian's, or of those that the script pins. */
 export function versions(...programs: readonly string[]): Record<string, string> {
-  const modules = Object.entries(DEFINITIONS).map(([name, { module }]) => [name, module.replace(/.*@v/, "")]);
-  const others = programs.map((name) => [name, versionOf(name)]);
-  return Object.fromEntries([["kubernetes", versionIn("KUBERNETES")], ...modules, ...others]);
+  return Object.fromEntries([
+    ["kubernetes", versionIn("KUBERNETES")],
+    ...programs.map((name) => [name, versionOf(name)]),
+  ]);
+}
+
+/** Returns the versions of the modules with CustomResourceDefinitions. */
+export function definitionVersions(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(DEFINITIONS).map(([name, { module }]) => [name, module.replace(/.*@v/, "")]),
+  );
 }
 
 function versionOf(program: string): string | undefined {

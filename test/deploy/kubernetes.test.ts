@@ -3,7 +3,7 @@
  * the program, and certificates are loaded again. test/deploy/run.ts tests them in a cluster.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,8 +14,11 @@ import { readConfig } from "../../src/program/config.ts";
 import { SETTINGS } from "../../src/program/settings.ts";
 import { AUTHORITY, type Certified, LOOPBACK, SERVER } from "../support/certificates.ts";
 import { ENV, ROOT } from "../support/command.ts";
+import { absent, findJudge } from "../support/judge.ts";
 import { MAIN, type RunningProcess, startProcessIn } from "../support/process.ts";
 import { digestOf, MANIFESTS, VALIDATE_COMMAND, VALIDATED } from "./support/kubernetes/manifests.ts";
+import { runInSandbox } from "./support/kubernetes/sandbox.ts";
+import { WRITTEN } from "./support/kubernetes/write-files.ts";
 
 const DEPLOYMENT = readFileSync(join(MANIFESTS, "base/deployment.yaml"), "utf8");
 const BASE = readFileSync(join(MANIFESTS, "base/kustomization.yaml"), "utf8");
@@ -102,6 +105,19 @@ for (const { change, deployment = DEPLOYMENT, base = BASE, problem } of [
 ]) {
   test(`${change} is found`, () => assert.deepEqual(problems(deployment, base), [problem]));
 }
+
+test("a node writes into no folder of the machine, and without keepWrites it does", async (t) => {
+  if (findJudge(t, "unshare") === undefined || findJudge(t, "ip") === undefined) return;
+  if (process.getuid?.() !== 0) return absent(t, "only root can mount over /var/log");
+  const module = join(import.meta.dirname, "support/kubernetes/write-files.ts");
+  const name = `deploy-test-${process.pid}`;
+  const paths = WRITTEN.map((folder) => join(folder, name));
+  t.after(() => Promise.all(paths.map((path) => rm(path, { force: true }))));
+  await runInSandbox(module, { name, isKept: true }, 30_000);
+  assert.deepEqual(paths.filter(existsSync), []);
+  await runInSandbox(module, { name, isKept: false }, 30_000);
+  assert.deepEqual(paths.filter(existsSync), paths);
+});
 
 /** Writes a volume as kubelet does: the files are in a folder of this version, to which the link ..data points. */
 async function writeVolume(folder: string, version: string, { cert, key }: Certified): Promise<void> {

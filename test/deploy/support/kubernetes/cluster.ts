@@ -7,7 +7,7 @@ import { ControlPlane } from "./control-plane.ts";
 import { Deployment } from "./deployment.ts";
 import { NODE_ADDRESS, prepareNetwork, startNode } from "./node.ts";
 import { type Load, rollOut } from "./rollouts.ts";
-import { prepareSandbox } from "./sandbox.ts";
+import { keepWrites, prepareSandbox } from "./sandbox.ts";
 import { attackMemory, evict, hang, renewCertificate, scaleOut } from "./scenarios.ts";
 
 interface Input {
@@ -67,6 +67,7 @@ function expect(isRight: boolean, problem: string): void {
 
 const { folder, programs, images, cgroup, output }: Input = JSON.parse(process.argv[2] ?? "");
 prepareSandbox();
+keepWrites();
 prepareNetwork();
 const cluster = await ControlPlane.start(folder, programs, NODE_ADDRESS);
 await startNode(cluster, programs, cgroup, images);

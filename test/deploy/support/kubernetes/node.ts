@@ -78,6 +78,8 @@ root = "${folder}/containerd"
 state = "/run/containerd"
 [grpc]
   address = "${SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${folder}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${PAUSE}"
   restrict_oom_score_adj = true # some machines deny lower scores, even to root

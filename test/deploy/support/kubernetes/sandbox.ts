@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { ENV, ROOT } from "../../../support/command.ts";
 
 /** Runs the module with `input` as its argument, in JSON. Throws if it fails or takes longer than `limitMs`. */
@@ -26,6 +26,19 @@ export async function runInSandbox(module: string, input: unknown, limitMs: numb
 export function prepareSandbox(): void {
   command("ip", "link", "set", "lo", "up");
   command("mount", "-t", "tmpfs", "tmpfs", "/run");
+}
+
+/**
+ * In the sandbox, after `prepareSandbox`: keeps what a node writes into /var/log and /var/lib from the machine. Kubelet uses folders
+ * there whatever its settings are, and clears one at its start. Programs still read the files that the machine has in /var/lib.
+ */
+export function keepWrites(): void {
+  command("mount", "-t", "tmpfs", "tmpfs", "/var/log");
+  const layers = "/run/var-lib";
+  mkdirSync(`${layers}/upper`, { recursive: true });
+  mkdirSync(`${layers}/work`);
+  const options = `lowerdir=/var/lib,upperdir=${layers}/upper,workdir=${layers}/work`;
+  command("mount", "-t", "overlay", "overlay", "-o", options, "/var/lib");
 }
 
 /** Runs a program of the system. Throws if it fails. */

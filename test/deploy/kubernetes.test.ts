@@ -16,12 +16,23 @@ import { AUTHORITY, type Certified, LOOPBACK, SERVER } from "../support/certific
 import { ENV, ROOT } from "../support/command.ts";
 import { absent, findJudge } from "../support/judge.ts";
 import { MAIN, type RunningProcess, startProcessIn } from "../support/process.ts";
-import { digestOf, MANIFESTS, VALIDATE_COMMAND, VALIDATED } from "./support/kubernetes/manifests.ts";
+import {
+  digestOf,
+  MANIFESTS,
+  TEST_COMMAND,
+  TESTED,
+  VALIDATE_COMMAND,
+  VALIDATED,
+} from "./support/kubernetes/manifests.ts";
 import { runInSandbox } from "./support/kubernetes/sandbox.ts";
 import { WRITTEN } from "./support/kubernetes/write-files.ts";
 
 const DEPLOYMENT = readFileSync(join(MANIFESTS, "base/deployment.yaml"), "utf8");
 const BASE = readFileSync(join(MANIFESTS, "base/kustomization.yaml"), "utf8");
+const EXAMPLE = readFileSync(join(MANIFESTS, "overlays/example/kustomization.yaml"), "utf8");
+const AUTOSCALER = readFileSync(join(MANIFESTS, "base/horizontal-pod-autoscaler.yaml"), "utf8");
+/** The time in which telemetry may be sent after the drain. */
+const TELEMETRY_MS = 2_000;
 
 test("the manifests are those that an API server has validated", () => {
   const { digest } = JSON.parse(readFileSync(VALIDATED, "utf8"));
@@ -30,6 +41,21 @@ test("the manifests are those that an API server has validated", () => {
     digest,
     `deploy/kubernetes has changed: run ${VALIDATE_COMMAND}, and commit its result`,
   );
+});
+
+test("the manifests are those of the last test in a cluster", () => {
+  const { digest } = JSON.parse(readFileSync(TESTED, "utf8"));
+  const message = `deploy/kubernetes has changed: run ${TEST_COMMAND}, and commit its result`;
+  assert.equal(digestOf(MANIFESTS), digest, message);
+});
+
+test("the document has the figures of the last test in a cluster", () => {
+  const { date, rollouts } = JSON.parse(readFileSync(TESTED, "utf8"));
+  const { calls, lost, lostByClose } = rollouts;
+  const document = readFileSync(join(ROOT, "docs/operations.md"), "utf8").replaceAll(/\s+/g, " ");
+  const figures = `lost ${lost} of ${calls.toLocaleString("en")} calls; ${lostByClose} more were dropped`;
+  assert.ok(document.includes(figures), `docs/operations.md must say: ${figures}`);
+  assert.ok(document.includes(`of ${date})`), `docs/operations.md must have the date ${date}`);
 });
 
 test("a changed, a renamed and a new file of the manifests change the digest", async (t) => {
@@ -46,12 +72,13 @@ test("a changed, a renamed and a new file of the manifests change the digest", a
   assert.equal(digests.add(digestOf(folder)).size, 4);
 });
 
-/** Returns the problems of a Deployment and the settings of its base. */
-function problems(deployment: string, base: string): string[] {
+/** Returns the problems of a Deployment, of the settings of its kustomization, and of the HorizontalPodAutoscaler. */
+function problems(deployment: string, settings: string, autoscaler: string): string[] {
   const env = Object.fromEntries(
-    base.matchAll(/^ {6}- ([A-Z_]+)=(.*)$/gm).map(([, name = "", value = ""]) => [name, value]),
+    settings.matchAll(/^ {6}- ([A-Z_]+)=(\S+)/gm).map(([, name = "", value = ""]) => [name, value]),
   );
-  const { delayMs = 0, idleMs, graceMs, port, adminPort, host, adminHost } = readConfig([], env);
+  const { delayMs = 0, graceMs, port, adminPort, host, adminHost, limits } = readConfig([], env);
+  const [, windowSeconds] = /^ +stabilizationWindowSeconds: (\d+)/m.exec(autoscaler) ?? [];
   const known = new Set([...Object.values(SETTINGS), ...LIMIT_SETTINGS].map(({ env: name }) => name));
   const [, graceSeconds] = /^ +terminationGracePeriodSeconds: (\d+)$/m.exec(deployment) ?? [];
   const ports = deployment
@@ -62,48 +89,61 @@ function problems(deployment: string, base: string): string[] {
     ...Object.keys(env)
       .filter((name) => !known.has(name))
       .map((name) => `${name} is unknown to the program`),
-    ...(Number(graceSeconds) * 1_000 > delayMs + idleMs + graceMs
+    ...(Number(graceSeconds) * 1_000 > delayMs + graceMs + TELEMETRY_MS
       ? []
       : ["SIGKILL can come before the end of the drain"]),
     ...([...ports].join() === `grpc ${port},admin ${adminPort}` ? [] : ["the ports are not those of the settings"]),
     ...(Number(scraped) === adminPort ? [] : ["Prometheus scrapes another port"]),
     ...(host === "0.0.0.0" && adminHost === "0.0.0.0" ? [] : ["kubelet cannot reach a port"]),
+    ...(Number(windowSeconds) * 1_000 === 2 * limits.maxConnectionAgeMs
+      ? []
+      : ["pods are removed before the load has spread"]),
   ];
 }
 
 test("the settings are those of the program, and the times and ports of the Deployment fit them", () => {
-  assert.deepEqual(problems(DEPLOYMENT, BASE), []);
+  assert.deepEqual(problems(DEPLOYMENT, BASE, AUTOSCALER), []);
+  assert.deepEqual(problems(DEPLOYMENT, BASE + EXAMPLE, AUTOSCALER), []);
 });
 
-for (const { change, deployment = DEPLOYMENT, base = BASE, problem } of [
+for (const { change, deployment = DEPLOYMENT, settings = BASE, problem } of [
   {
-    change: "a grace period of the drain's own length",
-    deployment: DEPLOYMENT.replace("PeriodSeconds: 30", "PeriodSeconds: 16"),
+    change: "a grace period of the shutdown's own length",
+    deployment: DEPLOYMENT.replace("PeriodSeconds: 30", "PeriodSeconds: 17"),
     problem: "SIGKILL can come before the end of the drain",
   },
   {
     change: "a longer delay",
-    base: BASE.replace("DRAIN_DELAY_MS=5000", "DRAIN_DELAY_MS=20s"),
+    settings: BASE.replace("DRAIN_DELAY_MS=5000", "DRAIN_DELAY_MS=20s"),
     problem: "SIGKILL can come before the end of the drain",
   },
   {
     change: "a misspelt variable",
-    base: BASE.replace("DRAIN_DELAY_MS=", "DRAIN_DELAYS_MS="),
+    settings: BASE.replace("DRAIN_DELAY_MS=", "DRAIN_DELAYS_MS="),
     problem: "DRAIN_DELAYS_MS is unknown to the program",
   },
-  { change: "another port", base: BASE.replace("=50051", "=8080"), problem: "the ports are not those of the settings" },
+  {
+    change: "another port",
+    settings: BASE.replace("=50051", "=8080"),
+    problem: "the ports are not those of the settings",
+  },
   {
     change: "another port of metrics",
     deployment: DEPLOYMENT.replace('port: "9464"', 'port: "50051"'),
     problem: "Prometheus scrapes another port",
   },
   {
+    change: "another age of connections in the example",
+    settings: BASE + EXAMPLE.replace("TRUSTED_PROXIES=10.1.2.0/24", "MAX_CONNECTION_AGE_MS=10m"),
+    problem: "pods are removed before the load has spread",
+  },
+  {
     change: "a host of loopback",
-    base: BASE.replace("- HOST=0.0.0.0", "- HOST=127.0.0.1"),
+    settings: BASE.replace("- HOST=0.0.0.0", "- HOST=127.0.0.1"),
     problem: "kubelet cannot reach a port",
   },
 ]) {
-  test(`${change} is found`, () => assert.deepEqual(problems(deployment, base), [problem]));
+  test(`${change} is found`, () => assert.deepEqual(problems(deployment, settings, AUTOSCALER), [problem]));
 }
 
 test("a node writes into no folder of the machine, and without keepWrites it does", async (t) => {

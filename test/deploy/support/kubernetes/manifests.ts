@@ -12,6 +12,7 @@ export const VALIDATED = join(ROOT, "test/deploy/kubernetes-validated.json");
 export const VALIDATE_COMMAND = "npm run deploy-test -- kubernetes --validate";
 /** The result of the last test in a cluster, which is committed. */
 export const TESTED = join(ROOT, "test/deploy/kubernetes-tested.json");
+export const TEST_COMMAND = "npm run deploy-test -- kubernetes";
 
 /** Each combination of the base with components that is validated, besides overlays/example. */
 const COMBINATIONS: readonly (readonly string[])[] = [

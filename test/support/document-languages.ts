@@ -19,12 +19,15 @@ export async function checkYaml(text: string): Promise<string | undefined> {
   return `no check for ${Object.keys(parsed).join(", ")}`;
 }
 
-/** Checks that the pod has time to drain, and that a server is healthy at each of its ports. */
+/** Checks that the pod has time to drain, that its probes use its ports, and that a server is healthy at each but the admin port. */
 async function checkPod(spec: Fields): Promise<string | undefined> {
   const { delayMs, graceMs } = shutdownTimes({}, false);
   const secondsToStop = spec.terminationGracePeriodSeconds as number;
   if (!(secondsToStop * 1_000 > delayMs + graceMs)) return `${secondsToStop} s are too short to drain`;
-  const ports = JSON.stringify(spec).matchAll(/"(?:containerPort|port)":(\d+)/g);
+  const text = JSON.stringify(spec);
+  for (const [, name] of text.matchAll(/"port":"(\w+)"/g))
+    if (!text.includes(`{"name":"${name}","containerPort":`)) return `no port has the name ${name}`;
+  const ports = text.replace(/\{"name":"admin","containerPort":\d+\}/g, "").matchAll(/"(?:containerPort|port)":(\d+)/g);
   for (const [, port] of ports) {
     const status = await fetch(`http://127.0.0.1:${port}/healthz`).then(
       (response) => response.status,

@@ -3,9 +3,7 @@
  * X-Forwarded-For, and curl by the PROXY protocol. The client has another loopback address than the proxy.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -17,6 +15,7 @@ import { createAccessLog } from "../../src/telemetry/access-log.ts";
 import { AUTHORITY, SERVER } from "../support/certificates.ts";
 import { run } from "../support/command.ts";
 import { findJudge } from "../support/judge.ts";
+import { startOutside } from "../support/outside-process.ts";
 import { MAIN, startProcess } from "../support/process.ts";
 import { freePort } from "../support/prometheus.ts";
 import { Echo, echoRoutes } from "../support/protos.ts";
@@ -60,17 +59,7 @@ async function startProxy(
   const path = join(folder, "proxy.conf");
   await writeFile(path, config.replaceAll("FOLDER", folder));
   const [program = "", ...args] = command(path);
-  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const exit = once(child, "exit");
-  t.after(async () => {
-    child.kill("SIGKILL");
-    await exit;
-    await rm(folder, { recursive: true });
-  });
+  const { child, stderr } = startOutside(t, program, args, folder);
   const end = performance.now() + LIMIT_MS;
   for (const port of ports) {
     for (;;) {
@@ -79,7 +68,7 @@ async function startProxy(
         break;
       } catch (error) {
         if (child.exitCode !== null || performance.now() > end)
-          throw new Error(`start ${program}: ${stderr}`, { cause: error });
+          throw new Error(`start ${program}: ${stderr()}`, { cause: error });
         await sleep(50);
       }
     }

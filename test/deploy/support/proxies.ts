@@ -213,8 +213,6 @@ export async function checkConfiguration(program: string, engine: Engine, folder
 }
 
 export interface RunningProxy {
-  /** The output so far. */
-  readonly output: () => string;
   /** Makes the proxy read its certificate again. */
   readonly reload: () => void;
 }
@@ -244,5 +242,5 @@ export async function startProxy(
     await sleep(50);
   }
   const reload = (): void => void (engine.reload !== undefined && child.kill(engine.reload));
-  return { output: () => output, reload };
+  return { reload };
 }

@@ -1,16 +1,13 @@
 /** Tells systemd the state of this process (sd_notify(3)), and takes the sockets that it passes on. Loaded only under systemd. */
-import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import { ConfigError } from "./config.ts";
 import { type InheritedSocket, takeSockets } from "./inherited-sockets.ts";
+import { SEPARATOR, startSender } from "./notify-sender.ts";
 import { report } from "./process-log.ts";
 import { RestartDelay } from "./restart-delay.ts";
 import { type Control, statusOf } from "./signals.ts";
 
-/** Separates the assignments of a message. A shell splits a line at it. The signals of a shutdown are for this process. */
-const SEPARATOR = "\t";
-const SEND_LINES = `trap '' HUP INT TERM; set -f; IFS='${SEPARATOR}'; while IFS= read -r line; do systemd-notify $line; done`;
 /** Time that the end of the process may take after the delay and the grace time of a shutdown. */
 const END_MS = 10_000;
 
@@ -157,35 +154,5 @@ export class Notifier {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     report({ level: "error", event: "notify_error", message: `tell systemd the state of the process: ${reason}` });
-  }
-}
-
-/**
- * Starts the child process that sends a message for each line of its input, which is returned. It ends with its input, and does
- * not keep this process alive. `socket` is the value of NOTIFY_SOCKET. `onEnd` is called once, also if the child could not start.
- */
-function startSender(socket: string, onFailure: (reason: string) => void, onEnd: () => void): Writable | undefined {
-  const { spawn } = process.getBuiltinModule("node:child_process");
-  const env = { NOTIFY_SOCKET: socket, PATH: process.env.PATH };
-  let hasEnded = false;
-  function end(reason: string): void {
-    if (hasEnded) return;
-    hasEnded = true;
-    onFailure(reason);
-    onEnd();
-  }
-  try {
-    const child = spawn("/bin/sh", ["-c", SEND_LINES], { env, stdio: ["pipe", "ignore", "pipe"] });
-    child.on("error", ({ message }) => end(message));
-    child.on("exit", (code, signal) => end(`its sender ended with ${code ?? signal}`));
-    child.unref();
-    if (child.stdin === undefined) return undefined; // no file descriptor is left, and an error event follows
-    child.stdin.on("error", () => {}); // the sender has ended
-    child.stderr.setEncoding("utf8").on("data", (text: string) => onFailure(text.split("\n")[0] ?? ""));
-    for (const stream of [child.stdin, child.stderr]) (stream as Socket).unref();
-    return child.stdin;
-  } catch (error) {
-    process.nextTick(end, (error as Error).message); // for example, no memory is left
-    return undefined;
   }
 }

@@ -11,7 +11,8 @@ import type { Config } from "./settings.ts";
 import { ECHO_MS, onEndSignals, reportDelay, reportStart, type StartReport, statusOf } from "./signals.ts";
 import type { Notifier, Systemd } from "./systemd.ts";
 import { nodeCluster, type Order } from "./worker.ts";
-import { heapFlags, WorkerProcess } from "./worker-process.ts";
+import { heapFlags } from "./worker-heap.ts";
+import { WorkerProcess } from "./worker-process.ts";
 
 const cluster = nodeCluster();
 

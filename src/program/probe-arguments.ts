@@ -2,6 +2,7 @@
 import type { SecureContext, SecureContextOptions } from "node:tls";
 import { readFlags } from "../cli/flags.ts";
 import { DURATION_EXAMPLES, parseDuration } from "../cli/units.ts";
+import { MAX_TIMER_MS } from "../server/limits/process-clock.ts";
 import type { HealthCheck, Target, TlsOptions } from "./health-check.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -23,9 +24,6 @@ const FILES = { "tls-ca-cert": "ca", "tls-client-cert": "cert", "tls-client-key"
 const KNOWN = ["addr", "service", "tls-server-name", ...DURATIONS, ...SWITCHES, ...Object.keys(FILES)];
 
 const DEFAULT_TIMEOUT_MS = 1_000;
-const MS_PER_HOUR = 3_600_000;
-/** The largest number of hours that a timer of Node takes. A longer timer would fire immediately. */
-const MAX_TIMEOUT_MS = 596 * MS_PER_HOUR;
 const DEFAULT_PORT = "50051";
 const MAX_PORT = 65_535;
 
@@ -39,8 +37,7 @@ export function readHealthCheck(args: readonly string[], env: Env): HealthCheck 
     const ms = text === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(text);
     if (!ms)
       problems.push(`--${flag}: ${JSON.stringify(text)} must be more than 0, with a unit (${DURATION_EXAMPLES})`);
-    else if (ms > MAX_TIMEOUT_MS)
-      problems.push(`--${flag}: ${JSON.stringify(text)} must be at most ${MAX_TIMEOUT_MS / MS_PER_HOUR}h`);
+    else if (ms > MAX_TIMER_MS) problems.push(`--${flag}: ${JSON.stringify(text)} must be at most ${MAX_TIMER_MS} ms`);
     return ms ?? 0;
   }) as [number, number];
   const address = values.get("addr") ?? `127.0.0.1:${env.PORT || DEFAULT_PORT}`;

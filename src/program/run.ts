@@ -53,10 +53,10 @@ const NO_PAGE: Readonly<Record<"beyond loopback" | "inherited" | "not built", Lo
  * command `probe`, checks the health of a server, and ends the process with the exit code of grpc_health_probe.
  *
  * Returns when the server listens. The server then ends by signals: the first SIGINT or SIGTERM shuts it down, and the
- * second one exits immediately. With TLS, SIGHUP loads the TLS files again. Under systemd, uses the sockets that it passes on, and
- * tells it each state. The exit code is 0 after a complete shutdown,
- * 1 if listening fails, if calls were cut or at the second signal, and 2 after invalid settings or TLS files. Rejects with
- * TypeError for an unknown or invalid option, and with the errors of the routes.
+ * second one exits immediately. With TLS, SIGHUP loads the TLS files again. Under systemd, uses the sockets that systemd passes
+ * on, and tells systemd each state. The exit code is 0 after a complete shutdown, 1 if listening fails, if calls were cut or at
+ * the second signal, and 2 after invalid settings or TLS files. Rejects with TypeError for an unknown or invalid option, and with
+ * the errors of the routes.
  */
 export async function run(given: ProgramOptions): Promise<void> {
   const options = readProgramOptions(given);

@@ -1,6 +1,7 @@
 /** Limits the open connections from one address, for servers without a proxy, or with a proxy that names the client. */
 import type { Socket } from "node:net";
 import type { Limits, OnLimit } from "../limits/limits.ts";
+import { IPV4_MAPPING } from "./trusted-proxies.ts";
 
 export class ConnectionsPerAddress {
   readonly #max: number;
@@ -44,9 +45,9 @@ export class ConnectionsPerAddress {
  * use every address of a /64 network (RFC 4291, 2.5.4). An IPv4-mapped IPv6 address counts as its IPv4 address.
  */
 export function networkOf(address: string): string {
-  const [, ipv4] = /^::ffff:([\d.]+)$/i.exec(address) ?? [];
-  if (ipv4 !== undefined || !address.includes(":")) return ipv4 ?? address;
-  const [head = "", tail] = address.split("::");
+  const text = address.replace(IPV4_MAPPING, "");
+  if (!text.includes(":")) return text;
+  const [head = "", tail] = text.split("::");
   const [first, last] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
   const groups = [...first, ...Array<string>(zeros).fill("0"), ...last];

@@ -18,7 +18,7 @@ export const TRUSTED_PROXY = "an IP address, a network like 10.0.0.0/8, loopback
 
 /** True if `entry` is valid in a list of trusted proxies. */
 export function isTrustedProxy(entry: string): boolean {
-  return entry === UNIX || Object.hasOwn(GROUPS, entry) || networkOf(entry) !== undefined;
+  return entry === UNIX || Object.hasOwn(GROUPS, entry) || parseNetwork(entry) !== undefined;
 }
 
 export class TrustedProxies {
@@ -35,7 +35,7 @@ export class TrustedProxies {
   private constructor(entries: readonly string[]) {
     this.#trustsUnix = entries.includes(UNIX);
     for (const entry of entries.flatMap((each) => GROUPS[each] ?? each)) {
-      const { address, prefix } = networkOf(entry) ?? {};
+      const { address, prefix } = parseNetwork(entry) ?? {};
       if (address !== undefined && prefix !== undefined)
         this.#of(address).addSubnet(address, prefix, familyOf(address));
     }
@@ -76,7 +76,7 @@ interface Network {
   readonly prefix: number;
 }
 
-function networkOf(entry: string): Network | undefined {
+function parseNetwork(entry: string): Network | undefined {
   const [, text = "", bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
   const address = canonicalAddress(text);
   if (address === undefined) return undefined;
